@@ -1,0 +1,138 @@
+/// Operating system and processor that an image is for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Platform {
+    /// `linux`, `windows`, …
+    pub os: String,
+    /// `amd64`, `arm64`, … in Go's names.
+    pub architecture: String,
+    /// `v7`, `v8`, …
+    pub variant: Option<String>,
+}
+
+impl Platform {
+    /// Reads `os/architecture[/variant]`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split('/');
+        let (os, architecture) = (parts.next()?, parts.next()?);
+        let variant = parts.next().map(str::to_owned);
+        let valid = !os.is_empty() && !architecture.is_empty() && parts.next().is_none();
+        valid.then(|| Self { os: os.into(), architecture: architecture.into(), variant })
+    }
+
+    /// The machine that this program runs on, as a container platform.
+    #[must_use]
+    pub fn host() -> Self {
+        let architecture = match std::env::consts::ARCH {
+            "x86_64" => "amd64",
+            "aarch64" => "arm64",
+            "x86" => "386",
+            "powerpc64" => "ppc64le",
+            other => other,
+        };
+        Self { os: "linux".into(), architecture: architecture.into(), variant: None }
+    }
+
+    /// Whether an image for `self` serves one who asked for `wanted`; a variant not asked for is not held against it.
+    #[must_use]
+    pub fn serves(&self, wanted: &Self) -> bool {
+        self.os == wanted.os
+            && self.architecture == wanted.architecture
+            && (wanted.variant.is_none() || self.variant == wanted.variant)
+    }
+}
+
+impl std::fmt::Display for Platform {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let known = |text: &str| if text.is_empty() { "unknown".to_owned() } else { text.to_owned() };
+        write!(formatter, "{}/{}", known(&self.os), known(&self.architecture))?;
+        match &self.variant {
+            Some(variant) => write!(formatter, "/{variant}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// One step of an image's history.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HistoryEntry {
+    /// RFC 3339.
+    pub created: Option<String>,
+    /// The command.
+    pub created_by: Option<String>,
+    /// Who.
+    pub author: Option<String>,
+    /// Free text.
+    pub comment: Option<String>,
+    /// Whether this step made no layer.
+    pub empty_layer: bool,
+}
+
+/// How a container's health is asked for. Durations in nanoseconds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Healthcheck {
+    /// `["CMD", …]`, `["CMD-SHELL", "…"]`, `["NONE"]`.
+    pub test: Vec<String>,
+    /// Between two checks.
+    pub interval: Option<u64>,
+    /// Of one check.
+    pub timeout: Option<u64>,
+    /// Before failures count.
+    pub start_period: Option<u64>,
+    /// Failures in a row that mean unhealthy.
+    pub retries: Option<u64>,
+}
+
+/// An image's configuration: OCI image specification, "Image Configuration", with Docker's additions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Config {
+    /// What it runs on.
+    pub platform: Platform,
+    /// RFC 3339.
+    pub created: Option<String>,
+    /// Who made it.
+    pub author: Option<String>,
+    /// Program and first arguments.
+    pub entrypoint: Vec<String>,
+    /// Further arguments.
+    pub cmd: Vec<String>,
+    /// `NAME=value`.
+    pub env: Vec<String>,
+    /// User and group that it runs as.
+    pub user: String,
+    /// Where it starts.
+    pub working_directory: String,
+    /// `port/protocol`.
+    pub exposed_ports: Vec<String>,
+    /// Paths that are mounted from outside.
+    pub volumes: Vec<String>,
+    /// In order of their keys.
+    pub labels: Vec<(String, String)>,
+    /// How it is told to stop.
+    pub stop_signal: Option<String>,
+    /// How it is asked for its health.
+    pub healthcheck: Option<Healthcheck>,
+    /// Docker's `SHELL`.
+    pub shell: Vec<String>,
+    /// Docker's `ONBUILD`.
+    pub on_build: Vec<String>,
+    /// Every step, those without a layer included.
+    pub history: Vec<HistoryEntry>,
+    /// The digests of the unpacked layers as the configuration gives them, base first; not all need be valid.
+    pub diff_ids: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Platform;
+
+    #[test]
+    fn a_platform_reads_back_as_written() {
+        for text in ["linux/amd64", "linux/arm/v7"] {
+            assert_eq!(Platform::parse(text).map(|platform| platform.to_string()).as_deref(), Some(text));
+        }
+        for bad in ["", "linux", "/amd64", "linux/", "a/b/c/d"] {
+            assert_eq!(Platform::parse(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,110 @@
+use super::Digest;
+
+/// How a byte stream is compressed. Found by its first bytes, never by a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Compression {
+    /// Not at all.
+    #[default]
+    None,
+    /// RFC 1952; estargz is gzip too.
+    Gzip,
+    /// RFC 8878; `zstd:chunked` is zstd too.
+    Zstd,
+    /// The .xz format 1.2.
+    Xz,
+    /// bzip2.
+    Bzip2,
+}
+
+impl Compression {
+    /// The name that people type: `gzip`, `zstd`, `xz`, `bzip2`, `none`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+            Self::Xz => "xz",
+            Self::Bzip2 => "bzip2",
+        }
+    }
+}
+
+/// A byte count and how it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measured {
+    /// The stored blob has exactly this many bytes.
+    Exact(u64),
+    /// The layer lies inside a compressed archive: this many compressed bytes were read while it was unpacked.
+    Share(u64),
+}
+
+impl Measured {
+    /// The count itself, bytes.
+    #[must_use]
+    pub fn bytes(self) -> u64 {
+        match self {
+            Self::Exact(bytes) | Self::Share(bytes) => bytes,
+        }
+    }
+}
+
+/// Whether a layer's bytes were held against the digest that its image gives for them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DigestCheck {
+    /// The bytes were not read to their end: an uncompressed layer opened by its headers alone.
+    NotChecked,
+    /// The digest of the bytes is the one given.
+    Matches,
+    /// The image gives one digest, the bytes have another.
+    Differs {
+        /// What the bytes have.
+        actual: Digest,
+    },
+    /// The image gives none to hold the bytes against.
+    NotGiven,
+}
+
+/// One layer of an image.
+#[derive(Debug, Clone)]
+pub struct Layer {
+    /// Digest of the unpacked tar stream: the configuration's `rootfs.diff_ids` entry, else the computed one.
+    pub diff_id: Option<Digest>,
+    /// Digest of the stored blob: the manifest's, else equal to the diffID for an uncompressed layer.
+    pub digest: Option<Digest>,
+    /// Media type of the stored blob, as the manifest gives it or as the format implies.
+    pub media_type: String,
+    /// Name of the layer's bytes inside the source: a member of the archive, a blob.
+    pub stored_as: String,
+    /// Found by content.
+    pub compression: Compression,
+    /// Length of the unpacked tar stream, bytes.
+    pub unpacked_bytes: u64,
+    /// Length of the stored blob, bytes; `None` when nothing tells.
+    pub compressed_bytes: Option<Measured>,
+    /// Sum of the sizes in the tar headers, bytes.
+    pub file_bytes: u64,
+    /// Number of entries in the tar stream, whiteouts included, extension headers not.
+    pub entries: u64,
+    /// Whether the unpacked bytes were held against the diffID.
+    pub diff_id_check: DigestCheck,
+    /// The command that made it (`created_by` of its history entry), as written.
+    pub created_by: Option<String>,
+    /// The comment of its history entry. dockerTools writes the layer's store paths here.
+    pub comment: Option<String>,
+    /// When it was made (`created` of its history entry), RFC 3339.
+    pub created: Option<String>,
+    /// Annotations of its descriptor, in order.
+    pub annotations: Vec<(String, String)>,
+}
+
+impl Layer {
+    /// The command without the shell that runs it, as dive shows it; `(missing)` where the history says nothing.
+    #[must_use]
+    pub fn command(&self) -> &str {
+        match &self.created_by {
+            None => "(missing)",
+            Some(command) => command.strip_prefix("/bin/sh -c ").unwrap_or(command),
+        }
+    }
+}

@@ -1,0 +1,137 @@
+use super::{FileTree, Kind, LayerIndex, NodeId, OccurrenceId};
+
+/// Where a path leads inside an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resolution {
+    /// To this path, through these symbolic links.
+    Found {
+        /// Where it ends.
+        node: NodeId,
+        /// The links followed, in order.
+        links: Vec<NodeId>,
+    },
+    /// Nowhere: this absolute path is not in the image.
+    Missing {
+        /// The first path that is not there.
+        path: Vec<u8>,
+        /// The links followed until then.
+        links: Vec<NodeId>,
+    },
+    /// Through more than [`FileTree::MAX_LINKS`] links.
+    TooManyLinks,
+}
+
+impl FileTree {
+    /// Links that a path may lead through, as on Linux.
+    pub const MAX_LINKS: usize = 40;
+
+    /// The child of a directory by its name, in whatever layer.
+    #[must_use]
+    pub fn child(&self, parent: NodeId, name: &[u8]) -> Option<NodeId> {
+        let node = &self.nodes[parent.index()];
+        let start = node.first_child as usize;
+        let family = self.children.get(start..start + node.sibling_or_count as usize)?;
+        let found = family.binary_search_by(|&child| self.name(NodeId(child)).cmp(name)).ok()?;
+        Some(NodeId(family[found]))
+    }
+
+    /// The node of a path, in whatever layer, without following links. `.` and empty parts count for nothing, `..`
+    /// goes up and stays at the root.
+    #[must_use]
+    pub fn lookup(&self, path: &[u8]) -> Option<NodeId> {
+        let mut at = NodeId::ROOT;
+        for part in path.split(|&byte| byte == b'/') {
+            at = match part {
+                b"" | b"." => at,
+                b".." => self.parent(at).unwrap_or(NodeId::ROOT),
+                name => self.child(at, name)?,
+            };
+        }
+        Some(at)
+    }
+
+    /// Follows a path through the image as `layer` leaves it, links in directories included; the last link too where
+    /// `follow_last`.
+    #[must_use]
+    pub fn resolve(&self, path: &[u8], layer: LayerIndex, follow_last: bool) -> Resolution {
+        let mut at = NodeId::ROOT;
+        let mut links = Vec::new();
+        let mut parts: Vec<Vec<u8>> = split(path);
+        while let Some(part) = parts.pop() {
+            if part == b".." {
+                at = self.parent(at).unwrap_or(NodeId::ROOT);
+                continue;
+            }
+            let child = self.child(at, &part).filter(|&child| self.exists_at(child, layer));
+            let Some(child) = child else {
+                let mut missing = self.path(at);
+                if missing != b"/" {
+                    missing.push(b'/');
+                }
+                missing.extend_from_slice(&part);
+                return Resolution::Missing { path: missing, links };
+            };
+            let target = self
+                .visible_at(child, layer)
+                .filter(|&id| self.occurrence(id).kind == Kind::Symlink)
+                .and_then(|id| self.link_target(id));
+            match target {
+                Some(target) if follow_last || !parts.is_empty() => {
+                    if links.len() >= Self::MAX_LINKS {
+                        return Resolution::TooManyLinks;
+                    }
+                    links.push(child);
+                    if target.first() == Some(&b'/') {
+                        at = NodeId::ROOT;
+                    }
+                    parts.extend(split(target));
+                }
+                _ => at = child,
+            }
+        }
+        Resolution::Found { node: at, links }
+    }
+
+    /// The occurrence of a path that is to be seen when the layers up to `layer` are stacked; `None` when there is
+    /// none, or only one implied by children.
+    #[must_use]
+    pub fn visible_at(&self, node: NodeId, layer: LayerIndex) -> Option<OccurrenceId> {
+        self.newest(node, layer.0, self.floor_above(node, layer.0))
+    }
+
+    /// Whether a path is there when the layers up to `layer` are stacked, be it only because its children are.
+    #[must_use]
+    pub fn exists_at(&self, node: NodeId, layer: LayerIndex) -> bool {
+        node == NodeId::ROOT || self.visible_at(node, layer).is_some() || self.totals_at(node, layer).entries > 0
+    }
+
+    /// The file whose content an occurrence shows: itself, or for a hard link the file that it names, in the same
+    /// layer or the next lower one that has it. `None` for what has no content or leads nowhere.
+    #[must_use]
+    pub fn content_of(&self, id: OccurrenceId) -> Option<OccurrenceId> {
+        let mut at = id;
+        for _ in 0..Self::MAX_LINKS {
+            let occurrence = self.occurrence(at);
+            match occurrence.kind {
+                Kind::File => return Some(at),
+                Kind::HardLink => {}
+                _ => return None,
+            }
+            let target = self.lookup(self.link_target(at)?)?;
+            let layer = occurrence.layer;
+            at = match self.occurrence_in(target, layer) {
+                Some(same) if self.occurrence(same).kind != Kind::Whiteout && same != at => same,
+                _ => self.visible_at(target, LayerIndex(layer.0.checked_sub(1)?))?,
+            };
+        }
+        None
+    }
+}
+
+/// The parts of a path, last first; empty ones and `.` left out.
+fn split(path: &[u8]) -> Vec<Vec<u8>> {
+    let parts = path.split(|&byte| byte == b'/').filter(|part| !matches!(*part, b"" | b"."));
+    let mut parts: Vec<Vec<u8>> = parts.map(<[u8]>::to_vec).collect();
+    parts.reverse();
+    parts
+}

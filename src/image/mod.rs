@@ -1,0 +1,94 @@
+//! Plain data: an image, its layers, its configuration and its file tree.
+//!
+//! Nothing here knows where bytes came from, how they are shown, or imports any other room.
+//! The tree is one arena for the whole image ([`FileTree`]): a node a path, with its occurrences by layer.
+//! Every layer's own view, every stacked view, every change and every total is read off it.
+
+mod builder;
+mod config;
+mod digest;
+mod entry;
+mod history;
+mod layer;
+mod lookup;
+mod occurrence;
+mod order;
+mod text;
+mod tree;
+mod view;
+
+pub use builder::{TreeBuilder, TreeLimit};
+pub use config::{Config, Healthcheck, HistoryEntry, Platform};
+pub use digest::Digest;
+pub use entry::{ContentHash, EntryBatch, EntryFields, RawEntry, Segment, Xattr};
+pub use history::{ContentComparison, compute_history};
+pub use layer::{Compression, DigestCheck, Layer, Measured};
+pub use lookup::Resolution;
+pub use occurrence::{Difference, Kind, Occurrence, OccurrenceId, Owner};
+pub use order::{CompareOrder, SortKey};
+pub use text::{display_bytes, display_name};
+pub use tree::{FileTree, LayerIndex, LayerSummary, Node, NodeId, Totals};
+pub use view::{Baseline, Change, Floors, Scope, Seen};
+
+/// What opened: which manifest of which source, in words and digests that a person can check.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// The image as the user named it.
+    pub requested: String,
+    /// Kind of source: `docker-archive`, `oci-layout`, `oci-archive`, `dir`, `rootfs`, …
+    pub source_kind: String,
+    /// Compression around the whole source, where it is one file.
+    pub source_compression: Option<Compression>,
+    /// References (`name:tag`) under which the source lists this image.
+    pub references: Vec<String>,
+    /// Digest of the OCI or Docker v2 manifest; `None` for a docker-archive, which has none.
+    pub manifest_digest: Option<Digest>,
+    /// Digest of the configuration, which Docker calls the image ID.
+    pub config_digest: Option<Digest>,
+}
+
+/// Something about an image that a person should know and that did not stop it from being read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// Index of the layer it concerns, if it concerns one.
+    pub layer: Option<LayerIndex>,
+    /// One sentence that names the file, the layer and the offset.
+    pub message: String,
+}
+
+/// An image whose trees are complete.
+#[derive(Debug)]
+pub struct Image {
+    /// Who it is.
+    pub identity: Identity,
+    /// The configuration, with every optional field optional.
+    pub config: Config,
+    /// Base layer first.
+    pub layers: Vec<Layer>,
+    /// All paths of all layers.
+    pub tree: FileTree,
+    /// What was odd but not fatal, in the order in which it was met.
+    pub warnings: Vec<Warning>,
+    /// Bytes of the whole source file where all of it is this one image, compressed as it lies there.
+    pub source_bytes: Option<u64>,
+}
+
+impl Image {
+    /// Sum of the layers' unpacked tar streams, bytes.
+    #[must_use]
+    pub fn unpacked_bytes(&self) -> u64 {
+        self.layers.iter().map(|layer| layer.unpacked_bytes).fold(0, u64::saturating_add)
+    }
+
+    /// Sum of the layers' stored blobs, bytes; `None` when one of them is not known.
+    #[must_use]
+    pub fn compressed_bytes(&self) -> Option<u64> {
+        self.layers.iter().try_fold(0u64, |sum, layer| Some(sum.saturating_add(layer.compressed_bytes?.bytes())))
+    }
+
+    /// Sum of the file sizes that the layers' tar headers give, bytes. dive calls this `sizeBytes`.
+    #[must_use]
+    pub fn file_bytes(&self) -> u64 {
+        self.layers.iter().map(|layer| layer.file_bytes).fold(0, u64::saturating_add)
+    }
+}

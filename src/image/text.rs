@@ -1,0 +1,89 @@
+use std::borrow::Cow;
+use std::fmt::Write;
+
+/// A name or text from an image, safe to write to a terminal: control characters, marks that turn the direction of
+/// text, and zero-width characters as `\u{…}` or `\n`-like escapes, bytes that are not UTF-8 as `\x..`.
+#[must_use]
+pub fn display_name(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if !text.chars().any(needs_escape) => Cow::Borrowed(text),
+        _ => Cow::Owned(escape(bytes)),
+    }
+}
+
+fn escape(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len() + 8);
+    for chunk in bytes.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            if needs_escape(character) {
+                let _ = match character {
+                    '\n' => write!(out, "\\n"),
+                    '\r' => write!(out, "\\r"),
+                    '\t' => write!(out, "\\t"),
+                    '\0'..='\u{7f}' => write!(out, "\\x{:02x}", u32::from(character)),
+                    _ => write!(out, "\\u{{{:x}}}", u32::from(character)),
+                };
+            } else {
+                out.push(character);
+            }
+        }
+        for byte in chunk.invalid() {
+            let _ = write!(out, "\\x{byte:02x}");
+        }
+    }
+    out
+}
+
+fn needs_escape(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// A byte count for people: three significant digits, decimal units (`1.2 MB`, `34 kB`, `512 B`).
+#[must_use]
+pub fn display_bytes(bytes: u64) -> String {
+    let decimals = |value: f64| usize::from(value < 9.95);
+    let units = [(1e18, "EB"), (1e15, "PB"), (1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")];
+    let value = bytes as f64;
+    for (unit, name) in units {
+        if value >= unit * 0.9995 {
+            let scaled = value / unit;
+            return format!("{scaled:.*} {name}", decimals(scaled));
+        }
+    }
+    format!("{bytes} B")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn names_that_would_steer_a_terminal_are_spelled_out() {
+        assert_eq!(display_name(b"plain \xc3\xa9"), "plain é");
+        assert_eq!(display_name(b"\x1b[2J"), "\\x1b[2J");
+        assert_eq!(display_name(b"a\nb\xff"), "a\\nb\\xff");
+        assert_eq!(display_name("a\u{202e}b\u{200b}".as_bytes()), "a\\u{202e}b\\u{200b}");
+        assert_eq!(display_name("\u{9b}31m".as_bytes()), "\\u{9b}31m");
+    }
+
+    #[test]
+    fn byte_counts_have_decimal_units() {
+        let cases = [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (12_810, "13 kB"), (999_999, "1.0 MB")];
+        for (bytes, text) in cases {
+            assert_eq!(display_bytes(bytes), text);
+        }
+        assert_eq!(display_bytes(233_000_000), "233 MB");
+        assert_eq!(display_bytes(u64::MAX), "18 EB");
+    }
+
+    proptest! {
+        #[test]
+        fn no_control_character_is_ever_written(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+            prop_assert!(!display_name(&bytes).chars().any(needs_escape));
+        }
+    }
+}
