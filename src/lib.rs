@@ -3,3 +3,7 @@
 //! Data flows one way: `reference → source → scan → image → analysis → tui | report | cli`.
 
 pub mod image;
+pub mod open;
+pub mod reference;
+pub mod scan;
+pub mod source;

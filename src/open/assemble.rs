@@ -1,0 +1,179 @@
+use std::path::Path;
+
+use super::comparison::StoredComparison;
+use super::contents::LayerStore;
+use super::{Contents, OpenError, Opened, Opening};
+use crate::image::{
+    Compression, Digest, DigestCheck, FileTree, Image, Layer, LayerIndex, Measured, TreeBuilder, Warning,
+    compute_history,
+};
+use crate::scan::LayerScan;
+use crate::scan::tar::TarError;
+use crate::source::{DescribedLayer, Layout, RootfsWalk};
+
+/// How many bytes a layer's stored blob has.
+pub(super) enum Stored {
+    Exactly(u64),
+    Share(u64),
+    Unknown,
+}
+
+/// One layer as it was read.
+pub(super) struct ReadLayer {
+    pub scan: LayerScan,
+    pub stored: Stored,
+    pub store: LayerStore,
+}
+
+/// Puts an image together from its description and what was read of its layers.
+pub(super) fn finish(
+    opening: &Opening<'_>,
+    layout: Layout,
+    tree: TreeBuilder,
+    read: Vec<ReadLayer>,
+    source_bytes: Option<u64>,
+) -> Result<Opened, OpenError> {
+    let mut warnings = layout.warnings;
+    let mut layers = Vec::with_capacity(read.len());
+    let mut stores = Vec::with_capacity(read.len());
+    for (number, (described, read)) in layout.layers.into_iter().zip(read).enumerate() {
+        if read.scan.entries == 0
+            && let Some(failure) = &read.scan.failure
+        {
+            return Err(OpenError::Layer {
+                reference: opening.reference.text.clone(),
+                number,
+                name: described.name,
+                reason: unreadable(failure),
+            });
+        }
+        layers.push(layer(number, described, &read, &mut warnings));
+        stores.push(read.store);
+    }
+    let tree = tree.finish();
+    let contents = Contents::new(stores, opening.options.unpack_limit);
+    let tree = with_history(tree, &contents, &mut warnings);
+    opening.cancel().check().map_err(|_| OpenError::Cancelled)?;
+    let image = Image { identity: layout.identity, config: layout.config, layers, tree, warnings, source_bytes };
+    Ok(Opened { image, contents })
+}
+
+fn with_history(mut tree: FileTree, contents: &Contents, warnings: &mut Vec<Warning>) -> FileTree {
+    let mut comparison = StoredComparison::new(contents);
+    compute_history(&mut tree, &mut comparison);
+    if let Some(failure) = comparison.failure() {
+        warnings.push(Warning { layer: None, message: failure });
+    }
+    tree
+}
+
+fn unreadable(failure: &TarError) -> String {
+    match failure {
+        TarError::NotAHeader(0) => "is no tar stream, nor one compressed with gzip, zstd, xz or bzip2".to_owned(),
+        TarError::Source { error, .. } if error.kind() != std::io::ErrorKind::Other => {
+            format!("cannot be read: {failure}")
+        }
+        other => other.to_string(),
+    }
+}
+
+fn layer(number: usize, described: DescribedLayer, read: &ReadLayer, warnings: &mut Vec<Warning>) -> Layer {
+    let scan = &read.scan;
+    let mut warn = |message: String| {
+        let layer = Some(LayerIndex(number as u16));
+        warnings.push(Warning { layer, message: format!("layer {} ({}): {message}", number + 1, described.name) });
+    };
+    for oddity in &scan.oddities {
+        warn(oddity.clone());
+    }
+    if let Some(failure) = &scan.failure {
+        warn(format!("{failure}; its {} entries before that are shown", scan.entries));
+    }
+    let actual = scan.diff_id.as_ref().map(Digest::from_sha256).filter(|_| scan.failure.is_none());
+    let diff_id_check = check(described.diff_id.as_ref(), actual.as_ref());
+    if let (DigestCheck::Differs { actual }, Some(stated)) = (&diff_id_check, &described.diff_id) {
+        warn(format!("the configuration gives the diffID {stated}, the bytes have {actual}"));
+    }
+    let blob = scan.blob_digest.as_ref().map(Digest::from_sha256).filter(|_| scan.failure.is_none());
+    if let (DigestCheck::Differs { actual }, Some(stated)) =
+        (check(described.digest.as_ref(), blob.as_ref()), &described.digest)
+    {
+        warn(format!("the manifest gives the digest {stated}, the blob has {actual}"));
+    }
+    let stored_bytes = match read.stored {
+        Stored::Exactly(bytes) => Some(Measured::Exact(bytes)),
+        Stored::Share(bytes) => Some(Measured::Share(bytes)),
+        Stored::Unknown => None,
+    };
+    if let (Some(stated), Some(Measured::Exact(actual))) = (described.stored_bytes, stored_bytes)
+        && stated != actual
+    {
+        warn(format!("the manifest gives {stated} bytes, the blob has {actual}"));
+    }
+    let plain = scan.compression == Compression::None;
+    let diff_id = described.diff_id.clone().or(actual);
+    Layer {
+        digest: described.digest.or(blob).or_else(|| diff_id.clone().filter(|_| plain)),
+        diff_id,
+        media_type: described.media_type.unwrap_or_else(|| docker_media_type(scan.compression).to_owned()),
+        stored_as: described.name,
+        compression: scan.compression,
+        unpacked_bytes: scan.unpacked_bytes,
+        compressed_bytes: stored_bytes,
+        file_bytes: scan.file_bytes,
+        entries: scan.entries,
+        diff_id_check,
+        created_by: described.created_by,
+        comment: described.comment,
+        created: described.created,
+        annotations: described.annotations,
+    }
+}
+
+fn check(stated: Option<&Digest>, actual: Option<&Digest>) -> DigestCheck {
+    match (stated, actual) {
+        (None, _) => DigestCheck::NotGiven,
+        (Some(_), None) => DigestCheck::NotChecked,
+        (Some(stated), Some(actual)) if stated.algorithm() != actual.algorithm() => DigestCheck::NotChecked,
+        (Some(stated), Some(actual)) if stated == actual => DigestCheck::Matches,
+        (Some(_), Some(actual)) => DigestCheck::Differs { actual: actual.clone() },
+    }
+}
+
+/// The media type of a docker-archive's layer, which has no descriptor to name it.
+fn docker_media_type(compression: Compression) -> &'static str {
+    match compression {
+        Compression::None => "application/vnd.docker.image.rootfs.diff.tar",
+        Compression::Gzip => "application/vnd.docker.image.rootfs.diff.tar.gzip",
+        Compression::Zstd => "application/vnd.docker.image.rootfs.diff.tar.zstd",
+        Compression::Xz => "application/vnd.docker.image.rootfs.diff.tar.xz",
+        Compression::Bzip2 => "application/vnd.docker.image.rootfs.diff.tar.bzip2",
+    }
+}
+
+/// An extracted root directory as an image of one layer.
+pub(super) fn rootfs(
+    opening: &Opening<'_>,
+    mut walk: RootfsWalk,
+    layout: Layout,
+    root: &Path,
+) -> Result<Opened, OpenError> {
+    let mut tree = TreeBuilder::new();
+    let limit = |limit| OpenError::Limit { reference: opening.reference.text.clone(), limit };
+    tree.begin_layer().map_err(limit)?;
+    let mut scan = LayerScan::default();
+    loop {
+        let batch = walk.next_batch().map_err(|_| OpenError::Cancelled)?;
+        if batch.is_empty() {
+            break;
+        }
+        scan.entries += batch.entries().len() as u64;
+        for entry in batch.entries() {
+            scan.file_bytes = scan.file_bytes.saturating_add(entry.fields.bytes);
+        }
+        tree.add(&batch).map_err(limit)?;
+    }
+    scan.oddities = walk.unreadable;
+    let read = ReadLayer { scan, stored: Stored::Unknown, store: LayerStore::Directory(root.to_owned()) };
+    finish(opening, layout, tree, vec![read], None)
+}

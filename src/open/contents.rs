@@ -1,0 +1,253 @@
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+use crate::image::{Compression, FileTree, Kind, OccurrenceId, Segment};
+use crate::scan::{Section, UnpackLimit, compression};
+
+/// Where a layer's unpacked tar stream can be had from after opening.
+#[derive(Debug)]
+pub(super) enum LayerStore {
+    /// The stream itself: a plain layer, or one that was put aside as it came by.
+    Plain(Section),
+    /// Part of what a compressed section unpacks to: the run of `length` bytes from `start`.
+    Packed { section: Section, compression: Compression, start: u64, length: u64 },
+    /// Files of an extracted root directory.
+    Directory(PathBuf),
+    /// It came by a pipe, and nobody asked to keep it.
+    Gone,
+}
+
+/// Fetches the content of files of an opened image.
+#[derive(Debug)]
+pub struct Contents {
+    layers: Vec<LayerStore>,
+    limit: UnpackLimit,
+}
+
+/// Why a file's content cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ContentError {
+    /// A directory, a device, or a link that leads nowhere.
+    #[error("has no content")]
+    NoContent,
+    /// It came by a pipe and is gone.
+    #[error("came through a pipe and was not kept; open the image from a file")]
+    Gone,
+    /// The source failed.
+    #[error(transparent)]
+    Source(#[from] io::Error),
+}
+
+impl Contents {
+    pub(super) fn new(layers: Vec<LayerStore>, limit: UnpackLimit) -> Self {
+        Self { layers, limit }
+    }
+
+    /// Reads the content of a file, or of the file that a hard link names, from its beginning. Gaps of a sparse file
+    /// are zeros. What is cut off is an error at its end.
+    ///
+    /// # Errors
+    /// [`ContentError`].
+    pub fn reader(&self, tree: &FileTree, id: OccurrenceId) -> Result<Box<dyn Read + Send>, ContentError> {
+        let id = tree.content_of(id).ok_or(ContentError::NoContent)?;
+        let stored = self.stored(tree, id)?;
+        let bytes = tree.occurrence(id).bytes;
+        Ok(match tree.sparse(id) {
+            Some(segments) => Box::new(SparseReader::new(stored, segments.to_vec(), bytes)),
+            None => Box::new(ExactReader { inner: stored, left: bytes }),
+        })
+    }
+
+    /// The bytes that are stored of a file; of a sparse file only its runs.
+    ///
+    /// # Errors
+    /// [`ContentError`].
+    pub fn stored(&self, tree: &FileTree, id: OccurrenceId) -> Result<Box<dyn Read + Send>, ContentError> {
+        let occurrence = tree.occurrence(id);
+        if occurrence.kind != Kind::File {
+            return Err(ContentError::NoContent);
+        }
+        let (offset, length) = (occurrence.offset, stored_bytes(tree, id));
+        match self.layers.get(occurrence.layer.index()) {
+            Some(LayerStore::Plain(section)) => Ok(Box::new(section.part(offset, length).reader())),
+            Some(packed @ LayerStore::Packed { .. }) => {
+                let mut stream = self.unpack(packed)?;
+                skip(&mut stream, offset)?;
+                Ok(Box::new(stream.take(length)))
+            }
+            Some(LayerStore::Directory(root)) => Ok(Box::new(open_in(root, &tree.path(occurrence.node()))?)),
+            Some(LayerStore::Gone) | None => Err(ContentError::Gone),
+        }
+    }
+
+    /// Shows the contents of many files to `visit`, in the order in which they lie, so that a compressed layer is
+    /// unpacked once. `ids` are files; `visit` need not read to the end.
+    ///
+    /// # Errors
+    /// [`ContentError`], and what `visit` returns.
+    pub fn for_each<E: From<ContentError>>(
+        &self,
+        tree: &FileTree,
+        ids: &[OccurrenceId],
+        visit: &mut dyn FnMut(OccurrenceId, &mut dyn Read) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut order: Vec<OccurrenceId> = ids.to_vec();
+        order.sort_unstable_by_key(|&id| {
+            let occurrence = tree.occurrence(id);
+            (occurrence.layer, occurrence.offset)
+        });
+        let mut unpacked: Option<(usize, Counted)> = None;
+        for id in order {
+            let occurrence = tree.occurrence(id);
+            let number = occurrence.layer.index();
+            let Some(packed @ LayerStore::Packed { .. }) = self.layers.get(number) else {
+                visit(id, &mut self.reader(tree, id)?)?;
+                continue;
+            };
+            let at_hand = unpacked
+                .as_ref()
+                .is_some_and(|(layer, stream)| *layer == number && stream.position <= occurrence.offset);
+            if !at_hand {
+                let inner = self.unpack(packed).map_err(ContentError::from)?;
+                unpacked = Some((number, Counted { inner, position: 0 }));
+            }
+            let Some((_, stream)) = &mut unpacked else { continue };
+            let gap = occurrence.offset - stream.position;
+            skip(stream, gap).map_err(ContentError::from)?;
+            let stored = stream.by_ref().take(stored_bytes(tree, id));
+            match tree.sparse(id) {
+                Some(segments) => {
+                    visit(id, &mut SparseReader::new(stored, segments.to_vec(), occurrence.bytes))?;
+                }
+                None => visit(id, &mut ExactReader { inner: stored, left: occurrence.bytes })?,
+            }
+        }
+        Ok(())
+    }
+
+    fn unpack(&self, store: &LayerStore) -> io::Result<Box<dyn Read + Send>> {
+        let LayerStore::Packed { section, compression, start, length } = store else {
+            return Err(io::Error::other("not a packed layer"));
+        };
+        let _ = self.limit; // The stream was read whole within the limit when the image was opened.
+        let mut stream = compression::decoder(section.reader(), *compression, 1)?;
+        skip(&mut stream, *start)?;
+        Ok(Box::new(stream.take(*length)))
+    }
+}
+
+fn stored_bytes(tree: &FileTree, id: OccurrenceId) -> u64 {
+    match tree.sparse(id) {
+        Some(segments) => segments.iter().map(|segment| segment.length).fold(0, u64::saturating_add),
+        None => tree.occurrence(id).bytes,
+    }
+}
+
+fn skip(stream: &mut dyn Read, length: u64) -> io::Result<()> {
+    let passed = io::copy(&mut stream.take(length), &mut io::sink())?;
+    if passed < length { Err(io::Error::from(io::ErrorKind::UnexpectedEof)) } else { Ok(()) }
+}
+
+/// The file at an absolute path below `root`, no symbolic link on the way followed.
+fn open_in(root: &std::path::Path, path: &[u8]) -> io::Result<File> {
+    use std::os::unix::ffi::OsStrExt;
+    let mut full = root.to_owned();
+    for part in path.split(|&byte| byte == b'/').filter(|part| !part.is_empty()) {
+        full.push(std::ffi::OsStr::from_bytes(part));
+        if full.symlink_metadata()?.file_type().is_symlink() {
+            return Err(io::Error::other("the directory has changed since it was opened"));
+        }
+    }
+    File::open(full)
+}
+
+/// Counts what was read.
+struct Counted {
+    inner: Box<dyn Read + Send>,
+    position: u64,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.position += count as u64;
+        Ok(count)
+    }
+}
+
+/// Gives exactly so many bytes, or an error that says that they are not all there.
+struct ExactReader<R> {
+    inner: R,
+    left: u64,
+}
+
+impl<R: Read> Read for ExactReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        if most == 0 {
+            return Ok(0);
+        }
+        let count = self.inner.read(&mut buffer[..most])?;
+        if count == 0 {
+            let message = format!("the last {} bytes are missing: the layer was cut off", self.left);
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
+        }
+        self.left -= count as u64;
+        Ok(count)
+    }
+}
+
+/// Puts the stored runs of a sparse file where they belong, with zeros between them.
+struct SparseReader<R> {
+    stored: R,
+    segments: std::vec::IntoIter<Segment>,
+    run: Option<Segment>,
+    position: u64,
+    bytes: u64,
+}
+
+impl<R: Read> SparseReader<R> {
+    fn new(stored: R, segments: Vec<Segment>, bytes: u64) -> Self {
+        let mut segments = segments.into_iter();
+        let run = segments.next();
+        Self { stored, segments, run, position: 0, bytes }
+    }
+
+    /// The run that the position lies in or before, runs behind it dropped.
+    fn current_run(&mut self) -> Option<Segment> {
+        while let Some(run) = self.run
+            && run.file_offset.saturating_add(run.length) <= self.position
+        {
+            self.run = self.segments.next();
+        }
+        self.run
+    }
+}
+
+impl<R: Read> Read for SparseReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let run = self.current_run();
+        let (until, stored) = match run {
+            Some(run) if run.file_offset <= self.position => (run.file_offset.saturating_add(run.length), true),
+            Some(run) => (run.file_offset, false),
+            None => (self.bytes, false),
+        };
+        let left = until.min(self.bytes).saturating_sub(self.position);
+        let most = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        if most == 0 {
+            return Ok(0);
+        }
+        let count = if stored {
+            self.stored.read(&mut buffer[..most])?
+        } else {
+            buffer[..most].fill(0);
+            most
+        };
+        if count == 0 {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
+        }
+        self.position += count as u64;
+        Ok(count)
+    }
+}

@@ -1,0 +1,72 @@
+use std::io;
+
+use crate::image::TreeLimit;
+use crate::scan::tar::TarError;
+use crate::source::{Choice, SourceError};
+
+/// Why an image cannot be opened: one sentence that names the file, the layer and the offset.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The source, or what describes the image in it.
+    #[error("{}: {error}", shown(reference))]
+    Source {
+        /// As typed.
+        reference: String,
+        /// What is wrong.
+        error: SourceError,
+    },
+    /// The stream that the whole archive is, where it was compressed or came by a pipe.
+    #[error("{}: {error}", shown(reference))]
+    Stream {
+        /// As typed.
+        reference: String,
+        /// What is wrong, and where.
+        error: TarError,
+    },
+    /// A layer.
+    #[error("{}: layer {} ({}): {reason}", shown(reference), number + 1, shown(name))]
+    Layer {
+        /// As typed.
+        reference: String,
+        /// Index, from 0.
+        number: usize,
+        /// Its name in the source.
+        name: String,
+        /// What is wrong, and where.
+        reason: String,
+    },
+    /// More than a tree can hold.
+    #[error("{}: {limit}", shown(reference))]
+    Limit {
+        /// As typed.
+        reference: String,
+        /// Which limit.
+        limit: TreeLimit,
+    },
+    /// The system refused something that has nothing to do with the image.
+    #[error("{what}: {error}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// It was cancelled.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+impl OpenError {
+    /// The images to choose from, where that is what is wrong.
+    #[must_use]
+    pub fn choices(&self) -> Option<&[Choice]> {
+        match self {
+            Self::Source { error: SourceError::Several(choices), .. } => Some(choices),
+            _ => None,
+        }
+    }
+}
+
+fn shown(text: &str) -> String {
+    crate::image::display_name(text.as_bytes()).into_owned()
+}

@@ -1,0 +1,214 @@
+//! From a reference to an image: the one place that knows sources, the scan and the data model together.
+
+mod assemble;
+mod comparison;
+mod contents;
+mod error;
+mod progress;
+mod seekable;
+mod spool;
+mod streamed;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+pub use contents::{ContentError, Contents};
+pub use error::OpenError;
+pub use progress::{Progress, Snapshot};
+
+use crate::image::{Compression, Image, Platform};
+use crate::reference::{Location, Reference, Transport};
+use crate::scan::{Cancel, Section, UnpackLimit, compression};
+use crate::source::{
+    ArchiveIndex, DirectoryContainer, Layout, Request, RootfsWalk, SourceError, read_layout, rootfs_layout,
+};
+
+/// Whether the layers of a plain archive are read whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Verify {
+    /// Where that costs next to nothing; compressed layers in any case, as they are read whole anyway.
+    #[default]
+    Cheap,
+    /// All of them.
+    All,
+}
+
+/// What is wanted of an image besides its trees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Keep {
+    /// Trees and figures alone.
+    #[default]
+    Trees,
+    /// Some files' content, soon after opening, in one run.
+    Content,
+    /// Any file's content, at any time, within 100 ms.
+    AnyContent,
+}
+
+/// How an image is opened.
+#[derive(Debug, Clone)]
+pub struct OpenOptions {
+    /// `--platform`.
+    pub platform: Option<Platform>,
+    /// Which digests are checked.
+    pub verify: Verify,
+    /// What is kept for later.
+    pub keep: Keep,
+    /// When an unpacked stream stops being plausible.
+    pub unpack_limit: UnpackLimit,
+    /// Layers read at once.
+    pub threads: usize,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self {
+            platform: None,
+            verify: Verify::default(),
+            keep: Keep::default(),
+            unpack_limit: UnpackLimit::default(),
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+}
+
+/// An image with its trees, and the way to its files' content.
+#[derive(Debug)]
+pub struct Opened {
+    /// Plain data.
+    pub image: Image,
+    /// Fetches content.
+    pub contents: Contents,
+}
+
+/// Opens the image that a reference names. `progress` tells how far it is, and stops it.
+///
+/// # Errors
+/// [`OpenError`].
+pub fn open(reference: &Reference, options: &OpenOptions, progress: &Progress) -> Result<Opened, OpenError> {
+    let opening = Opening { reference, options, progress };
+    opening.open().map_err(|error| if progress.cancel().is_cancelled() { OpenError::Cancelled } else { error })
+}
+
+/// Opens the image in bytes that are part of this program.
+///
+/// # Errors
+/// [`OpenError`].
+pub fn open_embedded(
+    bytes: &'static [u8],
+    name: &str,
+    options: &OpenOptions,
+    progress: &Progress,
+) -> Result<Opened, OpenError> {
+    let path = std::path::PathBuf::from(name);
+    let reference =
+        Reference { text: name.to_owned(), transport: None, location: Location::Path(path), selector: None };
+    let opening = Opening { reference: &reference, options, progress };
+    opening.archive(Section::new(Arc::new(bytes), 0, bytes.len() as u64))
+}
+
+struct Opening<'a> {
+    reference: &'a Reference,
+    options: &'a OpenOptions,
+    progress: &'a Progress,
+}
+
+impl Opening<'_> {
+    fn cancel(&self) -> &Cancel {
+        self.progress.cancel()
+    }
+
+    fn request(&self) -> Request<'_> {
+        Request { reference: self.reference, platform: self.options.platform.as_ref() }
+    }
+
+    fn source_error(&self, error: SourceError) -> OpenError {
+        OpenError::Source { reference: self.reference.text.clone(), error }
+    }
+
+    fn io_error(&self, error: std::io::Error) -> OpenError {
+        self.source_error(SourceError::Io(error))
+    }
+
+    fn open(&self) -> Result<Opened, OpenError> {
+        match &self.reference.location {
+            Location::StandardInput => self.standard_input(),
+            Location::Path(path) => self.path(path),
+        }
+    }
+
+    fn path(&self, path: &Path) -> Result<Opened, OpenError> {
+        let metadata = std::fs::metadata(path).map_err(|error| self.io_error(error))?;
+        if self.reference.transport == Some(Transport::Rootfs) {
+            return self.rootfs(path);
+        }
+        if metadata.is_dir() {
+            return self.directory(path);
+        }
+        let file = File::open(path).map_err(|error| self.io_error(error))?;
+        if metadata.is_file() { self.archive(file_section(file, metadata.len())) } else { self.pipe(Box::new(file)) }
+    }
+
+    fn standard_input(&self) -> Result<Opened, OpenError> {
+        let file = standard_input_file().map_err(|error| self.io_error(error))?;
+        let metadata = file.metadata().map_err(|error| self.io_error(error))?;
+        if metadata.is_file() { self.archive(file_section(file, metadata.len())) } else { self.pipe(Box::new(file)) }
+    }
+
+    fn directory(&self, path: &Path) -> Result<Opened, OpenError> {
+        let container = DirectoryContainer::new(path);
+        let layout = read_layout(&container, &self.request(), false).map_err(|error| self.source_error(error))?;
+        self.progress.identified(&layout);
+        seekable::open_layers(self, &container, layout, None)
+    }
+
+    fn rootfs(&self, path: &Path) -> Result<Opened, OpenError> {
+        let layout = rootfs_layout(&self.request(), path);
+        self.progress.identified(&layout);
+        let walk = RootfsWalk::new(path, self.cancel().clone()).map_err(|error| self.source_error(error))?;
+        assemble::rootfs(self, walk, layout, path)
+    }
+
+    /// A file: plain archives are read by their headers, compressed ones as a stream.
+    fn archive(&self, section: Section) -> Result<Opened, OpenError> {
+        let mut magic = [0u8; compression::MAGIC_BYTES];
+        let count = section.read_full_at(&mut magic, 0).map_err(|error| self.io_error(error))?;
+        if count == 0 {
+            return Err(self.source_error(SourceError::NotAnImage("is empty".to_owned())));
+        }
+        if let Some(found) = compression::detect(&magic[..count]) {
+            return streamed::open_stream(self, streamed::Input::Compressed(section, found));
+        }
+        let index = ArchiveIndex::read(section.clone(), self.cancel()).map_err(|error| self.source_error(error))?;
+        let layout = read_layout(&index, &self.request(), true).map_err(|error| match (index.broken(), error) {
+            (Some(broken), SourceError::NotAnImage(_) | SourceError::Missing { .. }) => self.source_error(
+                SourceError::Broken(format!("is a tar archive that {broken}; what it needs is not in the part before")),
+            ),
+            (_, error) => self.source_error(error),
+        })?;
+        self.progress.identified(&layout);
+        let mut layout: Layout = layout;
+        if let Some(broken) = index.broken() {
+            layout.warn(format!("the archive is not whole: {broken}"));
+        }
+        layout.identity.source_compression = Some(Compression::None);
+        seekable::open_layers(self, &index, layout, Some(section.length()))
+    }
+
+    /// What can only be read once, in order.
+    fn pipe(&self, input: Box<dyn Read + Send>) -> Result<Opened, OpenError> {
+        streamed::open_stream(self, streamed::Input::Pipe(input))
+    }
+}
+
+fn file_section(file: File, length: u64) -> Section {
+    Section::new(Arc::new(file), 0, length)
+}
+
+/// Standard input as a file of its own: where it is a regular file, it can be read at any offset.
+fn standard_input_file() -> std::io::Result<File> {
+    use std::os::fd::AsFd;
+    Ok(File::from(std::io::stdin().as_fd().try_clone_to_owned()?))
+}

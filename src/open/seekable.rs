@@ -1,0 +1,209 @@
+//! Layers that lie at hand: read by several threads, their entries put into the tree from the base up.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crossbeam_channel::{Sender, bounded};
+
+use super::assemble::{ReadLayer, Stored, finish};
+use super::contents::LayerStore;
+use super::spool::Spool;
+use super::{Keep, OpenError, Opened, Opening, Verify};
+use crate::image::{Compression, EntryBatch, TreeBuilder};
+use crate::scan::{EntrySink, LayerOptions, LayerProgress, LayerScan, Section, scan_section};
+use crate::source::{Container, Layout, SourceError};
+
+/// Plain layers of at most so many bytes together are read whole: it costs less than a screen refresh.
+const CHEAP_BYTES: u64 = 16 << 20;
+
+enum Event {
+    Batch(EntryBatch),
+    Done(Box<std::io::Result<Read>>),
+}
+
+/// A layer as a worker read it, and its unpacked bytes where they were put aside.
+struct Read {
+    scan: LayerScan,
+    aside: Option<Section>,
+}
+
+/// Reads the layers of `layout` out of `container`.
+pub(super) fn open_layers(
+    opening: &Opening<'_>,
+    container: &dyn Container,
+    layout: Layout,
+    source_bytes: Option<u64>,
+) -> Result<Opened, OpenError> {
+    let mut sections = Vec::with_capacity(layout.layers.len());
+    for layer in &layout.layers {
+        let found = container.blob(&layer.located).map_err(|error| opening.source_error(error))?;
+        let missing = || {
+            opening.source_error(SourceError::Missing { name: layer.name.clone(), named_by: "the manifest".to_owned() })
+        };
+        sections.push(found.ok_or_else(missing)?);
+    }
+    let mut tree = TreeBuilder::new();
+    let scans = read_all(opening, &layout, &sections, &mut tree)?;
+    let read = sections.into_iter().zip(scans).map(|(section, Read { scan, aside })| {
+        let stored = Stored::Exactly(section.length());
+        let (compression, length) = (scan.compression, scan.unpacked_bytes);
+        let store = match aside {
+            Some(aside) => LayerStore::Plain(aside),
+            None if compression == Compression::None => LayerStore::Plain(section),
+            None => LayerStore::Packed { section, compression, start: 0, length },
+        };
+        ReadLayer { scan, stored, store }
+    });
+    finish(opening, layout, tree, read.collect(), source_bytes)
+}
+
+fn read_all(
+    opening: &Opening<'_>,
+    layout: &Layout,
+    sections: &[Section],
+    tree: &mut TreeBuilder,
+) -> Result<Vec<Read>, OpenError> {
+    let progress = opening.progress.begin_layers(sections.len());
+    let total: u64 = sections.iter().map(Section::length).fold(0, u64::saturating_add);
+    let threads = opening.options.threads.clamp(1, sections.len().max(1));
+    let options = LayerOptions {
+        whole: opening.options.verify == Verify::All || total <= CHEAP_BYTES,
+        limit: opening.options.unpack_limit,
+        decoder_threads: if sections.len() > 1 { 1 } else { opening.options.threads },
+        cancel: opening.cancel().clone(),
+    };
+    let next = AtomicUsize::new(0);
+    let (sender, receiver) = bounded::<(usize, Event)>(16);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            let (sender, options, next, progress) = (sender.clone(), options.clone(), &next, &progress);
+            let keep = opening.options.keep == Keep::AnyContent;
+            let work = move || work(sections, &options, keep, next, progress, &sender);
+            let spawned = std::thread::Builder::new().name("layers".into()).spawn_scoped(scope, work);
+            spawned.map_err(|error| OpenError::System { what: "starting a thread", error })?;
+        }
+        drop(sender);
+        let mut order = InOrder::new(sections.len());
+        for (number, event) in &receiver {
+            let result = order
+                .take(number, event, tree)
+                .map_err(|limit| OpenError::Limit { reference: opening.reference.text.clone(), limit });
+            if let Err(error) = result {
+                opening.cancel().cancel();
+                // The workers see it at their next batch, whose sending must not block until then.
+                receiver.iter().for_each(drop);
+                return Err(error);
+            }
+        }
+        order.finish(opening, layout)
+    })
+}
+
+fn work(
+    sections: &[Section],
+    options: &LayerOptions,
+    keep: bool,
+    next: &AtomicUsize,
+    progress: &[Arc<LayerProgress>],
+    sender: &Sender<(usize, Event)>,
+) {
+    loop {
+        let number = next.fetch_add(1, Ordering::Relaxed);
+        let (Some(section), Some(progress)) = (sections.get(number), progress.get(number)) else { return };
+        let gone = |_| std::io::Error::other("nobody takes the entries");
+        let mut sink = |batch| sender.send((number, Event::Batch(batch))).map_err(gone);
+        let result = read_one(section, options, keep, progress, &mut sink);
+        if sender.send((number, Event::Done(Box::new(result)))).is_err() {
+            return;
+        }
+    }
+}
+
+/// Reads one layer. Where any of its content may be asked for later, what unpacks slowly is put aside.
+fn read_one(
+    section: &Section,
+    options: &LayerOptions,
+    keep: bool,
+    progress: &LayerProgress,
+    sink: &mut EntrySink<'_>,
+) -> std::io::Result<Read> {
+    if !keep {
+        return Ok(Read { scan: scan_section(section, options, progress, sink, None)?, aside: None });
+    }
+    let mut spool = Spool::new()?;
+    let mut tee = |bytes: &[u8]| {
+        spool.append(bytes);
+        Ok(())
+    };
+    let scan = scan_section(section, options, progress, sink, Some(&mut tee))?;
+    let aside = if scan.compression == Compression::None { None } else { spool.section(0, scan.unpacked_bytes) };
+    Ok(Read { scan, aside })
+}
+
+/// Puts the entries of layers that are read at once into the tree one layer after the other.
+struct InOrder {
+    current: usize,
+    begun: bool,
+    waiting: Vec<VecDeque<EntryBatch>>,
+    done: Vec<Option<std::io::Result<Read>>>,
+}
+
+impl InOrder {
+    fn new(layers: usize) -> Self {
+        Self {
+            current: 0,
+            begun: false,
+            waiting: (0..layers).map(|_| VecDeque::new()).collect(),
+            done: (0..layers).map(|_| None).collect(),
+        }
+    }
+
+    fn take(&mut self, number: usize, event: Event, tree: &mut TreeBuilder) -> Result<(), crate::image::TreeLimit> {
+        match event {
+            Event::Batch(batch) => {
+                if let Some(waiting) = self.waiting.get_mut(number) {
+                    waiting.push_back(batch);
+                }
+            }
+            Event::Done(result) => {
+                if let Some(place) = self.done.get_mut(number) {
+                    *place = Some(*result);
+                }
+            }
+        }
+        while let Some(waiting) = self.waiting.get_mut(self.current) {
+            if !self.begun {
+                tree.begin_layer()?;
+                self.begun = true;
+            }
+            while let Some(batch) = waiting.pop_front() {
+                tree.add(&batch)?;
+            }
+            if self.done.get(self.current).is_none_or(Option::is_none) {
+                break;
+            }
+            self.current += 1;
+            self.begun = false;
+        }
+        Ok(())
+    }
+
+    fn finish(self, opening: &Opening<'_>, layout: &Layout) -> Result<Vec<Read>, OpenError> {
+        opening.cancel().check().map_err(|_| OpenError::Cancelled)?;
+        let scan = |(number, done): (usize, Option<std::io::Result<Read>>)| {
+            let failed = |reason: String| OpenError::Layer {
+                reference: opening.reference.text.clone(),
+                number,
+                name: layout.layers.get(number).map(|layer| layer.name.clone()).unwrap_or_default(),
+                reason,
+            };
+            match done {
+                Some(Ok(scan)) => Ok(scan),
+                Some(Err(error)) => Err(failed(error.to_string())),
+                None => Err(failed("was not read to its end".to_owned())),
+            }
+        };
+        self.done.into_iter().enumerate().map(scan).collect()
+    }
+}

@@ -1,0 +1,65 @@
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::scan::Section;
+
+/// Bytes that one image may put aside on disk.
+const MAX_SPOOL_BYTES: u64 = 16 << 30;
+
+/// A file without a name that holds bytes which came by, until the program ends: it is gone with its last handle, also
+/// after a crash.
+pub struct Spool {
+    file: Arc<File>,
+    length: u64,
+    /// Bytes beyond the bound, or a full disk: nothing more is kept.
+    full: bool,
+}
+
+impl Spool {
+    /// An empty one, where caches belong rather than in memory: `$XDG_CACHE_HOME`, `~/.cache`, `/var/tmp`, else the
+    /// system's temporary directory.
+    ///
+    /// # Errors
+    /// When none of them can be written.
+    pub fn new() -> io::Result<Self> {
+        let environment = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let places = [
+            environment("TMPDIR"),
+            environment("XDG_CACHE_HOME"),
+            environment("HOME").map(|home| home.join(".cache")),
+            Some(PathBuf::from("/var/tmp")),
+        ];
+        let file = places
+            .into_iter()
+            .flatten()
+            .find_map(|place| tempfile::tempfile_in(place).ok())
+            .map_or_else(tempfile::tempfile, Ok)?;
+        Ok(Self { file: Arc::new(file), length: 0, full: false })
+    }
+
+    /// Bytes held.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Puts bytes behind those already there; `false` when there is no more room.
+    pub fn append(&mut self, bytes: &[u8]) -> bool {
+        if self.full || self.length.saturating_add(bytes.len() as u64) > MAX_SPOOL_BYTES {
+            self.full = true;
+        } else if self.file.write_all_at(bytes, self.length).is_err() {
+            self.full = true;
+        } else {
+            self.length += bytes.len() as u64;
+        }
+        !self.full
+    }
+
+    /// A part of what is held; `None` when bytes had to be left out.
+    pub fn section(&self, offset: u64, length: u64) -> Option<Section> {
+        let end = offset.checked_add(length)?;
+        (end <= self.length).then(|| Section::new(Arc::clone(&self.file) as Arc<_>, offset, length))
+    }
+}

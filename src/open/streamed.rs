@@ -1,0 +1,379 @@
+//! An archive that is read once, in order: compressed as a whole, or from a pipe. Its layers are read as they come by,
+//! before it is known which of them belong to the image.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use super::assemble::{ReadLayer, Stored, finish};
+use super::contents::LayerStore;
+use super::spool::Spool;
+use super::{Keep, OpenError, Opened, Opening};
+use crate::image::{Compression, EntryBatch, Kind, TreeBuilder};
+use crate::scan::tar::{TarError, TarInput, TarWalker, normalize};
+use crate::scan::{
+    BlockReader, CountingReader, LayerOptions, LayerProgress, LayerScan, Part, Section, compression, scan_part,
+    scan_section,
+};
+use crate::source::{Container, Layout, MAX_DOCUMENT_BYTES, SourceError, StreamedMember, StreamedMembers, read_layout};
+
+/// Bytes of all JSON documents together that are kept of one archive.
+const MAX_ALL_DOCUMENTS: usize = 64 << 20;
+/// Members that an archive of images may have.
+const MAX_MEMBERS: usize = 200_000;
+
+/// What the stream is read from.
+pub(super) enum Input {
+    Compressed(Section, Compression),
+    Pipe(Box<dyn Read + Send>),
+}
+
+struct StreamedLayer {
+    scan: LayerScan,
+    batches: Vec<EntryBatch>,
+    /// Where it begins in the unpacked stream, bytes.
+    start: u64,
+    /// Compressed bytes that were read while it came by.
+    share: u64,
+}
+
+struct Reading<'a> {
+    opening: &'a Opening<'a>,
+    options: LayerOptions,
+    members: StreamedMembers,
+    layers: Vec<StreamedLayer>,
+    document_bytes: usize,
+    /// Bytes put aside: compressed layers, and everything where any content may be asked for.
+    aside: Option<Spool>,
+    keep_layers: bool,
+}
+
+/// Opens the image in a stream.
+pub(super) fn open_stream(opening: &Opening<'_>, input: Input) -> Result<Opened, OpenError> {
+    let system = |what| move |error| OpenError::System { what, error };
+    let keep = opening.options.keep;
+    let source_bytes = match &input {
+        Input::Compressed(section, _) => Some(section.length()),
+        Input::Pipe(_) => None,
+    };
+    opening.progress.set_stream_bytes(source_bytes.unwrap_or(0));
+    let (reader, found, again) = start(opening, input).map_err(|error| opening.io_error(error))?;
+    let keep_layers = match &again {
+        Some(_) => keep == Keep::AnyContent,
+        None => keep != Keep::Trees,
+    };
+    let mut reading = Reading {
+        opening,
+        options: LayerOptions {
+            whole: true,
+            limit: opening.options.unpack_limit,
+            decoder_threads: opening.options.threads,
+            cancel: opening.cancel().clone(),
+        },
+        members: StreamedMembers::default(),
+        layers: Vec::new(),
+        document_bytes: 0,
+        aside: None,
+        keep_layers,
+    };
+    if keep_layers {
+        reading.aside = Some(Spool::new().map_err(system("making a temporary file"))?);
+    }
+    let broken = reading.read_members(reader)?;
+    reading.assemble(found, again, broken, source_bytes)
+}
+
+type Started = (BlockReader, Compression, Option<Section>);
+
+/// Starts unpacking; gives the section again where it can be unpacked a second time.
+fn start(opening: &Opening<'_>, input: Input) -> io::Result<Started> {
+    let counter = Arc::clone(&opening.progress.stream().read_bytes);
+    let threads = opening.options.threads;
+    let (stream, found, again): (Box<dyn Read + Send>, _, _) = match input {
+        Input::Compressed(section, found) => {
+            let counted = CountingReader::new(section.reader(), Arc::clone(&counter));
+            (compression::decoder(counted, found, threads)?, found, Some(section))
+        }
+        Input::Pipe(mut pipe) => {
+            let mut magic = Vec::new();
+            pipe.by_ref().take(compression::MAGIC_BYTES as u64).read_to_end(&mut magic)?;
+            let found = compression::detect(&magic).unwrap_or_default();
+            let whole = CountingReader::new(io::Cursor::new(magic).chain(pipe), Arc::clone(&counter));
+            (compression::decoder(whole, found, threads)?, found, None)
+        }
+    };
+    let reader = BlockReader::spawn(stream, counter, opening.options.unpack_limit, opening.cancel().clone())?;
+    Ok((reader, found, again))
+}
+
+impl Reading<'_> {
+    /// Reads all members; gives what stopped the reading before the end.
+    fn read_members(&mut self, reader: BlockReader) -> Result<Option<TarError>, OpenError> {
+        let mut walker = TarWalker::new(reader);
+        let mut path = Vec::new();
+        loop {
+            match walker.advance() {
+                Ok(true) => {}
+                Ok(false) => return Ok(None),
+                Err(error) => {
+                    self.options.cancel.check().map_err(|_| OpenError::Cancelled)?;
+                    return Ok(Some(error));
+                }
+            }
+            if self.members.len() >= MAX_MEMBERS {
+                let reason =
+                    format!("is a tar archive of more than {MAX_MEMBERS} members, and so no archive of images");
+                return Err(self.opening.source_error(SourceError::NotAnImage(reason)));
+            }
+            let member = walker.member();
+            normalize(&member.path, &mut path);
+            let name = String::from_utf8_lossy(&path).into_owned();
+            let link = || String::from_utf8_lossy(&member.link).into_owned();
+            match member.fields.kind {
+                Kind::Symlink => self.members.insert(name, StreamedMember::Symlink(link())),
+                Kind::HardLink => self.members.insert(name, StreamedMember::HardLink(link())),
+                Kind::File => self.file(&mut walker, name)?,
+                _ => {}
+            }
+        }
+    }
+
+    fn file(&mut self, walker: &mut TarWalker<BlockReader>, name: String) -> Result<(), OpenError> {
+        let stored_bytes = walker.member().stored_bytes;
+        let start = walker.member().fields.offset;
+        let share_before = self.compressed_so_far();
+        let (reader, length) = walker.take_content();
+        let part = Part::new(reader, length, true, self.options.cancel.clone());
+        let member =
+            self.content(part, stored_bytes, start, share_before).map_err(|error| self.stream_error(start, error))?;
+        walker.resume_before(start.saturating_add(stored_bytes));
+        if let Some(member) = member {
+            self.members.insert(name, member);
+        }
+        Ok(())
+    }
+
+    /// Reads a file's content as what it is; `None` for what no image is made of.
+    fn content(
+        &mut self,
+        mut part: Part<'_>,
+        stored_bytes: u64,
+        start: u64,
+        share_before: u64,
+    ) -> io::Result<Option<StreamedMember>> {
+        Ok(match sniff(part.peek(compression::MAGIC_BYTES)?) {
+            Sniffed::Layer => {
+                let number = self.layers.len();
+                self.layer(part, start, share_before)?;
+                Some(StreamedMember::Layer(number))
+            }
+            Sniffed::Document if stored_bytes > MAX_DOCUMENT_BYTES => Some(StreamedMember::TooLong(stored_bytes)),
+            Sniffed::Document if self.document_bytes as u64 + stored_bytes <= MAX_ALL_DOCUMENTS as u64 => {
+                let mut bytes = Vec::new();
+                part.visit(u64::MAX, &mut |piece| bytes.extend_from_slice(piece))?;
+                self.document_bytes += bytes.len();
+                Some(StreamedMember::Document(bytes))
+            }
+            Sniffed::Compressed => Some(StreamedMember::Aside(self.put_aside(part)?)),
+            Sniffed::Document | Sniffed::Other => None,
+        })
+    }
+
+    fn stream_error(&self, offset: u64, error: io::Error) -> OpenError {
+        if self.options.cancel.is_cancelled() {
+            return OpenError::Cancelled;
+        }
+        let error = TarError::source(offset, error);
+        OpenError::Stream { reference: self.opening.reference.text.clone(), error }
+    }
+
+    fn compressed_so_far(&self) -> u64 {
+        self.opening.progress.stream().read_bytes.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    fn layer(&mut self, part: Part<'_>, start: u64, share_before: u64) -> io::Result<()> {
+        let mut aside = if self.keep_layers { self.aside.take() } else { None };
+        let mut part = part;
+        let aside_start = aside.as_ref().map(Spool::length);
+        if let Some(spool) = &mut aside {
+            part.watch(|bytes| {
+                spool.append(bytes);
+                Ok(())
+            });
+        }
+        let mut batches = Vec::new();
+        let progress = self.opening.progress.stream();
+        let known: u64 = self.layers.iter().map(|layer| layer.scan.entries).sum();
+        let here = LayerProgress::default();
+        let mut sink = |batch: EntryBatch| {
+            batches.push(batch);
+            let entries = here.entries.load(std::sync::atomic::Ordering::Relaxed);
+            progress.entries.store(known + entries, std::sync::atomic::Ordering::Relaxed);
+            Ok(())
+        };
+        let scan = scan_part(part, &here, &self.options, &mut sink)?;
+        // Where content is kept, a layer's place in the file takes that of its place in the stream.
+        let start = aside_start.unwrap_or(start);
+        self.aside = aside.or(self.aside.take());
+        let share = self.compressed_so_far().saturating_sub(share_before);
+        self.layers.push(StreamedLayer { scan, batches, start, share });
+        Ok(())
+    }
+
+    fn put_aside(&mut self, mut part: Part<'_>) -> io::Result<Section> {
+        let mut spool = match self.aside.take() {
+            Some(spool) => spool,
+            None => Spool::new()?,
+        };
+        let start = spool.length();
+        part.visit(u64::MAX, &mut |piece| {
+            spool.append(piece);
+        })?;
+        let section = spool.section(start, spool.length() - start);
+        self.aside = Some(spool);
+        section.ok_or_else(|| io::Error::other("no room for a compressed layer in the temporary directory"))
+    }
+
+    /// Finds the image among what came by, and builds its tree.
+    fn assemble(
+        mut self,
+        found: Compression,
+        again: Option<Section>,
+        broken: Option<TarError>,
+        source_bytes: Option<u64>,
+    ) -> Result<Opened, OpenError> {
+        let opening = self.opening;
+        let result = read_layout(&self.members, &opening.request(), true);
+        let mut layout = match (broken, result) {
+            (Some(error), Err(SourceError::NotAnImage(_) | SourceError::Missing { .. })) => {
+                return Err(self.broken(found, error));
+            }
+            (_, Err(error)) => return Err(opening.source_error(error)),
+            (Some(error), Ok(mut layout)) => {
+                layout.warn(format!("the archive is not whole: {error}"));
+                layout
+            }
+            (None, Ok(layout)) => layout,
+        };
+        layout.identity.source_compression = Some(found);
+        opening.progress.identified(&layout);
+        let mut tree = TreeBuilder::new();
+        let read = self.read_layers(&layout, &mut tree, found, again.as_ref())?;
+        finish(opening, layout, tree, read, source_bytes)
+    }
+
+    /// The error of a stream that broke off before it had all that the image needs.
+    fn broken(&self, found: Compression, error: TarError) -> OpenError {
+        let reference = self.opening.reference.text.clone();
+        if let (TarError::NotAHeader(0), true) = (&error, self.members.is_empty()) {
+            let reason = if found == Compression::None {
+                "is neither a tar archive nor compressed with gzip, zstd, xz or bzip2".to_owned()
+            } else {
+                format!("is compressed with {}, but holds no tar archive", found.name())
+            };
+            return self.opening.source_error(SourceError::NotAnImage(reason));
+        }
+        OpenError::Stream { reference, error }
+    }
+
+    fn read_layers(
+        &mut self,
+        layout: &Layout,
+        tree: &mut TreeBuilder,
+        found: Compression,
+        again: Option<&Section>,
+    ) -> Result<Vec<ReadLayer>, OpenError> {
+        let opening = self.opening;
+        let limit = |limit| OpenError::Limit { reference: opening.reference.text.clone(), limit };
+        let mut read = Vec::new();
+        for (number, layer) in layout.layers.iter().enumerate() {
+            tree.begin_layer().map_err(limit)?;
+            match self.members.layer(&layer.located) {
+                Some(index) => {
+                    let Some(streamed) = self.layers.get_mut(index) else { continue };
+                    for batch in &streamed.batches {
+                        tree.add(batch).map_err(limit)?;
+                    }
+                    let last_use = !layout.layers[number + 1..].iter().any(|other| other.located == layer.located);
+                    if last_use {
+                        streamed.batches = Vec::new();
+                    }
+                    let streamed = &self.layers[index];
+                    read.push(self.streamed_layer(streamed, found, again));
+                }
+                None => read.push(self.aside_layer(number, layout, tree)?),
+            }
+        }
+        Ok(read)
+    }
+
+    fn streamed_layer(&self, streamed: &StreamedLayer, found: Compression, again: Option<&Section>) -> ReadLayer {
+        let (start, length) = (streamed.start, streamed.scan.unpacked_bytes);
+        let kept = self.aside.as_ref().filter(|_| self.keep_layers).and_then(|spool| spool.section(start, length));
+        let store = match (kept, again) {
+            (Some(section), _) => LayerStore::Plain(section),
+            (None, Some(section)) if !self.keep_layers => {
+                LayerStore::Packed { section: section.clone(), compression: found, start, length }
+            }
+            _ => LayerStore::Gone,
+        };
+        let stored = if found == Compression::None { Stored::Exactly(length) } else { Stored::Share(streamed.share) };
+        ReadLayer { scan: streamed.scan.clone(), stored, store }
+    }
+
+    /// A compressed layer within the stream, put aside until now.
+    fn aside_layer(&self, number: usize, layout: &Layout, tree: &mut TreeBuilder) -> Result<ReadLayer, OpenError> {
+        let opening = self.opening;
+        let layer = &layout.layers[number];
+        let failed = |reason: String| OpenError::Layer {
+            reference: opening.reference.text.clone(),
+            number,
+            name: layer.name.clone(),
+            reason,
+        };
+        let section = self.members.blob(&layer.located).map_err(|error| opening.source_error(error))?;
+        let Some(section) = section else {
+            return Err(failed("is no tar stream, nor one compressed with gzip, zstd, xz or bzip2".to_owned()));
+        };
+        let mut limit = None;
+        let mut sink = |batch: EntryBatch| {
+            tree.add(&batch).map_err(|reached| {
+                limit = Some(reached);
+                io::Error::other(reached)
+            })
+        };
+        let scan = scan_section(&section, &self.options, &LayerProgress::default(), &mut sink, None);
+        let scan = match (scan, limit) {
+            (_, Some(limit)) => return Err(OpenError::Limit { reference: opening.reference.text.clone(), limit }),
+            (Err(error), None) => return Err(failed(error.to_string())),
+            (Ok(scan), None) => scan,
+        };
+        let length = scan.unpacked_bytes;
+        let stored = Stored::Exactly(section.length());
+        let store = LayerStore::Packed { section, compression: scan.compression, start: 0, length };
+        Ok(ReadLayer { scan, stored, store })
+    }
+}
+
+enum Sniffed {
+    Document,
+    Layer,
+    Compressed,
+    Other,
+}
+
+/// What a member is, by its first bytes.
+fn sniff(start: &[u8]) -> Sniffed {
+    if compression::detect(start).is_some() {
+        return Sniffed::Compressed;
+    }
+    let header = start.first_chunk::<{ crate::scan::tar::BLOCK }>();
+    let is_tar = header
+        .is_some_and(|block| block.iter().all(|&byte| byte == 0) || crate::scan::tar::Header::parse(block).is_some());
+    if is_tar {
+        return Sniffed::Layer;
+    }
+    match start.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'{' | b'[') => Sniffed::Document,
+        _ => Sniffed::Other,
+    }
+}

@@ -1,0 +1,216 @@
+//! The grammar of image references: what the user typed, before anything is opened.
+//!
+//! Transports are those of `containers-transports(5)`: `docker-archive:FILE[:REFERENCE|:@INDEX]`,
+//! `oci:DIRECTORY[:REFERENCE]`, `oci-archive:FILE[:REFERENCE]`, `dir:DIRECTORY`; `rootfs:DIRECTORY` is ours. Without a
+//! transport it is a path, whose kind is found by its content; `-` is standard input.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+/// How an image is stored, where the user says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// What `docker save` writes.
+    DockerArchive,
+    /// An OCI layout directory.
+    Oci,
+    /// An OCI layout in a tar file.
+    OciArchive,
+    /// A directory of skopeo's, one file a blob.
+    Dir,
+    /// An extracted root directory.
+    Rootfs,
+}
+
+impl Transport {
+    const ALL: [Self; 5] = [Self::DockerArchive, Self::Oci, Self::OciArchive, Self::Dir, Self::Rootfs];
+
+    /// As it is typed, without the colon.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::DockerArchive => "docker-archive",
+            Self::Oci => "oci",
+            Self::OciArchive => "oci-archive",
+            Self::Dir => "dir",
+            Self::Rootfs => "rootfs",
+        }
+    }
+
+    fn takes_selector(self) -> bool {
+        matches!(self, Self::DockerArchive | Self::Oci | Self::OciArchive)
+    }
+}
+
+/// Where the bytes are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Location {
+    /// `-`.
+    StandardInput,
+    /// A file, a directory, or a symbolic link to one.
+    Path(PathBuf),
+}
+
+/// Which of several images is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selector {
+    /// By `name:tag`, by tag alone, or by digest.
+    Name(String),
+    /// `@N`: by position, from 0.
+    Position(usize),
+}
+
+impl fmt::Display for Selector {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => formatter.write_str(name),
+            Self::Position(position) => write!(formatter, "@{position}"),
+        }
+    }
+}
+
+/// A parsed reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference {
+    /// As typed; bytes that are not UTF-8 replaced.
+    pub text: String,
+    /// `None`: to be found by content.
+    pub transport: Option<Transport>,
+    /// Where.
+    pub location: Location,
+    /// Which one there.
+    pub selector: Option<Selector>,
+}
+
+/// Why a text is no reference.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReferenceError {
+    /// Nothing was given.
+    #[error("an empty image reference; give a file, a directory, or «-» for standard input")]
+    Empty,
+    /// A transport with nothing behind its colon.
+    #[error("«{0}:» needs a path behind the colon")]
+    NoPath(&'static str),
+    /// One of skopeo's transports that this program does not read.
+    #[error(
+        "the transport «{0}:» is not supported; copy the image to a file first, for example with `skopeo copy {0}:… oci-archive:image.tar`"
+    )]
+    Unsupported(String),
+}
+
+const OTHER_TRANSPORTS: [&str; 6] = ["docker", "docker-daemon", "containers-storage", "ostree", "sif", "containerd"];
+
+impl Reference {
+    /// Parses what the user typed. A path that exists is that path, whatever colons are in it.
+    ///
+    /// # Errors
+    /// [`ReferenceError`].
+    pub fn parse(text: &OsStr) -> Result<Self, ReferenceError> {
+        let bytes = text.as_bytes();
+        let shown = text.to_string_lossy().into_owned();
+        if bytes.is_empty() {
+            return Err(ReferenceError::Empty);
+        }
+        if bytes == b"-" {
+            let location = Location::StandardInput;
+            return Ok(Self { text: shown, transport: None, location, selector: None });
+        }
+        let plain = PathBuf::from(text);
+        if let Some(colon) = memchr::memchr(b':', bytes)
+            && !plain.exists()
+        {
+            let (name, rest) = (&bytes[..colon], &bytes[colon + 1..]);
+            if let Some(transport) = Transport::ALL.into_iter().find(|transport| transport.name().as_bytes() == name) {
+                return Self::behind_transport(shown, transport, rest);
+            }
+            if let Some(other) = OTHER_TRANSPORTS.into_iter().find(|other| other.as_bytes() == name) {
+                return Err(ReferenceError::Unsupported(other.to_owned()));
+            }
+        }
+        Ok(Self { text: shown, transport: None, location: Location::Path(plain), selector: None })
+    }
+
+    fn behind_transport(text: String, transport: Transport, rest: &[u8]) -> Result<Self, ReferenceError> {
+        let (path, selector) = if transport.takes_selector() { split_selector(rest) } else { (rest, None) };
+        if path.is_empty() {
+            return Err(ReferenceError::NoPath(transport.name()));
+        }
+        let location = if path == b"-" || path == b"/dev/stdin" {
+            Location::StandardInput
+        } else {
+            Location::Path(PathBuf::from(OsStr::from_bytes(path)))
+        };
+        Ok(Self { text, transport: Some(transport), location, selector })
+    }
+
+    /// The reference that chooses one of several images of the same source.
+    #[must_use]
+    pub fn choosing(&self, transport: Transport, selector: &Selector) -> String {
+        let path = match &self.location {
+            Location::StandardInput => "-".to_owned(),
+            Location::Path(path) => path.display().to_string(),
+        };
+        format!("{}:{path}:{selector}", transport.name())
+    }
+}
+
+/// Path and selector around the first colon, as skopeo splits them; the whole is the path when it exists as one.
+fn split_selector(rest: &[u8]) -> (&[u8], Option<Selector>) {
+    if PathBuf::from(OsStr::from_bytes(rest)).exists() {
+        return (rest, None);
+    }
+    let Some(colon) = memchr::memchr(b':', rest) else { return (rest, None) };
+    let selector = String::from_utf8_lossy(&rest[colon + 1..]).into_owned();
+    if selector.is_empty() {
+        return (&rest[..colon], None);
+    }
+    let position = selector.strip_prefix('@').and_then(|digits| digits.parse().ok());
+    let selector = position.map_or(Selector::Name(selector), Selector::Position);
+    (&rest[..colon], Some(selector))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Reference, ReferenceError> {
+        Reference::parse(OsStr::new(text))
+    }
+
+    #[test]
+    fn transports_are_written_as_skopeo_writes_them() {
+        let name = |name: &str| Some(Selector::Name(name.to_owned()));
+        let table = [
+            ("image.tar", None, "image.tar", None),
+            ("docker-archive:a.tar", Some(Transport::DockerArchive), "a.tar", None),
+            ("docker-archive:a.tar:web:1.0", Some(Transport::DockerArchive), "a.tar", name("web:1.0")),
+            ("docker-archive:a.tar:@2", Some(Transport::DockerArchive), "a.tar", Some(Selector::Position(2))),
+            ("oci:dir:latest", Some(Transport::Oci), "dir", name("latest")),
+            ("oci-archive:/tmp/x.tar", Some(Transport::OciArchive), "/tmp/x.tar", None),
+            ("dir:some:where", Some(Transport::Dir), "some:where", None),
+            ("rootfs:/srv/root", Some(Transport::Rootfs), "/srv/root", None),
+            ("with:colon.tar", None, "with:colon.tar", None),
+        ];
+        for (text, transport, path, selector) in table {
+            let reference = parse(text).unwrap();
+            assert_eq!(reference.transport, transport, "{text}");
+            assert_eq!(reference.location, Location::Path(PathBuf::from(path)), "{text}");
+            assert_eq!(reference.selector, selector, "{text}");
+        }
+    }
+
+    #[test]
+    fn standard_input_is_a_dash() {
+        assert_eq!(parse("-").unwrap().location, Location::StandardInput);
+        assert_eq!(parse("docker-archive:-").unwrap().location, Location::StandardInput);
+    }
+
+    #[test]
+    fn what_is_no_reference_says_why() {
+        assert_eq!(parse(""), Err(ReferenceError::Empty));
+        assert_eq!(parse("oci:"), Err(ReferenceError::NoPath("oci")));
+        assert_eq!(parse("docker://alpine"), Err(ReferenceError::Unsupported("docker".into())));
+    }
+}

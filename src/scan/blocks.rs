@@ -1,0 +1,229 @@
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use sha2::{Digest as _, Sha256};
+
+use super::Cancel;
+
+/// Bytes handed from the decoding thread to the reading one at a time.
+const BLOCK_BYTES: usize = 256 << 10;
+/// Blocks under way between the two: memory of one pipe is this many blocks and two more.
+const BLOCKS: usize = 4;
+
+/// Where an unpacked stream stops being plausible: what `decompression bomb` means here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnpackLimit {
+    /// Bytes that any stream may unpack to.
+    pub always: u64,
+    /// Beyond that, unpacked bytes for each compressed byte. Deflate cannot reach more than 1032.
+    pub ratio: u64,
+}
+
+impl Default for UnpackLimit {
+    fn default() -> Self {
+        Self { always: 4 << 30, ratio: 200 }
+    }
+}
+
+impl UnpackLimit {
+    fn check(self, unpacked: u64, compressed: u64) -> io::Result<()> {
+        let most = self.always.max(compressed.saturating_mul(self.ratio));
+        if unpacked <= most {
+            return Ok(());
+        }
+        Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("{compressed} compressed bytes unpack to more than {most}; raise --unpack-limit if that is meant"),
+        ))
+    }
+}
+
+/// Counts the bytes that pass, for a thread that watches.
+pub struct CountingReader<R> {
+    inner: R,
+    count: Arc<AtomicU64>,
+}
+
+impl<R> CountingReader<R> {
+    /// Reads `inner` and adds what it gives to `count`.
+    pub fn new(inner: R, count: Arc<AtomicU64>) -> Self {
+        Self { inner, count }
+    }
+}
+
+impl<R: Read> Read for CountingReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.count.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}
+
+/// Adds all bytes that pass to a SHA-256, and hands it out at the end.
+pub struct HashingReader<R> {
+    inner: R,
+    hash: Option<Sha256>,
+    done: Sender<[u8; 32]>,
+}
+
+impl<R: Read> HashingReader<R> {
+    /// Reads `inner`; when its end is reached, or it is dropped after [`Read::read`] gave 0, the digest is sent.
+    pub fn new(inner: R) -> (Self, Receiver<[u8; 32]>) {
+        let (done, receiver) = bounded(1);
+        (Self { inner, hash: Some(Sha256::new()), done }, receiver)
+    }
+}
+
+impl<R: Read> Read for HashingReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        if count > 0 {
+            if let Some(hash) = &mut self.hash {
+                hash.update(&buffer[..count]);
+            }
+        } else if !buffer.is_empty()
+            && let Some(hash) = self.hash.take()
+        {
+            // The receiver may have lost interest.
+            let _ = self.done.send(hash.finalize().into());
+        }
+        Ok(count)
+    }
+}
+
+/// A stream unpacked by a thread of its own, some blocks ahead of whoever reads it.
+pub struct BlockReader {
+    filled: Receiver<io::Result<Vec<u8>>>,
+    empty: Sender<Vec<u8>>,
+    block: Vec<u8>,
+    start: usize,
+    passed: u64,
+    failure: Option<io::Error>,
+    on_block: Option<Box<dyn FnMut(&[u8]) -> io::Result<()> + Send>>,
+}
+
+impl BlockReader {
+    /// Reads `input` on a new thread. `compressed` counts the bytes that went into it so far.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn spawn(
+        mut input: Box<dyn Read + Send>,
+        compressed: Arc<AtomicU64>,
+        limit: UnpackLimit,
+        cancel: Cancel,
+    ) -> io::Result<Self> {
+        let (filled_in, filled) = bounded(BLOCKS);
+        let (empty, empty_out) = bounded::<Vec<u8>>(BLOCKS + 2);
+        let work = move || {
+            let mut unpacked = 0u64;
+            loop {
+                let mut block = empty_out.try_recv().unwrap_or_default();
+                let failure = cancel.check().and_then(|()| fill(&mut *input, &mut block)).err();
+                unpacked = unpacked.saturating_add(block.len() as u64);
+                let failure = failure.or_else(|| limit.check(unpacked, compressed.load(Ordering::Relaxed)).err());
+                let last = block.is_empty() || failure.is_some();
+                if !block.is_empty() && filled_in.send(Ok(block)).is_err() {
+                    return;
+                }
+                if let Some(failure) = failure {
+                    // Whoever reads may be gone already.
+                    let _ = filled_in.send(Err(failure));
+                }
+                if last {
+                    return;
+                }
+            }
+        };
+        std::thread::Builder::new().name("unpack".into()).spawn(work)?;
+        Ok(Self { filled, empty, block: Vec::new(), start: 0, passed: 0, failure: None, on_block: None })
+    }
+
+    /// Shows every block to `visit` before any of it is read, whole, in order and exactly once.
+    pub fn on_block(&mut self, visit: impl FnMut(&[u8]) -> io::Result<()> + Send + 'static) {
+        self.on_block = Some(Box::new(visit));
+    }
+
+    /// Bytes taken out so far.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.passed
+    }
+
+    /// The bytes that can be had without waiting for the next block; waits for it where there are none. Empty at the
+    /// end.
+    ///
+    /// # Errors
+    /// What stopped the thread that unpacks.
+    pub fn chunk(&mut self) -> io::Result<&[u8]> {
+        if self.start == self.block.len() {
+            self.next_block()?;
+        }
+        Ok(&self.block[self.start..])
+    }
+
+    /// Takes `count` bytes of the last [`Self::chunk`] out.
+    pub fn consume(&mut self, count: usize) {
+        let count = count.min(self.block.len() - self.start);
+        self.start += count;
+        self.passed += count as u64;
+    }
+
+    fn next_block(&mut self) -> io::Result<()> {
+        if let Some(failure) = &self.failure {
+            return Err(io::Error::new(failure.kind(), failure.to_string()));
+        }
+        let used = std::mem::take(&mut self.block);
+        self.start = 0;
+        if used.capacity() > 0 {
+            // A full or closed channel only means that this buffer is not needed again.
+            let _ = self.empty.try_send(used);
+        }
+        match self.filled.recv() {
+            Ok(Ok(block)) => {
+                if let Some(visit) = &mut self.on_block {
+                    visit(&block)?;
+                }
+                self.block = block;
+                Ok(())
+            }
+            Ok(Err(error)) => {
+                self.failure = Some(io::Error::new(error.kind(), error.to_string()));
+                Err(error)
+            }
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+impl Read for BlockReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let chunk = self.chunk()?;
+        let count = chunk.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&chunk[..count]);
+        self.consume(count);
+        Ok(count)
+    }
+}
+
+/// Fills `block` with up to [`BLOCK_BYTES`]; empty at the end. Bytes read before a failure stay in it.
+fn fill(input: &mut dyn Read, block: &mut Vec<u8>) -> io::Result<()> {
+    block.resize(BLOCK_BYTES, 0);
+    let mut filled = 0;
+    let mut result = Ok(());
+    while filled < block.len() {
+        match input.read(&mut block[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => {
+                result = Err(error);
+                break;
+            }
+        }
+    }
+    block.truncate(filled);
+    result
+}

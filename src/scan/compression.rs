@@ -1,0 +1,123 @@
+//! What a stream is compressed with, by its first bytes, and the decoders for it.
+
+use std::io::{self, BufRead, BufReader, Read};
+
+use crate::image::Compression;
+
+/// Bytes of the beginning of a stream that [`detect`] looks at.
+pub const MAGIC_BYTES: usize = 512;
+
+/// Largest zstd window accepted: 2^27 bytes, what `zstd -d` accepts without `--long`.
+const ZSTD_WINDOW_LOG: u32 = 27;
+/// Memory that one xz decoder may take, bytes: preset -9 needs 65 MiB.
+const XZ_MEMORY: u64 = 256 << 20;
+
+/// Compression of a stream by its first bytes; `None` for what has none of the magic numbers.
+///
+/// gzip: RFC 1952 section 2.3.1; zstd: RFC 8878 sections 3.1.1 and 3.1.2 (a stream may begin with a skippable frame);
+/// xz: .xz file format 1.2.0 section 2.1.1.1; bzip2: `BZh`, block size, and the magic of a block or of the end.
+#[must_use]
+pub fn detect(start: &[u8]) -> Option<Compression> {
+    const BZIP2_BLOCK: &[u8] = &[0x31, 0x41, 0x59, 0x26, 0x53, 0x59];
+    const BZIP2_END: &[u8] = &[0x17, 0x72, 0x45, 0x38, 0x50, 0x90];
+    if start.starts_with(&[0x1f, 0x8b, 8]) {
+        return Some(Compression::Gzip);
+    }
+    if start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd])
+        || (start.get(1..4) == Some(&[0x2a, 0x4d, 0x18]) && start[0] & 0xf0 == 0x50)
+    {
+        return Some(Compression::Zstd);
+    }
+    if start.starts_with(&[0xfd, b'7', b'z', b'X', b'Z', 0]) {
+        return Some(Compression::Xz);
+    }
+    if start.starts_with(b"BZh")
+        && start.get(3).is_some_and(|level| (b'1'..=b'9').contains(level))
+        && start.get(4..10).is_some_and(|magic| magic == BZIP2_BLOCK || magic == BZIP2_END)
+    {
+        return Some(Compression::Bzip2);
+    }
+    None
+}
+
+/// A decoder of all of `input`, concatenated streams included.
+///
+/// # Errors
+/// When a decoder cannot be set up.
+pub fn decoder(
+    input: impl Read + Send + 'static,
+    compression: Compression,
+    threads: usize,
+) -> io::Result<Box<dyn Read + Send>> {
+    Ok(match compression {
+        Compression::None => Box::new(input),
+        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(128 << 10, input))),
+        Compression::Zstd => {
+            let mut decoder = zstd::stream::read::Decoder::new(input)?;
+            decoder.window_log_max(ZSTD_WINDOW_LOG)?;
+            Box::new(decoder)
+        }
+        Compression::Xz => Box::new(XzStreams::new(BufReader::with_capacity(128 << 10, input), threads)?),
+        Compression::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(BufReader::with_capacity(128 << 10, input))),
+    })
+}
+
+/// Several .xz streams in a row, with the padding that the format allows between them (.xz 1.2.0 section 2.2).
+struct XzStreams<R: BufRead> {
+    decoder: Option<liblzma::bufread::XzDecoder<R>>,
+    threads: usize,
+}
+
+impl<R: BufRead> XzStreams<R> {
+    fn new(input: R, threads: usize) -> io::Result<Self> {
+        Ok(Self { decoder: Some(liblzma::bufread::XzDecoder::new_stream(input, xz_stream(threads)?)), threads })
+    }
+
+    /// Begins the next stream; `false` at the end of the input.
+    fn next_stream(&mut self) -> io::Result<bool> {
+        let Some(decoder) = self.decoder.take() else { return Ok(false) };
+        let mut input = decoder.into_inner();
+        loop {
+            let buffer = input.fill_buf()?;
+            if buffer.is_empty() {
+                return Ok(false);
+            }
+            let padding = buffer.iter().take_while(|&&byte| byte == 0).count();
+            let more = padding < buffer.len();
+            input.consume(padding);
+            if more {
+                let stream = xz_stream(self.threads)?;
+                self.decoder = Some(liblzma::bufread::XzDecoder::new_stream(input, stream));
+                return Ok(true);
+            }
+        }
+    }
+}
+
+impl<R: BufRead> Read for XzStreams<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(decoder) = &mut self.decoder {
+            let count = decoder.read(buffer)?;
+            if count > 0 || buffer.is_empty() {
+                return Ok(count);
+            }
+            if !self.next_stream()? {
+                break;
+            }
+        }
+        Ok(0)
+    }
+}
+
+fn xz_stream(threads: usize) -> io::Result<liblzma::stream::Stream> {
+    let stream = if threads > 1 {
+        liblzma::stream::MtStreamBuilder::new()
+            .threads(threads as u32)
+            .memlimit_threading(XZ_MEMORY)
+            .memlimit_stop(XZ_MEMORY)
+            .decoder()
+    } else {
+        liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, 0)
+    };
+    stream.map_err(io::Error::other)
+}

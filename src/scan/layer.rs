@@ -1,0 +1,230 @@
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::tar::{SectionInput, TarError, TarInput, TarWalker, normalize};
+use super::{BlockReader, Cancel, CountingReader, HashingReader, Part, Section, UnpackLimit, compression};
+use crate::image::{Compression, ContentHash, EntryBatch, Kind};
+
+/// How far a layer has been read, for a thread that watches.
+#[derive(Debug, Default)]
+pub struct LayerProgress {
+    /// Bytes of the stored blob read so far.
+    pub read_bytes: Arc<AtomicU64>,
+    /// Entries found so far.
+    pub entries: AtomicU64,
+}
+
+/// What reading a layer brought besides its entries.
+#[derive(Debug, Clone, Default)]
+pub struct LayerScan {
+    /// Found by content.
+    pub compression: Compression,
+    /// Length of the unpacked tar stream, bytes.
+    pub unpacked_bytes: u64,
+    /// Sum of the sizes in the headers, bytes.
+    pub file_bytes: u64,
+    /// Number of entries.
+    pub entries: u64,
+    /// SHA-256 of the unpacked tar stream, where all of it came by.
+    pub diff_id: Option<[u8; 32]>,
+    /// SHA-256 of the stored blob, where all of it came by.
+    pub blob_digest: Option<[u8; 32]>,
+    /// What was odd, as sentences.
+    pub oddities: Vec<String>,
+    /// Why it could not be read to its end.
+    pub failure: Option<TarError>,
+}
+
+/// How layers are read.
+#[derive(Debug, Clone)]
+pub struct LayerOptions {
+    /// Read all of a plain layer for its digest and its content, not only its headers.
+    pub whole: bool,
+    /// When an unpacked stream stops being plausible.
+    pub limit: UnpackLimit,
+    /// Threads that one decoder may use.
+    pub decoder_threads: usize,
+    /// Asks to stop.
+    pub cancel: Cancel,
+}
+
+/// Takes entries, a batch at a time; an error stops the reading.
+pub type EntrySink<'a> = dyn FnMut(EntryBatch) -> io::Result<()> + 'a;
+
+/// Takes unpacked bytes, every one once and in order.
+pub type Tee<'a> = dyn FnMut(&[u8]) -> io::Result<()> + 'a;
+
+/// Reads the layer that a stored blob is, whatever it is compressed with. What is unpacked also goes to `tee`.
+///
+/// # Errors
+/// When the blob cannot be read at all, and when it was cancelled. A layer that is broken further on is given as far
+/// as it goes, with [`LayerScan::failure`].
+pub fn scan_section(
+    section: &Section,
+    options: &LayerOptions,
+    progress: &LayerProgress,
+    sink: &mut EntrySink<'_>,
+    tee: Option<&mut Tee<'_>>,
+) -> io::Result<LayerScan> {
+    let mut magic = [0u8; compression::MAGIC_BYTES];
+    let count = section.read_full_at(&mut magic, 0)?;
+    let found = compression::detect(&magic[..count]).unwrap_or_default();
+    if found == Compression::None && !options.whole {
+        return scan_headers(section, options, progress, sink);
+    }
+    let counted = CountingReader::new(section.reader(), Arc::clone(&progress.read_bytes));
+    let (hashing, blob_digest) = HashingReader::new(counted);
+    let plain = found == Compression::None;
+    let (input, blob_digest): (Box<dyn io::Read + Send>, _) = if plain {
+        (Box::new(CountingReader::new(section.reader(), Arc::clone(&progress.read_bytes))), None)
+    } else {
+        (compression::decoder(hashing, found, options.decoder_threads)?, Some(blob_digest))
+    };
+    let compressed = Arc::clone(&progress.read_bytes);
+    let mut reader = BlockReader::spawn(input, compressed, options.limit, options.cancel.clone())?;
+    let mut part = Part::new(&mut reader, u64::MAX, true, options.cancel.clone());
+    if let Some(tee) = tee
+        && !plain
+    {
+        part.watch(tee);
+    }
+    let mut scan = scan_part(part, progress, options, sink)?;
+    drop(reader);
+    scan.compression = found;
+    scan.blob_digest = match blob_digest {
+        Some(receiver) => receiver.recv().ok(),
+        None => scan.diff_id,
+    };
+    Ok(scan)
+}
+
+/// Reads a layer of an unpacked stream to its end, with digest and identities of content.
+///
+/// # Errors
+/// When it was cancelled, or `sink` fails.
+pub fn scan_part(
+    part: Part<'_>,
+    progress: &LayerProgress,
+    options: &LayerOptions,
+    sink: &mut EntrySink<'_>,
+) -> io::Result<LayerScan> {
+    let mut walker = TarWalker::new(part);
+    let mut scan = collect(&mut walker, progress, options, sink)?;
+    if scan.failure.as_ref().is_none_or(|failure| !matches!(failure, TarError::Source { .. })) {
+        match walker.into_input().finish() {
+            Ok((unpacked_bytes, diff_id)) => {
+                scan.unpacked_bytes = unpacked_bytes;
+                scan.diff_id = diff_id;
+            }
+            Err(error) => {
+                options.cancel.check()?;
+                let offset = scan.unpacked_bytes;
+                scan.failure.get_or_insert(TarError::source(offset, error));
+            }
+        }
+    }
+    Ok(scan)
+}
+
+fn scan_headers(
+    section: &Section,
+    options: &LayerOptions,
+    progress: &LayerProgress,
+    sink: &mut EntrySink<'_>,
+) -> io::Result<LayerScan> {
+    let mut walker = TarWalker::new(SectionInput::new(section.clone(), options.cancel.clone()));
+    let mut scan = collect(&mut walker, progress, options, sink)?;
+    scan.unpacked_bytes = section.length();
+    progress.read_bytes.store(section.length(), Ordering::Relaxed);
+    Ok(scan)
+}
+
+fn collect<I: TarInput>(
+    walker: &mut TarWalker<I>,
+    progress: &LayerProgress,
+    options: &LayerOptions,
+    sink: &mut EntrySink<'_>,
+) -> io::Result<LayerScan> {
+    let mut scan = LayerScan::default();
+    let mut batch = EntryBatch::default();
+    let mut path = Vec::new();
+    let mut climbs = 0u64;
+    scan.failure = loop {
+        match walker.advance() {
+            Ok(true) => {}
+            Ok(false) => break None,
+            Err(error) => break Some(error),
+        }
+        scan.entries += 1;
+        let failure = if walker.content_comes_by() { read_identity(walker) } else { None };
+        let member = walker.member_mut();
+        climbs += u64::from(normalize(&member.path, &mut path).climbs);
+        let fields = std::mem::replace(&mut member.fields, crate::image::EntryFields::new(Kind::File));
+        scan.file_bytes = scan.file_bytes.saturating_add(fields.bytes);
+        batch.push(&path, &member.link, fields);
+        if batch.is_full() {
+            progress.entries.store(scan.entries, Ordering::Relaxed);
+            options.cancel.check()?;
+            sink(std::mem::take(&mut batch))?;
+        }
+        if failure.is_some() {
+            break failure;
+        }
+    };
+    options.cancel.check()?;
+    progress.entries.store(scan.entries, Ordering::Relaxed);
+    if !batch.is_empty() {
+        sink(batch)?;
+    }
+    scan.unpacked_bytes = walker.input_mut().position();
+    scan.oddities = walker.take_oddities();
+    if climbs > 0 {
+        scan.oddities.push(format!("{climbs} names climb with «..»; they are held at the root"));
+    }
+    Ok(scan)
+}
+
+/// Puts the identity of a file's content into its fields as the content comes by. A sparse file has none: what is
+/// stored of it is not what it contains.
+fn read_identity<I: TarInput>(walker: &mut TarWalker<I>) -> Option<TarError> {
+    let member = walker.member();
+    if member.fields.kind != Kind::File || member.fields.sparse.is_some() || member.stored_bytes == 0 {
+        return None;
+    }
+    let mut hash = blake3::Hasher::new();
+    let result = walker.visit_content(&mut |piece| {
+        hash.update(piece);
+    });
+    if let Err(error) = result {
+        return Some(error);
+    }
+    walker.member_mut().fields.content = Some(shortened(&hash));
+    None
+}
+
+fn shortened(hash: &blake3::Hasher) -> ContentHash {
+    let whole = hash.finalize();
+    let mut short = ContentHash::default();
+    short.iter_mut().zip(whole.as_bytes()).for_each(|(to, from)| *to = *from);
+    short
+}
+
+/// The identity of all that `reader` gives.
+///
+/// # Errors
+/// Those of the reader.
+pub fn identity_of(reader: &mut dyn io::Read) -> io::Result<ContentHash> {
+    let mut hash = blake3::Hasher::new();
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => return Ok(shortened(&hash)),
+            Ok(count) => {
+                hash.update(&buffer[..count]);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}

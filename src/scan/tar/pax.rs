@@ -1,0 +1,140 @@
+//! PAX extended headers: POSIX.1-2017 `pax`, "pax Extended Header"; `SCHILY.xattr.` of star(5); GNU sparse files in
+//! PAX form of the GNU tar manual, "Storing Sparse Files".
+
+use crate::image::{Segment, Xattr};
+
+/// What the extended headers in front of an entry say of it; `None` and empty where they say nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Extended {
+    /// Replaces the name.
+    pub path: Option<Vec<u8>>,
+    /// Replaces the link target.
+    pub link: Option<Vec<u8>>,
+    /// Replaces the number of content bytes.
+    pub content_bytes: Option<u64>,
+    /// Replaces the owner.
+    pub uid: Option<u32>,
+    /// Replaces the group.
+    pub gid: Option<u32>,
+    /// Replaces the time of modification, whole seconds.
+    pub mtime: Option<i64>,
+    /// Extended attributes.
+    pub xattrs: Vec<Xattr>,
+    /// Says that the file is sparse, and how.
+    pub sparse: Option<PaxSparse>,
+}
+
+/// The three ways in which GNU tar writes a sparse file in PAX form.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PaxSparse {
+    /// The file's name; the header has a made-up one.
+    pub name: Option<Vec<u8>>,
+    /// Unpacked size, bytes.
+    pub real_bytes: Option<u64>,
+    /// Formats 0.0 and 0.1: the runs.
+    pub segments: Vec<Segment>,
+    /// Format 1.0: the runs stand at the beginning of the content.
+    pub map_in_content: bool,
+    offset: Option<u64>,
+}
+
+/// Runs that one sparse file may have here; what is beyond is left out.
+pub const MAX_SEGMENTS: usize = 1 << 16;
+
+impl Extended {
+    /// Reads the records of one extended header over what earlier ones said. `false` where a record is broken: those
+    /// before it are kept.
+    #[must_use]
+    pub fn read(&mut self, mut data: &[u8]) -> bool {
+        while !data.is_empty() && data != [0] {
+            let Some((key, value, rest)) = record(data) else { return false };
+            self.apply(key, value);
+            data = rest;
+        }
+        true
+    }
+
+    fn apply(&mut self, key: &[u8], value: &[u8]) {
+        match key {
+            b"path" => self.path = Some(value.to_vec()),
+            b"linkpath" => self.link = Some(value.to_vec()),
+            b"size" => self.content_bytes = decimal(value),
+            b"uid" => self.uid = decimal(value).map(saturated),
+            b"gid" => self.gid = decimal(value).map(saturated),
+            b"mtime" => self.mtime = seconds(value),
+            _ => {
+                if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
+                    self.xattrs.retain(|xattr| *xattr.name != *name);
+                    self.xattrs.push(Xattr { name: name.into(), value: value.into() });
+                } else if let Some(name) = key.strip_prefix(b"GNU.sparse.") {
+                    self.sparse.get_or_insert_default().apply(name, value);
+                }
+            }
+        }
+    }
+}
+
+impl PaxSparse {
+    fn apply(&mut self, key: &[u8], value: &[u8]) {
+        match key {
+            b"name" => self.name = Some(value.to_vec()),
+            b"realsize" | b"size" => self.real_bytes = decimal(value).or(self.real_bytes),
+            b"major" => self.map_in_content = value == b"1",
+            b"offset" => self.offset = decimal(value),
+            b"numbytes" => {
+                if let (Some(file_offset), Some(length)) = (self.offset.take(), decimal(value)) {
+                    self.push(Segment { file_offset, length });
+                }
+            }
+            b"map" => {
+                let mut numbers = value.split(|&byte| byte == b',').map_while(decimal);
+                while let (Some(file_offset), Some(length)) = (numbers.next(), numbers.next()) {
+                    self.push(Segment { file_offset, length });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn push(&mut self, segment: Segment) {
+        if self.segments.len() < MAX_SEGMENTS {
+            self.segments.push(segment);
+        }
+    }
+}
+
+/// Key, value and what follows of `"%d %s=%s\n"`, where the number counts the whole record.
+fn record(data: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let space = memchr::memchr(b' ', data.get(..data.len().min(20))?)?;
+    let length = usize::try_from(decimal(&data[..space])?).ok()?;
+    let body = data.get(space + 1..length)?.strip_suffix(b"\n")?;
+    let equals = memchr::memchr(b'=', body)?;
+    Some((&body[..equals], &body[equals + 1..], data.get(length..)?))
+}
+
+/// A decimal number without sign.
+#[must_use]
+pub fn decimal(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || text.len() > 20 {
+        return None;
+    }
+    text.iter().try_fold(0u64, |value, &byte| {
+        byte.is_ascii_digit().then(|| value.checked_mul(10)?.checked_add(u64::from(byte - b'0')))?
+    })
+}
+
+fn saturated(value: u64) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+/// Whole seconds of a time with sign and fraction, rounded down as a clock is.
+fn seconds(text: &[u8]) -> Option<i64> {
+    let (negative, digits) = match text.strip_prefix(b"-") {
+        Some(digits) => (true, digits),
+        None => (false, text),
+    };
+    let mut parts = digits.splitn(2, |&byte| byte == b'.');
+    let whole = i64::try_from(decimal(parts.next()?)?).ok()?;
+    let fraction = parts.next().is_some_and(|fraction| fraction.iter().any(|&byte| byte != b'0'));
+    Some(if negative { -whole - i64::from(fraction) } else { whole })
+}

@@ -1,0 +1,151 @@
+use hashbrown::HashMap;
+
+use super::{Container, MAX_DOCUMENT_BYTES, SourceError};
+use crate::image::Kind;
+use crate::scan::tar::{SectionInput, TarError, TarWalker, normalize};
+use crate::scan::{Cancel, Section};
+
+/// Members that an archive of images may have. An archive of 127 layers in Docker's oldest form has about 520.
+const MAX_MEMBERS: usize = 200_000;
+/// Links that are followed from one name.
+const MAX_LINKS: usize = 40;
+
+#[derive(Debug)]
+enum Member {
+    File { offset: u64, length: u64 },
+    Link(String),
+}
+
+/// The members of a plain tar archive, found by its headers alone.
+pub struct ArchiveIndex {
+    section: Section,
+    members: HashMap<String, Member>,
+    /// Why the archive could not be read to its end.
+    broken: Option<TarError>,
+}
+
+impl ArchiveIndex {
+    /// Goes through the headers of an archive.
+    ///
+    /// # Errors
+    /// When the first bytes are no tar header, when the source fails, and when there are more members than any archive
+    /// of images has. An archive that is cut off later is kept as far as it goes.
+    pub fn read(section: Section, cancel: &Cancel) -> Result<Self, SourceError> {
+        let mut walker = TarWalker::new(SectionInput::new(section.clone(), cancel.clone()));
+        let mut members = HashMap::new();
+        let mut path = Vec::new();
+        let broken = loop {
+            match walker.advance() {
+                Ok(true) => {}
+                Ok(false) => break None,
+                Err(TarError::Source { error, .. }) => {
+                    return Err(SourceError::Io(std::io::Error::new(error.kind(), error.to_string())));
+                }
+                Err(error) => break Some(error),
+            }
+            if members.len() >= MAX_MEMBERS {
+                let reason =
+                    format!("is a tar archive of more than {MAX_MEMBERS} members, and so no archive of images");
+                return Err(SourceError::NotAnImage(reason));
+            }
+            let member = walker.member();
+            normalize(&member.path, &mut path);
+            let name = String::from_utf8_lossy(&path).into_owned();
+            if let Some(entry) = index_entry(member, &name) {
+                members.insert(name, entry);
+            }
+        };
+        if members.is_empty()
+            && let Some(TarError::NotAHeader(_)) = broken
+        {
+            let reason = "is neither a tar archive nor compressed with gzip, zstd, xz or bzip2";
+            return Err(SourceError::NotAnImage(reason.to_owned()));
+        }
+        Ok(Self { section, members, broken })
+    }
+
+    /// Why the archive could not be read to its end.
+    #[must_use]
+    pub fn broken(&self) -> Option<&TarError> {
+        self.broken.as_ref()
+    }
+
+    fn file(&self, name: &str) -> Option<(String, u64, u64)> {
+        let located = follow(name, |name| match self.members.get(name) {
+            Some(Member::File { .. }) => Step::Found,
+            Some(Member::Link(target)) => Step::Link(target.clone()),
+            None => Step::Nothing,
+        })?;
+        match self.members.get(&located) {
+            Some(&Member::File { offset, length }) => Some((located, offset, length)),
+            _ => None,
+        }
+    }
+}
+
+fn index_entry(member: &crate::scan::tar::Member, name: &str) -> Option<Member> {
+    match member.fields.kind {
+        Kind::File => Some(Member::File { offset: member.fields.offset, length: member.stored_bytes }),
+        Kind::Symlink => Some(Member::Link(beside(name, &String::from_utf8_lossy(&member.link)))),
+        Kind::HardLink => Some(Member::Link(String::from_utf8_lossy(&member.link).into_owned())),
+        _ => None,
+    }
+}
+
+/// The path that a symbolic link at `name` means.
+pub(super) fn beside(name: &str, target: &str) -> String {
+    match name.rsplit_once('/') {
+        Some((directory, _)) if !target.starts_with('/') => format!("{directory}/{target}"),
+        _ => target.to_owned(),
+    }
+}
+
+/// What lies under a name.
+pub(super) enum Step {
+    Found,
+    Link(String),
+    Nothing,
+}
+
+/// The name of the file that `name` leads to, links followed.
+pub(super) fn follow(name: &str, look: impl Fn(&str) -> Step) -> Option<String> {
+    let mut path = Vec::new();
+    let mut name = name.to_owned();
+    for _ in 0..MAX_LINKS {
+        normalize(name.as_bytes(), &mut path);
+        name = String::from_utf8_lossy(&path).into_owned();
+        match look(&name) {
+            Step::Found => return Some(name),
+            Step::Link(target) => name = target,
+            Step::Nothing => return None,
+        }
+    }
+    None
+}
+
+impl Container for ArchiveIndex {
+    fn locate(&self, name: &str) -> Option<String> {
+        self.file(name).map(|(located, ..)| located)
+    }
+
+    fn document(&self, name: &str) -> Result<Option<Vec<u8>>, SourceError> {
+        let Some((_, offset, length)) = self.file(name) else { return Ok(None) };
+        if length > MAX_DOCUMENT_BYTES {
+            return Err(SourceError::TooLong { name: name.to_owned(), length, most: MAX_DOCUMENT_BYTES });
+        }
+        let mut bytes = vec![0; length as usize];
+        let count = self
+            .section
+            .read_full_at(&mut bytes, offset)
+            .map_err(|error| SourceError::Part { name: name.to_owned(), error })?;
+        if count < bytes.len() {
+            let end = offset + count as u64;
+            return Err(SourceError::Broken(format!("ends at offset {end}, within «{name}»: it was cut off")));
+        }
+        Ok(Some(bytes))
+    }
+
+    fn blob(&self, located: &str) -> Result<Option<Section>, SourceError> {
+        Ok(self.file(located).map(|(_, offset, length)| self.section.part(offset, length)))
+    }
+}

@@ -1,0 +1,90 @@
+//! Archives of Docker before 1.10: Docker image specification v1, `repositories` and a directory a layer, each with a
+//! `json` that names its parent.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::docker_archive::{missing_layer, step};
+use super::{Container, DescribedLayer, Layout, Request, SourceError, config::parse_config};
+use crate::image::Identity;
+use crate::reference::{Selector, Transport};
+
+const REPOSITORIES: &str = "repositories";
+/// Layers that a chain of parents may have: far beyond Docker's 127, and an end to any ring.
+const MAX_CHAIN: usize = 1000;
+
+/// The image that `request` asks for, put together from its chain of layers.
+///
+/// # Errors
+/// [`SourceError`].
+pub fn read_legacy(container: &dyn Container, request: &Request<'_>) -> Result<Layout, SourceError> {
+    let broken = |reason: String| SourceError::Document { name: REPOSITORIES.to_owned(), reason };
+    let bytes = container.required(REPOSITORIES, "an archive without manifest.json")?;
+    let repositories: BTreeMap<String, BTreeMap<String, String>> =
+        serde_json::from_slice(&bytes).map_err(|error| broken(error.to_string()))?;
+    let images: Vec<(String, String)> = repositories
+        .into_iter()
+        .flat_map(|(name, tags)| tags.into_iter().map(move |(tag, id)| (format!("{name}:{tag}"), id)))
+        .collect();
+    let fitting: Vec<&(String, String)> = match &request.reference.selector {
+        None => images.iter().collect(),
+        Some(Selector::Position(position)) => images.get(*position).into_iter().collect(),
+        Some(Selector::Name(wanted)) => images.iter().filter(|(name, _)| super::names_match(name, wanted)).collect(),
+    };
+    let choice = |(name, _): &(String, String)| {
+        request.choice(Transport::DockerArchive, &Selector::Name(name.clone()), name.clone(), None)
+    };
+    match (fitting.as_slice(), &request.reference.selector) {
+        ([(name, id)], _) => read_chain(container, request, name, id),
+        ([], Some(selector)) => Err(SourceError::NoSuchImage {
+            wanted: selector.to_string(),
+            there: images.iter().map(|image| choice(image).reference).collect(),
+        }),
+        ([], None) => Err(broken("it lists no image".to_owned())),
+        _ => Err(SourceError::Several(images.iter().map(choice).collect())),
+    }
+}
+
+fn read_chain(container: &dyn Container, request: &Request<'_>, name: &str, top: &str) -> Result<Layout, SourceError> {
+    let mut config = None;
+    let mut layers = Vec::new();
+    let mut history = Vec::new();
+    let mut next = Some(top.to_owned());
+    while let Some(id) = next.take() {
+        if layers.len() >= MAX_CHAIN {
+            let reason = format!("the chain of parents has more than {MAX_CHAIN} layers, or runs in a ring");
+            return Err(SourceError::Document { name: format!("{id}/json"), reason });
+        }
+        let document = format!("{id}/json");
+        let bytes = container.required(&document, REPOSITORIES)?;
+        let layer_config = parse_config(&document, &bytes)?;
+        let value: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        let part = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        let command = value
+            .pointer("/container_config/Cmd")
+            .and_then(Value::as_array)
+            .map(|words| words.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "));
+        history.push(step(part("/created"), command));
+        next = part("/parent").filter(|parent| !parent.is_empty());
+        let blob = format!("{id}/layer.tar");
+        let located = container.locate(&blob).ok_or_else(|| missing_layer(layers.len(), &blob, &document))?;
+        layers.push(DescribedLayer { name: blob, located, ..DescribedLayer::default() });
+        config.get_or_insert(layer_config);
+    }
+    layers.reverse();
+    history.reverse();
+    let mut config = config.unwrap_or_default();
+    config.history = history;
+    let identity = Identity {
+        requested: request.reference.text.clone(),
+        source_kind: Transport::DockerArchive.name().to_owned(),
+        references: vec![name.to_owned()],
+        ..Identity::default()
+    };
+    let mut layout = Layout { identity, config, layers, warnings: Vec::new() };
+    layout.describe_layers();
+    // This format has no diffIDs: there is nothing that could fail to fit.
+    layout.warnings.clear();
+    Ok(layout)
+}

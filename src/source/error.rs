@@ -1,0 +1,88 @@
+use std::io;
+
+use super::Choice;
+use crate::image::Platform;
+
+/// Why a source cannot be opened. Does not repeat the path of the source, which whoever prints it puts in front.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The system refused.
+    #[error("{}", describe(.0))]
+    Io(io::Error),
+    /// The system refused a part of it.
+    #[error("«{name}»: {}", describe(.error))]
+    Part {
+        /// Path within the source.
+        name: String,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// Nothing that this program reads.
+    #[error("{0}")]
+    NotAnImage(String),
+    /// The archive cannot be read up to its manifest.
+    #[error("{0}")]
+    Broken(String),
+    /// A part that another part names is not there.
+    #[error("«{name}», which {named_by} names, is not there; the image is incomplete")]
+    Missing {
+        /// Path within the source.
+        name: String,
+        /// The part that names it.
+        named_by: String,
+    },
+    /// A document that is not what it should be.
+    #[error("«{name}» cannot be understood: {reason}")]
+    Document {
+        /// Path within the source.
+        name: String,
+        /// What is wrong, with line and column where there are any.
+        reason: String,
+    },
+    /// A document longer than any real one.
+    #[error("«{name}» has {length} bytes; more than {most} are refused for it")]
+    TooLong {
+        /// Path within the source.
+        name: String,
+        /// Its length, bytes.
+        length: u64,
+        /// What is accepted, bytes.
+        most: u64,
+    },
+    /// Several images and no choice.
+    #[error("holds {} images; choose one of:{}", .0.len(), list(.0.iter().map(|choice| &choice.reference)))]
+    Several(Vec<Choice>),
+    /// No image of that name.
+    #[error("holds no image «{wanted}»; there is:{}", list(.there.iter()))]
+    NoSuchImage {
+        /// What was asked for.
+        wanted: String,
+        /// What could have been.
+        there: Vec<String>,
+    },
+    /// No image for that platform.
+    #[error("holds no image for {wanted}; choose one with --platform:{}", list(.there.iter()))]
+    NoPlatform {
+        /// What was asked for, or what this machine is.
+        wanted: Platform,
+        /// What could have been.
+        there: Vec<Platform>,
+    },
+}
+
+fn list(items: impl Iterator<Item = impl ToString>) -> String {
+    let mut text = String::new();
+    for item in items {
+        text.push_str("\n  ");
+        text.push_str(&crate::image::display_name(item.to_string().as_bytes()));
+    }
+    text
+}
+
+fn describe(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such file or directory".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    }
+}

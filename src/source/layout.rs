@@ -1,0 +1,113 @@
+use crate::image::{Config, Digest, Identity, LayerIndex, Platform, Warning};
+use crate::reference::{Reference, Selector, Transport};
+
+/// An image as its manifest and configuration describe it, before any layer is read.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    /// Which manifest of which source.
+    pub identity: Identity,
+    /// The configuration.
+    pub config: Config,
+    /// Base layer first.
+    pub layers: Vec<DescribedLayer>,
+    /// What did not fit together.
+    pub warnings: Vec<Warning>,
+}
+
+/// A layer as the manifest describes it.
+#[derive(Debug, Clone, Default)]
+pub struct DescribedLayer {
+    /// Its name in the source, as the manifest gives it.
+    pub name: String,
+    /// Where its bytes really lie in the source, links followed.
+    pub located: String,
+    /// Digest of the stored blob, where the manifest gives one.
+    pub digest: Option<Digest>,
+    /// Length of the stored blob, bytes, where the manifest gives one.
+    pub stored_bytes: Option<u64>,
+    /// Digest of the unpacked tar stream, where the configuration gives one.
+    pub diff_id: Option<Digest>,
+    /// Media type, where the manifest gives one.
+    pub media_type: Option<String>,
+    /// Annotations of its descriptor, in order.
+    pub annotations: Vec<(String, String)>,
+    /// The command that made it.
+    pub created_by: Option<String>,
+    /// The comment of its history entry.
+    pub comment: Option<String>,
+    /// When it was made.
+    pub created: Option<String>,
+}
+
+/// One of several images in a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// What to type for it.
+    pub reference: String,
+    /// Its names there, or its digest.
+    pub title: String,
+    /// What it runs on, where that is known without opening it.
+    pub platform: Option<Platform>,
+}
+
+/// What was asked for: where, which, and for which platform.
+#[derive(Debug, Clone)]
+pub struct Request<'a> {
+    /// As typed.
+    pub reference: &'a Reference,
+    /// `--platform`.
+    pub platform: Option<&'a Platform>,
+}
+
+impl Request<'_> {
+    /// A choice that leads to the image `selector` names.
+    #[must_use]
+    pub fn choice(
+        &self,
+        transport: Transport,
+        selector: &Selector,
+        title: String,
+        platform: Option<Platform>,
+    ) -> Choice {
+        Choice { reference: self.reference.choosing(transport, selector), title, platform }
+    }
+}
+
+impl Layout {
+    /// Fills in what the configuration says of the layers, and notes where its lists do not fit theirs.
+    pub fn describe_layers(&mut self) {
+        let steps: Vec<_> = self.config.history.iter().filter(|step| !step.empty_layer).collect();
+        for (index, layer) in self.layers.iter_mut().enumerate() {
+            layer.diff_id = self.config.diff_ids.get(index).and_then(|text| Digest::parse(text));
+            if let Some(step) = steps.get(index) {
+                layer.created_by.clone_from(&step.created_by);
+                layer.comment.clone_from(&step.comment);
+                layer.created.clone_from(&step.created);
+            }
+        }
+        let (layers, diff_ids, steps) = (self.layers.len(), self.config.diff_ids.len(), steps.len());
+        if diff_ids != layers {
+            self.warn(format!(
+                "the manifest has {layers} layers, the configuration {diff_ids} diffIDs; the manifest's layers are shown"
+            ));
+        }
+        if steps != layers && !self.config.history.is_empty() {
+            self.warn(format!(
+                "the history has {steps} steps that made a layer, the manifest {layers} layers; commands may stand at the wrong layer"
+            ));
+        }
+        let broken: Vec<usize> =
+            (0..self.config.diff_ids.len().min(layers)).filter(|&index| self.layers[index].diff_id.is_none()).collect();
+        for index in broken.into_iter().take(8) {
+            self.warnings.push(Warning {
+                layer: Some(LayerIndex(index as u16)),
+                message: format!("«{}» is no diffID", self.config.diff_ids[index]),
+            });
+        }
+    }
+
+    /// Notes something about the image as a whole.
+    pub fn warn(&mut self, message: String) {
+        self.warnings.push(Warning { layer: None, message });
+    }
+}

@@ -1,0 +1,82 @@
+//! Where the bytes of an image are: manifest, configuration and layer blobs of every kind of source, one file a kind.
+//! Knows nothing of trees, Nix or screens.
+
+mod archive;
+mod config;
+mod container;
+mod dir;
+mod directory;
+mod docker_archive;
+mod docker_legacy;
+mod error;
+mod layout;
+mod oci;
+mod rootfs;
+mod streamed;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::image::Digest;
+
+pub use archive::ArchiveIndex;
+pub use config::parse_config;
+pub use container::{Container, MAX_DOCUMENT_BYTES};
+pub use dir::{is_dir, read_dir};
+pub use directory::DirectoryContainer;
+pub use docker_archive::{is_docker_archive, read_docker_archive};
+pub use error::SourceError;
+pub use layout::{Choice, DescribedLayer, Layout, Request};
+pub use oci::{is_oci_layout, read_oci_layout};
+pub use rootfs::{RootfsWalk, rootfs_layout};
+pub use streamed::{StreamedMember, StreamedMembers};
+
+use crate::reference::Transport;
+
+/// The image that `request` asks for in an archive or a directory whose kind is told by the transport, or else by what
+/// is in it.
+///
+/// # Errors
+/// [`SourceError`].
+pub fn read_layout(container: &dyn Container, request: &Request<'_>, is_archive: bool) -> Result<Layout, SourceError> {
+    let oci = if is_archive { Transport::OciArchive } else { Transport::Oci };
+    match request.reference.transport {
+        Some(Transport::DockerArchive) => read_docker_archive(container, request),
+        Some(Transport::Oci | Transport::OciArchive) => read_oci_layout(container, request, oci),
+        Some(Transport::Dir) => read_dir(container, request),
+        _ if is_dir(container) => read_dir(container, request),
+        _ if is_docker_archive(container) => read_docker_archive(container, request),
+        _ if is_oci_layout(container) => read_oci_layout(container, request, oci),
+        _ => {
+            let what = if is_archive { "is a tar archive" } else { "is a directory" };
+            Err(SourceError::NotAnImage(format!(
+                "{what}, but holds no image: neither manifest.json nor index.json is in it{}",
+                if is_archive { "" } else { "; for an extracted root directory type rootfs:DIRECTORY" }
+            )))
+        }
+    }
+}
+
+/// SHA-256 of a document.
+fn digest_of(bytes: &[u8]) -> Digest {
+    Digest::from_sha256(&Sha256::digest(bytes).into())
+}
+
+/// Holds a document against the digest under which it is listed, and notes a difference.
+fn check_digest(layout: &mut Layout, what: &str, stated: Option<&Digest>, bytes: &[u8]) {
+    let actual = digest_of(bytes);
+    if let Some(stated) = stated
+        && stated.algorithm() == actual.algorithm()
+        && *stated != actual
+    {
+        layout.warn(format!("the {what} is listed under {stated}, but its bytes have {actual}"));
+    }
+}
+
+/// Whether a listed name is the one asked for: wholly, by its tag alone, or without the tag `latest`.
+fn names_match(listed: &str, wanted: &str) -> bool {
+    let tag = listed.rsplit_once(':').map_or(listed, |(_, tag)| tag);
+    listed == wanted
+        || tag == wanted
+        || listed.strip_suffix(":latest") == Some(wanted)
+        || listed.strip_prefix("docker.io/library/").is_some_and(|short| short == wanted)
+}
