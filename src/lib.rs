@@ -1,7 +1,10 @@
 //! nixdive inspects, compares and rebuilds container images, and knows Nix.
 //!
-//! Data flows one way: `reference → source → scan → image → analysis → tui | report | cli`.
+//! Data flows one way: `reference → source → scan → image → analysis → tui | report | cli`; [`open`] puts the first four
+//! together.
 
+pub mod cli;
+pub mod extract;
 pub mod image;
 pub mod open;
 pub mod reference;

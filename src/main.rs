@@ -1,1 +1,7 @@
-fn main() {}
+//! The `nixdive` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    nixdive::cli::run()
+}

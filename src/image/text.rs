@@ -1,4 +1,6 @@
 use std::borrow::Cow;
+
+use super::Kind;
 use std::fmt::Write;
 
 /// A name or text from an image, safe to write to a terminal: control characters, marks that turn the direction of
@@ -56,8 +58,37 @@ pub fn display_bytes(bytes: u64) -> String {
     format!("{bytes} B")
 }
 
+/// Kind and permission bits as `ls -l` writes them: `-rwxr-xr-x`, a hard link as the file that it is.
+#[must_use]
+pub fn display_mode(kind: Kind, mode: u16) -> String {
+    let kind = match kind {
+        Kind::File | Kind::HardLink => '-',
+        Kind::Directory | Kind::OpaqueMark => 'd',
+        Kind::Symlink => 'l',
+        Kind::CharacterDevice => 'c',
+        Kind::BlockDevice => 'b',
+        Kind::Fifo => 'p',
+        Kind::Whiteout => 'x',
+    };
+    let mut text = String::with_capacity(10);
+    text.push(kind);
+    for (shift, special, letter) in [(6, 0o4000, 's'), (3, 0o2000, 's'), (0, 0o1000, 't')] {
+        let bits = mode >> shift;
+        text.push(if bits & 4 != 0 { 'r' } else { '-' });
+        text.push(if bits & 2 != 0 { 'w' } else { '-' });
+        text.push(match (mode & special != 0, bits & 1 != 0) {
+            (true, true) => letter,
+            (true, false) => letter.to_ascii_uppercase(),
+            (false, true) => 'x',
+            (false, false) => '-',
+        });
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
+    use crate::image::Kind;
     use super::*;
     use proptest::prelude::*;
 
@@ -84,6 +115,20 @@ mod tests {
         #[test]
         fn no_control_character_is_ever_written(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
             prop_assert!(!display_name(&bytes).chars().any(needs_escape));
+        }
+    }
+
+    #[test]
+    fn modes_read_as_in_a_listing() {
+        let table = [
+            (Kind::File, 0o755, "-rwxr-xr-x"),
+            (Kind::File, 0o4755, "-rwsr-xr-x"),
+            (Kind::File, 0o2644, "-rw-r-Sr--"),
+            (Kind::Directory, 0o1777, "drwxrwxrwt"),
+            (Kind::Symlink, 0o777, "lrwxrwxrwx"),
+        ];
+        for (kind, mode, text) in table {
+            assert_eq!(super::display_mode(kind, mode), text);
         }
     }
 }

@@ -81,7 +81,7 @@ fn layer(number: usize, described: DescribedLayer, read: &ReadLayer, warnings: &
     let scan = &read.scan;
     let mut warn = |message: String| {
         let layer = Some(LayerIndex(number as u16));
-        warnings.push(Warning { layer, message: format!("layer {} ({}): {message}", number + 1, described.name) });
+        warnings.push(Warning { layer, message: format!("layer {number} ({}): {message}", described.name) });
     };
     for oddity in &scan.oddities {
         warn(oddity.clone());

@@ -131,7 +131,7 @@ impl Contents {
             return Err(io::Error::other("not a packed layer"));
         };
         let _ = self.limit; // The stream was read whole within the limit when the image was opened.
-        let mut stream = compression::decoder(section.reader(), *compression, 1)?;
+        let mut stream = compression::decoder(section.buffered(), *compression, 1)?;
         skip(&mut stream, *start)?;
         Ok(Box::new(stream.take(*length)))
     }

@@ -24,7 +24,7 @@ pub enum OpenError {
         error: TarError,
     },
     /// A layer.
-    #[error("{}: layer {} ({}): {reason}", shown(reference), number + 1, shown(name))]
+    #[error("{}: layer {number} ({}): {reason}", shown(reference), shown(name))]
     Layer {
         /// As typed.
         reference: String,

@@ -1,7 +1,7 @@
 //! An archive that is read once, in order: compressed as a whole, or from a pipe. Its layers are read as they come by,
 //! before it is known which of them belong to the image.
 
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read};
 use std::sync::Arc;
 
 use super::assemble::{ReadLayer, Stored, finish};
@@ -90,14 +90,15 @@ fn start(opening: &Opening<'_>, input: Input) -> io::Result<Started> {
     let threads = opening.options.threads;
     let (stream, found, again): (Box<dyn Read + Send>, _, _) = match input {
         Input::Compressed(section, found) => {
-            let counted = CountingReader::new(section.reader(), Arc::clone(&counter));
+            let counted = CountingReader::new(section.buffered(), Arc::clone(&counter));
             (compression::decoder(counted, found, threads)?, found, Some(section))
         }
         Input::Pipe(mut pipe) => {
             let mut magic = Vec::new();
             pipe.by_ref().take(compression::MAGIC_BYTES as u64).read_to_end(&mut magic)?;
             let found = compression::detect(&magic).unwrap_or_default();
-            let whole = CountingReader::new(io::Cursor::new(magic).chain(pipe), Arc::clone(&counter));
+            let whole = BufReader::with_capacity(128 << 10, io::Cursor::new(magic).chain(pipe));
+            let whole = CountingReader::new(whole, Arc::clone(&counter));
             (compression::decoder(whole, found, threads)?, found, None)
         }
     };
@@ -140,12 +141,15 @@ impl Reading<'_> {
     fn file(&mut self, walker: &mut TarWalker<BlockReader>, name: String) -> Result<(), OpenError> {
         let stored_bytes = walker.member().stored_bytes;
         let start = walker.member().fields.offset;
-        let share_before = self.compressed_so_far();
+        let share_before = walker.input_mut().compressed_position();
         let (reader, length) = walker.take_content();
         let part = Part::new(reader, length, true, self.options.cancel.clone());
         let member =
-            self.content(part, stored_bytes, start, share_before).map_err(|error| self.stream_error(start, error))?;
+            self.content(part, stored_bytes, start).map_err(|error| self.stream_error(start, error))?;
         walker.resume_before(start.saturating_add(stored_bytes));
+        if let (Some(StreamedMember::Layer(_)), Some(layer)) = (&member, self.layers.last_mut()) {
+            layer.share = walker.input_mut().compressed_position().saturating_sub(share_before);
+        }
         if let Some(member) = member {
             self.members.insert(name, member);
         }
@@ -158,12 +162,11 @@ impl Reading<'_> {
         mut part: Part<'_>,
         stored_bytes: u64,
         start: u64,
-        share_before: u64,
     ) -> io::Result<Option<StreamedMember>> {
         Ok(match sniff(part.peek(compression::MAGIC_BYTES)?) {
             Sniffed::Layer => {
                 let number = self.layers.len();
-                self.layer(part, start, share_before)?;
+                self.layer(part, start)?;
                 Some(StreamedMember::Layer(number))
             }
             Sniffed::Document if stored_bytes > MAX_DOCUMENT_BYTES => Some(StreamedMember::TooLong(stored_bytes)),
@@ -186,11 +189,7 @@ impl Reading<'_> {
         OpenError::Stream { reference: self.opening.reference.text.clone(), error }
     }
 
-    fn compressed_so_far(&self) -> u64 {
-        self.opening.progress.stream().read_bytes.load(std::sync::atomic::Ordering::Relaxed)
-    }
-
-    fn layer(&mut self, part: Part<'_>, start: u64, share_before: u64) -> io::Result<()> {
+    fn layer(&mut self, part: Part<'_>, start: u64) -> io::Result<()> {
         let mut aside = if self.keep_layers { self.aside.take() } else { None };
         let mut part = part;
         let aside_start = aside.as_ref().map(Spool::length);
@@ -214,8 +213,7 @@ impl Reading<'_> {
         // Where content is kept, a layer's place in the file takes that of its place in the stream.
         let start = aside_start.unwrap_or(start);
         self.aside = aside.or(self.aside.take());
-        let share = self.compressed_so_far().saturating_sub(share_before);
-        self.layers.push(StreamedLayer { scan, batches, start, share });
+        self.layers.push(StreamedLayer { scan, batches, start, share: 0 });
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -40,7 +40,7 @@ impl UnpackLimit {
     }
 }
 
-/// Counts the bytes that pass, for a thread that watches.
+/// Counts the bytes that are taken out, for a thread that watches; what is only buffered does not count.
 pub struct CountingReader<R> {
     inner: R,
     count: Arc<AtomicU64>,
@@ -53,11 +53,22 @@ impl<R> CountingReader<R> {
     }
 }
 
-impl<R: Read> Read for CountingReader<R> {
+impl<R: BufRead> Read for CountingReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
         self.count.fetch_add(count as u64, Ordering::Relaxed);
         Ok(count)
+    }
+}
+
+impl<R: BufRead> BufRead for CountingReader<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.inner.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.count.fetch_add(amount as u64, Ordering::Relaxed);
+        self.inner.consume(amount);
     }
 }
 
@@ -95,13 +106,21 @@ impl<R: Read> Read for HashingReader<R> {
 
 /// A stream unpacked by a thread of its own, some blocks ahead of whoever reads it.
 pub struct BlockReader {
-    filled: Receiver<io::Result<Vec<u8>>>,
+    filled: Receiver<io::Result<Block>>,
     empty: Sender<Vec<u8>>,
-    block: Vec<u8>,
+    block: Block,
     start: usize,
     passed: u64,
+    /// Compressed bytes that went into what came before the current block.
+    compressed_before: u64,
     failure: Option<io::Error>,
-    on_block: Option<Box<dyn FnMut(&[u8]) -> io::Result<()> + Send>>,
+}
+
+/// Unpacked bytes, and how many compressed ones had been taken when they were complete.
+#[derive(Default)]
+struct Block {
+    bytes: Vec<u8>,
+    compressed: u64,
 }
 
 impl BlockReader {
@@ -125,7 +144,8 @@ impl BlockReader {
                 unpacked = unpacked.saturating_add(block.len() as u64);
                 let failure = failure.or_else(|| limit.check(unpacked, compressed.load(Ordering::Relaxed)).err());
                 let last = block.is_empty() || failure.is_some();
-                if !block.is_empty() && filled_in.send(Ok(block)).is_err() {
+                let compressed = compressed.load(Ordering::Relaxed);
+                if !block.is_empty() && filled_in.send(Ok(Block { bytes: block, compressed })).is_err() {
                     return;
                 }
                 if let Some(failure) = failure {
@@ -138,12 +158,7 @@ impl BlockReader {
             }
         };
         std::thread::Builder::new().name("unpack".into()).spawn(work)?;
-        Ok(Self { filled, empty, block: Vec::new(), start: 0, passed: 0, failure: None, on_block: None })
-    }
-
-    /// Shows every block to `visit` before any of it is read, whole, in order and exactly once.
-    pub fn on_block(&mut self, visit: impl FnMut(&[u8]) -> io::Result<()> + Send + 'static) {
-        self.on_block = Some(Box::new(visit));
+        Ok(Self { filled, empty, block: Block::default(), start: 0, passed: 0, compressed_before: 0, failure: None })
     }
 
     /// Bytes taken out so far.
@@ -152,21 +167,29 @@ impl BlockReader {
         self.passed
     }
 
+    /// Compressed bytes that went into the bytes taken out so far; within a block by proportion.
+    #[must_use]
+    pub fn compressed_position(&self) -> u64 {
+        let within = self.block.compressed.saturating_sub(self.compressed_before);
+        let length = self.block.bytes.len().max(1) as u64;
+        self.compressed_before + within * self.start as u64 / length
+    }
+
     /// The bytes that can be had without waiting for the next block; waits for it where there are none. Empty at the
     /// end.
     ///
     /// # Errors
     /// What stopped the thread that unpacks.
     pub fn chunk(&mut self) -> io::Result<&[u8]> {
-        if self.start == self.block.len() {
+        if self.start == self.block.bytes.len() {
             self.next_block()?;
         }
-        Ok(&self.block[self.start..])
+        Ok(&self.block.bytes[self.start..])
     }
 
     /// Takes `count` bytes of the last [`Self::chunk`] out.
     pub fn consume(&mut self, count: usize) {
-        let count = count.min(self.block.len() - self.start);
+        let count = count.min(self.block.bytes.len() - self.start);
         self.start += count;
         self.passed += count as u64;
     }
@@ -177,24 +200,20 @@ impl BlockReader {
         }
         let used = std::mem::take(&mut self.block);
         self.start = 0;
-        if used.capacity() > 0 {
+        if used.bytes.capacity() > 0 {
+            self.compressed_before = used.compressed;
             // A full or closed channel only means that this buffer is not needed again.
-            let _ = self.empty.try_send(used);
+            let _ = self.empty.try_send(used.bytes);
         }
         match self.filled.recv() {
-            Ok(Ok(block)) => {
-                if let Some(visit) = &mut self.on_block {
-                    visit(&block)?;
-                }
-                self.block = block;
-                Ok(())
-            }
+            Ok(Ok(block)) => self.block = block,
             Ok(Err(error)) => {
                 self.failure = Some(io::Error::new(error.kind(), error.to_string()));
-                Err(error)
+                return Err(error);
             }
-            Err(_) => Ok(()),
+            Err(_) => {}
         }
+        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a stream is compressed with, by its first bytes, and the decoders for it.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, Read};
 
 use crate::image::Compression;
 
@@ -45,20 +45,20 @@ pub fn detect(start: &[u8]) -> Option<Compression> {
 /// # Errors
 /// When a decoder cannot be set up.
 pub fn decoder(
-    input: impl Read + Send + 'static,
+    input: impl BufRead + Send + 'static,
     compression: Compression,
     threads: usize,
 ) -> io::Result<Box<dyn Read + Send>> {
     Ok(match compression {
         Compression::None => Box::new(input),
-        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(128 << 10, input))),
+        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(input)),
         Compression::Zstd => {
-            let mut decoder = zstd::stream::read::Decoder::new(input)?;
+            let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?;
             decoder.window_log_max(ZSTD_WINDOW_LOG)?;
             Box::new(decoder)
         }
-        Compression::Xz => Box::new(XzStreams::new(BufReader::with_capacity(128 << 10, input), threads)?),
-        Compression::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(BufReader::with_capacity(128 << 10, input))),
+        Compression::Xz => Box::new(XzStreams::new(input, threads)?),
+        Compression::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(input)),
     })
 }
 

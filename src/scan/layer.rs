@@ -1,4 +1,4 @@
-use std::io;
+use std::io::{self, BufReader};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -73,13 +73,14 @@ pub fn scan_section(
     if found == Compression::None && !options.whole {
         return scan_headers(section, options, progress, sink);
     }
-    let counted = CountingReader::new(section.reader(), Arc::clone(&progress.read_bytes));
-    let (hashing, blob_digest) = HashingReader::new(counted);
     let plain = found == Compression::None;
     let (input, blob_digest): (Box<dyn io::Read + Send>, _) = if plain {
-        (Box::new(CountingReader::new(section.reader(), Arc::clone(&progress.read_bytes))), None)
+        (Box::new(CountingReader::new(section.buffered(), Arc::clone(&progress.read_bytes))), None)
     } else {
-        (compression::decoder(hashing, found, options.decoder_threads)?, Some(blob_digest))
+        let (hashing, blob_digest) = HashingReader::new(section.reader());
+        let buffered = BufReader::with_capacity(128 << 10, hashing);
+        let counted = CountingReader::new(buffered, Arc::clone(&progress.read_bytes));
+        (compression::decoder(counted, found, options.decoder_threads)?, Some(blob_digest))
     };
     let compressed = Arc::clone(&progress.read_bytes);
     let mut reader = BlockReader::spawn(input, compressed, options.limit, options.cancel.clone())?;

@@ -1,5 +1,5 @@
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read};
 use std::sync::Arc;
 
 /// Bytes that can be read at any offset, by several threads at once.
@@ -99,6 +99,12 @@ impl Section {
     #[must_use]
     pub fn reader(&self) -> SectionReader {
         SectionReader { section: self.clone(), position: 0 }
+    }
+
+    /// Reads it from its beginning, much at a time.
+    #[must_use]
+    pub fn buffered(&self) -> BufReader<SectionReader> {
+        BufReader::with_capacity(128 << 10, self.reader())
     }
 }
 

@@ -14,6 +14,9 @@ const NON_BLOCKING: i32 = 0o4000;
 #[cfg(not(target_os = "linux"))]
 const NON_BLOCKING: i32 = 4;
 
+/// Bytes that the target of a link may have.
+const MAX_LINK_BYTES: u64 = 1024;
+
 /// A directory with one file a part: an OCI layout, a directory of skopeo's.
 #[derive(Debug)]
 pub struct DirectoryContainer {
@@ -30,7 +33,29 @@ impl DirectoryContainer {
     fn path(&self, name: &str) -> PathBuf {
         let mut path = Vec::new();
         normalize(name.as_bytes(), &mut path);
-        self.root.join(String::from_utf8_lossy(&path).as_ref())
+        let path = self.root.join(String::from_utf8_lossy(&path).as_ref());
+        match name.starts_with("blobs/").then(|| self.written_out_link(name, &path)).flatten() {
+            Some(target) => target,
+            None => path,
+        }
+    }
+
+    /// Where a blob leads that was a symbolic link in Git and was checked out, or downloaded, where there are none: Git
+    /// then writes a small file that holds the link's target (`core.symlinks` of git-config(1)). The target must be a
+    /// file of this directory.
+    fn written_out_link(&self, name: &str, path: &Path) -> Option<PathBuf> {
+        let (file, length) = open_file(path).ok()??;
+        if length > MAX_LINK_BYTES {
+            return None;
+        }
+        let mut target = String::new();
+        file.take(MAX_LINK_BYTES).read_to_string(&mut target).ok()?;
+        let is_path = target.starts_with("../") && !target.chars().any(char::is_control);
+        let (directory, _) = name.rsplit_once('/')?;
+        let mut inside = Vec::new();
+        normalize(format!("{directory}/{target}").as_bytes(), &mut inside);
+        let found = self.root.join(std::str::from_utf8(&inside).ok()?);
+        (is_path && found.metadata().ok()?.is_file()).then_some(found)
     }
 
     fn open(&self, name: &str) -> Result<Option<(File, u64)>, SourceError> {

@@ -78,7 +78,7 @@ fn read_entry(container: &dyn Container, request: &Request<'_>, entry: &Manifest
 
 /// The error of a layer that is not in the archive.
 pub(super) fn missing_layer(index: usize, name: &str, named_by: &str) -> SourceError {
-    SourceError::Missing { name: name.to_owned(), named_by: format!("layer {} of {named_by}", index + 1) }
+    SourceError::Missing { name: name.to_owned(), named_by: format!("layer {index} of {named_by}") }
 }
 
 /// Docker 25 and later store layers as the OCI layout does, under their digests.

@@ -1,0 +1,171 @@
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::image::Platform;
+use crate::open::{Keep, OpenOptions, Verify};
+use crate::scan::UnpackLimit;
+
+/// Inspect, compare and rebuild container images, with an understanding of Nix.
+#[derive(Debug, Parser)]
+#[command(version, about, args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+#[command(after_help = "An image is a docker-archive, an OCI layout or archive, or a directory of skopeo's, plain or \
+    compressed, found by its content; «-» is standard input. To say the kind: docker-archive:FILE[:REFERENCE], \
+    oci:DIRECTORY[:REFERENCE], oci-archive:FILE[:REFERENCE], dir:DIRECTORY, rootfs:DIRECTORY. Without an image, \
+    nixdive shows those it finds here.\n\nExit codes: 0 done, 1 a rule failed, 2 could not.")]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Without a command: browse.
+    #[command(flatten)]
+    pub browse: BrowseArguments,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Print what an image is made of: layers, figures, waste, largest files
+    Inspect(InspectArguments),
+    /// List the files of an image
+    Ls(ListArguments),
+    /// Print a file of an image
+    Cat(CatArguments),
+    /// Copy a file or a directory out of an image
+    Extract(ExtractArguments),
+}
+
+/// Browsing in the terminal; a text report where standard output is none.
+#[derive(Debug, Args)]
+pub struct BrowseArguments {
+    /// The image
+    pub image: Option<OsString>,
+    /// Write dive's JSON export to FILE instead of browsing
+    #[arg(short = 'j', long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// How to open it.
+    #[command(flatten)]
+    pub open: OpenArguments,
+}
+
+/// How an image is opened.
+#[derive(Debug, Clone, Args)]
+pub struct OpenArguments {
+    /// Choose from an image for several platforms
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]", value_parser = parse_platform)]
+    pub platform: Option<Platform>,
+    /// Also hold large uncompressed layers against their diffIDs
+    #[arg(long)]
+    pub verify: bool,
+    /// GiB that any compressed stream may unpack to, however small it is
+    #[arg(long, value_name = "GIB", default_value_t = 4)]
+    pub unpack_limit: u64,
+}
+
+impl OpenArguments {
+    /// The options that the arguments mean.
+    pub fn options(&self, keep: Keep) -> OpenOptions {
+        OpenOptions {
+            platform: self.platform.clone(),
+            verify: if self.verify { Verify::All } else { Verify::Cheap },
+            keep,
+            unpack_limit: UnpackLimit { always: self.unpack_limit.saturating_mul(1 << 30), ..UnpackLimit::default() },
+            ..OpenOptions::default()
+        }
+    }
+}
+
+fn parse_platform(text: &str) -> Result<Platform, String> {
+    Platform::parse(text).ok_or_else(|| "write it as linux/amd64 or linux/arm/v7".to_owned())
+}
+
+/// Forms of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For reading
+    Text,
+    /// For programs: schema nixdive.inspect/1
+    Json,
+    /// For pull requests
+    Markdown,
+}
+
+/// `nixdive inspect`.
+#[derive(Debug, Args)]
+pub struct InspectArguments {
+    /// The image
+    pub image: OsString,
+    /// The form of the report
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// How to open it.
+    #[command(flatten)]
+    pub open: OpenArguments,
+}
+
+/// `nixdive ls`.
+#[derive(Debug, Args)]
+pub struct ListArguments {
+    /// The image
+    pub image: OsString,
+    /// The directory or file to list
+    #[arg(default_value = "/")]
+    pub path: OsString,
+    /// With mode, owner, bytes and link targets
+    #[arg(short, long)]
+    pub long: bool,
+    /// With everything below
+    #[arg(short = 'R', long)]
+    pub recursive: bool,
+    /// As the image is with the layers up to this one: its number from 0, or its digest
+    #[arg(long, value_name = "N")]
+    pub layer: Option<String>,
+    /// How to open it.
+    #[command(flatten)]
+    pub open: OpenArguments,
+}
+
+/// `nixdive cat`.
+#[derive(Debug, Args)]
+pub struct CatArguments {
+    /// The image
+    pub image: OsString,
+    /// The file; symbolic links are followed within the image
+    pub path: OsString,
+    /// As the image is with the layers up to this one: its number from 0, or its digest
+    #[arg(long, value_name = "N")]
+    pub layer: Option<String>,
+    /// How to open it.
+    #[command(flatten)]
+    pub open: OpenArguments,
+}
+
+/// `nixdive extract`.
+#[derive(Debug, Args)]
+pub struct ExtractArguments {
+    /// The image
+    pub image: OsString,
+    /// The file or directory
+    #[arg(default_value = "/")]
+    pub path: OsString,
+    /// The directory to write into; made where it is missing, and never left
+    #[arg(short, long, value_name = "DEST")]
+    pub output: PathBuf,
+    /// As the image is with the layers up to this one: its number from 0, or its digest
+    #[arg(long, value_name = "N")]
+    pub layer: Option<String>,
+    /// How to open it.
+    #[command(flatten)]
+    pub open: OpenArguments,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_grammar_of_the_command_line_is_consistent() {
+        super::Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,69 @@
+//! The command line: one file a command. Parse, call, print, exit code.
+
+mod arguments;
+mod browse;
+mod cat;
+mod extract;
+mod inspect;
+mod list;
+mod locate;
+mod output;
+mod samples;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Command, OpenArguments};
+
+use crate::open::{Keep, OpenError, OpenOptions, Opened, Progress, open};
+use crate::reference::Reference;
+
+/// Exit code of what could not be done. 1 is left to rules of `--ci` that fail.
+const COULD_NOT: u8 = 2;
+
+/// Runs the program with the arguments it was started with.
+#[must_use]
+pub fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
+    let result = match arguments.command {
+        Some(Command::Inspect(inspect)) => inspect::run(&inspect),
+        Some(Command::Ls(list)) => list::run(&list),
+        Some(Command::Cat(cat)) => cat::run(&cat),
+        Some(Command::Extract(extract)) => extract::run(&extract),
+        None => browse::run(&arguments.browse),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::complain(&error);
+            ExitCode::from(COULD_NOT)
+        }
+    }
+}
+
+fn usage(error: &clap::Error) -> ExitCode {
+    // A closed pipe takes help no worse than a reader who has seen enough.
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::from(COULD_NOT) } else { ExitCode::SUCCESS }
+}
+
+/// Opens an image for a command that prints something of it. Ctrl-C ends the program, as for any filter.
+fn open_for(image: &OsString, arguments: &OpenArguments, keep: Keep) -> anyhow::Result<Opened> {
+    let reference = Reference::parse(image)?;
+    let options = arguments.options(keep);
+    Ok(open_reference(&reference, &options, &Progress::new())?)
+}
+
+/// Opens a reference, or the sample within the program where it is the one that is meant.
+fn open_reference(reference: &Reference, options: &OpenOptions, progress: &Progress) -> Result<Opened, OpenError> {
+    match samples::embedded(reference) {
+        Some(bytes) => crate::open::open_embedded(bytes, samples::EMBEDDED, options, progress),
+        None => open(reference, options, progress),
+    }
+}
