@@ -2,8 +2,12 @@
 //!
 //! Data flows one way: `reference → source → scan → image → analysis → tui | report | cli`.
 
+pub mod analysis;
 pub mod image;
 pub mod open;
 pub mod reference;
 pub mod scan;
 pub mod source;
+
+#[cfg(test)]
+mod testing;

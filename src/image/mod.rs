@@ -16,6 +16,7 @@ mod order;
 mod text;
 mod tree;
 mod view;
+mod walk;
 
 pub use builder::{TreeBuilder, TreeLimit};
 pub use config::{Config, Healthcheck, HistoryEntry, Platform};
