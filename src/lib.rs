@@ -6,6 +6,7 @@ pub mod analysis;
 pub mod image;
 pub mod open;
 pub mod reference;
+pub mod report;
 pub mod scan;
 pub mod source;
 

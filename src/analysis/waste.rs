@@ -4,7 +4,8 @@ use super::WastedPath;
 use super::efficiency::{Hidden, hidden_by_whiteout};
 
 /// Why a path wastes bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Cause {
     /// A container does not see it: a layer above removes it, or a directory above it.
     DeletedLater,
@@ -44,7 +45,8 @@ impl Cause {
 }
 
 /// What would save wasted bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Remedy {
     /// Delete it in the step that writes it, or do not bring it in.
     DeleteWhereWritten,

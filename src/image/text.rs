@@ -8,7 +8,7 @@ use humansize::{DECIMAL, format_size};
 #[must_use]
 pub fn display_name(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
-        Ok(text) if !text.chars().any(needs_escape) => Cow::Borrowed(text),
+        Ok(text) if !text.chars().any(steers_terminal) => Cow::Borrowed(text),
         _ => Cow::Owned(escape(bytes)),
     }
 }
@@ -17,7 +17,7 @@ fn escape(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len() + 8);
     for chunk in bytes.utf8_chunks() {
         for character in chunk.valid().chars() {
-            if needs_escape(character) {
+            if steers_terminal(character) {
                 let _ = match character {
                     '\n' => write!(out, "\\n"),
                     '\r' => write!(out, "\\r"),
@@ -36,7 +36,9 @@ fn escape(bytes: &[u8]) -> String {
     out
 }
 
-fn needs_escape(character: char) -> bool {
+/// Whether a character may steer a terminal or hide text: control characters, marks of direction, zero width.
+#[must_use]
+pub fn steers_terminal(character: char) -> bool {
     character.is_control()
         || matches!(character,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
@@ -94,7 +96,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_control_character_is_ever_written(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
-            prop_assert!(!display_name(&bytes).chars().any(needs_escape));
+            prop_assert!(!display_name(&bytes).chars().any(steers_terminal));
         }
     }
 }

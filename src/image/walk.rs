@@ -35,6 +35,16 @@ impl FileTree {
         })
     }
 
+    /// The last child of a directory, over all layers, whose name is smaller than `name` in byte order.
+    #[must_use]
+    pub fn last_child_before(&self, parent: NodeId, name: &[u8]) -> Option<NodeId> {
+        let node = &self.nodes[parent.index()];
+        let start = node.first_child as usize;
+        let family = self.children.get(start..start + node.sibling_or_count as usize)?;
+        let smaller = family.partition_point(|&child| self.name(NodeId(child)) < name);
+        family.get(smaller.checked_sub(1)?).map(|&child| NodeId(child))
+    }
+
     /// The highest layer up to `layer` that added or hid something below a path; `None` when none did.
     #[must_use]
     pub fn last_change_below(&self, node: NodeId, layer: LayerIndex) -> Option<LayerIndex> {

@@ -72,7 +72,7 @@ fn batch(lines: &[&str]) -> EntryBatch {
 }
 
 fn push(batch: &mut EntryBatch, line: &str) {
-    let mut words = line.split_whitespace();
+    let mut words = line.split_ascii_whitespace();
     let (sign, path) = (words.next().unwrap(), words.next().unwrap_or_default());
     let (kind, flag) = match sign {
         "f" | "w" | "o" | "r" => (Kind::File, b'0'),

@@ -3,5 +3,5 @@
 mod corpus;
 mod lines;
 
-pub(crate) use corpus::corpus_image;
+pub(crate) use corpus::{corpus_file, corpus_image};
 pub(crate) use lines::{Layers, image, path};
