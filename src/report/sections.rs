@@ -213,10 +213,9 @@ fn quoted_word(word: &str) -> String {
     if word.is_empty() || word.contains([' ', '\t', '\n', '"']) { format!("{word:?}") } else { word.to_owned() }
 }
 
-/// A warning on one line.
+/// A warning on one line. Its message names the layer that it concerns.
 pub(super) fn warning(warning: &Warning) -> String {
-    let message = one_line(&warning.message);
-    warning.layer.map_or(message.clone(), |layer| format!("layer {}: {message}", layer.0))
+    one_line(&warning.message)
 }
 
 fn path(image: &Image, node: NodeId) -> String {

@@ -38,7 +38,7 @@ pub(crate) fn image(layers: Layers<'_>) -> Image {
 }
 
 /// A layer of which only the counts are known.
-pub(super) fn layer(file_bytes: u64, entries: u64) -> Layer {
+fn layer(file_bytes: u64, entries: u64) -> Layer {
     let unpacked_bytes = file_bytes + 512 * entries + 1024;
     Layer {
         diff_id: None,
