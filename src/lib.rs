@@ -3,10 +3,15 @@
 //! Data flows one way: `reference → source → scan → image → analysis → tui | report | cli`; [`open`] puts the first four
 //! together.
 
+pub mod analysis;
 pub mod cli;
 pub mod extract;
 pub mod image;
 pub mod open;
 pub mod reference;
+pub mod report;
 pub mod scan;
 pub mod source;
+
+#[cfg(test)]
+mod testing;

@@ -1,16 +1,27 @@
+use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
-use super::arguments::InspectArguments;
+use super::arguments::{self, InspectArguments};
 use super::open_for;
+use crate::image::Image;
 use crate::open::Keep;
+use crate::report::{Format, InspectOptions, Inspection};
 
 /// Prints what an image is made of.
 pub fn run(arguments: &InspectArguments) -> anyhow::Result<ExitCode> {
     let opened = open_for(&arguments.image, &arguments.open, Keep::Trees)?;
-    for (i, l) in opened.image.layers.iter().enumerate() {
-        println!("{i} {:?} {} {:?} {} {} {:?} {:?}", l.compression, l.unpacked_bytes, l.compressed_bytes, l.entries, l.file_bytes, l.diff_id_check, opened.image.tree.layer_summary(crate::image::LayerIndex(i as u16)));
-    }
-    println!("{:?}", opened.image.identity);
-    println!("{:?}", opened.image.warnings);
+    let format = match arguments.format {
+        arguments::Format::Text => Format::Text,
+        arguments::Format::Json => Format::Json,
+        arguments::Format::Markdown => Format::Markdown,
+    };
+    print(&opened.image, format)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes a report to standard output.
+pub fn print(image: &Image, format: Format) -> io::Result<()> {
+    let mut out = BufWriter::with_capacity(64 << 10, io::stdout().lock());
+    Inspection::new(image, InspectOptions::default()).write(format, &mut out)?;
+    out.flush()
 }

@@ -12,7 +12,8 @@ pub fn run(arguments: &ListArguments) -> anyhow::Result<ExitCode> {
     let image = &opened.image;
     let layer = locate::layer(image, arguments.layer.as_deref())?;
     let node = locate::node(image, &arguments.path, layer, true)?;
-    let mut listing = Listing { tree: &image.tree, layer, long: arguments.long, out: BufWriter::new(io::stdout().lock()) };
+    let mut listing =
+        Listing { tree: &image.tree, layer, long: arguments.long, out: BufWriter::new(io::stdout().lock()) };
     let seen = listing.see(node, None);
     match seen {
         Some(seen) if seen.is_directory => listing.directory(node, arguments.recursive)?,

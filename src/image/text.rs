@@ -3,12 +3,14 @@ use std::borrow::Cow;
 use super::Kind;
 use std::fmt::Write;
 
+use humansize::{DECIMAL, format_size};
+
 /// A name or text from an image, safe to write to a terminal: control characters, marks that turn the direction of
 /// text, and zero-width characters as `\u{…}` or `\n`-like escapes, bytes that are not UTF-8 as `\x..`.
 #[must_use]
 pub fn display_name(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
-        Ok(text) if !text.chars().any(needs_escape) => Cow::Borrowed(text),
+        Ok(text) if !text.chars().any(steers_terminal) => Cow::Borrowed(text),
         _ => Cow::Owned(escape(bytes)),
     }
 }
@@ -17,7 +19,7 @@ fn escape(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len() + 8);
     for chunk in bytes.utf8_chunks() {
         for character in chunk.valid().chars() {
-            if needs_escape(character) {
+            if steers_terminal(character) {
                 let _ = match character {
                     '\n' => write!(out, "\\n"),
                     '\r' => write!(out, "\\r"),
@@ -36,26 +38,35 @@ fn escape(bytes: &[u8]) -> String {
     out
 }
 
-fn needs_escape(character: char) -> bool {
+/// Whether a character may steer a terminal or hide text: control characters, marks of direction, zero width.
+#[must_use]
+pub fn steers_terminal(character: char) -> bool {
     character.is_control()
         || matches!(character,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// A byte count for people: three significant digits, decimal units (`1.2 MB`, `34 kB`, `512 B`).
+/// A byte count for people: two or three significant digits, decimal units (`1.2 MB`, `34 kB`, `512 B`).
 #[must_use]
 pub fn display_bytes(bytes: u64) -> String {
-    let decimals = |value: f64| usize::from(value < 9.95);
-    let units = [(1e18, "EB"), (1e15, "PB"), (1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")];
-    let value = bytes as f64;
-    for (unit, name) in units {
-        if value >= unit * 0.9995 {
-            let scaled = value / unit;
-            return format!("{scaled:.*} {name}", decimals(scaled));
-        }
+    // Rounded first: the crate chooses the unit from the exact value and would write 999 999 as `1000 kB`.
+    let unit = unit_of(bytes);
+    let below_ten = bytes < unit.saturating_mul(10).saturating_sub(unit / 20);
+    let step = if below_ten { (unit / 10).max(1) } else { unit };
+    let rounded = bytes.saturating_add(step / 2) / step * step;
+    let unit = unit_of(rounded);
+    let decimals = usize::from(unit > 1 && rounded < unit.saturating_mul(10));
+    format_size(rounded, DECIMAL.decimal_places(decimals).decimal_zeroes(decimals))
+}
+
+/// The largest power of 1000 that is not above `bytes`, and at least 1.
+fn unit_of(bytes: u64) -> u64 {
+    let mut unit = 1u64;
+    while bytes / unit >= 1000 {
+        unit *= 1000;
     }
-    format!("{bytes} B")
+    unit
 }
 
 /// Kind and permission bits as `ls -l` writes them: `-rwxr-xr-x`, a hard link as the file that it is.
@@ -88,8 +99,8 @@ pub fn display_mode(kind: Kind, mode: u16) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::image::Kind;
     use super::*;
+    use crate::image::Kind;
     use proptest::prelude::*;
 
     #[test]
@@ -108,13 +119,15 @@ mod tests {
             assert_eq!(display_bytes(bytes), text);
         }
         assert_eq!(display_bytes(233_000_000), "233 MB");
+        assert_eq!([9_949, 9_950, 9_999, 10_400].map(display_bytes), ["9.9 kB", "10 kB", "10 kB", "10 kB"]);
+        assert_eq!([999_499, 999_500, 1_149_999].map(display_bytes), ["999 kB", "1.0 MB", "1.1 MB"]);
         assert_eq!(display_bytes(u64::MAX), "18 EB");
     }
 
     proptest! {
         #[test]
         fn no_control_character_is_ever_written(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
-            prop_assert!(!display_name(&bytes).chars().any(needs_escape));
+            prop_assert!(!display_name(&bytes).chars().any(steers_terminal));
         }
     }
 

@@ -244,7 +244,7 @@ impl FileTree {
         self.walk_stacked(node, layer)
     }
 
-    fn record_at(&self, node: NodeId, layer: u16) -> Option<&super::tree::Record> {
+    pub(super) fn record_at(&self, node: NodeId, layer: u16) -> Option<&super::tree::Record> {
         let mut next = self.nodes[node.index()].record;
         while next != NONE {
             let record = &self.records[next as usize];
@@ -285,7 +285,7 @@ impl FileTree {
     }
 
     /// The highest layer up to `layer` in which a path hides what lower layers have below it; 0 when none does.
-    fn erased_at(&self, node: NodeId, layer: u16) -> u16 {
+    pub(super) fn erased_at(&self, node: NodeId, layer: u16) -> u16 {
         self.occurrences_of(node)
             .map(|id| self.occurrence(id))
             .find(|occurrence| occurrence.layer.0 <= layer && occurrence.erases_below())

@@ -144,8 +144,7 @@ impl Reading<'_> {
         let share_before = walker.input_mut().compressed_position();
         let (reader, length) = walker.take_content();
         let part = Part::new(reader, length, true, self.options.cancel.clone());
-        let member =
-            self.content(part, stored_bytes, start).map_err(|error| self.stream_error(start, error))?;
+        let member = self.content(part, stored_bytes, start).map_err(|error| self.stream_error(start, error))?;
         walker.resume_before(start.saturating_add(stored_bytes));
         if let (Some(StreamedMember::Layer(_)), Some(layer)) = (&member, self.layers.last_mut()) {
             layer.share = walker.input_mut().compressed_position().saturating_sub(share_before);
@@ -157,12 +156,7 @@ impl Reading<'_> {
     }
 
     /// Reads a file's content as what it is; `None` for what no image is made of.
-    fn content(
-        &mut self,
-        mut part: Part<'_>,
-        stored_bytes: u64,
-        start: u64,
-    ) -> io::Result<Option<StreamedMember>> {
+    fn content(&mut self, mut part: Part<'_>, stored_bytes: u64, start: u64) -> io::Result<Option<StreamedMember>> {
         Ok(match sniff(part.peek(compression::MAGIC_BYTES)?) {
             Sniffed::Layer => {
                 let number = self.layers.len();

@@ -1,0 +1,279 @@
+//! The JSON report, `nixdive.inspect/1`: integer bytes, a fixed order, `null` for what is not known.
+
+mod config;
+mod waste;
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use super::Inspection;
+use super::names::{hexadecimal, replaced};
+use crate::image::{Config, Digest, DigestCheck, FileTree, Image, Layer, LayerIndex, Measured, NodeId};
+use config::ConfigDocument;
+use waste::{Each, RemovedList, WasteList};
+
+/// Name and version of the JSON report's form.
+pub const INSPECT_SCHEMA: &str = "nixdive.inspect/1";
+
+/// An absolute path in a JSON document: `path` with U+FFFD for bytes that are not UTF-8, and only then `pathBytes`, all
+/// of the path in hexadecimal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DocumentPath {
+    /// For people.
+    pub path: String,
+    /// For programs, where `path` has lost something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path_bytes: Option<String>,
+}
+
+impl DocumentPath {
+    /// The path of a node.
+    #[must_use]
+    pub fn new(tree: &FileTree, node: NodeId) -> Self {
+        let bytes = tree.path(node);
+        let path_bytes = std::str::from_utf8(&bytes).is_err().then(|| hexadecimal(&bytes));
+        Self { path: replaced(&bytes).into_owned(), path_bytes }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Document<'a> {
+    schema: &'static str,
+    generator: &'static str,
+    identity: IdentityDocument<'a>,
+    platform: PlatformDocument<'a>,
+    figures: FiguresDocument,
+    layers: Vec<LayerDocument<'a>>,
+    config: ConfigDocument<'a>,
+    largest_files: Vec<LargestFileDocument>,
+    largest_directories: Vec<LargestDirectoryDocument>,
+    waste: Each<WasteList<'a>>,
+    removed_directories: Each<RemovedList<'a>>,
+    warnings: Vec<WarningDocument<'a>>,
+}
+
+impl<'a> Document<'a> {
+    pub fn new(inspection: &'a Inspection<'a>) -> Self {
+        let image = inspection.image;
+        let tree = &image.tree;
+        let files = inspection.largest_files.iter().map(|file| LargestFileDocument {
+            path: DocumentPath::new(tree, file.node),
+            bytes: file.bytes,
+            layer: file.layer.0,
+        });
+        let directories = inspection.largest_directories.iter().map(|directory| LargestDirectoryDocument {
+            path: DocumentPath::new(tree, directory.node),
+            bytes: directory.totals.bytes,
+            entries: directory.totals.entries,
+        });
+        Self {
+            schema: INSPECT_SCHEMA,
+            generator: concat!("nixdive ", env!("CARGO_PKG_VERSION")),
+            identity: IdentityDocument::new(image),
+            platform: PlatformDocument::new(&image.config),
+            figures: FiguresDocument::new(inspection),
+            layers: image
+                .layers
+                .iter()
+                .enumerate()
+                .map(|(index, layer)| LayerDocument::new(image, index, layer))
+                .collect(),
+            config: ConfigDocument::new(&image.config),
+            largest_files: files.collect(),
+            largest_directories: directories.collect(),
+            waste: Each(WasteList(inspection)),
+            removed_directories: Each(RemovedList(inspection)),
+            warnings: image
+                .warnings
+                .iter()
+                .map(|warning| WarningDocument { layer: warning.layer.map(|layer| layer.0), message: &warning.message })
+                .collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct IdentityDocument<'a> {
+    requested: &'a str,
+    source_kind: &'a str,
+    source_compression: Option<&'static str>,
+    source_bytes: Option<u64>,
+    references: &'a [String],
+    manifest_digest: Option<&'a str>,
+    config_digest: Option<&'a str>,
+}
+
+impl<'a> IdentityDocument<'a> {
+    fn new(image: &'a Image) -> Self {
+        let identity = &image.identity;
+        Self {
+            requested: &identity.requested,
+            source_kind: &identity.source_kind,
+            source_compression: identity.source_compression.map(crate::image::Compression::name),
+            source_bytes: image.source_bytes,
+            references: &identity.references,
+            manifest_digest: identity.manifest_digest.as_ref().map(Digest::as_str),
+            config_digest: identity.config_digest.as_ref().map(Digest::as_str),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct PlatformDocument<'a> {
+    os: Option<&'a str>,
+    architecture: Option<&'a str>,
+    variant: Option<&'a str>,
+}
+
+impl<'a> PlatformDocument<'a> {
+    fn new(config: &'a Config) -> Self {
+        let platform = &config.platform;
+        Self {
+            os: known(&platform.os),
+            architecture: known(&platform.architecture),
+            variant: platform.variant.as_deref(),
+        }
+    }
+}
+
+fn known(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FiguresDocument {
+    unpacked_bytes: u64,
+    compressed_bytes: Option<u64>,
+    file_bytes: u64,
+    user_file_bytes: u64,
+    visible_file_bytes: u64,
+    entries: u64,
+    efficiency: f64,
+    wasted_bytes: u64,
+    /// dive's name; a ratio. `null` where something is wasted and the layers above the base hold no bytes.
+    user_wasted_percent: Option<f64>,
+    dangling_whiteouts: u32,
+}
+
+impl FiguresDocument {
+    fn new(inspection: &Inspection<'_>) -> Self {
+        let figures = &inspection.assessment.figures;
+        Self {
+            unpacked_bytes: figures.unpacked_bytes,
+            compressed_bytes: figures.compressed_bytes,
+            file_bytes: figures.file_bytes,
+            user_file_bytes: figures.user_file_bytes,
+            visible_file_bytes: figures.visible_file_bytes,
+            entries: inspection.image.layers.iter().map(|layer| layer.entries).fold(0, u64::saturating_add),
+            efficiency: figures.efficiency,
+            wasted_bytes: figures.wasted_bytes,
+            user_wasted_percent: Some(figures.user_wasted_percent).filter(|ratio| ratio.is_finite()),
+            dangling_whiteouts: figures.dangling_whiteouts,
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LayerDocument<'a> {
+    index: usize,
+    diff_id: Option<&'a str>,
+    digest: Option<&'a str>,
+    media_type: &'a str,
+    compression: &'static str,
+    stored_as: &'a str,
+    unpacked_bytes: u64,
+    compressed_bytes: Option<u64>,
+    /// False where the layer lies inside a compressed archive and its share of it is told.
+    compressed_bytes_exact: Option<bool>,
+    file_bytes: u64,
+    entries: u64,
+    added: u32,
+    modified: u32,
+    unmodified: u32,
+    removed: u32,
+    removed_bytes: u64,
+    command: &'a str,
+    created_by: Option<&'a str>,
+    comment: Option<&'a str>,
+    created: Option<&'a str>,
+    diff_id_check: &'static str,
+    actual_diff_id: Option<&'a str>,
+    annotations: Pairs<'a>,
+}
+
+impl<'a> LayerDocument<'a> {
+    fn new(image: &'a Image, index: usize, layer: &'a Layer) -> Self {
+        let summary = image.tree.layer_summary(LayerIndex(u16::try_from(index).unwrap_or(u16::MAX)));
+        let (diff_id_check, actual_diff_id) = match &layer.diff_id_check {
+            DigestCheck::NotChecked => ("notChecked", None),
+            DigestCheck::Matches => ("matches", None),
+            DigestCheck::Differs { actual } => ("differs", Some(actual.as_str())),
+            DigestCheck::NotGiven => ("notGiven", None),
+        };
+        Self {
+            index,
+            diff_id: layer.diff_id.as_ref().map(Digest::as_str),
+            digest: layer.digest.as_ref().map(Digest::as_str),
+            media_type: &layer.media_type,
+            compression: layer.compression.name(),
+            stored_as: &layer.stored_as,
+            unpacked_bytes: layer.unpacked_bytes,
+            compressed_bytes: layer.compressed_bytes.map(Measured::bytes),
+            compressed_bytes_exact: layer.compressed_bytes.map(|measured| matches!(measured, Measured::Exact(_))),
+            file_bytes: layer.file_bytes,
+            entries: layer.entries,
+            added: summary.added,
+            modified: summary.modified,
+            unmodified: summary.unmodified,
+            removed: summary.removed,
+            removed_bytes: summary.removed_bytes,
+            command: layer.command(),
+            created_by: layer.created_by.as_deref(),
+            comment: layer.comment.as_deref(),
+            created: layer.created.as_deref(),
+            diff_id_check,
+            actual_diff_id,
+            annotations: Pairs(&layer.annotations),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct LargestFileDocument {
+    #[serde(flatten)]
+    path: DocumentPath,
+    bytes: u64,
+    layer: u16,
+}
+
+#[derive(Serialize)]
+struct LargestDirectoryDocument {
+    #[serde(flatten)]
+    path: DocumentPath,
+    bytes: u64,
+    entries: u32,
+}
+
+#[derive(Serialize)]
+struct WarningDocument<'a> {
+    layer: Option<u16>,
+    message: &'a str,
+}
+
+/// Names and values as a JSON object in their order.
+struct Pairs<'a>(&'a [(String, String)]);
+
+impl Serialize for Pairs<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in self.0 {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}

@@ -1,0 +1,79 @@
+use std::io::{self, Write};
+
+use crate::analysis::{Assessment, LargestDirectory, LargestFile, assess, largest};
+use crate::image::Image;
+
+/// The form of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// For people, independent of the width of a terminal.
+    #[default]
+    Text,
+    /// `nixdive.inspect/1`.
+    Json,
+    /// For GitHub and its like.
+    Markdown,
+}
+
+impl Format {
+    /// Reads `text`, `json` or `markdown`.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "text" => Some(Self::Text),
+            "json" => Some(Self::Json),
+            "markdown" => Some(Self::Markdown),
+            _ => None,
+        }
+    }
+}
+
+/// How much of each list is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InspectOptions {
+    /// Largest files and directories to find, in every form of the report.
+    pub largest: usize,
+    /// Wasting paths and removed directories that text and Markdown show; JSON has all.
+    pub waste: usize,
+}
+
+impl Default for InspectOptions {
+    fn default() -> Self {
+        Self { largest: 20, waste: 20 }
+    }
+}
+
+/// All that `nixdive inspect` says of an image.
+#[derive(Debug)]
+pub struct Inspection<'a> {
+    /// The image.
+    pub image: &'a Image,
+    /// Figures, waste and removed directories.
+    pub assessment: Assessment,
+    /// Of the stacked image, the largest first.
+    pub largest_files: Vec<LargestFile>,
+    /// Of the stacked image, the largest first.
+    pub largest_directories: Vec<LargestDirectory>,
+    pub(super) options: InspectOptions,
+}
+
+impl<'a> Inspection<'a> {
+    /// Gathers what there is to say. The cost is one run over the image's entries.
+    #[must_use]
+    pub fn new(image: &'a Image, options: InspectOptions) -> Self {
+        let (largest_files, largest_directories) = largest(image, options.largest);
+        Self { image, assessment: assess(image), largest_files, largest_directories, options }
+    }
+
+    /// Writes the report, ending with a line feed.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write(&self, format: Format, out: &mut dyn Write) -> io::Result<()> {
+        match format {
+            Format::Text => super::text::write(self, out),
+            Format::Json => super::json::write_pretty(&super::document::Document::new(self), super::json::OWN, out),
+            Format::Markdown => super::markdown::write(self, out),
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Reports for people and programs. They read an image and what analysis says of it, and write to any [`std::io::Write`].
+//!
+//! Paths are bytes. Text and Markdown spell out what is not UTF-8 or would steer a terminal
+//! ([`display_name`](crate::image::display_name)). JSON gives `path` with U+FFFD for each byte that is not UTF-8, and
+//! only in that case also `pathBytes`, the whole path in hexadecimal.
+
+mod dive_export;
+mod document;
+mod inspect;
+mod json;
+mod listing;
+mod markdown;
+mod names;
+mod sections;
+mod table;
+mod text;
+
+pub use dive_export::write_dive_export;
+pub use document::{DocumentPath, INSPECT_SCHEMA};
+pub use inspect::{Format, InspectOptions, Inspection};
+
+#[cfg(test)]
+mod tests;

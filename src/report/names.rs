@@ -1,0 +1,74 @@
+use std::borrow::Cow;
+
+use crate::image::{Layer, display_bytes, display_name};
+
+/// Bytes as text, with U+FFFD for every single byte that is not UTF-8, as Go does it.
+pub(super) fn replaced(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Cow::Borrowed(text);
+    }
+    let mut text = String::with_capacity(bytes.len() + 8);
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+    }
+    Cow::Owned(text)
+}
+
+/// Lower-case hexadecimal.
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+/// A text of an image on one line: runs of white space become one space, and what would steer a terminal is spelled.
+pub(super) fn one_line(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    display_name(words.join(" ").as_bytes()).into_owned()
+}
+
+/// At most `limit` characters, the last of them `…` where something is left out.
+pub(super) fn shortened(text: String, limit: usize) -> String {
+    match text.char_indices().nth(limit) {
+        None => text,
+        Some(_) => text.chars().take(limit.saturating_sub(1)).chain(['…']).collect(),
+    }
+}
+
+/// What made a layer, on one line: its command, or the comment of one that has none.
+pub(super) fn layer_command(layer: &Layer) -> String {
+    match (&layer.created_by, &layer.comment) {
+        (None, Some(comment)) if !comment.is_empty() => one_line(comment),
+        _ => one_line(layer.command()),
+    }
+}
+
+/// A count with commas between groups of three digits.
+pub(super) fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1.2 MB (1,234,567 bytes)`.
+pub(super) fn bytes_and_exact(bytes: u64) -> String {
+    if bytes < 1000 {
+        return display_bytes(bytes);
+    }
+    format!("{} ({} bytes)", display_bytes(bytes), grouped(bytes))
+}
+
+/// A ratio as percent with two digits.
+pub(super) fn percent(ratio: f64) -> String {
+    format!("{:.2} %", ratio * 100.0)
+}

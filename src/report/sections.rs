@@ -1,0 +1,223 @@
+//! The tables that the text and the Markdown report share.
+
+use super::Inspection;
+use super::names::{bytes_and_exact, grouped, layer_command, one_line, percent, shortened};
+use super::table::{Align::Left, Align::Right, Table};
+use crate::analysis::{Waste, explain};
+use crate::image::{Image, LayerIndex, NodeId, Warning, display_bytes, display_name};
+
+/// How text that comes from an image is put into a cell.
+pub(super) type Quote = fn(&str) -> String;
+
+const COMMAND_CHARACTERS: usize = 100;
+const LAYERS_NAMED: usize = 4;
+
+/// What the image is called: its first reference, else what the user typed.
+pub(super) fn title(image: &Image) -> String {
+    let identity = &image.identity;
+    one_line(identity.references.first().unwrap_or(&identity.requested))
+}
+
+/// `linux/amd64`, or that nothing says so.
+pub(super) fn platform(image: &Image) -> String {
+    let platform = &image.config.platform;
+    if platform.os.is_empty() && platform.architecture.is_empty() {
+        return "platform unknown".into();
+    }
+    one_line(&platform.to_string())
+}
+
+/// Where it was read from and under which digests.
+pub(super) fn source(image: &Image, quote: Quote) -> String {
+    let identity = &image.identity;
+    let mut parts = vec![format!("{} {}", one_line(&identity.source_kind), quote(&one_line(&identity.requested)))];
+    if let Some(digest) = &identity.manifest_digest {
+        parts.push(format!("manifest {}", digest.short()));
+    }
+    if let Some(digest) = &identity.config_digest {
+        parts.push(format!("image ID {}", digest.short()));
+    }
+    if let Some(created) = &image.config.created {
+        parts.push(format!("created {}", one_line(created)));
+    }
+    parts.join(", ")
+}
+
+/// The figures as names and values.
+pub(super) fn figures(inspection: &Inspection<'_>) -> Vec<(&'static str, String)> {
+    let image = inspection.image;
+    let figures = &inspection.assessment.figures;
+    let entries = image.layers.iter().map(|layer| layer.entries).fold(0, u64::saturating_add);
+    let layers = match image.layers.len() {
+        1 => "1 layer".to_owned(),
+        count => format!("{count} layers"),
+    };
+    let hidden = figures.file_bytes.saturating_sub(figures.visible_file_bytes);
+    let mut lines = vec![
+        ("Unpacked", format!("{} in {layers}, {} entries", bytes_and_exact(figures.unpacked_bytes), grouped(entries))),
+        ("Compressed", figures.compressed_bytes.map_or("unknown".into(), bytes_and_exact)),
+        (
+            "Files",
+            format!(
+                "{}, of which {} hidden by upper layers",
+                bytes_and_exact(figures.file_bytes),
+                display_bytes(hidden)
+            ),
+        ),
+        ("Efficiency", percent(figures.efficiency)),
+        ("Wasted", wasted(inspection)),
+    ];
+    if figures.dangling_whiteouts > 0 {
+        lines.push((
+            "Whiteouts",
+            format!("{} remove what no lower layer has", grouped(figures.dangling_whiteouts.into())),
+        ));
+    }
+    lines
+}
+
+fn wasted(inspection: &Inspection<'_>) -> String {
+    let figures = &inspection.assessment.figures;
+    let bytes = bytes_and_exact(figures.wasted_bytes);
+    match figures.user_wasted_percent {
+        _ if figures.wasted_bytes == 0 => bytes,
+        ratio if ratio.is_finite() => format!("{bytes}, {} of the file bytes above the base layer", percent(ratio)),
+        _ => format!("{bytes}; the layers above the base hold no file bytes"),
+    }
+}
+
+/// A row a layer.
+pub(super) fn layers(image: &Image, quote: Quote) -> Table<10> {
+    let mut table = Table::new([
+        ("#", Right),
+        ("diffID", Left),
+        ("unpacked", Right),
+        ("compressed", Right),
+        ("files", Right),
+        ("entries", Right),
+        ("+", Right),
+        ("~", Right),
+        ("-", Right),
+        ("command", Left),
+    ]);
+    for (index, layer) in image.layers.iter().enumerate() {
+        let summary = image.tree.layer_summary(LayerIndex(u16::try_from(index).unwrap_or(u16::MAX)));
+        table.row([
+            index.to_string(),
+            layer.diff_id.as_ref().map_or("unknown".into(), |digest| digest.short().to_owned()),
+            display_bytes(layer.unpacked_bytes),
+            layer.compressed_bytes.map_or("unknown".into(), |measured| display_bytes(measured.bytes())),
+            display_bytes(layer.file_bytes),
+            layer.entries.to_string(),
+            summary.added.to_string(),
+            summary.modified.to_string(),
+            summary.removed.to_string(),
+            quote(&shortened(layer_command(layer), COMMAND_CHARACTERS)),
+        ]);
+    }
+    table
+}
+
+/// The most wasting paths.
+pub(super) fn waste(inspection: &Inspection<'_>, quote: Quote) -> Table<6> {
+    let image = inspection.image;
+    let mut table = Table::new([
+        ("wasted", Right),
+        ("count", Right),
+        ("in layers", Left),
+        ("cause", Left),
+        ("path", Left),
+        ("what saves it", Left),
+    ]);
+    for &wasted in inspection.assessment.wasted.iter().take(inspection.options.waste) {
+        let waste = explain(image, wasted);
+        table.row([
+            display_bytes(waste.bytes),
+            wasted.count.to_string(),
+            layers_of(&waste),
+            waste.cause.describe().into(),
+            quote(&path(image, waste.node)),
+            waste.cause.remedy().describe().into(),
+        ]);
+    }
+    table
+}
+
+/// `0 3 -5`: copies in layers 0 and 3, removed in layer 5.
+fn layers_of(waste: &Waste) -> String {
+    let signed =
+        |copy: &crate::analysis::Sighting| format!("{}{}", if copy.is_whiteout { "-" } else { "" }, copy.layer.0);
+    let count = waste.sightings.len();
+    let mut named: Vec<String> = waste.sightings.iter().take(LAYERS_NAMED).map(signed).collect();
+    if count > LAYERS_NAMED {
+        named.push("…".into());
+        named.extend(waste.sightings.last().map(signed));
+    }
+    named.join(" ")
+}
+
+/// Directories that are shipped and then removed.
+pub(super) fn removed_directories(inspection: &Inspection<'_>, quote: Quote) -> Table<3> {
+    let image = inspection.image;
+    let mut table = Table::new([("files", Right), ("removed in layer", Right), ("path", Left)]);
+    for directory in inspection.assessment.removed_directories.iter().take(inspection.options.waste) {
+        table.row([display_bytes(directory.bytes), directory.layer.0.to_string(), quote(&path(image, directory.node))]);
+    }
+    table
+}
+
+/// The largest files of the stacked image.
+pub(super) fn largest_files(inspection: &Inspection<'_>, quote: Quote) -> Table<3> {
+    let mut table = Table::new([("file", Right), ("layer", Right), ("path", Left)]);
+    for file in &inspection.largest_files {
+        table.row([display_bytes(file.bytes), file.layer.0.to_string(), quote(&path(inspection.image, file.node))]);
+    }
+    table
+}
+
+/// The largest directories of the stacked image.
+pub(super) fn largest_directories(inspection: &Inspection<'_>, quote: Quote) -> Table<3> {
+    let mut table = Table::new([("files", Right), ("entries", Right), ("path", Left)]);
+    for directory in &inspection.largest_directories {
+        let totals = directory.totals;
+        table.row([
+            display_bytes(totals.bytes),
+            totals.entries.to_string(),
+            quote(&path(inspection.image, directory.node)),
+        ]);
+    }
+    table
+}
+
+/// What the configuration says, as names and values on one line each; what it does not say is left out.
+pub(super) fn config(image: &Image) -> Vec<(&'static str, String)> {
+    let config = &image.config;
+    let words = |words: &[String]| words.iter().map(|word| one_line(&quoted_word(word))).collect::<Vec<_>>().join(" ");
+    let mut lines = vec![
+        ("Entrypoint", words(&config.entrypoint)),
+        ("Command", words(&config.cmd)),
+        ("User", one_line(&config.user)),
+        ("Directory", one_line(&config.working_directory)),
+        ("Ports", words(&config.exposed_ports)),
+        ("Volumes", words(&config.volumes)),
+        ("Stop signal", config.stop_signal.as_deref().map(one_line).unwrap_or_default()),
+        ("Author", config.author.as_deref().map(one_line).unwrap_or_default()),
+    ];
+    lines.extend(config.env.iter().map(|variable| ("Env", one_line(variable))));
+    lines.extend(config.labels.iter().map(|(name, value)| ("Label", one_line(&format!("{name}={value}")))));
+    lines.retain(|(_, value)| !value.is_empty());
+    lines
+}
+
+fn quoted_word(word: &str) -> String {
+    if word.is_empty() || word.contains([' ', '\t', '\n', '"']) { format!("{word:?}") } else { word.to_owned() }
+}
+
+/// A warning on one line. Its message names the layer that it concerns.
+pub(super) fn warning(warning: &Warning) -> String {
+    one_line(&warning.message)
+}
+
+fn path(image: &Image, node: NodeId) -> String {
+    display_name(&image.tree.path(node)).into_owned()
+}
