@@ -10,3 +10,4 @@ pub mod open;
 pub mod reference;
 pub mod scan;
 pub mod source;
+pub mod tui;
