@@ -12,6 +12,7 @@ pub mod reference;
 pub mod report;
 pub mod scan;
 pub mod source;
+pub mod tui;
 
 #[cfg(test)]
 mod testing;

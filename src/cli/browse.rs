@@ -1,29 +1,95 @@
+use std::ffi::OsStr;
 use std::io::IsTerminal;
+use std::path::Path;
 use std::process::ExitCode;
+use std::time::SystemTime;
+
+use crossbeam_channel::unbounded;
 
 use super::arguments::BrowseArguments;
-use super::{inspect, open_for, output};
+use super::opener::Opener;
+use super::{inspect, open_for, output, samples};
 use crate::analysis::assess;
+use crate::image::display_bytes;
 use crate::open::Keep;
 use crate::report::{Format, write_dive_export};
+use crate::source::{Discovered, discover};
+use crate::tui::{self, Choice, Ended, Opening, Options, Start};
+
+/// Where samples lie beside the source of this program.
+const SAMPLES: &str = "sample-images";
 
 /// Browses an image in the terminal; writes dive's export, or a text report, where that is what is asked for.
 pub fn run(arguments: &BrowseArguments) -> anyhow::Result<ExitCode> {
-    let on_terminal = std::io::stdout().is_terminal();
-    match (&arguments.image, &arguments.json) {
-        (None, _) if !on_terminal || arguments.json.is_some() => {
-            anyhow::bail!("which image? Give a file, a directory, or «-» for standard input")
+    let Some(image) = &arguments.image else {
+        if arguments.json.is_some() || !std::io::stdout().is_terminal() {
+            anyhow::bail!("which image? Give a file, a directory, or «-» for standard input; see nixdive --help");
         }
-        (Some(image), Some(file)) => {
-            let opened = open_for(image, &arguments.open, Keep::Trees)?;
-            let assessment = assess(&opened.image);
-            output::write_whole(file, |out| write_dive_export(&opened.image, &assessment, out))?;
-        }
-        (Some(image), None) => {
-            let opened = open_for(image, &arguments.open, Keep::Trees)?;
-            inspect::print(&opened.image, Format::Text)?;
-        }
-        (None, _) => {}
+        return browse(arguments, None);
+    };
+    if let Some(file) = &arguments.json {
+        let opened = open_for(image, &arguments.open, Keep::Trees)?;
+        let assessment = assess(&opened.image);
+        output::write_whole(file, |out| write_dive_export(&opened.image, &assessment, out))?;
+    } else if std::io::stdout().is_terminal() {
+        return browse(arguments, Some(image));
+    } else {
+        let opened = open_for(image, &arguments.open, Keep::Trees)?;
+        inspect::print(&opened.image, Format::Text)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn browse(arguments: &BrowseArguments, image: Option<&OsStr>) -> anyhow::Result<ExitCode> {
+    let (sender, receiver) = unbounded();
+    let mut opener = Opener::new(arguments.open.clone(), sender);
+    let start = match image {
+        Some(image) => {
+            opener.start(Opening::FIRST, image.to_owned());
+            Start::Loading(image.to_string_lossy().into_owned())
+        }
+        None => Start::Choosing(choices()),
+    };
+    let ended = tui::run(receiver, |effect| opener.perform(effect), start, Options::from_environment());
+    opener.stop();
+    Ok(match ended? {
+        Ended::Quit => ExitCode::SUCCESS,
+        Ended::Signal(number) => ExitCode::from(u8::try_from(128 + number).unwrap_or(u8::MAX)),
+        Ended::Closed => ExitCode::from(super::COULD_NOT),
+    })
+}
+
+/// What there is to open here, and the sample that is always there.
+fn choices() -> Vec<Choice> {
+    let mut choices: Vec<Choice> =
+        [".", SAMPLES].iter().flat_map(|place| discover(Path::new(place))).map(|image| found(&image)).collect();
+    choices.push(Choice {
+        reference: samples::EMBEDDED.to_owned(),
+        title: "a small sample".to_owned(),
+        detail: format!("Nix image within this program, {}", display_bytes(samples::embedded_bytes())),
+    });
+    choices
+}
+
+fn found(image: &Discovered) -> Choice {
+    let mut detail = image.kind.clone();
+    if let Some(bytes) = image.stored_bytes {
+        detail.push_str(&format!(", {}", display_bytes(bytes)));
+    }
+    if let Some(age) = image.modified.and_then(|time| SystemTime::now().duration_since(time).ok()) {
+        detail.push_str(&format!(", {} old", in_words(age.as_secs())));
+    }
+    let reference = image.path.display().to_string();
+    Choice { title: reference.clone(), reference, detail }
+}
+
+/// A length of time to one unit.
+fn in_words(seconds: u64) -> String {
+    let (count, unit) = match seconds {
+        0..60 => (seconds, "second"),
+        60..3600 => (seconds / 60, "minute"),
+        3600..86_400 => (seconds / 3600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }

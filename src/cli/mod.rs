@@ -7,6 +7,7 @@ mod extract;
 mod inspect;
 mod list;
 mod locate;
+mod opener;
 mod output;
 mod samples;
 

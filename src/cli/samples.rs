@@ -1,9 +1,18 @@
-use crate::reference::Reference;
+use crate::reference::{Location, Reference};
 
-/// The name under which the sample within the program is opened.
-pub const EMBEDDED: &str = "sample";
+/// What to type for the sample within the program.
+pub const EMBEDDED: &str = "embedded:sample";
 
-/// The bytes of the sample, where a reference names it.
-pub fn embedded(_reference: &Reference) -> Option<&'static [u8]> {
-    None
+/// A small real Nix image, made by `sample-images/build.sh`.
+const SAMPLE: &[u8] = include_bytes!("../../assets/embedded-sample.tar.gz");
+
+/// The bytes of the sample, where a reference names it and no file has that name.
+pub fn embedded(reference: &Reference) -> Option<&'static [u8]> {
+    let Location::Path(path) = &reference.location else { return None };
+    (reference.text == EMBEDDED && !path.exists()).then_some(SAMPLE)
+}
+
+/// Bytes of the sample, as it lies in the program.
+pub fn embedded_bytes() -> u64 {
+    SAMPLE.len() as u64
 }

@@ -58,7 +58,7 @@ pub struct Warning {
 }
 
 /// An image whose trees are complete.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Image {
     /// Who it is.
     pub identity: Identity,

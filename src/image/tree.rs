@@ -86,7 +86,7 @@ pub struct LayerSummary {
 /// All paths of all layers of an image: a node a path, with its occurrences by layer.
 ///
 /// Memory is about 100 bytes an entry, whatever the number of layers.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct FileTree {
     pub(super) nodes: Vec<Node>,
     pub(super) names: Vec<u8>,

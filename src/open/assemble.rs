@@ -51,20 +51,26 @@ pub(super) fn finish(
         stores.push(read.store);
     }
     let tree = tree.finish();
-    let contents = Contents::new(stores, opening.options.unpack_limit);
-    let tree = with_history(tree, &contents, &mut warnings);
+    let contents = Contents::new(stores);
+    let (tree, exact) = with_history(tree, &contents, opening.options.comparison_bytes, &mut warnings);
     opening.cancel().check().map_err(|_| OpenError::Cancelled)?;
     let image = Image { identity: layout.identity, config: layout.config, layers, tree, warnings, source_bytes };
-    Ok(Opened { image, contents })
+    Ok(Opened { image, contents, exact })
 }
 
-fn with_history(mut tree: FileTree, contents: &Contents, warnings: &mut Vec<Warning>) -> FileTree {
-    let mut comparison = StoredComparison::new(contents);
+fn with_history(
+    mut tree: FileTree,
+    contents: &Contents,
+    bytes: Option<u64>,
+    warnings: &mut Vec<Warning>,
+) -> (FileTree, bool) {
+    let mut comparison = StoredComparison::new(contents, bytes);
     compute_history(&mut tree, &mut comparison);
+    let exact = comparison.is_exact();
     if let Some(failure) = comparison.failure() {
         warnings.push(Warning { layer: None, message: failure });
     }
-    tree
+    (tree, exact)
 }
 
 fn unreadable(failure: &TarError) -> String {
@@ -130,7 +136,7 @@ fn layer(number: usize, described: DescribedLayer, read: &ReadLayer, warnings: &
     }
 }
 
-fn check(stated: Option<&Digest>, actual: Option<&Digest>) -> DigestCheck {
+pub(super) fn check(stated: Option<&Digest>, actual: Option<&Digest>) -> DigestCheck {
     match (stated, actual) {
         (None, _) => DigestCheck::NotGiven,
         (Some(_), None) => DigestCheck::NotChecked,

@@ -10,11 +10,32 @@ pub(super) struct StoredComparison<'a> {
     older_buffer: Vec<u8>,
     newer_buffer: Vec<u8>,
     failure: Option<String>,
+    /// Bytes that may still be read; `None`: any number.
+    bytes_left: Option<u64>,
+    exact: bool,
 }
 
 impl<'a> StoredComparison<'a> {
-    pub fn new(contents: &'a Contents) -> Self {
-        Self { contents, older_buffer: vec![0; 64 << 10], newer_buffer: vec![0; 64 << 10], failure: None }
+    /// Reads at most `bytes` bytes of each side in all.
+    pub fn new(contents: &'a Contents, bytes: Option<u64>) -> Self {
+        let buffer = || vec![0; 64 << 10];
+        let (older_buffer, newer_buffer) = (buffer(), buffer());
+        Self { contents, older_buffer, newer_buffer, failure: None, bytes_left: bytes, exact: true }
+    }
+
+    /// Whether no file was left out because it was too long.
+    pub fn is_exact(&self) -> bool {
+        self.exact
+    }
+
+    /// Whether a file of so many bytes may be read.
+    fn afford(&mut self, bytes: u64) -> bool {
+        let Some(left) = self.bytes_left else { return true };
+        match left.checked_sub(bytes) {
+            Some(rest) => self.bytes_left = Some(rest),
+            None => self.exact = false,
+        }
+        left >= bytes
     }
 
     /// The first file that could not be compared, as a sentence.
@@ -27,6 +48,7 @@ impl<'a> StoredComparison<'a> {
         let failed = |error: std::io::Error| error.to_string();
         match (tree.content_hash(older), tree.content_hash(newer)) {
             (Some(older), Some(newer)) => return Ok(older == newer),
+            _ if !self.afford(tree.occurrence(newer).bytes) => return Ok(false),
             (Some(known), None) => return Ok(*known == identity_of(&mut open(newer)?).map_err(failed)?),
             (None, Some(known)) => return Ok(*known == identity_of(&mut open(older)?).map_err(failed)?),
             (None, None) => {}
@@ -34,7 +56,11 @@ impl<'a> StoredComparison<'a> {
         if tree.sparse(older) != tree.sparse(newer) {
             return Ok(false);
         }
-        let (mut below, mut above) = (open(older)?, open(newer)?);
+        // Of two sparse files with the same runs the runs decide: what they unpack to may be without end.
+        let stored = |id| self.contents.stored(tree, id).map_err(|error| error.to_string());
+        let sparse = tree.sparse(older).is_some();
+        let (mut below, mut above) =
+            if sparse { (stored(older)?, stored(newer)?) } else { (open(older)?, open(newer)?) };
         loop {
             let count = read_full(&mut below, &mut self.older_buffer).map_err(failed)?;
             let other = read_full(&mut above, &mut self.newer_buffer).map_err(failed)?;

@@ -3,7 +3,7 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 
 use crate::image::{Compression, FileTree, Kind, OccurrenceId, Segment};
-use crate::scan::{Section, UnpackLimit, compression};
+use crate::scan::{Section, compression};
 
 /// Where a layer's unpacked tar stream can be had from after opening.
 #[derive(Debug)]
@@ -22,7 +22,6 @@ pub(super) enum LayerStore {
 #[derive(Debug)]
 pub struct Contents {
     layers: Vec<LayerStore>,
-    limit: UnpackLimit,
 }
 
 /// Why a file's content cannot be had.
@@ -40,8 +39,8 @@ pub enum ContentError {
 }
 
 impl Contents {
-    pub(super) fn new(layers: Vec<LayerStore>, limit: UnpackLimit) -> Self {
-        Self { layers, limit }
+    pub(super) fn new(layers: Vec<LayerStore>) -> Self {
+        Self { layers }
     }
 
     /// Reads the content of a file, or of the file that a hard link names, from its beginning. Gaps of a sparse file
@@ -126,11 +125,18 @@ impl Contents {
         Ok(())
     }
 
+    /// Reads the unpacked tar stream of a layer that lies at hand as such; `None` for others.
+    pub(super) fn plain_layer(&self, number: usize) -> Option<Section> {
+        match self.layers.get(number) {
+            Some(LayerStore::Plain(section)) => Some(section.clone()),
+            _ => None,
+        }
+    }
+
     fn unpack(&self, store: &LayerStore) -> io::Result<Box<dyn Read + Send>> {
         let LayerStore::Packed { section, compression, start, length } = store else {
             return Err(io::Error::other("not a packed layer"));
         };
-        let _ = self.limit; // The stream was read whole within the limit when the image was opened.
         let mut stream = compression::decoder(section.buffered(), *compression, 1)?;
         skip(&mut stream, *start)?;
         Ok(Box::new(stream.take(*length)))

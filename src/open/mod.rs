@@ -8,6 +8,7 @@ mod progress;
 mod seekable;
 mod spool;
 mod streamed;
+mod verify;
 
 use std::fs::File;
 use std::io::Read;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 pub use contents::{ContentError, Contents};
 pub use error::OpenError;
 pub use progress::{Progress, Snapshot};
+pub use verify::{check_layer, refine};
 
 use crate::image::{Compression, Image, Platform};
 use crate::reference::{Location, Reference, Transport};
@@ -60,6 +62,9 @@ pub struct OpenOptions {
     pub unpack_limit: UnpackLimit,
     /// Layers read at once.
     pub threads: usize,
+    /// Bytes that may be read at once to compare files that several layers hold; what is beyond is taken as modified
+    /// until [`refine`] has looked. `None`: all are compared at once.
+    pub comparison_bytes: Option<u64>,
 }
 
 impl Default for OpenOptions {
@@ -70,6 +75,7 @@ impl Default for OpenOptions {
             keep: Keep::default(),
             unpack_limit: UnpackLimit::default(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
+            comparison_bytes: None,
         }
     }
 }
@@ -81,6 +87,8 @@ pub struct Opened {
     pub image: Image,
     /// Fetches content.
     pub contents: Contents,
+    /// Whether every file that several layers hold was compared with the one it covers.
+    pub exact: bool,
 }
 
 /// Opens the image that a reference names. `progress` tells how far it is, and stops it.

@@ -1,0 +1,206 @@
+//! Opens images on threads of their own for the terminal interface, and tells it how far they are.
+
+use std::ffi::OsString;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use hashbrown::HashMap;
+
+use super::arguments::OpenArguments;
+use super::open_reference;
+use crate::analysis::assess;
+use crate::image::{Image, LayerIndex};
+use crate::open::{Contents, Keep, OpenError, OpenOptions, Opened, Progress, check_layer, refine};
+use crate::reference::Reference;
+use crate::source::Layout;
+use crate::tui::{self, Effect, Message, Opening, Report};
+
+/// Between two looks at how far an opening is.
+const TICK: Duration = Duration::from_millis(40);
+/// Bytes that may be read to compare files before the first screen is complete.
+const COMPARED_AT_ONCE: u64 = 32 << 20;
+
+/// Starts openings and stops them.
+pub struct Opener {
+    arguments: OpenArguments,
+    messages: Sender<Message>,
+    running: HashMap<Opening, Progress>,
+}
+
+impl Opener {
+    /// Reports to `messages`.
+    pub fn new(arguments: OpenArguments, messages: Sender<Message>) -> Self {
+        Self { arguments, messages, running: HashMap::new() }
+    }
+
+    /// Does what the interface asks for.
+    pub fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Open { opening, reference } => self.start(opening, OsString::from(reference)),
+            Effect::Cancel(opening) => {
+                if let Some(progress) = self.running.remove(&opening) {
+                    progress.cancel().cancel();
+                }
+            }
+            // The interface does these itself.
+            Effect::Copy(_) | Effect::Mouse(_) | Effect::Suspend | Effect::Quit => {}
+        }
+    }
+
+    /// Stops all openings.
+    pub fn stop(&mut self) {
+        self.running.drain().for_each(|(_, progress)| progress.cancel().cancel());
+    }
+
+    /// Begins to open an image.
+    pub fn start(&mut self, opening: Opening, image: OsString) {
+        let progress = Progress::new();
+        self.running.insert(opening, progress.clone());
+        let mut options = self.arguments.options(Keep::AnyContent);
+        options.comparison_bytes = Some(COMPARED_AT_ONCE);
+        let job = Job { opening, messages: self.messages.clone(), options, progress };
+        let failed = self.messages.clone();
+        let spawned = std::thread::Builder::new().name("open".into()).spawn(move || job.run(&image));
+        if let Err(error) = spawned {
+            let report = Report::Failed(format!("no thread can be started: {error}"));
+            // Whoever listened has left.
+            let _ = failed.send(Message::Report(opening, report));
+        }
+    }
+}
+
+struct Job {
+    opening: Opening,
+    messages: Sender<Message>,
+    options: OpenOptions,
+    progress: Progress,
+}
+
+impl Job {
+    /// Tells the interface; `false` when it is gone.
+    fn tell(&self, report: Report) -> bool {
+        self.messages.send(Message::Report(self.opening, report)).is_ok()
+    }
+
+    fn run(&self, image: &OsString) {
+        let reference = match Reference::parse(image) {
+            Ok(reference) => reference,
+            Err(error) => {
+                self.tell(Report::Failed(error.to_string()));
+                return;
+            }
+        };
+        let (finished, watched) = bounded::<()>(0);
+        let result = std::thread::scope(|scope| {
+            scope.spawn(|| self.watch(&watched));
+            let result = open_reference(&reference, &self.options, &self.progress);
+            drop(finished);
+            result
+        });
+        match result {
+            Ok(opened) => self.opened(opened),
+            Err(OpenError::Cancelled) => {}
+            Err(error) => {
+                let report = match error.choices() {
+                    Some(choices) => Report::Choose(choices.iter().map(choice).collect()),
+                    None => Report::Failed(error.to_string()),
+                };
+                self.tell(report);
+            }
+        }
+    }
+
+    /// Reports manifest, configuration and counts until the opening is finished.
+    fn watch(&self, finished: &Receiver<()>) {
+        let mut identified = false;
+        while let Err(crossbeam_channel::RecvTimeoutError::Timeout) = finished.recv_timeout(TICK) {
+            let layout = self.progress.layout();
+            if let (false, Some(layout)) = (identified, &layout) {
+                identified = true;
+                self.tell(Report::Identified(Box::new(outline(layout))));
+            }
+            self.tell(Report::Progress(self.counts(layout.as_deref())));
+        }
+    }
+
+    fn counts(&self, layout: Option<&Layout>) -> tui::Progress {
+        let snapshot = self.progress.snapshot();
+        let layer = |(index, &(read_bytes, entries)): (usize, &(u64, u64))| tui::LayerProgress {
+            transfer: tui::Transfer {
+                read_bytes,
+                total_bytes: layout.and_then(|layout| layout.layers.get(index)?.stored_bytes),
+            },
+            entries,
+        };
+        let source = (snapshot.stream_read_bytes > 0).then_some(tui::Transfer {
+            read_bytes: snapshot.stream_read_bytes,
+            total_bytes: (snapshot.stream_bytes > 0).then_some(snapshot.stream_bytes),
+        });
+        tui::Progress { source, layers: snapshot.layers.iter().enumerate().map(layer).collect() }
+    }
+
+    /// Shows the image, and then checks what was put off for the sake of the first screen.
+    fn opened(&self, opened: Opened) {
+        let Opened { image, contents, exact } = opened;
+        let image = Arc::new(image);
+        if !self.tell(Report::Opened(overview(&image))) {
+            return;
+        }
+        if !exact {
+            let refined = Arc::new(refine(&image, &contents));
+            self.tell(Report::Refined(overview(&refined)));
+        }
+        self.check_layers(&image, &contents);
+    }
+
+    fn check_layers(&self, image: &Image, contents: &Contents) {
+        for (number, layer) in image.tree.layer_indices().enumerate() {
+            let cancel = self.progress.cancel();
+            match check_layer(image, contents, number, cancel) {
+                Ok(Some(check)) => {
+                    if !self.tell(Report::DigestChecked { layer: LayerIndex(layer.0), check }) {
+                        return;
+                    }
+                }
+                Ok(None) => {}
+                Err(_) if cancel.is_cancelled() => return,
+                // What cannot be read any more stays unchecked; the tree is still right.
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+fn overview(image: &Arc<Image>) -> tui::Opened {
+    let figures = assess(image).figures;
+    tui::Opened {
+        image: Arc::clone(image),
+        overview: tui::Overview {
+            efficiency: figures.efficiency,
+            wasted_bytes: figures.wasted_bytes,
+            user_wasted_percent: figures.user_wasted_percent,
+        },
+    }
+}
+
+fn outline(layout: &Layout) -> tui::Identified {
+    let layer = |layer: &crate::source::DescribedLayer| tui::LayerOutline {
+        command: layer.created_by.clone().unwrap_or_default(),
+        diff_id: layer.diff_id.as_ref().map(ToString::to_string),
+        compressed_bytes: layer.stored_bytes,
+    };
+    tui::Identified {
+        identity: layout.identity.clone(),
+        config: layout.config.clone(),
+        layers: layout.layers.iter().map(layer).collect(),
+    }
+}
+
+fn choice(choice: &crate::source::Choice) -> tui::Choice {
+    tui::Choice {
+        reference: choice.reference.clone(),
+        title: choice.title.clone(),
+        detail: choice.platform.as_ref().map(ToString::to_string).unwrap_or_default(),
+    }
+}

@@ -1,0 +1,291 @@
+//! Everything that a key can do. Help, the footer and the keymap all come from [`ACTIONS`].
+
+use hashbrown::HashMap;
+
+use super::input::Key;
+
+/// Where keys are typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Context {
+    /// Anywhere, where the context itself has no other use for the key.
+    Everywhere,
+    /// The list of layers.
+    Layers,
+    /// The file tree.
+    Tree,
+    /// What is known of the selection.
+    Details,
+    /// The list of images to choose from.
+    Chooser,
+    /// The help.
+    Help,
+    /// A line of text being typed.
+    Prompt,
+}
+
+impl Context {
+    /// All of them, in the order of the help.
+    pub const ALL: [Self; 7] =
+        [Self::Layers, Self::Tree, Self::Details, Self::Chooser, Self::Prompt, Self::Help, Self::Everywhere];
+
+    /// What it is called on screen and in a keymap file.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Everywhere => "everywhere",
+            Self::Layers => "layers",
+            Self::Tree => "files",
+            Self::Details => "details",
+            Self::Chooser => "images",
+            Self::Help => "help",
+            Self::Prompt => "typing",
+        }
+    }
+}
+
+macro_rules! actions {
+    ($($action:ident $name:literal $description:literal [$($context:ident),*] [$($key:literal),*];)*) => {
+        /// Something that a person can ask for with a key.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Action {
+            $(#[doc = $description] $action,)*
+        }
+
+        /// All actions, in the order of the help.
+        pub const ACTIONS: &[ActionInfo] = &[
+            $(ActionInfo {
+                action: Action::$action,
+                name: $name,
+                description: $description,
+                contexts: &[$(Context::$context),*],
+                keys: &[$($key),*],
+            },)*
+        ];
+    };
+}
+
+/// An action, its names and its keys.
+#[derive(Debug, Clone, Copy)]
+pub struct ActionInfo {
+    /// The action.
+    pub action: Action,
+    /// Its name in a keymap file.
+    pub name: &'static str,
+    /// What it does.
+    pub description: &'static str,
+    /// Where it works.
+    pub contexts: &'static [Context],
+    /// Its keys unless the user says otherwise; keys of a sequence have a space between them.
+    pub keys: &'static [&'static str],
+}
+
+actions! {
+    MoveDown "move-down" "Move down" [Layers, Tree, Details, Chooser, Help] ["j", "down"];
+    MoveUp "move-up" "Move up" [Layers, Tree, Details, Chooser, Help] ["k", "up"];
+    HalfPageDown "half-page-down" "Half a page down" [Layers, Tree, Details, Chooser, Help] ["ctrl-d"];
+    HalfPageUp "half-page-up" "Half a page up" [Layers, Details, Chooser, Help] ["ctrl-u"];
+    PageDown "page-down" "A page down" [Layers, Tree, Details, Chooser, Help] ["pgdn", "d"];
+    PageUp "page-up" "A page up" [Layers, Tree, Details, Chooser, Help] ["pgup", "u"];
+    First "first" "To the first" [Layers, Tree, Details, Chooser, Help] ["g g", "home"];
+    Last "last" "To the last" [Layers, Tree, Details, Chooser, Help] ["G", "end"];
+
+    Open "open" "Open the image" [Chooser] ["enter", "l", "right"];
+    EnterTree "enter-tree" "Go to the files" [Layers] ["enter", "l", "right"];
+
+    Toggle "toggle" "Expand or collapse" [Tree] ["space", "enter"];
+    Expand "expand" "Expand, or step in" [Tree] ["l", "right"];
+    Collapse "collapse" "Collapse, or go to the parent" [Tree] ["h", "left"];
+    ExpandBelow "expand-below" "Expand all below" [Tree] ["L"];
+    CollapseBelow "collapse-below" "Collapse all below" [Tree] ["H"];
+    ToggleAll "toggle-all" "Collapse all, or expand all" [Tree] ["ctrl-space", "="];
+
+    Filter "filter" "Filter by name or path" [Layers, Tree, Details, Chooser] ["/", "ctrl-f"];
+    Find "find" "Find and jump" [Layers, Tree, Details] ["f"];
+    FindNext "find-next" "To the next hit" [Layers, Tree, Details] ["n"];
+    FindPrevious "find-previous" "To the previous hit" [Layers, Tree, Details] ["N"];
+    NextChange "next-change" "To the next changed path" [Layers, Tree] ["}"];
+    PreviousChange "previous-change" "To the previous changed path" [Layers, Tree] ["{"];
+
+    Sort "sort" "Sort by bytes, name or change" [Layers, Tree] ["s", "ctrl-o"];
+    ReverseSort "reverse-sort" "Turn the order round" [Layers, Tree] ["S"];
+    ToggleAdded "toggle-added" "Show or hide added" [Tree] ["A", "ctrl-a"];
+    ToggleModified "toggle-modified" "Show or hide modified" [Tree] ["M", "ctrl-m"];
+    ToggleRemoved "toggle-removed" "Show or hide removed" [Tree] ["R", "ctrl-r"];
+    ToggleUnmodified "toggle-unmodified" "Show or hide unmodified" [Tree] ["U", "ctrl-u"];
+    ToggleAttributes "toggle-attributes" "Show or hide mode and owner" [Layers, Tree] ["b", "ctrl-b"];
+
+    ToggleScope "toggle-scope" "Stacked layers, or this layer alone" [Layers, Tree, Details] ["v"];
+    ToggleBaseline "toggle-baseline" "Changes of this layer, or of all above the base" [Layers, Tree, Details] ["a"];
+    LayerChanges "layer-changes" "Changes of this layer" [Layers] ["ctrl-l"];
+    AggregatedChanges "aggregated-changes" "Changes of all layers above the base" [Layers] ["ctrl-a"];
+    NextLayer "next-layer" "Next layer" [Tree, Details] ["]"];
+    PreviousLayer "previous-layer" "Previous layer" [Tree, Details] ["["];
+
+    CopyPath "copy" "Copy the path or the digest" [Layers, Tree, Details, Chooser] ["y"];
+    CopyRow "copy-row" "Copy the whole row" [Layers, Tree, Details] ["Y"];
+    ToggleWrap "toggle-wrap" "Wrap long lines, or cut them" [Layers, Tree, Details] ["w", "ctrl-p"];
+
+    NextPane "next-pane" "Next pane" [Layers, Tree, Details] ["tab"];
+    PreviousPane "previous-pane" "Previous pane" [Layers, Tree, Details] ["shift-tab"];
+    Zoom "zoom" "This pane alone, or all panes" [Layers, Tree, Details] ["z"];
+    Widen "widen" "More room for this pane" [Layers, Tree, Details] [">"];
+    Narrow "narrow" "Less room for this pane" [Layers, Tree, Details] ["<"];
+    ToggleMouse "toggle-mouse" "Mouse on or off" [Layers, Tree, Details, Chooser] ["m"];
+
+    Accept "accept" "Keep what is typed" [Prompt] ["enter"];
+    Abandon "abandon" "Clear and leave" [Prompt] ["esc"];
+    PromptDown "prompt-down" "Move down" [Prompt] ["down"];
+    PromptUp "prompt-up" "Move up" [Prompt] ["up"];
+
+    Help "help" "Help, and back" [Everywhere] ["?", "f1"];
+    Back "back" "Back: clear the filter, stop loading, other images" [Everywhere] ["esc", "backspace"];
+    Suspend "suspend" "To the background" [Everywhere, Prompt] ["ctrl-z"];
+    Quit "quit" "Leave" [Everywhere] ["q"];
+    QuitAnyway "quit-anyway" "Leave, also while typing" [Everywhere, Prompt] ["ctrl-c"];
+}
+
+impl Action {
+    /// Its entry in [`ACTIONS`].
+    #[must_use]
+    pub fn info(self) -> &'static ActionInfo {
+        // The enumeration and the table are written by one macro in one order.
+        &ACTIONS[self as usize]
+    }
+}
+
+/// What a key led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resolved {
+    /// Do this.
+    Action(Action),
+    /// More keys may follow.
+    Prefix,
+    /// Nothing.
+    Nothing,
+}
+
+/// Which keys do what, by context.
+#[derive(Debug, Clone)]
+pub struct Keymap {
+    bindings: HashMap<(Context, Vec<Key>), Option<Action>>,
+}
+
+impl Default for Keymap {
+    fn default() -> Self {
+        let mut keymap = Self { bindings: HashMap::new() };
+        for info in ACTIONS {
+            for sequence in info.keys.iter().filter_map(|keys| parse_sequence(keys)) {
+                for &context in info.contexts {
+                    keymap.bind(context, &sequence, info.action);
+                }
+            }
+        }
+        keymap
+    }
+}
+
+/// Reads keys with spaces between them.
+#[must_use]
+pub fn parse_sequence(text: &str) -> Option<Vec<Key>> {
+    text.split(' ').map(Key::parse).collect()
+}
+
+impl Keymap {
+    /// Gives a sequence of keys to an action; what it was before is forgotten.
+    pub fn bind(&mut self, context: Context, sequence: &[Key], action: Action) {
+        for length in 1..sequence.len() {
+            self.bindings.entry((context, sequence[..length].to_vec())).or_insert(None);
+        }
+        self.bindings.insert((context, sequence.to_vec()), Some(action));
+    }
+
+    /// What the keys typed so far lead to in a context.
+    #[must_use]
+    pub fn resolve(&self, context: Context, typed: &[Key]) -> Resolved {
+        let contexts = [Some(context), (context != Context::Prompt).then_some(Context::Everywhere)];
+        for context in contexts.into_iter().flatten() {
+            match self.bindings.get(&(context, typed.to_vec())) {
+                Some(Some(action)) => return Resolved::Action(*action),
+                Some(None) => return Resolved::Prefix,
+                None => {}
+            }
+        }
+        Resolved::Nothing
+    }
+
+    /// The first key of an action in a context, for the footer.
+    #[must_use]
+    pub fn key(&self, context: Context, action: Action) -> Option<&'static str> {
+        let bound = |context: Context, keys: &str| {
+            parse_sequence(keys).is_some_and(|keys| self.bindings.get(&(context, keys)) == Some(&Some(action)))
+        };
+        let info = action.info();
+        info.keys.iter().copied().find(|keys| bound(context, keys) || bound(Context::Everywhere, keys))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn press(keymap: &Keymap, context: Context, keys: &str) -> Resolved {
+        keymap.resolve(context, &parse_sequence(keys).unwrap())
+    }
+
+    #[test]
+    fn every_default_key_is_a_key_and_no_two_actions_of_a_context_share_one() {
+        let mut taken = HashMap::new();
+        for info in ACTIONS {
+            assert_eq!(info.action.info().name, info.name);
+            assert!(!info.contexts.is_empty() && !info.keys.is_empty(), "{}", info.name);
+            for keys in info.keys {
+                let sequence = parse_sequence(keys).unwrap_or_else(|| panic!("{keys}"));
+                for context in info.contexts {
+                    let before = taken.insert((*context, sequence.clone()), info.name);
+                    assert_eq!(before, None, "{keys} of {} in {}", info.name, context.name());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn keys_of_dive_do_what_they_do_in_dive() {
+        let keymap = Keymap::default();
+        for (context, keys, action) in [
+            (Context::Layers, "tab", Action::NextPane),
+            (Context::Tree, "ctrl-f", Action::Filter),
+            (Context::Tree, "space", Action::Toggle),
+            (Context::Tree, "ctrl-space", Action::ToggleAll),
+            (Context::Tree, "ctrl-a", Action::ToggleAdded),
+            (Context::Tree, "ctrl-r", Action::ToggleRemoved),
+            (Context::Tree, "ctrl-m", Action::ToggleModified),
+            (Context::Tree, "ctrl-u", Action::ToggleUnmodified),
+            (Context::Tree, "ctrl-b", Action::ToggleAttributes),
+            (Context::Tree, "ctrl-o", Action::Sort),
+            (Context::Tree, "ctrl-p", Action::ToggleWrap),
+            (Context::Layers, "ctrl-l", Action::LayerChanges),
+            (Context::Layers, "ctrl-a", Action::AggregatedChanges),
+            (Context::Tree, "u", Action::PageUp),
+            (Context::Tree, "d", Action::PageDown),
+            (Context::Layers, "ctrl-c", Action::QuitAnyway),
+        ] {
+            assert_eq!(press(&keymap, context, keys), Resolved::Action(action), "{keys} in {}", context.name());
+        }
+    }
+
+    #[test]
+    fn a_sequence_waits_for_its_second_key() {
+        let keymap = Keymap::default();
+        assert_eq!(press(&keymap, Context::Tree, "g"), Resolved::Prefix);
+        assert_eq!(press(&keymap, Context::Tree, "g g"), Resolved::Action(Action::First));
+        assert_eq!(press(&keymap, Context::Tree, "g x"), Resolved::Nothing);
+    }
+
+    #[test]
+    fn typing_a_name_triggers_nothing() {
+        let keymap = Keymap::default();
+        for letter in "qjk/?nN[]m".chars() {
+            assert_eq!(press(&keymap, Context::Prompt, &letter.to_string()), Resolved::Nothing, "{letter}");
+        }
+    }
+}

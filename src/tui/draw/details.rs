@@ -1,0 +1,430 @@
+use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthChar;
+
+use super::super::layout::Pane;
+use super::super::session::{Exploration, Session};
+use super::super::theme::Glyphs;
+use super::files::{owner, permissions};
+use super::header::percent;
+use super::layers::one_line;
+use super::painter::Canvas;
+use super::title;
+use crate::image::{
+    Change, Config, Difference, DigestCheck, Identity, Kind, Layer, LayerIndex, Measured, NodeId, OccurrenceId,
+    display_bytes, display_name,
+};
+
+/// Longest value shown, bytes: a command may be a whole script.
+const LONGEST_VALUE: usize = 16 << 10;
+/// Most copies, warnings or variables listed.
+const MOST_LISTED: usize = 50;
+
+/// One line of the details.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Line {
+    Heading(String),
+    /// A label, empty in the lines that follow its first, and a piece of the value.
+    Field(&'static str, String),
+    Bad(&'static str, String),
+    Gap,
+}
+
+const LABEL_WIDTH: usize = 11;
+
+pub(super) fn draw(canvas: &mut Canvas, area: Rect, session: &Session) {
+    if area.height == 0 {
+        return;
+    }
+    let theme = canvas.theme;
+    title(canvas, area, "Details", "", session.focus == Pane::Details);
+    let rows = Rect { y: area.y + 1, height: area.height - 1, ..area };
+    let lines = lines(session, usize::from(area.width), canvas.glyphs);
+    for (line, content) in (0..rows.height).zip(lines.iter().skip(session.details_offset)) {
+        let mut pen = canvas.line(rows, line);
+        pen.skip(1);
+        match content {
+            Line::Heading(text) => pen.fitted(text, theme.strong),
+            Line::Field(label, value) => pen.left(label, LABEL_WIDTH, theme.dim).fitted(value, theme.plain),
+            Line::Bad(label, value) => pen.left(label, LABEL_WIDTH, theme.dim).fitted(value, theme.error),
+            Line::Gap => &mut pen,
+        };
+    }
+}
+
+/// All lines of the details, the selection of the pane in use first.
+pub(super) fn lines(session: &Session, width: usize, glyphs: &Glyphs) -> Vec<Line> {
+    let mut sheet =
+        Sheet { lines: Vec::new(), room: width.saturating_sub(LABEL_WIDTH + 2), wrap: session.preferences.wrap };
+    let whole_image = session.layers.selected == 0;
+    if session.focus != Pane::Layers
+        && let Some(opened) = &session.opened
+    {
+        file(&mut sheet, opened);
+    }
+    if whole_image {
+        image(&mut sheet, session, glyphs);
+    } else {
+        layer(&mut sheet, session, glyphs);
+        image(&mut sheet, session, glyphs);
+    }
+    sheet.lines
+}
+
+/// Lines being filled in.
+struct Sheet {
+    lines: Vec<Line>,
+    room: usize,
+    wrap: bool,
+}
+
+impl Sheet {
+    fn heading(&mut self, text: impl Into<String>) {
+        if !self.lines.is_empty() {
+            self.lines.push(Line::Gap);
+        }
+        self.lines.push(Line::Heading(text.into()));
+    }
+
+    /// A field, over several lines where lines are wrapped. An empty value is left out.
+    fn field(&mut self, label: &'static str, value: &str) {
+        self.push(label, value, false);
+    }
+
+    fn push(&mut self, label: &'static str, value: &str, bad: bool) {
+        let line = |label, piece| if bad { Line::Bad(label, piece) } else { Line::Field(label, piece) };
+        if value.is_empty() {
+            return;
+        }
+        let value = value.get(..value.floor_char_boundary_at(LONGEST_VALUE)).unwrap_or(value);
+        if !self.wrap {
+            return self.lines.push(line(label, one_line(value)));
+        }
+        let mut label = label;
+        for paragraph in value.split('\n') {
+            for piece in wrap(&display_name(paragraph.trim_end().replace('\t', "  ").as_bytes()), self.room) {
+                self.lines.push(line(std::mem::take(&mut label), piece.to_owned()));
+            }
+        }
+    }
+
+    fn list(&mut self, label: &'static str, values: &[String]) {
+        let mut label = label;
+        for value in values.iter().take(MOST_LISTED) {
+            self.field(if value.is_empty() { "" } else { std::mem::take(&mut label) }, value);
+        }
+        if let Some(more) = values.len().checked_sub(MOST_LISTED).filter(|&more| more > 0) {
+            self.field("", &format!("and {more} more"));
+        }
+    }
+}
+
+trait FloorBoundary {
+    /// The largest place at or below `index` where the text may be cut.
+    fn floor_char_boundary_at(&self, index: usize) -> usize;
+}
+
+impl FloorBoundary for str {
+    fn floor_char_boundary_at(&self, index: usize) -> usize {
+        let mut at = index.min(self.len());
+        while !self.is_char_boundary(at) {
+            at -= 1;
+        }
+        at
+    }
+}
+
+/// Cuts a text into pieces of no more than `width` cells, between words where it can.
+pub(super) fn wrap(text: &str, width: usize) -> Vec<&str> {
+    let width = width.max(4);
+    let mut pieces = Vec::new();
+    let (mut start, mut space, mut cells) = (0, None, 0);
+    for (at, character) in text.char_indices() {
+        let wide = character.width().unwrap_or(0);
+        if cells + wide > width {
+            let end = match space {
+                Some(space) if space > start => space,
+                _ => at,
+            };
+            pieces.push(text[start..end].trim_end());
+            start = end;
+            cells = text[start..at].chars().map(|character| character.width().unwrap_or(0)).sum();
+            space = None;
+        }
+        cells += wide;
+        if character == ' ' {
+            space = Some(at + 1);
+        }
+    }
+    if start < text.len() || pieces.is_empty() {
+        pieces.push(&text[start..]);
+    }
+    pieces
+}
+
+fn file(sheet: &mut Sheet, opened: &Exploration) {
+    let tree = &opened.image.tree;
+    let Some((node, seen)) = opened.tree.selected_seen(tree) else { return };
+    sheet.heading("File");
+    sheet.field("Path", &display_name(&tree.path(node)));
+    let what = match seen.change {
+        Change::Added => "added",
+        Change::Removed => "removed",
+        Change::Modified(_) => "modified",
+        Change::Touched => "another time only",
+        Change::Unmodified => "unmodified",
+    };
+    let kind = seen.occurrence.map_or("directory, without an entry of its own", |id| kind(tree.occurrence(id).kind));
+    sheet.field("Kind", kind);
+    sheet.field("Change", &change(what, seen.change));
+    let below = if seen.is_directory { format!(" in {} entries", seen.totals.entries) } else { String::new() };
+    sheet.field("Bytes", &format!("{} ({}){below}", display_bytes(seen.totals.bytes), seen.totals.bytes));
+    let Some(id) = seen.occurrence else { return held_by(sheet, opened, node) };
+    let occurrence = tree.occurrence(id);
+    sheet.field("Mode", &format!("{} {:04o}", permissions(tree, &seen), occurrence.mode()));
+    sheet.field("Owner", &owner(tree, id));
+    sheet.field("Changed", &time(occurrence.mtime));
+    if let Some(target) = tree.link_target(id) {
+        sheet.field("Link to", &display_name(target));
+    }
+    if let Some((major, minor)) = tree.device(id) {
+        sheet.field("Device", &format!("{major}, {minor}"));
+    }
+    for attribute in tree.xattrs(id).iter().take(MOST_LISTED) {
+        sheet.field("Attribute", &display_name(&attribute.name));
+    }
+    held_by(sheet, opened, node);
+}
+
+/// Which layers hold a path, the highest first, and what each made of it.
+fn held_by(sheet: &mut Sheet, opened: &Exploration, node: NodeId) {
+    let tree = &opened.image.tree;
+    let mut label = "In layers";
+    let ids: Vec<OccurrenceId> = tree.occurrences_of(node).collect();
+    for &id in ids.iter().take(MOST_LISTED) {
+        let occurrence = tree.occurrence(id);
+        let did = match occurrence.kind {
+            Kind::Whiteout => "removed".to_owned(),
+            Kind::OpaqueMark => "emptied".to_owned(),
+            _ if occurrence.difference().contains(Difference::ADDED) => "added".to_owned(),
+            _ if occurrence.difference().is_real() => format!("modified: {}", differences(occurrence.difference())),
+            _ if occurrence.difference().is_empty() => "the same again".to_owned(),
+            _ => "another time only".to_owned(),
+        };
+        let bytes =
+            if occurrence.kind == Kind::File { format!(" {}", display_bytes(occurrence.bytes)) } else { String::new() };
+        sheet.field(std::mem::take(&mut label), &format!("{:>3}{bytes} {did}", occurrence.layer.0));
+    }
+    if ids.len() > MOST_LISTED {
+        sheet.field("", &format!("and {} more", ids.len() - MOST_LISTED));
+    }
+}
+
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::File => "file",
+        Kind::Directory => "directory",
+        Kind::Symlink => "symbolic link",
+        Kind::HardLink => "hard link",
+        Kind::CharacterDevice => "character device",
+        Kind::BlockDevice => "block device",
+        Kind::Fifo => "named pipe",
+        Kind::Whiteout => "whiteout: removes the path below it",
+        Kind::OpaqueMark => "opaque whiteout: removes what lower layers have in it",
+    }
+}
+
+fn change(what: &str, change: Change) -> String {
+    match change {
+        Change::Modified(difference) => format!("{what}: {}", differences(difference)),
+        _ => what.to_owned(),
+    }
+}
+
+fn differences(difference: Difference) -> String {
+    let names = [
+        (Difference::TYPE, "kind"),
+        (Difference::CONTENT, "content"),
+        (Difference::MODE, "mode"),
+        (Difference::OWNER, "owner"),
+        (Difference::LINK, "link"),
+        (Difference::XATTRS, "attributes"),
+        (Difference::MTIME, "time"),
+    ];
+    let found: Vec<&str> = names.iter().filter(|(flag, _)| difference.contains(*flag)).map(|(_, name)| *name).collect();
+    found.join(", ")
+}
+
+/// Seconds since 1970 as a date and time, UTC. Days to date after Howard Hinnant's `civil_from_days`.
+fn time(seconds: i64) -> String {
+    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    if !(-719_468..=2_932_896).contains(&days) {
+        return format!("{seconds} s since 1970");
+    }
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+}
+
+fn layer(sheet: &mut Sheet, session: &Session, glyphs: &Glyphs) {
+    let index = session.layers.selected.saturating_sub(1);
+    sheet.heading(format!("Layer {index}"));
+    let Some(layer) = session.selected_layer() else {
+        if let Some(outline) = session.selected_outline() {
+            sheet.field("Command", &outline.command);
+            sheet.field("DiffID", outline.diff_id.as_deref().unwrap_or_default());
+            sheet.field("Compressed", &outline.compressed_bytes.map(display_bytes).unwrap_or_default());
+        }
+        return;
+    };
+    sheet.field("Command", layer.command());
+    sheet.field("Comment", layer.comment.as_deref().unwrap_or_default());
+    sheet.field("Unpacked", &format!("{} ({})", display_bytes(layer.unpacked_bytes), layer.unpacked_bytes));
+    sheet.field("Compressed", &compressed(layer));
+    sheet.field("In files", &format!("{} in {} entries", display_bytes(layer.file_bytes), layer.entries));
+    if let (Some(opened), Ok(index)) = (&session.opened, u16::try_from(index)) {
+        let summary = opened.image.tree.layer_summary(LayerIndex(index));
+        let removed = match summary.removed {
+            0 => String::new(),
+            removed => format!(", -{removed} removed ({})", display_bytes(summary.removed_bytes)),
+        };
+        sheet.field("Changes", &format!("+{} added, ~{} modified{removed}", summary.added, summary.modified));
+    }
+    sheet.field("DiffID", &layer.diff_id.as_ref().map(ToString::to_string).unwrap_or_default());
+    match session.digest_check(index) {
+        Some(DigestCheck::Matches) => sheet.field("", &format!("{} is the digest of the bytes", glyphs.check)),
+        Some(DigestCheck::Differs { actual }) => {
+            sheet.push("", &format!("{} but the bytes have {actual}", glyphs.cross), true);
+        }
+        Some(DigestCheck::NotChecked) => sheet.field("", "not checked yet"),
+        Some(DigestCheck::NotGiven) | None => {}
+    }
+    if layer.digest != layer.diff_id {
+        sheet.field("Digest", &layer.digest.as_ref().map(ToString::to_string).unwrap_or_default());
+    }
+    sheet.field("Media type", &layer.media_type);
+    sheet.field("Stored as", &layer.stored_as);
+    sheet.field("Made", layer.created.as_deref().unwrap_or_default());
+    let annotations: Vec<String> = layer.annotations.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    sheet.list("Annotated", &annotations);
+}
+
+fn compressed(layer: &Layer) -> String {
+    match layer.compressed_bytes {
+        None => String::new(),
+        Some(Measured::Exact(bytes)) => format!("{} ({bytes}), {}", display_bytes(bytes), layer.compression.name()),
+        Some(Measured::Share(bytes)) => format!("about {} of the archive", display_bytes(bytes)),
+    }
+}
+
+fn image(sheet: &mut Sheet, session: &Session, glyphs: &Glyphs) {
+    sheet.heading("Image");
+    let (identity, config) = match &session.opened {
+        Some(opened) => (&opened.image.identity, &opened.image.config),
+        None => (&session.identified.identity, &session.identified.config),
+    };
+    sheet.field("Name", &super::header::name(session));
+    if let Some(opened) = &session.opened {
+        warnings(sheet, opened);
+        figures(sheet, opened, glyphs);
+    }
+    identification(sheet, identity, session.opened.is_some() || !session.identified.layers.is_empty(), config);
+    configuration(sheet, config);
+}
+
+fn warnings(sheet: &mut Sheet, opened: &Exploration) {
+    let warnings = &opened.image.warnings;
+    for warning in warnings.iter().take(MOST_LISTED) {
+        sheet.push("Warning", &warning.message, true);
+    }
+    if let Some(more) = warnings.len().checked_sub(MOST_LISTED).filter(|&more| more > 0) {
+        sheet.push("", &format!("and {more} more"), true);
+    }
+}
+
+fn figures(sheet: &mut Sheet, opened: &Exploration, _glyphs: &Glyphs) {
+    let (image, overview) = (&opened.image, &opened.overview);
+    sheet.field("Unpacked", &format!("{} in {} layers", display_bytes(image.unpacked_bytes()), image.layers.len()));
+    sheet.field("Compressed", &image.compressed_bytes().map(display_bytes).unwrap_or_default());
+    sheet.field("In files", &display_bytes(image.file_bytes()));
+    sheet.field("Efficiency", &percent(overview.efficiency));
+    let share = percent(overview.user_wasted_percent);
+    let wasted = format!("{}, {share} of what is above the base", display_bytes(overview.wasted_bytes));
+    sheet.field("Wasted", if overview.wasted_bytes == 0 { "nothing" } else { &wasted });
+}
+
+fn identification(sheet: &mut Sheet, identity: &Identity, known: bool, config: &Config) {
+    if known {
+        sheet.field("Platform", &config.platform.to_string());
+    }
+    sheet.field("Opened as", &identity.requested);
+    sheet.field("Source", &identity.source_kind);
+    let others = identity.references.get(1..).unwrap_or_default();
+    sheet.list("Also called", others);
+    sheet.field("Manifest", &identity.manifest_digest.as_ref().map(ToString::to_string).unwrap_or_default());
+    sheet.field("Config", &identity.config_digest.as_ref().map(ToString::to_string).unwrap_or_default());
+    sheet.field("Made", config.created.as_deref().unwrap_or_default());
+}
+
+fn configuration(sheet: &mut Sheet, config: &Config) {
+    sheet.field("Entrypoint", &words(&config.entrypoint));
+    sheet.field("Cmd", &words(&config.cmd));
+    sheet.field("User", &config.user);
+    sheet.field("Directory", &config.working_directory);
+    sheet.list("Ports", &config.exposed_ports);
+    sheet.list("Volumes", &config.volumes);
+    sheet.list("Env", &config.env);
+    let labels: Vec<String> = config.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    sheet.list("Labels", &labels);
+}
+
+/// Words of a command, quoted where a shell would need it.
+fn words(words: &[String]) -> String {
+    let plain = |word: &str| !word.is_empty() && !word.contains(|c: char| c.is_whitespace() || "\"'\\$`".contains(c));
+    let quoted = words.iter().map(|word| if plain(word) { word.clone() } else { format!("{word:?}") });
+    quoted.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use unicode_width::UnicodeWidthStr;
+
+    #[test]
+    fn times_are_dates() {
+        for (seconds, text) in [
+            (0, "1970-01-01 00:00:00"),
+            (1, "1970-01-01 00:00:01"),
+            (951_782_400, "2000-02-29 00:00:00"),
+            (-1, "1969-12-31 23:59:59"),
+            (4_107_542_400, "2100-03-01 00:00:00"),
+            (i64::MAX, "9223372036854775807 s since 1970"),
+        ] {
+            assert_eq!(time(seconds), text);
+        }
+    }
+
+    #[test]
+    fn long_values_break_between_words_where_they_can() {
+        assert_eq!(wrap("one two three", 8), ["one two", "three"]);
+        assert_eq!(wrap("abcdefghij", 4), ["abcd", "efgh", "ij"]);
+        assert_eq!(wrap("", 4), [""]);
+    }
+
+    proptest! {
+        #[test]
+        fn wrapping_keeps_every_word_and_the_width(text in "[a-z日 ]{0,60}", width in 4usize..20) {
+            let pieces = wrap(&text, width);
+            prop_assert!(pieces.iter().all(|piece| piece.trim_end().width() <= width), "{:?}", pieces);
+            let kept: String = pieces.concat().split_whitespace().collect();
+            prop_assert_eq!(kept, text.split_whitespace().collect::<String>());
+        }
+    }
+}

@@ -1,0 +1,318 @@
+use std::borrow::Cow;
+
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use unicode_width::UnicodeWidthStr;
+
+use super::super::layout::Pane;
+use super::super::rows::{Hidden, Row, RowFlags};
+use super::super::session::{Exploration, LayerChoice, Session};
+use super::super::tree_view::TreeView;
+use super::painter::{Canvas, Pen, fit, fit_end};
+use super::{selection, title};
+use crate::image::{Change, FileTree, Kind, NodeId, OccurrenceId, Scope, Seen, SortKey, display_bytes, display_name};
+
+const BYTES_WIDTH: usize = 6;
+const BAR_WIDTH: usize = 5;
+
+/// Which columns there is room for.
+struct Columns {
+    permissions: bool,
+    owner: usize,
+    bar: bool,
+}
+
+/// The file tree with its title, column heads, rows and breadcrumbs.
+pub(super) fn draw(canvas: &mut Canvas, area: Rect, session: &Session, opened: &Exploration) {
+    if area.height == 0 {
+        return;
+    }
+    let focused = session.focus == Pane::Tree;
+    title(canvas, area, "Files", &describe(session, &opened.tree), focused);
+    let height = area.height.saturating_sub(3);
+    let rows = Rect { y: area.y + 2, height, ..area };
+    let view = &opened.tree;
+    let tree = &opened.image.tree;
+    let lens = view.lens(tree);
+    let shown = view.rows().iter().enumerate().skip(view.offset()).take(usize::from(height));
+    let shown: Vec<(usize, &Row, Option<Seen>)> =
+        shown.map(|(index, row)| (index, row, lens.see_alone(row.node))).collect();
+    let columns = columns(session, tree, area.width, &shown);
+    draw_heads(canvas, area, view, &columns);
+    let mut parents = ParentBytes::new(view, tree);
+    for (line, (index, row, seen)) in (0..).zip(&shown) {
+        let Some(seen) = seen else { continue };
+        let mut pen = canvas.line(rows, line);
+        draw_row(&mut pen, session, opened, &columns, row, seen, parents.of(row.node));
+        if *index == view.selected() {
+            let style = selection(canvas, focused);
+            canvas.overlay(rows, line, style);
+        }
+    }
+    if shown.is_empty() && !view.is_pending() {
+        draw_nothing(canvas, rows, view);
+    }
+    draw_crumbs(canvas, Rect { y: area.bottom() - 1, height: 1, ..area }, opened);
+}
+
+/// The bytes of the directory that a row is in, looked up once for all rows of that directory in a row.
+struct ParentBytes<'a> {
+    view: &'a TreeView,
+    tree: &'a FileTree,
+    last: Option<(NodeId, u64)>,
+}
+
+impl<'a> ParentBytes<'a> {
+    fn new(view: &'a TreeView, tree: &'a FileTree) -> Self {
+        Self { view, tree, last: None }
+    }
+
+    fn of(&mut self, node: NodeId) -> u64 {
+        let parent = self.tree.parent(node).unwrap_or(NodeId::ROOT);
+        match self.last {
+            Some((known, bytes)) if known == parent => bytes,
+            _ => {
+                let bytes = self.view.lens(self.tree).see_alone(parent).map_or(0, |seen| seen.totals.bytes);
+                self.last = Some((parent, bytes));
+                bytes
+            }
+        }
+    }
+}
+
+/// What the tree shows, in words.
+fn describe(session: &Session, view: &TreeView) -> String {
+    let mut words = match (session.layer_choice(), view.settings.scope) {
+        (LayerChoice::All, _) => "of the whole image".to_owned(),
+        (_, Scope::Layer(layer)) => format!("of layer {} alone", layer.0),
+        (_, Scope::Stacked(layer)) if layer.0 == 0 => "of layer 0".to_owned(),
+        (_, Scope::Stacked(layer)) => format!("of layers 0-{}", layer.0),
+    };
+    if session.preferences.aggregated && session.layer_choice() != LayerChoice::All {
+        words.push_str(", changes since the base");
+    }
+    for (hidden, name) in [
+        (Hidden::ADDED, "added"),
+        (Hidden::MODIFIED, "modified"),
+        (Hidden::REMOVED, "removed"),
+        (Hidden::UNMODIFIED, "unmodified"),
+    ] {
+        if view.settings.hidden.contains(hidden) {
+            words.push_str(&format!(", {name} hidden"));
+        }
+    }
+    if let Some(filter) = &view.filter {
+        words.push_str(&format!(", with «{}»", display_name(filter.text.as_bytes())));
+    }
+    words
+}
+
+fn columns(session: &Session, tree: &FileTree, width: u16, shown: &[(usize, &Row, Option<Seen>)]) -> Columns {
+    let attributes = session.preferences.attributes;
+    let owners = shown.iter().filter_map(|(_, _, seen)| Some(owner(tree, seen.as_ref()?.occurrence?).len()));
+    let owner = owners.max().unwrap_or(0).max(5);
+    Columns {
+        permissions: attributes && width >= 46,
+        owner: if attributes && width >= 58 { owner } else { 0 },
+        bar: width >= 52,
+    }
+}
+
+fn draw_heads(canvas: &mut Canvas, area: Rect, view: &TreeView, columns: &Columns) {
+    let theme = canvas.theme;
+    let (settings, glyphs) = (view.settings, canvas.glyphs);
+    let head = |name: &str, key: SortKey| {
+        let falling = (key != SortKey::Name) != settings.reversed;
+        let arrow = if falling { glyphs.descending } else { glyphs.ascending };
+        if settings.sort == key { format!("{name}{arrow}") } else { name.to_owned() }
+    };
+    let mut pen = canvas.line(area, 1);
+    match settings.sort {
+        SortKey::Change => pen.text(&head("", SortKey::Change), theme.strong).skip(1),
+        _ => pen.skip(2),
+    };
+    if columns.permissions {
+        pen.left("Mode", 11, theme.head);
+    }
+    if columns.owner > 0 {
+        pen.left("Owner", columns.owner + 1, theme.head);
+    }
+    let style = |key: SortKey| if settings.sort == key { theme.strong } else { theme.head };
+    pen.right(&head("Bytes", SortKey::Bytes), BYTES_WIDTH, style(SortKey::Bytes)).skip(1);
+    if columns.bar {
+        pen.skip(BAR_WIDTH + 1);
+    }
+    pen.text(&head("Name", SortKey::Name), style(SortKey::Name));
+}
+
+fn draw_row(
+    pen: &mut Pen,
+    session: &Session,
+    opened: &Exploration,
+    columns: &Columns,
+    row: &Row,
+    seen: &Seen,
+    parent_bytes: u64,
+) {
+    let tree = &opened.image.tree;
+    let theme = pen.theme();
+    let glyphs = pen.glyphs();
+    let changed = theme.change(seen.change);
+    let quiet = if seen.change == Change::Touched { theme.dim } else { theme.plain };
+    pen.text(seen.change.mark().encode_utf8(&mut [0; 4]), changed).skip(1);
+    if columns.permissions {
+        pen.left(&permissions(tree, seen), 11, theme.dim);
+    }
+    if columns.owner > 0 {
+        let owner = seen.occurrence.map(|id| owner(tree, id)).unwrap_or_default();
+        pen.left(&owner, columns.owner + 1, theme.dim);
+    }
+    pen.right(&display_bytes(seen.totals.bytes), BYTES_WIDTH, quiet).skip(1);
+    if columns.bar {
+        pen.bar(seen.totals.bytes as f64 / parent_bytes.max(1) as f64, BAR_WIDTH, theme.bar).skip(1);
+    }
+    draw_branches(pen, row, glyphs);
+    let name = display_name(tree.name(row.node));
+    let mut style = changed;
+    if seen.is_directory {
+        style = style.patch(theme.directory);
+    }
+    draw_name(pen, session, opened, row, &name, style);
+    if let Some((arrow, target)) = link(tree, seen, glyphs.symlink, glyphs.hard_link) {
+        pen.text(arrow, theme.dim).fitted(&target, theme.link);
+    }
+}
+
+fn draw_branches(pen: &mut Pen, row: &Row, glyphs: &super::super::theme::Glyphs) {
+    let theme = pen.theme();
+    let depth = usize::from(row.depth);
+    // Deep rows lose their outer guides, so that a name always has room.
+    let most = (pen.room() / 4).max(1);
+    let from = if depth > most { depth - most + 1 } else { 1 };
+    if from > 1 {
+        pen.text(glyphs.ellipsis, theme.dim).skip(1);
+    }
+    for level in from..depth {
+        let continues = level < 64 && row.guides & (1 << level) != 0;
+        pen.text(if continues { glyphs.guide } else { glyphs.gap }, theme.dim);
+    }
+    if depth > 0 {
+        let last = row.flags.contains(RowFlags::LAST);
+        pen.text(if last { glyphs.last_branch } else { glyphs.branch }, theme.dim);
+    }
+    let marker = match (row.flags.contains(RowFlags::DIRECTORY), row.flags.contains(RowFlags::EXPANDED)) {
+        (true, true) => glyphs.open,
+        (true, false) => glyphs.closed,
+        (false, _) if depth > 0 => glyphs.leaf,
+        (false, _) => glyphs.gap,
+    };
+    pen.text(marker, theme.dim);
+}
+
+/// The name, with what the filter or the search found in it set off.
+fn draw_name(pen: &mut Pen, session: &Session, opened: &Exploration, row: &Row, name: &str, style: Style) {
+    let theme = pen.theme();
+    let needle = opened.tree.filter.as_ref().map(|filter| (&filter.needle, &filter.marks));
+    let needle = needle.or(session.search.as_ref().map(|search| (&search.needle, &search.marks)));
+    let hit = needle
+        .filter(|(_, marks)| marks.matches.contains(row.node))
+        .and_then(|(needle, _)| needle.position(name.as_bytes()));
+    let parts = hit.and_then(|hit| Some((name.get(..hit.start)?, name.get(hit.clone())?, name.get(hit.end..)?)));
+    match parts {
+        Some((before, found, after)) if name.width() <= pen.room() => {
+            pen.text(before, style).text(found, style.patch(theme.hit)).text(after, style);
+        }
+        _ => {
+            pen.fitted(name, style);
+        }
+    }
+}
+
+fn link<'a>(
+    tree: &'a FileTree,
+    seen: &Seen,
+    symlink: &'static str,
+    hard_link: &'static str,
+) -> Option<(&'static str, Cow<'a, str>)> {
+    let id = seen.occurrence?;
+    let target = tree.link_target(id)?;
+    let arrow = if tree.occurrence(id).kind == Kind::HardLink { hard_link } else { symlink };
+    Some((arrow, display_name(target)))
+}
+
+/// As `ls -l` writes it; empty for a directory that only its children imply.
+pub(super) fn permissions(tree: &FileTree, seen: &Seen) -> String {
+    let Some(occurrence) = seen.occurrence.map(|id| tree.occurrence(id)) else { return String::new() };
+    let kind = match occurrence.kind {
+        Kind::File | Kind::HardLink => '-',
+        Kind::Directory | Kind::OpaqueMark => 'd',
+        Kind::Symlink => 'l',
+        Kind::CharacterDevice => 'c',
+        Kind::BlockDevice => 'b',
+        Kind::Fifo => 'p',
+        Kind::Whiteout => return "whiteout".to_owned(),
+    };
+    let mode = occurrence.mode();
+    let mut text = String::from(kind);
+    for (shift, special, letter) in [(6, 0o4000, 's'), (3, 0o2000, 's'), (0, 0o1000, 't')] {
+        let bits = mode >> shift;
+        text.push(if bits & 4 != 0 { 'r' } else { '-' });
+        text.push(if bits & 2 != 0 { 'w' } else { '-' });
+        text.push(match (bits & 1 != 0, mode & special != 0) {
+            (true, true) => letter,
+            (false, true) => letter.to_ascii_uppercase(),
+            (true, false) => 'x',
+            (false, false) => '-',
+        });
+    }
+    text
+}
+
+pub(super) fn owner(tree: &FileTree, id: OccurrenceId) -> String {
+    let owner = tree.owner(id);
+    format!("{}:{}", owner.uid, owner.gid)
+}
+
+/// Why there is no row.
+fn draw_nothing(canvas: &mut Canvas, rows: Rect, view: &TreeView) {
+    let style = canvas.theme.dim;
+    let reason = match (&view.filter, view.settings.hidden.is_empty()) {
+        (Some(filter), _) => {
+            format!("Nothing here is called «{}». Esc clears the filter.", display_name(filter.text.as_bytes()))
+        }
+        (None, false) => "Everything here is hidden: A M R U show added, modified, removed, unmodified.".to_owned(),
+        (None, true) => "There are no files in this layer.".to_owned(),
+    };
+    canvas.line(rows, 0).skip(2).fitted(&reason, style);
+}
+
+/// The selected path from the root down, its end where it is too long.
+fn draw_crumbs(canvas: &mut Canvas, area: Rect, opened: &Exploration) {
+    let (theme, glyphs) = (canvas.theme, canvas.glyphs);
+    let Some(row) = opened.tree.selected_row() else { return };
+    let tree = &opened.image.tree;
+    let mut names = Vec::new();
+    let mut at = Some(row.node);
+    let mut room = usize::from(area.width);
+    while let Some(node) = at.filter(|&node| node != NodeId::ROOT && room > 0) {
+        let name = display_name(tree.name(node));
+        room = room.saturating_sub(name.width() + glyphs.crumb.width());
+        names.push(name);
+        at = tree.parent(node);
+    }
+    names.reverse();
+    let text = format!(" /{}{}", glyphs.crumb, names.join(glyphs.crumb));
+    let text = fit_end(&text, usize::from(area.width), glyphs.ellipsis);
+    canvas.line(area, 0).text(&fit(&text, usize::from(area.width), glyphs.ellipsis), theme.dim);
+}
+
+pub(super) fn row_as_text(session: &Session) -> Option<String> {
+    let opened = session.opened.as_ref()?;
+    let tree = &opened.image.tree;
+    let (node, seen) = opened.tree.selected_seen(tree)?;
+    let owner = seen.occurrence.map(|id| owner(tree, id)).unwrap_or_default();
+    let path = display_name(&tree.path(node)).into_owned();
+    let link = link(tree, &seen, " -> ", " => ").map(|(arrow, target)| format!("{arrow}{target}")).unwrap_or_default();
+    let mark = seen.change.mark().to_string();
+    Some([mark, permissions(tree, &seen), owner, seen.totals.bytes.to_string(), format!("{path}{link}")].join("\t"))
+}

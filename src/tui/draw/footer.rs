@@ -1,0 +1,114 @@
+use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr;
+
+use super::super::action::{Action, Context};
+use super::super::prompt::Purpose;
+use super::super::state::{Level, Screen, State};
+use super::painter::{Canvas, fit, fit_end};
+use crate::image::display_name;
+
+/// The bottom line: what is being typed, what there is to tell, or the keys of the place; progress at its right.
+pub(super) fn draw(canvas: &mut Canvas, screen: Rect, state: &State) {
+    let theme = canvas.theme;
+    let area = Rect { y: screen.bottom().saturating_sub(1), height: 1, ..screen };
+    let right = right(state);
+    let right_width = if right.is_empty() { 0 } else { right.width() + 2 };
+    let mut pen = canvas.line(area, 0);
+    let room = pen.room().saturating_sub(right_width);
+    if let Some(prompt) = &state.prompt {
+        let label = match prompt.purpose {
+            Purpose::Filter => " Filter: ",
+            Purpose::Find => " Find: ",
+        };
+        pen.text(label, theme.key);
+        let text = display_name(prompt.text.as_bytes());
+        let room = room.saturating_sub(label.width() + 1);
+        pen.text(&fit_end(&text, room, pen.glyphs().ellipsis), theme.plain);
+        pen.text(pen.glyphs().cursor, theme.plain);
+    } else if let Some(notice) = &state.notice {
+        let style = if notice.level == Level::Error { theme.error } else { theme.strong };
+        let text = display_name(notice.text.as_bytes());
+        let (text, hint) = match notice.level {
+            Level::Error => (fit(&text, room.saturating_sub(16), pen.glyphs().ellipsis), "  esc dismisses"),
+            Level::Info => (fit(&text, room.saturating_sub(1), pen.glyphs().ellipsis), ""),
+        };
+        pen.skip(1).text(&text, style).text(hint, theme.dim);
+    } else {
+        let mut used = 1;
+        pen.skip(1);
+        for (key, word) in hints(state) {
+            let width = key.width() + 1 + word.width() + 2;
+            if used + width > room {
+                break;
+            }
+            used += width;
+            pen.text(key, theme.key).text(" ", theme.dim).text(word, theme.dim).skip(2);
+        }
+    }
+    if !right.is_empty() {
+        pen.skip_to_last(right.width() + 1).text(&right, theme.plain);
+    }
+}
+
+/// Keys worth knowing here, the most useful first.
+fn hints(state: &State) -> Vec<(&'static str, &'static str)> {
+    let context = state.context();
+    let wanted: &[(Action, &str)] = match context {
+        Context::Help => &[(Action::Help, "back"), (Action::MoveDown, "down"), (Action::Quit, "quit")],
+        Context::Chooser => {
+            &[(Action::Open, "open"), (Action::Filter, "filter"), (Action::Help, "help"), (Action::Quit, "quit")]
+        }
+        Context::Layers => &[
+            (Action::Help, "help"),
+            (Action::NextPane, "files"),
+            (Action::Filter, "filter"),
+            (Action::ToggleScope, "stacked/alone"),
+            (Action::ToggleBaseline, "changes"),
+            (Action::Quit, "quit"),
+            (Action::CopyPath, "copy"),
+            (Action::Zoom, "zoom"),
+        ],
+        Context::Tree => &[
+            (Action::Help, "help"),
+            (Action::Toggle, "open"),
+            (Action::Filter, "filter"),
+            (Action::Sort, "sort"),
+            (Action::NextChange, "next change"),
+            (Action::Quit, "quit"),
+            (Action::ToggleUnmodified, "unmodified"),
+            (Action::NextPane, "details"),
+            (Action::ToggleAll, "all"),
+            (Action::NextLayer, "layer"),
+            (Action::CopyPath, "copy"),
+            (Action::Zoom, "zoom"),
+        ],
+        Context::Details => &[
+            (Action::Help, "help"),
+            (Action::NextPane, "layers"),
+            (Action::ToggleWrap, "wrap"),
+            (Action::Zoom, "zoom"),
+            (Action::CopyPath, "copy"),
+            (Action::Quit, "quit"),
+        ],
+        Context::Prompt => &[(Action::Accept, "keep"), (Action::Abandon, "clear")],
+        Context::Everywhere => &[(Action::Quit, "quit"), (Action::Back, "back")],
+    };
+    wanted.iter().filter_map(|&(action, word)| Some((state.keymap.key(context, action)?, word))).collect()
+}
+
+/// How far things are.
+fn right(state: &State) -> String {
+    let Screen::Session(session) = &state.screen else { return String::new() };
+    let Some(opened) = &session.opened else { return super::loading::in_brief(session) };
+    let mut right = String::new();
+    if let Some(filter) = &opened.tree.filter {
+        right = match filter.marks.count {
+            1 => "1 match".to_owned(),
+            count => format!("{count} matches"),
+        };
+    }
+    if opened.tree.is_pending() {
+        right = format!("{} rows…", opened.tree.rows().len());
+    }
+    right
+}

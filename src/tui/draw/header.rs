@@ -1,0 +1,56 @@
+use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr;
+
+use super::super::session::Session;
+use super::painter::{Canvas, fit_end};
+use crate::image::{display_bytes, display_name};
+
+/// The top line: which image this is, and its figures as far as there is room, the most telling first.
+pub(super) fn draw(canvas: &mut Canvas, area: Rect, session: &Session) {
+    let theme = canvas.theme;
+    let glyphs = canvas.glyphs;
+    let figures = figures(session);
+    let mut right = String::new();
+    let room = usize::from(area.width).saturating_sub(10 + 24);
+    for figure in &figures {
+        let with = if right.is_empty() { figure.clone() } else { format!("{right}{}{figure}", glyphs.dot) };
+        if with.width() > room {
+            break;
+        }
+        right = with;
+    }
+    let mut pen = canvas.line(area, 0);
+    pen.text(" nixdive ", theme.brand);
+    let room = pen.room().saturating_sub(right.width() + 2);
+    pen.text(&fit_end(&name(session), room, glyphs.ellipsis), theme.strong);
+    pen.skip_to_last(right.width() + 1).text(&right, theme.plain);
+}
+
+/// What the image is called: the first reference that the source lists, else what the user typed.
+pub(super) fn name(session: &Session) -> String {
+    let identity = session.opened.as_ref().map_or(&session.identified.identity, |opened| &opened.image.identity);
+    let reference = identity.references.first().filter(|reference| !reference.is_empty());
+    let typed = Some(&identity.requested).filter(|requested| !requested.is_empty()).unwrap_or(&session.name);
+    display_name(reference.unwrap_or(typed).as_bytes()).into_owned()
+}
+
+fn figures(session: &Session) -> Vec<String> {
+    let Some(opened) = &session.opened else { return Vec::new() };
+    let (image, overview) = (&opened.image, &opened.overview);
+    let mut figures = vec![
+        format!("{} unpacked", display_bytes(image.unpacked_bytes())),
+        format!("{} wasted", display_bytes(overview.wasted_bytes)),
+        format!("efficiency {}", percent(overview.efficiency)),
+        image.config.platform.to_string(),
+    ];
+    if let Some(bytes) = image.compressed_bytes().filter(|&bytes| bytes < image.unpacked_bytes()) {
+        figures.insert(1, format!("{} compressed", display_bytes(bytes)));
+    }
+    figures.iter().map(|figure| display_name(figure.as_bytes()).into_owned()).collect()
+}
+
+/// A share of 1 in percent, cut and not rounded, so that only what is whole reads 100 %.
+pub(super) fn percent(share: f64) -> String {
+    let tenths = (share * 1000.0).floor() / 10.0;
+    if tenths.is_finite() { format!("{tenths} %") } else { "unknown".to_owned() }
+}

@@ -1,0 +1,111 @@
+//! Drawing: pure functions of the state.
+
+mod chooser;
+mod details;
+mod files;
+mod footer;
+mod header;
+mod help;
+mod layers;
+mod loading;
+mod painter;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Modifier;
+
+use super::layout::{Pane, SMALLEST, fits};
+use super::session::Session;
+use super::state::{Screen, State};
+use super::theme::{Glyphs, Theme, strip_colours};
+use painter::Canvas;
+
+/// Draws the state into an empty buffer of the state's own dimensions.
+pub(super) fn draw(state: &State, buffer: &mut Buffer) {
+    let mut canvas = Canvas { buffer, theme: &Theme::SIXTEEN, glyphs: Glyphs::new(state.options.unicode) };
+    let screen = Rect::new(0, 0, state.size.0, state.size.1).intersection(canvas.buffer.area);
+    if !fits((screen.width, screen.height)) {
+        too_small(&mut canvas, screen);
+    } else if let Some(help) = &state.help {
+        help::draw(&mut canvas, screen, state, help.offset);
+        footer::draw(&mut canvas, screen, state);
+    } else {
+        match &state.screen {
+            Screen::Choosing => chooser::draw(&mut canvas, screen, state),
+            Screen::Session(session) => draw_session(&mut canvas, session, state),
+            Screen::Failed { name, reason } => loading::draw_failure(&mut canvas, screen, name, reason, state),
+        }
+        footer::draw(&mut canvas, screen, state);
+    }
+    if !state.options.colours {
+        strip_colours(buffer);
+    }
+}
+
+fn draw_session(canvas: &mut Canvas, session: &Session, state: &State) {
+    let areas = session.areas(state.size);
+    header::draw(canvas, areas.header, session);
+    layers::draw(canvas, areas.layers, session);
+    details::draw(canvas, areas.details, session);
+    match &session.opened {
+        Some(opened) => files::draw(canvas, areas.tree, session, opened),
+        None => loading::draw(canvas, areas.tree, session),
+    }
+    for line in 0..areas.separator.height {
+        let style = canvas.theme.dim;
+        let symbol = canvas.glyphs.separator;
+        canvas.line(areas.separator, line).text(symbol, style);
+    }
+}
+
+/// The title line of a pane: a rule, heavier where the keys go.
+fn title(canvas: &mut Canvas, area: Rect, name: &str, rest: &str, focused: bool) {
+    let theme = canvas.theme;
+    let (style, symbol) =
+        if focused { (theme.title_focused, canvas.glyphs.rule_focused) } else { (theme.title, canvas.glyphs.rule) };
+    let mut pen = canvas.line(area, 0);
+    pen.text(symbol, style).text(" ", style);
+    pen.text(name, if focused { style } else { theme.strong });
+    if !rest.is_empty() && pen.room() > 4 {
+        pen.text(" ", style);
+        let room = pen.room().saturating_sub(2);
+        pen.text(&painter::fit(rest, room, "…"), theme.dim);
+    }
+    pen.text(" ", style).fill(symbol, style);
+}
+
+fn too_small(canvas: &mut Canvas, screen: Rect) {
+    let (width, height) = SMALLEST;
+    let style = canvas.theme.strong;
+    canvas.line(screen, 0).text("Too small", style);
+    canvas.line(screen, 1).text(&format!("needs {width}x{height}"), canvas_plain());
+    canvas.line(screen, 2).text("q leaves", canvas_plain());
+}
+
+fn canvas_plain() -> ratatui::style::Style {
+    ratatui::style::Style::new()
+}
+
+/// Lines of the help asked for on a screen.
+pub(super) fn help_length(screen: &Screen) -> usize {
+    help::length(screen)
+}
+
+/// Lines of the details in a pane so wide.
+pub(super) fn details_length(session: &Session, width: u16, unicode: bool) -> usize {
+    details::lines(session, usize::from(width), Glyphs::new(unicode)).len()
+}
+
+/// The selected row as it stands on screen, its columns apart by tabulators.
+pub(super) fn row_as_text(state: &State) -> Option<String> {
+    let Screen::Session(session) = &state.screen else { return None };
+    match session.focus {
+        Pane::Layers => Some(layers::row_as_text(session)),
+        Pane::Tree | Pane::Details => files::row_as_text(session),
+    }
+}
+
+/// Laid over the selected row.
+fn selection(canvas: &Canvas, focused: bool) -> ratatui::style::Style {
+    if focused { canvas.theme.selected.remove_modifier(Modifier::DIM) } else { canvas.theme.remembered }
+}

@@ -1,0 +1,42 @@
+//! The terminal interface.
+//!
+//! `message` is what comes in and what goes out; `state` holds everything that is drawn; `update` (with `perform` for
+//! actions and `pointer` for the mouse) takes messages into the state and answers with effects; `draw` makes a screen
+//! of the state and changes nothing. `tree_view` is the file tree as it is looked at: `rows` flattens it, `find`
+//! searches its names, `walk` jumps in it. `action` is the one table of everything that a key can do. Only `terminal`
+//! knows the real terminal, and `run` ties it all together.
+
+mod action;
+mod chooser;
+mod draw;
+mod find;
+mod input;
+mod layout;
+mod list;
+mod message;
+mod node_set;
+mod perform;
+mod pointer;
+mod prompt;
+mod rows;
+mod run;
+mod session;
+mod state;
+mod terminal;
+mod theme;
+mod tree_view;
+mod update;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+pub use action::{ACTIONS, Action, ActionInfo, Context, Keymap, Resolved};
+pub use input::{Key, KeyCode, Mouse, MouseAction};
+pub use message::{
+    Choice, Effect, Identified, LayerOutline, LayerProgress, Message, Opened, Opening, Options, Overview, Progress,
+    Report, Start, Transfer,
+};
+pub use run::{Ended, run};
+pub use state::State;
+pub use update::update;

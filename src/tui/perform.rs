@@ -1,0 +1,280 @@
+//! What each action does.
+
+use super::action::Action;
+use super::layout::Pane;
+use super::list::ListCursor;
+use super::message::Effect;
+use super::prompt::{Prompt, Purpose};
+use super::rows::Hidden;
+use super::session::{LayerChoice, Session};
+use super::state::{Screen, State};
+use super::update::{apply_prompt, back, find, name_of_selection, open_choice};
+use super::walk::{Direction, Goal};
+use crate::image::SortKey;
+
+/// Does what an action says.
+pub(super) fn perform(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
+    match action {
+        Action::Quit | Action::QuitAnyway => effects.push(Effect::Quit),
+        Action::Suspend => effects.push(Effect::Suspend),
+        Action::Help => state.help = if state.help.is_some() { None } else { Some(ListCursor::default()) },
+        Action::Back => back(state, effects),
+        Action::Open => open_choice(state, effects),
+        Action::Filter => begin_prompt(state, Purpose::Filter),
+        Action::Find => begin_prompt(state, Purpose::Find),
+        Action::Accept => accept_prompt(state, effects),
+        Action::Abandon => abandon_prompt(state),
+        Action::ToggleMouse => {
+            state.mouse = !state.mouse;
+            effects.push(Effect::Mouse(state.mouse));
+            state.inform(if state.mouse { "Mouse on" } else { "Mouse off: the terminal selects text again" });
+        }
+        Action::CopyPath => copy(state, name_of_selection(state), effects),
+        Action::CopyRow => copy(state, super::draw::row_as_text(state), effects),
+        Action::MoveDown | Action::PromptDown => move_by(state, Step::Lines(1)),
+        Action::MoveUp | Action::PromptUp => move_by(state, Step::Lines(-1)),
+        Action::HalfPageDown => move_by(state, Step::Halves(1)),
+        Action::HalfPageUp => move_by(state, Step::Halves(-1)),
+        Action::PageDown => move_by(state, Step::Halves(2)),
+        Action::PageUp => move_by(state, Step::Halves(-2)),
+        Action::First => move_by(state, Step::Lines(isize::MIN)),
+        Action::Last => move_by(state, Step::Lines(isize::MAX)),
+        _ => {
+            let Screen::Session(session) = &mut state.screen else { return };
+            let said = perform_on_session(session, action).or_else(|| perform_on_tree(session, action));
+            if let Some(text) = said {
+                state.inform(text);
+            }
+        }
+    }
+}
+
+fn copy(state: &mut State, text: Option<String>, effects: &mut Vec<Effect>) {
+    match text {
+        Some(text) => {
+            state.inform(format!("Copied {text}"));
+            effects.push(Effect::Copy(text));
+        }
+        None => state.inform("Nothing to copy here"),
+    }
+}
+
+fn begin_prompt(state: &mut State, purpose: Purpose) {
+    let text = match (&mut state.screen, purpose) {
+        (Screen::Choosing, _) => state.choosers.last().map(|chooser| chooser.filter.clone()).unwrap_or_default(),
+        (Screen::Session(session), purpose) => {
+            let Some(opened) = &session.opened else {
+                return state.inform("The files are not read yet");
+            };
+            // What is typed is about the files, so they had better be in sight.
+            session.focus = Pane::Tree;
+            match purpose {
+                Purpose::Filter => opened.tree.filter.as_ref().map(|filter| filter.text.clone()).unwrap_or_default(),
+                Purpose::Find => String::new(),
+            }
+        }
+        (Screen::Failed { .. }, _) => return,
+    };
+    state.help = None;
+    state.prompt = Some(Prompt { purpose, text });
+}
+
+fn accept_prompt(state: &mut State, effects: &mut Vec<Effect>) {
+    let Some(prompt) = state.prompt.take() else { return };
+    match &mut state.screen {
+        Screen::Choosing => open_choice(state, effects),
+        Screen::Session(session) if prompt.purpose == Purpose::Find && !prompt.text.is_empty() => {
+            let found = session.search.as_ref().is_some_and(|search| search.marks.count > 0);
+            if !found {
+                state.inform(format!("Nothing is called «{}»", prompt.text));
+            }
+        }
+        _ => {}
+    }
+}
+
+fn abandon_prompt(state: &mut State) {
+    if let Some(prompt) = &mut state.prompt {
+        prompt.text.clear();
+        if prompt.purpose == Purpose::Filter {
+            apply_prompt(state);
+        }
+    }
+    state.prompt = None;
+}
+
+/// How far a movement goes: lines, or halves of a page.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Lines(isize),
+    Halves(isize),
+}
+
+impl Step {
+    fn lines(self, height: u16) -> isize {
+        match self {
+            Self::Lines(lines) => lines,
+            Self::Halves(halves) => halves * (isize::try_from(height).unwrap_or(1) / 2).max(1),
+        }
+    }
+}
+
+fn move_by(state: &mut State, step: Step) {
+    let full = state.size.1.saturating_sub(3);
+    if let Some(help) = &mut state.help {
+        help.offset = help.offset.saturating_add_signed(step.lines(full));
+        return;
+    }
+    match &mut state.screen {
+        Screen::Choosing => {
+            if let Some(chooser) = state.choosers.last_mut() {
+                let length = chooser.shown().count();
+                chooser.cursor.move_by(step.lines(full), length);
+            }
+        }
+        Screen::Session(session) => {
+            let lines = step.lines(session.areas(state.size).rows(session.focus).height);
+            move_in_session(session, lines);
+        }
+        Screen::Failed { .. } => {}
+    }
+}
+
+fn move_in_session(session: &mut Session, lines: isize) {
+    match session.focus {
+        Pane::Layers => move_layer(session, lines),
+        Pane::Tree => {
+            session.with_tree(|view, _| view.move_by(lines));
+            session.details_offset = 0;
+        }
+        Pane::Details => session.details_offset = session.details_offset.saturating_add_signed(lines),
+    }
+}
+
+pub(super) fn move_layer(session: &mut Session, lines: isize) {
+    let length = session.layer_rows();
+    session.layers.move_by(lines, length);
+    session.details_offset = 0;
+    session.follow();
+}
+
+/// Actions on panes and layers; what to tell the user of them.
+fn perform_on_session(session: &mut Session, action: Action) -> Option<String> {
+    let preferences = &mut session.preferences;
+    match action {
+        Action::NextPane => session.focus = session.focus.next(),
+        Action::PreviousPane => session.focus = session.focus.previous(),
+        Action::EnterTree => session.focus = Pane::Tree,
+        Action::Zoom => preferences.zoomed = !preferences.zoomed,
+        Action::Widen | Action::Narrow => {
+            let grows = (action == Action::Widen) == (session.focus != Pane::Tree);
+            let share = if grows { preferences.share + 4 } else { preferences.share - 4 };
+            preferences.share = share.clamp(16, 80);
+        }
+        Action::ToggleWrap => preferences.wrap = !preferences.wrap,
+        Action::ToggleAttributes => preferences.attributes = !preferences.attributes,
+        Action::NextLayer => move_layer(session, 1),
+        Action::PreviousLayer => move_layer(session, -1),
+        Action::ToggleScope => {
+            preferences.alone = !preferences.alone;
+            let text = if preferences.alone {
+                "Files of the selected layer alone"
+            } else {
+                "Files of all layers up to the selected one"
+            };
+            return told(session, text);
+        }
+        Action::ToggleBaseline | Action::LayerChanges | Action::AggregatedChanges => {
+            preferences.aggregated = match action {
+                Action::LayerChanges => false,
+                Action::AggregatedChanges => true,
+                _ => !preferences.aggregated,
+            };
+            let text = if preferences.aggregated {
+                "Changes of all layers above the base"
+            } else {
+                "Changes of the selected layer"
+            };
+            return told(session, text);
+        }
+        _ => {}
+    }
+    None
+}
+
+fn told(session: &mut Session, text: &str) -> Option<String> {
+    session.follow();
+    let whole = session.layer_choice() == LayerChoice::All;
+    Some(if whole { format!("{text}; select a layer to see them") } else { text.to_owned() })
+}
+
+/// Actions on the tree; what to tell the user of them.
+fn perform_on_tree(session: &mut Session, action: Action) -> Option<String> {
+    match action {
+        Action::FindNext => return jump(session, Direction::Forward),
+        Action::FindPrevious => return jump(session, Direction::Backward),
+        _ => {}
+    }
+    let said = session.with_tree(|view, tree| {
+        match action {
+            Action::Toggle => view.toggle(tree),
+            Action::Expand => view.expand(tree),
+            Action::Collapse => view.collapse(tree),
+            Action::ExpandBelow => view.expand_below(tree),
+            Action::CollapseBelow => view.collapse_below(tree),
+            Action::ToggleAll => view.toggle_all(tree),
+            Action::NextChange | Action::PreviousChange => {
+                let forward = action == Action::NextChange;
+                let direction = if forward { Direction::Forward } else { Direction::Backward };
+                let found = view.jump(tree, Goal::Changes, direction);
+                return (!found).then(|| "Nothing changed here".to_owned());
+            }
+            Action::Sort => {
+                view.settings.sort = next_sort(view.settings.sort);
+                view.settings.reversed = false;
+                view.rebuild(tree);
+            }
+            Action::ReverseSort => {
+                view.settings.reversed = !view.settings.reversed;
+                view.rebuild(tree);
+            }
+            _ => {
+                return toggle_hidden(action).map(|(hidden, name)| {
+                    view.settings.hidden.toggle(hidden);
+                    view.rebuild(tree);
+                    let shown = if view.settings.hidden.contains(hidden) { "hidden" } else { "shown" };
+                    format!("{name} {shown}")
+                });
+            }
+        }
+        None
+    });
+    said.flatten()
+}
+
+fn next_sort(sort: SortKey) -> SortKey {
+    sort.next()
+}
+
+fn toggle_hidden(action: Action) -> Option<(Hidden, &'static str)> {
+    Some(match action {
+        Action::ToggleAdded => (Hidden::ADDED, "Added"),
+        Action::ToggleModified => (Hidden::MODIFIED, "Modified"),
+        Action::ToggleRemoved => (Hidden::REMOVED, "Removed"),
+        Action::ToggleUnmodified => (Hidden::UNMODIFIED, "Unmodified"),
+        _ => return None,
+    })
+}
+
+fn jump(session: &mut Session, direction: Direction) -> Option<String> {
+    if session.search.is_none() {
+        // Without a search of its own, the jump goes by the filter.
+        let text = session.opened.as_ref()?.tree.filter.as_ref().map(|filter| filter.text.clone());
+        let Some(text) = text else { return Some("Nothing to find yet: f asks for a name".to_owned()) };
+        session.set_search(&text);
+    }
+    if find(session, direction) {
+        return None;
+    }
+    session.search.as_ref().map(|search| format!("Nothing in sight is called «{}»", search.text))
+}

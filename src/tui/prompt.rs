@@ -1,0 +1,77 @@
+use super::input::{Key, KeyCode};
+
+/// What a line is typed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Only what matches is shown.
+    Filter,
+    /// The selection goes to what matches.
+    Find,
+}
+
+/// A line being typed.
+#[derive(Debug, Clone)]
+pub(super) struct Prompt {
+    pub purpose: Purpose,
+    pub text: String,
+}
+
+impl Prompt {
+    /// Longest text taken, bytes.
+    const LONGEST: usize = 4096;
+
+    /// Takes a key; whether the text is another one now.
+    pub(super) fn take(&mut self, key: Key) -> bool {
+        let before = self.text.len();
+        match key.code {
+            KeyCode::Char(character) if !key.control && !key.alt => self.insert(character),
+            KeyCode::Backspace => {
+                self.text.pop();
+            }
+            KeyCode::Char('u') if key.control => self.text.clear(),
+            KeyCode::Char('w') if key.control => {
+                let kept = self.text.trim_end_matches(|character: char| !is_word(character));
+                let kept = kept.trim_end_matches(is_word);
+                self.text.truncate(kept.len());
+            }
+            _ => {}
+        }
+        self.text.len() != before
+    }
+
+    /// Takes pasted text, up to its first line break.
+    pub(super) fn paste(&mut self, text: &str) -> bool {
+        let before = self.text.len();
+        text.lines().next().unwrap_or_default().chars().for_each(|character| self.insert(character));
+        self.text.len() != before
+    }
+
+    fn insert(&mut self, character: char) {
+        if !character.is_control() && self.text.len() < Self::LONGEST {
+            self.text.push(character);
+        }
+    }
+}
+
+fn is_word(character: char) -> bool {
+    character.is_alphanumeric() || character == '_'
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_edited_as_in_a_shell() {
+        let mut prompt = Prompt { purpose: Purpose::Filter, text: String::new() };
+        assert!(prompt.paste("usr/lib x\nrm -rf"));
+        assert_eq!(prompt.text, "usr/lib x");
+        for (key, expected) in
+            [("ctrl-w", "usr/lib "), ("ctrl-w", "usr/"), ("é", "usr/é"), ("backspace", "usr/"), ("ctrl-u", "")]
+        {
+            assert!(prompt.take(Key::parse(key).unwrap()), "{key}");
+            assert_eq!(prompt.text, expected, "{key}");
+        }
+        assert!(!prompt.take(Key::parse("alt-x").unwrap()));
+    }
+}

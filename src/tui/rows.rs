@@ -1,0 +1,375 @@
+//! The rows of the tree that are to be seen, flattened a bounded number of steps at a time.
+
+use bitflags::bitflags;
+
+use super::find::Marks;
+use super::node_set::NodeSet;
+use crate::image::{Baseline, Change, Difference, FileTree, Floors, NodeId, Scope, Seen, SortKey};
+
+bitflags! {
+    /// What a row is, besides its node.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub(super) struct RowFlags: u8 {
+        /// The last of its siblings.
+        const LAST = 1;
+        /// It can have children.
+        const DIRECTORY = 1 << 1;
+        /// Its children follow.
+        const EXPANDED = 1 << 2;
+        /// The filter matches its own name.
+        const MATCH = 1 << 3;
+    }
+
+    /// Which changes are not shown.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub(super) struct Hidden: u8 {
+        const ADDED = 1;
+        const MODIFIED = 1 << 1;
+        const REMOVED = 1 << 2;
+        /// Also what has only another time of modification.
+        const UNMODIFIED = 1 << 3;
+    }
+}
+
+impl Hidden {
+    pub(super) fn of(change: Change) -> Self {
+        match change {
+            Change::Added => Self::ADDED,
+            Change::Modified(_) => Self::MODIFIED,
+            Change::Removed => Self::REMOVED,
+            Change::Unmodified | Change::Touched => Self::UNMODIFIED,
+        }
+    }
+}
+
+/// One row. 16 bytes, so that a million of them are 16 MB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Row {
+    /// Bit by depth: whether the directory there has further siblings below this row.
+    pub guides: u64,
+    pub node: NodeId,
+    /// 0 for what is in the root directory.
+    pub depth: u16,
+    pub flags: RowFlags,
+}
+
+/// Which directories are open: a rule, and those that are not as the rule says.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Expansion {
+    /// The rule where no filter gives one.
+    pub open: bool,
+    pub exceptions: NodeSet,
+}
+
+impl Expansion {
+    fn rule(&self, node: NodeId, filter: Option<&Marks>) -> bool {
+        filter.map_or(self.open, |marks| marks.above.contains(node))
+    }
+
+    pub(super) fn is_open(&self, node: NodeId, filter: Option<&Marks>) -> bool {
+        self.rule(node, filter) != self.exceptions.contains(node)
+    }
+
+    pub(super) fn set(&mut self, node: NodeId, open: bool, filter: Option<&Marks>) {
+        if self.rule(node, filter) == open {
+            self.exceptions.remove(node);
+        } else {
+            self.exceptions.insert(node);
+        }
+    }
+}
+
+/// What decides which rows there are, and their order.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lens<'a> {
+    pub tree: &'a FileTree,
+    pub scope: Scope,
+    pub baseline: Baseline,
+    pub sort: SortKey,
+    pub reversed: bool,
+    pub hidden: Hidden,
+    pub filter: Option<&'a Marks>,
+}
+
+/// A child of a directory that is shown.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sibling {
+    pub key: u64,
+    pub node: NodeId,
+    pub flags: RowFlags,
+}
+
+impl Lens<'_> {
+    /// One run of [`Self::holds_shown`] looks at so many paths, then takes it that there is something.
+    const LOOK_LIMIT: usize = 2048;
+
+    pub(super) fn see(&self, node: NodeId, floors: Floors) -> Option<Seen> {
+        self.tree.see(node, self.scope, self.baseline, floors)
+    }
+
+    pub(super) fn see_alone(&self, node: NodeId) -> Option<Seen> {
+        self.tree.see_alone(node, self.scope, self.baseline)
+    }
+
+    /// A child as it is shown, if it is; `below_match` where a directory above matches the filter.
+    pub(super) fn sibling(
+        &self,
+        node: NodeId,
+        floors: Floors,
+        below_match: bool,
+        work: &mut usize,
+    ) -> Option<(Sibling, Seen)> {
+        let hit = self.filter.is_some_and(|marks| marks.matches.contains(node));
+        if let Some(marks) = self.filter
+            && !hit
+            && !below_match
+            && !marks.above.contains(node)
+        {
+            return None;
+        }
+        *work += 1;
+        let seen = self.see(node, floors)?;
+        let wanted = self.filter.is_none() || hit || below_match;
+        let mut flags = RowFlags::empty();
+        if seen.is_directory {
+            flags |= RowFlags::DIRECTORY;
+            let shown = if wanted {
+                self.shows_directory(node, &seen, work)
+            } else {
+                self.holds_shown(node, &seen, true, work)
+            };
+            if !shown {
+                return None;
+            }
+        } else if !wanted || self.hidden.intersects(Hidden::of(seen.change)) {
+            return None;
+        }
+        flags.set(RowFlags::MATCH, hit);
+        Some((Sibling { key: self.key(&seen), node, flags }, seen))
+    }
+
+    fn shows_directory(&self, node: NodeId, seen: &Seen, work: &mut usize) -> bool {
+        if self.hidden.is_empty() {
+            return true;
+        }
+        match seen.change {
+            Change::Modified(difference) => {
+                let itself = !difference.difference(Difference::CONTENT | Difference::MTIME).is_empty();
+                (itself && !self.hidden.contains(Hidden::MODIFIED))
+                    || Hidden::UNMODIFIED.contains(self.hidden)
+                    || self.holds_shown(node, seen, false, work)
+            }
+            change => !self.hidden.intersects(Hidden::of(change)),
+        }
+    }
+
+    /// Whether anything below a directory is shown; with `filtered`, by the filter too.
+    fn holds_shown(&self, node: NodeId, seen: &Seen, filtered: bool, work: &mut usize) -> bool {
+        let mut looked = 0;
+        let mut stack = vec![(node, seen.floors)];
+        while let Some((directory, floors)) = stack.pop() {
+            for child in self.tree.children(directory) {
+                let marks = self.filter.filter(|_| filtered);
+                let hit = marks.is_none_or(|marks| marks.matches.contains(child));
+                if !hit && !marks.is_some_and(|marks| marks.above.contains(child)) {
+                    continue;
+                }
+                looked += 1;
+                if looked > Self::LOOK_LIMIT {
+                    *work += looked;
+                    return true;
+                }
+                let Some(seen) = self.see(child, floors) else { continue };
+                let container = seen.is_directory && matches!(seen.change, Change::Modified(_));
+                if hit && !container && !self.hidden.intersects(Hidden::of(seen.change)) {
+                    *work += looked;
+                    return true;
+                }
+                if seen.is_directory {
+                    stack.push((child, seen.floors));
+                }
+            }
+        }
+        *work += looked;
+        false
+    }
+
+    /// Ascending order of this is the order of [`crate::image::CompareOrder`], as far as not the names decide.
+    fn key(&self, seen: &Seen) -> u64 {
+        const LARGEST: u64 = u64::MAX >> 3;
+        let by_bytes = LARGEST - seen.totals.bytes.min(LARGEST);
+        let rank = match seen.change {
+            Change::Removed => 0,
+            Change::Modified(_) => 1,
+            Change::Added => 2,
+            Change::Touched => 3,
+            Change::Unmodified => 4,
+        };
+        match self.sort {
+            SortKey::Name => 0,
+            SortKey::Bytes => by_bytes,
+            SortKey::Change => rank << 61 | by_bytes,
+        }
+    }
+
+    /// Puts siblings, which come in the order of their names, into the order that is shown.
+    fn sort(&self, siblings: &mut [Sibling]) {
+        if self.sort != SortKey::Name {
+            siblings.sort_by_key(|sibling| sibling.key);
+        }
+        if self.reversed {
+            siblings.reverse();
+        }
+        if let Some(last) = siblings.last_mut() {
+            last.flags |= RowFlags::LAST;
+        }
+    }
+
+    /// All shown children of a directory in order.
+    pub(super) fn siblings(&self, parent: NodeId, floors: Floors, below_match: bool) -> Vec<Sibling> {
+        let mut work = 0;
+        let children = self.tree.children(parent);
+        let mut siblings: Vec<Sibling> =
+            children.filter_map(|child| Some(self.sibling(child, floors, below_match, &mut work)?.0)).collect();
+        self.sort(&mut siblings);
+        siblings
+    }
+}
+
+/// Turns a directory into rows, a part at a time.
+#[derive(Debug, Default)]
+pub(super) struct Flattener {
+    stack: Vec<Frame>,
+}
+
+#[derive(Debug)]
+struct Frame {
+    node: NodeId,
+    depth: u16,
+    guides: u64,
+    floors: Floors,
+    below_match: bool,
+    open_all: bool,
+    siblings: Vec<Sibling>,
+    looked_at: usize,
+    sorted: bool,
+    next: usize,
+}
+
+impl Flattener {
+    /// Begins with what is in the root directory.
+    pub(super) fn whole(lens: &Lens) -> Self {
+        let mut flattener = Self::default();
+        flattener.enter(lens, NodeId::ROOT, Floors::default(), 0, 0, false, false);
+        flattener
+    }
+
+    /// Begins with what is in the directory of a row; with `open_all`, opens all directories on the way.
+    pub(super) fn below(lens: &Lens, row: &Row, open_all: bool) -> Self {
+        let mut flattener = Self::default();
+        let Some(parent) = lens.tree.parent(row.node) else { return flattener };
+        let mut below_match = false;
+        let mut at = Some(parent);
+        while let Some(node) = at.filter(|_| !below_match) {
+            below_match = lens.filter.is_some_and(|marks| marks.matches.contains(node));
+            at = lens.tree.parent(node);
+        }
+        let below_match = below_match || row.flags.contains(RowFlags::MATCH);
+        if let Some(seen) = lens.see_alone(row.node) {
+            let (depth, guides) = inner(row.depth, row.guides, row.flags);
+            flattener.push(row.node, seen.floors, depth, guides, below_match, open_all);
+        }
+        flattener
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn enter(
+        &mut self,
+        lens: &Lens,
+        node: NodeId,
+        floors: Floors,
+        depth: u16,
+        guides: u64,
+        below_match: bool,
+        open_all: bool,
+    ) {
+        if let Some(seen) = lens.see(node, floors) {
+            self.push(node, seen.floors, depth, guides, below_match, open_all);
+        }
+    }
+
+    fn push(&mut self, node: NodeId, floors: Floors, depth: u16, guides: u64, below_match: bool, open_all: bool) {
+        let siblings = Vec::new();
+        let (looked_at, sorted, next) = (0, false, 0);
+        self.stack.push(Frame {
+            node,
+            depth,
+            guides,
+            floors,
+            below_match,
+            open_all,
+            siblings,
+            looked_at,
+            sorted,
+            next,
+        });
+    }
+
+    /// Adds rows until all are there or about `budget` paths were looked at; whether all are there.
+    pub(super) fn run(&mut self, lens: &Lens, expansion: &mut Expansion, rows: &mut Vec<Row>, budget: usize) -> bool {
+        let mut work = 0;
+        while work < budget {
+            let Some(frame) = self.stack.last_mut() else { return true };
+            if !frame.sorted {
+                frame.collect(lens, &mut work, budget);
+                continue;
+            }
+            let Some(&sibling) = frame.siblings.get(frame.next) else {
+                self.stack.pop();
+                continue;
+            };
+            frame.next += 1;
+            work += 1;
+            let mut row = Row { guides: frame.guides, node: sibling.node, depth: frame.depth, flags: sibling.flags };
+            if !row.flags.contains(RowFlags::DIRECTORY) {
+                rows.push(row);
+                continue;
+            }
+            if frame.open_all {
+                expansion.set(row.node, true, lens.filter);
+            }
+            if expansion.is_open(row.node, lens.filter) {
+                row.flags |= RowFlags::EXPANDED;
+                let (depth, guides) = inner(row.depth, row.guides, row.flags);
+                let below_match = frame.below_match || row.flags.contains(RowFlags::MATCH);
+                let (floors, open_all) = (frame.floors, frame.open_all);
+                self.enter(lens, row.node, floors, depth, guides, below_match, open_all);
+            }
+            rows.push(row);
+        }
+        self.stack.is_empty()
+    }
+}
+
+/// Depth and guides of what lies in a row's directory.
+fn inner(depth: u16, guides: u64, flags: RowFlags) -> (u16, u64) {
+    let continues = !flags.contains(RowFlags::LAST) && depth < 64;
+    (depth.saturating_add(1), if continues { guides | 1 << depth } else { guides })
+}
+
+impl Frame {
+    fn collect(&mut self, lens: &Lens, work: &mut usize, budget: usize) {
+        for child in lens.tree.children(self.node).skip(self.looked_at) {
+            if *work >= budget {
+                return;
+            }
+            self.looked_at += 1;
+            *work += 1;
+            if let Some((sibling, _)) = lens.sibling(child, self.floors, self.below_match, work) {
+                self.siblings.push(sibling);
+            }
+        }
+        lens.sort(&mut self.siblings);
+        self.sorted = true;
+    }
+}

@@ -1,0 +1,200 @@
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use crossbeam_channel::{Receiver, bounded, never, select_biased, unbounded};
+
+use super::message::{Effect, Message, Options, Report, Start};
+use super::state::{Level, Notice, State};
+use super::terminal::{Terminal, TerminalEvent, read_events, read_signals, restore_on_panic};
+use super::update::update;
+
+/// Least time between two drawings while reports keep coming.
+const FRAME: Duration = Duration::from_millis(10);
+
+/// How the interface came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The user left.
+    Quit,
+    /// A signal asked for it. The caller should clean up and exit with 128 and this number.
+    Signal(i32),
+    /// The terminal went away.
+    Closed,
+}
+
+/// Whether to go on, and how not.
+type Flow = std::ops::ControlFlow<Ended>;
+
+struct Runner<F> {
+    terminal: Terminal,
+    state: State,
+    effects: F,
+}
+
+/// Runs the interface until the user leaves or the system asks for it.
+///
+/// `reports` brings what the opener has to say; `effects` is told what to open and what to cancel, and must not block.
+/// Everything else that the state asks for (clipboard, mouse, suspending) is done here. The terminal is given back on
+/// every way out: return, error, panic, `SIGINT`, `SIGTERM`, `SIGHUP`.
+///
+/// # Errors
+/// When there is no terminal, or it cannot be drawn on.
+pub fn run(
+    reports: Receiver<Message>,
+    effects: impl FnMut(Effect),
+    start: Start,
+    options: Options,
+) -> anyhow::Result<Ended> {
+    let (sender, events) = bounded(256);
+    let (panics, panicked) = unbounded();
+    restore_on_panic(std::thread::current().id(), panics);
+    let terminal = Terminal::enter(options.mouse).context("the terminal cannot be taken over")?;
+    let size = terminal.size()?;
+    let mut runner = Runner { terminal, state: State::new(start, options, size), effects };
+    runner.draw()?;
+    read_signals(sender.clone())?;
+    read_events(sender)?;
+    runner.serve(reports, &events, &panicked)
+}
+
+impl<F: FnMut(Effect)> Runner<F> {
+    fn serve(
+        &mut self,
+        mut reports: Receiver<Message>,
+        events: &Receiver<TerminalEvent>,
+        panicked: &Receiver<TerminalEvent>,
+    ) -> anyhow::Result<Ended> {
+        let mut drawn = Instant::now();
+        loop {
+            let mut urgent = false;
+            let wait = self.wait(drawn);
+            let flow = select_biased! {
+                recv(events) -> event => {
+                    urgent = true;
+                    self.take_event(event.unwrap_or(TerminalEvent::Gone))?
+                }
+                recv(panicked) -> event => match event {
+                    Ok(event) => self.take_event(event)?,
+                    Err(_) => Flow::Continue(()),
+                },
+                recv(reports) -> message => match message {
+                    Ok(message) => {
+                        urgent = is_urgent(&message);
+                        self.take(message)?
+                    }
+                    Err(_) => {
+                        reports = never();
+                        Flow::Continue(())
+                    }
+                },
+                default(wait) => if self.state.has_work() { self.take(Message::Tick)? } else { Flow::Continue(()) },
+            };
+            if let Flow::Break(ended) = flow {
+                return Ok(ended);
+            }
+            if let Flow::Break(ended) = self.drain(&reports, events, &mut urgent)? {
+                return Ok(ended);
+            }
+            if (urgent || drawn.elapsed() >= FRAME) && self.state.take_changed() {
+                self.terminal.draw(&self.state)?;
+                drawn = Instant::now();
+            }
+        }
+    }
+
+    /// Takes all that has come in meanwhile, for one drawing.
+    fn drain(
+        &mut self,
+        reports: &Receiver<Message>,
+        events: &Receiver<TerminalEvent>,
+        urgent: &mut bool,
+    ) -> anyhow::Result<Flow> {
+        while let Ok(event) = events.try_recv() {
+            *urgent = true;
+            let flow = self.take_event(event)?;
+            if flow.is_break() {
+                return Ok(flow);
+            }
+        }
+        while let Ok(message) = reports.try_recv() {
+            *urgent |= is_urgent(&message);
+            let flow = self.take(message)?;
+            if flow.is_break() {
+                return Ok(flow);
+            }
+        }
+        Ok(Flow::Continue(()))
+    }
+
+    /// How long nothing need be done: not at all with work at hand, until the next drawing is due with something new
+    /// to draw, else until something comes.
+    fn wait(&self, drawn: Instant) -> Duration {
+        const FOREVER: Duration = Duration::from_secs(1 << 30);
+        if self.state.has_work() {
+            Duration::ZERO
+        } else if self.state.is_changed() {
+            FRAME.saturating_sub(drawn.elapsed())
+        } else {
+            FOREVER
+        }
+    }
+
+    fn draw(&mut self) -> anyhow::Result<()> {
+        self.state.take_changed();
+        self.terminal.draw(&self.state)?;
+        Ok(())
+    }
+
+    fn take_event(&mut self, event: TerminalEvent) -> anyhow::Result<Flow> {
+        match event {
+            TerminalEvent::Message(message) => return self.take(message),
+            TerminalEvent::Gone => return Ok(self.end(Ended::Closed)),
+            TerminalEvent::Terminate(signal) => return Ok(self.end(Ended::Signal(signal))),
+            TerminalEvent::Suspend => self.suspend()?,
+            TerminalEvent::Resumed => {
+                self.terminal.resume()?;
+                self.measure()?;
+            }
+            TerminalEvent::Panicked(text) => {
+                let text = format!("A part of nixdive failed; what it did is lost: {text}");
+                self.state.notice = Some(Notice { level: Level::Error, text });
+                self.state.changed = true;
+            }
+        }
+        Ok(Flow::Continue(()))
+    }
+
+    fn take(&mut self, message: Message) -> anyhow::Result<Flow> {
+        for effect in update(&mut self.state, message) {
+            match effect {
+                Effect::Copy(text) => self.terminal.copy(&text)?,
+                Effect::Mouse(on) => self.terminal.set_mouse(on)?,
+                Effect::Suspend => self.suspend()?,
+                Effect::Quit => return Ok(self.end(Ended::Quit)),
+                effect @ (Effect::Open { .. } | Effect::Cancel(_)) => (self.effects)(effect),
+            }
+        }
+        Ok(Flow::Continue(()))
+    }
+
+    fn end(&mut self, ended: Ended) -> Flow {
+        (self.effects)(Effect::Quit);
+        Flow::Break(ended)
+    }
+
+    fn suspend(&mut self) -> anyhow::Result<()> {
+        self.terminal.suspend()?;
+        self.measure()
+    }
+
+    fn measure(&mut self) -> anyhow::Result<()> {
+        let (width, height) = self.terminal.size()?;
+        update(&mut self.state, Message::Resize { width, height });
+        Ok(())
+    }
+}
+
+/// Whether a message should be seen at once, not with the next frame.
+fn is_urgent(message: &Message) -> bool {
+    !matches!(message, Message::Report(_, Report::Progress(_) | Report::DigestChecked { .. }))
+}

@@ -1,0 +1,127 @@
+//! All that the screen is drawn from.
+
+use super::action::{Context, Keymap};
+use super::chooser::Chooser;
+use super::input::Key;
+use super::layout::Pane;
+use super::list::ListCursor;
+use super::message::{Opening, Options, Start};
+use super::prompt::Prompt;
+use super::session::Session;
+
+/// What fills the screen.
+#[derive(Debug)]
+pub(super) enum Screen {
+    /// The topmost of the choosers.
+    Choosing,
+    /// An image, being read or open.
+    Session(Box<Session>),
+    /// Nothing could be opened.
+    Failed { name: String, reason: String },
+}
+
+/// How much a notice matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Level {
+    /// Gone with the next key.
+    Info,
+    /// Stays until escape.
+    Error,
+}
+
+/// One line for the user to read.
+#[derive(Debug, Clone)]
+pub(super) struct Notice {
+    pub level: Level,
+    pub text: String,
+}
+
+/// The whole state of the interface.
+#[derive(Debug)]
+pub struct State {
+    pub(super) options: Options,
+    pub(super) keymap: Keymap,
+    pub(super) size: (u16, u16),
+    pub(super) screen: Screen,
+    /// From the first to the latest.
+    pub(super) choosers: Vec<Chooser>,
+    pub(super) help: Option<ListCursor>,
+    pub(super) prompt: Option<Prompt>,
+    pub(super) notice: Option<Notice>,
+    pub(super) typed: Vec<Key>,
+    pub(super) mouse: bool,
+    pub(super) dragging: bool,
+    pub(super) latest_opening: Opening,
+    pub(super) changed: bool,
+}
+
+impl State {
+    /// The state in which the interface begins, on a screen of `size` columns and rows.
+    #[must_use]
+    pub fn new(start: Start, options: Options, size: (u16, u16)) -> Self {
+        let (screen, choosers) = match start {
+            Start::Loading(name) => (Screen::Session(Box::new(Session::new(Opening::FIRST, name))), Vec::new()),
+            Start::Choosing(choices) => (Screen::Choosing, vec![Chooser::new(choices, String::new())]),
+        };
+        Self {
+            options,
+            keymap: Keymap::default(),
+            size,
+            screen,
+            choosers,
+            help: None,
+            prompt: None,
+            notice: None,
+            typed: Vec::new(),
+            mouse: options.mouse,
+            dragging: false,
+            latest_opening: Opening::FIRST,
+            changed: true,
+        }
+    }
+
+    /// Whether there is something new to draw since this was asked last.
+    pub fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Whether there is something new to draw.
+    pub(super) fn is_changed(&self) -> bool {
+        self.changed
+    }
+
+    /// Whether a [`super::Message::Tick`] would be of use.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        let Screen::Session(session) = &self.screen else { return false };
+        session.opened.as_ref().is_some_and(|opened| opened.tree.is_pending())
+    }
+
+    /// Where the next key is typed.
+    pub(super) fn context(&self) -> Context {
+        match &self.screen {
+            _ if self.prompt.is_some() => Context::Prompt,
+            _ if self.help.is_some() => Context::Help,
+            screen => screen.context(),
+        }
+    }
+
+    pub(super) fn inform(&mut self, text: impl Into<String>) {
+        self.notice = Some(Notice { level: Level::Info, text: text.into() });
+    }
+}
+
+impl Screen {
+    /// The context of the screen itself, without what lies over it.
+    pub(super) fn context(&self) -> Context {
+        match self {
+            Self::Choosing => Context::Chooser,
+            Self::Session(session) => match session.focus {
+                Pane::Layers => Context::Layers,
+                Pane::Tree => Context::Tree,
+                Pane::Details => Context::Details,
+            },
+            Self::Failed { .. } => Context::Everywhere,
+        }
+    }
+}

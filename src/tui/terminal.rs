@@ -1,0 +1,287 @@
+//! The terminal itself, and nothing else: taking it over, giving it back on every way out, and reading it.
+
+use std::io::{self, BufWriter, Stdout, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::ThreadId;
+
+use crossbeam_channel::Sender;
+use crossterm::event::{
+    Event, KeyCode as TerminalKey, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
+};
+use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
+use ratatui::Terminal as Ratatui;
+use ratatui::backend::CrosstermBackend;
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
+use signal_hook::iterator::Signals;
+
+use super::draw::draw;
+use super::input::{Key, KeyCode, Mouse, MouseAction};
+use super::message::Message;
+use super::state::State;
+
+/// Alternate screen, cursor hidden, bracketed paste.
+const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[?2004h";
+/// The same undone, all attributes reset.
+const LEAVE: &[u8] = b"\x1b[?2026l\x1b[0m\x1b[?2004l\x1b[?25h\x1b[?1049l";
+/// Buttons, wheel and dragging, in the form that has no limit of columns; not every movement.
+const MOUSE_ON: &[u8] = b"\x1b[?1000h\x1b[?1002h\x1b[?1006h";
+const MOUSE_OFF: &[u8] = b"\x1b[?1006l\x1b[?1002l\x1b[?1000l";
+
+/// Whether the terminal is ours at the moment. One terminal, so one flag for the whole program: the panic hook and
+/// the signal thread have to know too.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// What comes from the terminal or the system.
+#[derive(Debug)]
+pub(super) enum TerminalEvent {
+    /// For the state.
+    Message(Message),
+    /// The terminal is gone, or cannot be read.
+    Gone,
+    /// Asked from outside to stop.
+    Terminate(i32),
+    /// Asked from outside to go to the background.
+    Suspend,
+    /// Back from the background.
+    Resumed,
+    /// A thread of this program panicked with this message.
+    Panicked(String),
+}
+
+/// The terminal while it is ours. Given back when dropped.
+pub(super) struct Terminal {
+    screen: Ratatui<CrosstermBackend<BufWriter<Stdout>>>,
+    mouse: bool,
+}
+
+impl Terminal {
+    /// Takes the terminal over.
+    ///
+    /// # Errors
+    /// When there is no terminal, or it does not take raw mode.
+    pub(super) fn enter(mouse: bool) -> io::Result<Self> {
+        // Colours are taken off the drawn screen where they are not wanted, not off the escape sequences.
+        crossterm::style::force_color_output(true);
+        let output = BufWriter::with_capacity(1 << 16, io::stdout());
+        let screen = Ratatui::new(CrosstermBackend::new(output))?;
+        let mut terminal = Self { screen, mouse };
+        terminal.take()?;
+        Ok(terminal)
+    }
+
+    fn take(&mut self) -> io::Result<()> {
+        TAKEN.store(true, Ordering::SeqCst);
+        enable_raw_mode()?;
+        self.write(ENTER)?;
+        if self.mouse {
+            self.write(MOUSE_ON)?;
+        }
+        self.screen.clear()
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let output = self.screen.backend_mut();
+        output.write_all(bytes)?;
+        output.flush()
+    }
+
+    /// Columns and rows.
+    pub(super) fn size(&self) -> io::Result<(u16, u16)> {
+        let size = self.screen.size()?;
+        Ok((size.width, size.height))
+    }
+
+    pub(super) fn draw(&mut self, state: &State) -> io::Result<()> {
+        // Shown at once where the terminal knows how (mode 2026), ignored where it does not.
+        self.screen.backend_mut().write_all(b"\x1b[?2026h")?;
+        self.screen.draw(|frame| draw(state, frame.buffer_mut()))?;
+        self.write(b"\x1b[?2026l")
+    }
+
+    pub(super) fn set_mouse(&mut self, on: bool) -> io::Result<()> {
+        self.mouse = on;
+        self.write(if on { MOUSE_ON } else { MOUSE_OFF })
+    }
+
+    /// Puts a text into the clipboard of the terminal's user: OSC 52.
+    pub(super) fn copy(&mut self, text: &str) -> io::Result<()> {
+        let sequence = format!("\x1b]52;c;{}\x07", base64(text.as_bytes()));
+        self.write(sequence.as_bytes())
+    }
+
+    /// Gives the terminal back, stops this process, and takes the terminal again when it goes on.
+    pub(super) fn suspend(&mut self) -> io::Result<()> {
+        restore();
+        signal_hook::low_level::emulate_default_handler(SIGTSTP)?;
+        self.take()
+    }
+
+    /// Takes the terminal again after others may have changed it.
+    pub(super) fn resume(&mut self) -> io::Result<()> {
+        self.take()
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+/// Gives the terminal back if it is ours. Errors are of no use to anyone by then: the terminal may be closed.
+fn restore() {
+    if TAKEN.swap(false, Ordering::SeqCst) {
+        let mut output = io::stdout();
+        let _ = output.write_all(MOUSE_OFF);
+        let _ = output.write_all(LEAVE);
+        let _ = output.flush();
+        let _ = disable_raw_mode();
+    }
+}
+
+/// Lets a panic of the thread `drawing` give the terminal back before it is reported. A panic elsewhere is sent on,
+/// so that it does not write over the screen.
+pub(super) fn restore_on_panic(drawing: ThreadId, events: Sender<TerminalEvent>) {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !TAKEN.load(Ordering::SeqCst) {
+            report(panic);
+        } else if std::thread::current().id() == drawing {
+            restore();
+            report(panic);
+        } else {
+            let _ = events.try_send(TerminalEvent::Panicked(panic.to_string()));
+        }
+    }));
+}
+
+/// Starts the thread that reads the terminal.
+///
+/// # Errors
+/// When there is no thread to be had.
+pub(super) fn read_events(events: Sender<TerminalEvent>) -> io::Result<()> {
+    std::thread::Builder::new().name("terminal".into()).spawn(move || {
+        loop {
+            let event = match crossterm::event::read() {
+                Ok(event) => translate(event).map(TerminalEvent::Message),
+                Err(_) => Some(TerminalEvent::Gone),
+            };
+            let gone = matches!(event, Some(TerminalEvent::Gone));
+            if event.is_some_and(|event| events.send(event).is_err()) || gone {
+                return;
+            }
+        }
+    })?;
+    Ok(())
+}
+
+/// Starts the thread that waits for signals. A second one that asks to stop is obeyed there and then.
+///
+/// # Errors
+/// When signals cannot be waited for.
+pub(super) fn read_signals(events: Sender<TerminalEvent>) -> io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGCONT])?;
+    std::thread::Builder::new().name("signals".into()).spawn(move || {
+        let mut asked = false;
+        for signal in signals.forever() {
+            let event = match signal {
+                SIGTSTP => TerminalEvent::Suspend,
+                SIGCONT => TerminalEvent::Resumed,
+                signal if asked => {
+                    restore();
+                    std::process::exit(128 + signal);
+                }
+                signal => {
+                    asked = true;
+                    TerminalEvent::Terminate(signal)
+                }
+            };
+            if events.send(event).is_err() && asked {
+                // Nobody is drawing any more: the signal means the whole program again.
+                std::process::exit(128 + signal);
+            }
+        }
+    })?;
+    Ok(())
+}
+
+fn translate(event: Event) -> Option<Message> {
+    match event {
+        Event::Key(key) if key.kind != KeyEventKind::Release => translate_key(key).map(Message::Key),
+        Event::Mouse(mouse) => translate_mouse(mouse).map(Message::Mouse),
+        Event::Paste(text) => Some(Message::Paste(text)),
+        Event::Resize(width, height) => Some(Message::Resize { width, height }),
+        _ => None,
+    }
+}
+
+fn translate_key(event: KeyEvent) -> Option<Key> {
+    let code = match event.code {
+        TerminalKey::Char(character) => KeyCode::Char(character),
+        TerminalKey::Enter => KeyCode::Enter,
+        TerminalKey::Esc => KeyCode::Escape,
+        TerminalKey::Tab => KeyCode::Tab,
+        TerminalKey::BackTab => KeyCode::BackTab,
+        TerminalKey::Backspace => KeyCode::Backspace,
+        TerminalKey::Delete => KeyCode::Delete,
+        TerminalKey::Up => KeyCode::Up,
+        TerminalKey::Down => KeyCode::Down,
+        TerminalKey::Left => KeyCode::Left,
+        TerminalKey::Right => KeyCode::Right,
+        TerminalKey::Home => KeyCode::Home,
+        TerminalKey::End => KeyCode::End,
+        TerminalKey::PageUp => KeyCode::PageUp,
+        TerminalKey::PageDown => KeyCode::PageDown,
+        TerminalKey::F(number) => KeyCode::Function(number),
+        _ => return None,
+    };
+    let held = |modifier| event.modifiers.contains(modifier);
+    Some(Key { code, control: held(KeyModifiers::CONTROL), alt: held(KeyModifiers::ALT) })
+}
+
+fn translate_mouse(event: MouseEvent) -> Option<Mouse> {
+    let action = match event.kind {
+        MouseEventKind::Down(MouseButton::Left) => MouseAction::Press,
+        MouseEventKind::Drag(MouseButton::Left) => MouseAction::Drag,
+        MouseEventKind::Up(MouseButton::Left) => MouseAction::Release,
+        MouseEventKind::ScrollUp => MouseAction::WheelUp,
+        MouseEventKind::ScrollDown => MouseAction::WheelDown,
+        _ => return None,
+    };
+    Some(Mouse { action, column: event.column, row: event.row })
+}
+
+/// RFC 4648, section 4.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let byte = |index: usize| u32::from(chunk.get(index).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for place in 0..4 {
+            let digit = (bits >> (18 - 6 * place)) as usize & 63;
+            text.push(if place <= chunk.len() { char::from(DIGITS[digit]) } else { '=' });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_that_of_the_rfc() {
+        for (text, expected) in
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("foobar", "Zm9vYmFy")]
+        {
+            assert_eq!(base64(text.as_bytes()), expected);
+        }
+    }
+
+    #[test]
+    fn control_space_arrives_as_such() {
+        let event = KeyEvent::new(TerminalKey::Char(' '), KeyModifiers::CONTROL);
+        assert_eq!(translate_key(event), Key::parse("ctrl-space"));
+    }
+}

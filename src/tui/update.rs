@@ -1,0 +1,234 @@
+//! What happens to the state when something comes in.
+
+use super::action::{Context, Resolved};
+use super::chooser::Chooser;
+use super::input::Key;
+use super::layout::Pane;
+use super::message::{Effect, Identified, Message, Opening, Report};
+use super::perform::perform;
+use super::pointer;
+use super::prompt::Purpose;
+use super::session::Session;
+use super::state::{Level, Notice, Screen, State};
+use super::walk::{Direction, Goal};
+use crate::image::{DigestCheck, display_name};
+
+/// Takes a message into the state, and says what is to be done outside.
+pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    state.changed = true;
+    match message {
+        Message::Report(opening, report) => take_report(state, opening, report),
+        Message::Key(key) => take_key(state, key, &mut effects),
+        Message::Mouse(mouse) => pointer::take(state, mouse, &mut effects),
+        Message::Paste(text) => {
+            if state.prompt.as_mut().is_some_and(|prompt| prompt.paste(&text)) {
+                apply_prompt(state);
+            }
+        }
+        Message::Resize { width, height } => state.size = (width, height),
+        Message::Tick => {
+            state.changed = state.has_work();
+            if let Screen::Session(session) = &mut state.screen {
+                session.with_tree(|view, tree| view.proceed(tree));
+            }
+        }
+    }
+    settle(state);
+    effects
+}
+
+fn take_report(state: &mut State, opening: Opening, report: Report) {
+    let Screen::Session(session) = &mut state.screen else { return };
+    if session.opening != opening {
+        return;
+    }
+    match report {
+        Report::Identified(identified) => identify(session, *identified),
+        Report::Progress(progress) => session.progress = progress,
+        Report::Opened(opened) => session.open(opened),
+        Report::Refined(refined) => session.refine(refined),
+        Report::DigestChecked { layer, check } => {
+            if matches!(check, DigestCheck::Differs { .. }) {
+                let text = format!("The bytes of layer {} do not have the digest that the image gives", layer.0);
+                state.notice = Some(Notice { level: Level::Error, text });
+            }
+            if let Some(known) = session.opened.as_mut().and_then(|opened| opened.checks.get_mut(layer.index())) {
+                *known = check;
+            }
+        }
+        Report::Choose(choices) => {
+            let source = std::mem::take(&mut session.name);
+            state.choosers.push(Chooser::new(choices, source));
+            state.screen = Screen::Choosing;
+        }
+        Report::Failed(reason) if session.opened.is_some() => {
+            state.notice = Some(Notice { level: Level::Error, text: reason });
+        }
+        Report::Failed(reason) => {
+            let name = std::mem::take(&mut session.name);
+            state.screen = Screen::Failed { name, reason };
+            state.prompt = None;
+        }
+    }
+}
+
+fn identify(session: &mut Session, identified: Identified) {
+    session.identified = identified;
+}
+
+fn take_key(state: &mut State, key: Key, effects: &mut Vec<Effect>) {
+    if state.notice.as_ref().is_some_and(|notice| notice.level == Level::Info) {
+        state.notice = None;
+    }
+    let context = state.context();
+    state.typed.push(key);
+    let resolved = state.keymap.resolve(context, &state.typed);
+    let resolved = match resolved {
+        // A key that does not go on with a sequence is taken by itself.
+        Resolved::Nothing if state.typed.len() > 1 => {
+            state.typed = vec![key];
+            state.keymap.resolve(context, &state.typed)
+        }
+        other => other,
+    };
+    match resolved {
+        Resolved::Prefix => return,
+        Resolved::Action(action) => perform(state, action, effects),
+        Resolved::Nothing if context == Context::Prompt => {
+            if state.prompt.as_mut().is_some_and(|prompt| prompt.take(key)) {
+                apply_prompt(state);
+            }
+        }
+        Resolved::Nothing => {}
+    }
+    state.typed.clear();
+}
+
+/// Lets what is typed so far have its effect.
+pub(super) fn apply_prompt(state: &mut State) {
+    let Some(prompt) = &state.prompt else { return };
+    let text = prompt.text.clone();
+    match (&mut state.screen, prompt.purpose) {
+        (Screen::Choosing, _) => {
+            if let Some(chooser) = state.choosers.last_mut() {
+                chooser.filter = text;
+                chooser.cursor = Default::default();
+            }
+        }
+        (Screen::Session(session), Purpose::Filter) => {
+            session.with_tree(|view, tree| view.set_filter(tree, &text));
+        }
+        (Screen::Session(session), Purpose::Find) => {
+            if session.set_search(&text) && !at_hit(session) {
+                find(session, Direction::Forward);
+            }
+        }
+        (Screen::Failed { .. }, _) => {}
+    }
+}
+
+/// Whether what is selected is already a hit of the search.
+fn at_hit(session: &Session) -> bool {
+    let selected = session.opened.as_ref().and_then(|opened| opened.tree.selected_row());
+    let marks = session.search.as_ref().map(|search| &search.marks);
+    selected.zip(marks).is_some_and(|(row, marks)| marks.matches.contains(row.node))
+}
+
+/// Jumps to the next hit of the search; whether there is one.
+pub(super) fn find(session: &mut Session, direction: Direction) -> bool {
+    let (Some(opened), Some(search)) = (&mut session.opened, &session.search) else { return false };
+    opened.tree.jump(&opened.image.tree, Goal::Marks(&search.marks), direction)
+}
+
+/// Opens what the chooser has selected.
+pub(super) fn open_choice(state: &mut State, effects: &mut Vec<Effect>) {
+    let Some(choice) = state.choosers.last().and_then(Chooser::selected) else { return };
+    let opening = Opening(state.latest_opening.0.wrapping_add(1));
+    let name = if choice.title.is_empty() { &choice.reference } else { &choice.title };
+    effects.push(Effect::Open { opening, reference: choice.reference.clone() });
+    state.screen = Screen::Session(Box::new(Session::new(opening, name.clone())));
+    state.latest_opening = opening;
+    state.prompt = None;
+}
+
+/// One step back: the error, the filter, the loading, the image.
+pub(super) fn back(state: &mut State, effects: &mut Vec<Effect>) {
+    if state.help.take().is_some() || state.notice.take().is_some_and(|notice| notice.level == Level::Error) {
+        return;
+    }
+    match &mut state.screen {
+        Screen::Choosing => {
+            let cleared =
+                state.choosers.last_mut().is_some_and(|chooser| !std::mem::take(&mut chooser.filter).is_empty());
+            if !cleared && state.choosers.len() > 1 {
+                state.choosers.pop();
+            }
+        }
+        Screen::Session(session) => {
+            let filtered = session.opened.as_ref().is_some_and(|opened| opened.tree.filter.is_some());
+            if filtered {
+                session.with_tree(|view, tree| view.set_filter(tree, ""));
+            } else if session.preferences.zoomed {
+                session.preferences.zoomed = false;
+            } else if !state.choosers.is_empty() {
+                effects.push(Effect::Cancel(session.opening));
+                state.screen = Screen::Choosing;
+            } else if session.opened.is_none() && !session.stopped {
+                session.stopped = true;
+                effects.push(Effect::Cancel(session.opening));
+            }
+        }
+        Screen::Failed { .. } if !state.choosers.is_empty() => state.screen = Screen::Choosing,
+        Screen::Failed { .. } => {}
+    }
+}
+
+/// What the selection is called outside: a path, a digest, a reference.
+pub(super) fn name_of_selection(state: &State) -> Option<String> {
+    match &state.screen {
+        Screen::Choosing => Some(state.choosers.last()?.selected()?.reference.clone()),
+        Screen::Failed { reason, .. } => Some(reason.clone()),
+        Screen::Session(session) if session.focus == Pane::Layers => {
+            let outlined = || session.selected_outline().and_then(|outline| outline.diff_id.clone());
+            match session.selected_layer() {
+                Some(layer) => layer.diff_id.as_ref().map(ToString::to_string).or_else(outlined),
+                None if session.layers.selected > 0 => outlined(),
+                None => {
+                    let identity =
+                        &session.opened.as_ref().map_or(&session.identified.identity, |opened| &opened.image.identity);
+                    let digest = identity.manifest_digest.as_ref().or(identity.config_digest.as_ref());
+                    Some(digest.map_or_else(|| session.name.clone(), ToString::to_string))
+                }
+            }
+        }
+        Screen::Session(session) => {
+            let opened = session.opened.as_ref()?;
+            let node = opened.tree.selected_row()?.node;
+            Some(display_name(&opened.image.tree.path(node)).into_owned())
+        }
+    }
+}
+
+/// Keeps every selection inside its list and on screen.
+fn settle(state: &mut State) {
+    let size = state.size;
+    let full = usize::from(size.1.saturating_sub(3));
+    if let Some(chooser) = state.choosers.last_mut() {
+        let length = chooser.shown().count();
+        chooser.cursor.settle(length, full);
+    }
+    if let Some(help) = &mut state.help {
+        let length = super::draw::help_length(&state.screen);
+        help.offset = help.offset.min(length.saturating_sub(full));
+    }
+    if let Screen::Session(session) = &mut state.screen {
+        let areas = session.areas(size);
+        let rows = |pane| usize::from(areas.rows(pane).height);
+        let length = session.layer_rows();
+        session.layers.settle(length, rows(Pane::Layers));
+        session.with_tree(|view, _| view.settle(rows(Pane::Tree)));
+        let length = super::draw::details_length(session, areas.rows(Pane::Details).width, state.options.unicode);
+        session.details_offset = session.details_offset.min(length.saturating_sub(rows(Pane::Details)));
+    }
+}
