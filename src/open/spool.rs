@@ -47,12 +47,11 @@ impl Spool {
 
     /// Puts bytes behind those already there; `false` when there is no more room.
     pub fn append(&mut self, bytes: &[u8]) -> bool {
-        if self.full || self.length.saturating_add(bytes.len() as u64) > MAX_SPOOL_BYTES {
-            self.full = true;
-        } else if self.file.write_all_at(bytes, self.length).is_err() {
-            self.full = true;
-        } else {
+        let fits = self.length.saturating_add(bytes.len() as u64) <= MAX_SPOOL_BYTES;
+        if !self.full && fits && self.file.write_all_at(bytes, self.length).is_ok() {
             self.length += bytes.len() as u64;
+        } else {
+            self.full = true;
         }
         !self.full
     }

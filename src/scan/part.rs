@@ -3,7 +3,7 @@ use std::io;
 use sha2::{Digest as _, Sha256};
 
 use super::tar::TarInput;
-use super::{BlockReader, Cancel};
+use super::{BlockReader, Cancel, Tee};
 
 /// A run of bytes of an unpacked stream, read as a tar stream of its own: one layer within an archive, or all of it.
 /// Every byte goes into a SHA-256, block by block, before it is looked at.
@@ -20,7 +20,7 @@ pub struct Part<'a> {
     hash: Option<Sha256>,
     position: u64,
     cancel: Cancel,
-    watch: Option<Box<dyn FnMut(&[u8]) -> io::Result<()> + 'a>>,
+    watch: Option<Box<Tee<'a>>>,
 }
 
 impl<'a> Part<'a> {

@@ -71,7 +71,7 @@ impl DirectoryContainer {
 pub(super) fn open_file(path: &Path) -> io::Result<Option<(File, u64)>> {
     let file = File::options().read(true).custom_flags(NON_BLOCKING).open(path)?;
     let metadata = file.metadata()?;
-    Ok(metadata.is_file().then(|| (file, metadata.len())))
+    Ok(metadata.is_file().then_some((file, metadata.len())))
 }
 
 impl Container for DirectoryContainer {
