@@ -241,9 +241,10 @@ impl TreeBuilder {
     }
 
     fn mark_opaque(&mut self, node: u32) -> Result<(), TreeLimit> {
-        let (index, new) = self.occurrence(node, Kind::OpaqueMark)?;
+        let (index, _) = self.occurrence(node, Kind::OpaqueMark)?;
         let occurrence = &mut self.tree.occurrences[index];
-        if new || occurrence.kind == Kind::Directory {
+        // A later entry of the same name may yet make a directory of it. A whiteout hides all of that anyway.
+        if occurrence.kind != Kind::Whiteout {
             occurrence.flags |= flags::OPAQUE;
         }
         Ok(())
@@ -252,7 +253,9 @@ impl TreeBuilder {
     fn mark_whiteout(&mut self, node: u32, entry: &RawEntry) -> Result<(), TreeLimit> {
         let (index, new) = self.occurrence(node, Kind::Whiteout)?;
         let occurrence = &mut self.tree.occurrences[index];
-        if new {
+        if new || occurrence.kind == Kind::OpaqueMark {
+            occurrence.kind = Kind::Whiteout;
+            occurrence.flags = 0;
             occurrence.mode_bits = entry.fields.mode;
             occurrence.mtime = entry.fields.mtime;
             occurrence.type_flag = entry.fields.type_flag;

@@ -25,6 +25,8 @@ pub(super) fn write(inspection: &Inspection<'_>, out: &mut dyn Write) -> io::Res
         writeln!(out, "\n### Waste\n")?;
         sections::waste(inspection, code).write_markdown(out)?;
         left_out(assessment.wasted.len(), inspection.options.waste, out)?;
+        writeln!(out)?;
+        sections::remedies(inspection).iter().try_for_each(|remedy| writeln!(out, "- {remedy}"))?;
     }
     if !assessment.removed_directories.is_empty() {
         writeln!(out, "\n### Removed directories, still shipped\n")?;

@@ -22,6 +22,7 @@ pub(super) fn write(inspection: &Inspection<'_>, out: &mut dyn Write) -> io::Res
     if !assessment.wasted.is_empty() {
         heading(&shown("Waste: paths that are there more than once", assessment.wasted.len(), inspection), out)?;
         sections::waste(inspection, quote).write_text(out)?;
+        sections::remedies(inspection).iter().try_for_each(|remedy| writeln!(out, "  → {remedy}"))?;
     }
     if !assessment.removed_directories.is_empty() {
         let count = assessment.removed_directories.len();
