@@ -3,3 +3,4 @@
 //! Data flows one way: `reference → source → scan → image → analysis → tui | report | cli`.
 
 pub mod image;
+pub mod packages;
