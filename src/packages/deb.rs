@@ -1,6 +1,6 @@
 //! dpkg's database: `status` and `status.d` (deb-control(5) paragraphs), file lists and diversions (dpkg-divert(1)).
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::PackageKind;
 use super::database::{Files, Malformed};
@@ -19,11 +19,16 @@ struct Diversion<'a> {
 }
 
 impl<'a> Diversions<'a> {
+    /// Diversions that are kept, a bound on memory; a Debian system has some dozens.
+    const MAX: usize = 100_000;
+
     /// `/var/lib/dpkg/diversions`: three lines each, from, to and by whom.
     pub fn parse(content: &'a [u8]) -> Self {
         let mut lines = content.split(|&byte| byte == b'\n');
         let mut by_path = HashMap::new();
-        while let (Some(from), Some(to), Some(by)) = (lines.next(), lines.next(), lines.next()) {
+        while by_path.len() < Self::MAX
+            && let (Some(from), Some(to), Some(by)) = (lines.next(), lines.next(), lines.next())
+        {
             by_path.insert(from, Diversion { to, by });
         }
         Self { by_path }
@@ -113,8 +118,10 @@ pub(super) fn parse_status(
     diversions: &Diversions<'_>,
     builder: &mut SetBuilder,
 ) -> Result<(), Malformed> {
+    // A list is read for one package only, however often the package stands in the database.
+    let mut read = HashSet::new();
     for paragraph in paragraphs(content).filter(Paragraph::is_installed) {
-        let list = file_list(&paragraph, files);
+        let list = file_list(&paragraph, files).filter(|&(list, _)| read.insert(list));
         let database_file = list.map_or(index, |(list, _)| list);
         if !builder.begin(paragraph.fields(database_file)) {
             break;
@@ -144,17 +151,16 @@ pub(super) fn parse_part(
     files: &Files<'_>,
     builder: &mut SetBuilder,
 ) -> Result<(), Malformed> {
-    let checksums = files.get(&[path, b".md5sums"].concat());
-    for paragraph in paragraphs(content).filter(|paragraph| paragraph.status.is_none() || paragraph.is_installed()) {
-        if !builder.begin(paragraph.fields(index)) {
-            break;
-        }
-        let lines = checksums.map_or(&[][..], |(_, content)| content).split(|&byte| byte == b'\n');
-        for line in lines {
-            // "md5sum  path": 32 hexadecimal digits and two spaces
-            if let Some(space) = memchr::memchr(b' ', line) {
-                builder.add_path(line[space..].trim_ascii());
-            }
+    let paragraph = paragraphs(content).next().ok_or(Malformed("has no package in it"))?;
+    let installed = paragraph.status.is_none() || paragraph.is_installed();
+    if !installed || !builder.begin(paragraph.fields(index)) {
+        return Ok(());
+    }
+    let checksums = files.get(&[path, b".md5sums"].concat()).map_or(&[][..], |(_, content)| content);
+    for line in checksums.split(|&byte| byte == b'\n') {
+        // "md5sum  path": 32 hexadecimal digits and two spaces
+        if let Some(space) = memchr::memchr(b' ', line) {
+            builder.add_path(line[space..].trim_ascii());
         }
     }
     Ok(())

@@ -52,6 +52,10 @@ pub fn find(tree: &FileTree, layer: LayerIndex, captured: &[CapturedFile<'_>]) -
     Inventory { packages, ownership, problems }
 }
 
+/// Bytes of databases that are read once more because a hard link names them. A link costs an image nothing, so
+/// reading through many of them must be bounded.
+const MAX_LINKED_BYTES: usize = 128 << 20;
+
 struct Visible<'a> {
     file: DatabaseFile<'a>,
     layer: LayerIndex,
@@ -72,6 +76,7 @@ fn visible_databases<'a>(tree: &FileTree, layer: LayerIndex, captured: &'a [Capt
             visible.push(Visible { file, layer: of });
         }
     }
+    let mut budget = MAX_LINKED_BYTES;
     for index in tree.layer_indices().filter(|&index| index <= layer) {
         for id in tree.layer_occurrences(index).filter(|&id| tree.occurrence(id).kind == Kind::HardLink) {
             let node = tree.occurrence(id).node();
@@ -80,7 +85,10 @@ fn visible_databases<'a>(tree: &FileTree, layer: LayerIndex, captured: &'a [Capt
                 continue;
             }
             let content = tree.content_of(id).map(|content| tree.occurrence(content));
-            if let Some(captured) = content.and_then(|content| contents.get(&(content.node(), content.layer))) {
+            if let Some(captured) = content.and_then(|content| contents.get(&(content.node(), content.layer)))
+                && let Some(rest) = budget.checked_sub(captured.content.len())
+            {
+                budget = rest;
                 let file = DatabaseFile { path: Cow::Owned(path), content: captured.content };
                 visible.push(Visible { file, layer: index });
             }

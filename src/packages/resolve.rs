@@ -11,11 +11,13 @@ pub(super) struct Place {
 
 /// Finds the directories that databases name in the image as `layer` leaves it, through links such as `/bin`.
 ///
-/// Each link is followed once, however many directories lead through it.
+/// Each link is followed once and each directory looked at once, however many paths lead through them.
 pub(super) struct DirectoryResolver<'a> {
     tree: &'a FileTree,
     layer: LayerIndex,
     links: HashMap<NodeId, Option<NodeId>>,
+    /// Of the directories looked at: what hides entries in them; `None` for what is not there or no directory.
+    floors: HashMap<NodeId, Option<Floors>>,
 }
 
 impl<'a> DirectoryResolver<'a> {
@@ -23,7 +25,7 @@ impl<'a> DirectoryResolver<'a> {
     const MAX_LINKS: usize = 1024;
 
     pub fn new(tree: &'a FileTree, layer: LayerIndex) -> Self {
-        Self { tree, layer, links: HashMap::new() }
+        Self { tree, layer, links: HashMap::new(), floors: HashMap::new() }
     }
 
     /// The directory of that path; `None` where there is none.
@@ -36,9 +38,28 @@ impl<'a> DirectoryResolver<'a> {
                 name => self.follow(self.tree.child(at, name)?)?,
             };
         }
-        let seen = self.tree.see_alone(at, Scope::Stacked(self.layer), Baseline::Below)?;
-        let exists = seen.is_directory && seen.change != Change::Removed;
-        exists.then_some(Place { node: at, floors: seen.floors })
+        Some(Place { node: at, floors: self.floors(at)? })
+    }
+
+    /// What hides entries in a directory; looks at the directories above it first, from the root down.
+    fn floors(&mut self, node: NodeId) -> Option<Floors> {
+        let mut below = Vec::new();
+        let mut above = Some(node);
+        let mut known = Some(Floors::default());
+        while let Some(at) = above {
+            if let Some(&floors) = self.floors.get(&at) {
+                known = floors;
+                break;
+            }
+            below.push(at);
+            above = self.tree.parent(at);
+        }
+        for at in below.into_iter().rev() {
+            let seen = known.and_then(|above| self.tree.see(at, Scope::Stacked(self.layer), Baseline::Below, above));
+            known = seen.filter(|seen| seen.is_directory && seen.change != Change::Removed).map(|seen| seen.floors);
+            self.floors.insert(at, known);
+        }
+        known
     }
 
     fn follow(&mut self, node: NodeId) -> Option<NodeId> {

@@ -4,8 +4,8 @@
 //! short to be one. Numbers are in the byte order of the machine that wrote the file.
 
 use super::super::database::Malformed;
-use super::Visited;
 use super::fields::{array, slice};
+use super::{Budget, Visited};
 
 const HASH_MAGIC: u32 = 0x0006_1561;
 const PAGE_HEADER_BYTES: usize = 26;
@@ -32,6 +32,11 @@ pub(super) fn for_each_blob(content: &[u8], visit: &mut dyn FnMut(&[u8])) -> Res
     Ok(())
 }
 
+fn number(bytes: &[u8], offset: usize, big_endian: bool) -> Option<u32> {
+    let number = array(bytes, offset)?;
+    Some(if big_endian { u32::from_be_bytes(number) } else { u32::from_le_bytes(number) })
+}
+
 struct File<'a> {
     content: &'a [u8],
     big_endian: bool,
@@ -39,6 +44,7 @@ struct File<'a> {
     pages: usize,
     /// Overflow pages that were read.
     visited: Visited,
+    budget: Budget,
     /// The value at hand, where it lies over several pages.
     gathered: Vec<u8>,
 }
@@ -50,21 +56,18 @@ impl<'a> File<'a> {
         if !big_endian && u32::from_le_bytes(magic) != HASH_MAGIC {
             return None;
         }
-        let mut file =
-            Self { content, big_endian, page_bytes: 0, pages: 0, visited: Visited(vec![]), gathered: vec![] };
-        file.page_bytes = file.u32(content, 20)? as usize;
-        if !file.page_bytes.is_power_of_two() || !(512..=65_536).contains(&file.page_bytes) {
+        let page_bytes = number(content, 20, big_endian)? as usize;
+        if !page_bytes.is_power_of_two() || !(512..=65_536).contains(&page_bytes) {
             return None;
         }
-        let last_page = file.u32(content, 32)? as usize;
-        file.pages = (content.len() / file.page_bytes).min(last_page.saturating_add(1));
-        file.visited = Visited::new(file.pages);
-        Some(file)
+        let last_page = number(content, 32, big_endian)? as usize;
+        let pages = (content.len() / page_bytes).min(last_page.saturating_add(1));
+        let (visited, budget) = (Visited::new(pages), Budget(content.len()));
+        Some(Self { content, big_endian, page_bytes, pages, visited, budget, gathered: Vec::new() })
     }
 
     fn u32(&self, bytes: &[u8], offset: usize) -> Option<u32> {
-        let number = array(bytes, offset)?;
-        Some(if self.big_endian { u32::from_be_bytes(number) } else { u32::from_le_bytes(number) })
+        number(bytes, offset, self.big_endian)
     }
 
     fn u16(&self, bytes: &[u8], offset: usize) -> Option<usize> {
@@ -94,6 +97,7 @@ impl<'a> File<'a> {
                 Some(&KEY_DATA) => {
                     let data = page.get(start + 1..end).ok_or(DAMAGED)?;
                     if data.len() >= SHORTEST_BLOB_BYTES {
+                        self.budget.spend(data.len()).ok_or(DAMAGED)?;
                         visit(data);
                     }
                 }
@@ -137,6 +141,17 @@ mod tests {
         let mut file = bdb_file(&[vec![1; 2000]], false);
         for page in (512..file.len()).step_by(512) {
             file[page + 16..page + 20].copy_from_slice(&((page / 512) as u32).to_le_bytes());
+        }
+        assert_eq!(read(&file), Err(DAMAGED));
+    }
+
+    #[test]
+    fn items_that_are_all_the_same_end_the_reading() {
+        let mut file = bdb_file(&[vec![1; 100]], false);
+        let table: [u8; 4] = file[512 + 26..512 + 30].try_into().unwrap();
+        file[512 + 20] = 40;
+        for pair in 0..20 {
+            file[512 + 26 + pair * 4..][..4].copy_from_slice(&table);
         }
         assert_eq!(read(&file), Err(DAMAGED));
     }

@@ -34,6 +34,17 @@ pub(super) fn parse_database(
     unreadable.map_or(Ok(()), Err)
 }
 
+/// Bytes of blobs that a file may still give out. In a sound file blobs do not overlap, so together they are no longer
+/// than it; in another one every pointer may lead to the same blob.
+struct Budget(usize);
+
+impl Budget {
+    fn spend(&mut self, bytes: usize) -> Option<()> {
+        self.0 = self.0.checked_sub(bytes)?;
+        Some(())
+    }
+}
+
 /// The pages of a file that were read, so that no page is read twice however they point at each other.
 struct Visited(Vec<u64>);
 

@@ -2,6 +2,7 @@
 //! little-endian numbers.
 
 use super::super::database::Malformed;
+use super::Budget;
 use super::fields::{slice, u32_le};
 
 const FILE_MAGIC: &[u8] = b"RpmP";
@@ -21,8 +22,7 @@ pub(super) fn for_each_blob(content: &[u8], visit: &mut dyn FnMut(&[u8])) -> Res
         u32_le(content, 12).filter(|_| is_ndb).ok_or(Malformed("is no RPM database of a known version"))?;
     let slots_end = (slot_pages as usize).checked_mul(PAGE_BYTES).ok_or(DAMAGED)?;
     let slots = content.get(FILE_HEADER_BYTES..slots_end).ok_or(DAMAGED)?;
-    // Blobs do not overlap in a sound file, so together they are no longer than it.
-    let mut budget = content.len();
+    let mut budget = Budget(content.len());
     for slot in slots.chunks_exact(SLOT_BYTES) {
         if !slot.starts_with(SLOT_MAGIC) {
             return Err(DAMAGED);
@@ -33,7 +33,7 @@ pub(super) fn for_each_blob(content: &[u8], visit: &mut dyn FnMut(&[u8])) -> Res
             continue;
         }
         let blob = blob(content, package, block).ok_or(DAMAGED)?;
-        budget = budget.checked_sub(blob.len() + BLOB_HEADER_BYTES).ok_or(DAMAGED)?;
+        budget.spend(blob.len() + BLOB_HEADER_BYTES).ok_or(DAMAGED)?;
         visit(blob);
     }
     Ok(())

@@ -4,8 +4,8 @@
 //! read; rpm leaves none behind when it ends.
 
 use super::super::database::Malformed;
-use super::Visited;
 use super::fields::{slice, u16_be, u32_be};
+use super::{Budget, Visited};
 
 const MAGIC: &[u8] = b"SQLite format 3\0";
 const FILE_HEADER_BYTES: usize = 100;
@@ -80,6 +80,7 @@ struct File<'a> {
     /// Bytes of a page that are in use: an extension may reserve some at the end.
     usable_bytes: usize,
     visited: Visited,
+    budget: Budget,
     /// The record at hand, where it lies over several pages.
     gathered: Vec<u8>,
 }
@@ -98,6 +99,7 @@ impl<'a> File<'a> {
             page_bytes,
             usable_bytes,
             visited: Visited::new(content.len() / page_bytes + 1),
+            budget: Budget(content.len()),
             gathered: Vec::new(),
         })
     }
@@ -148,9 +150,7 @@ impl<'a> File<'a> {
         let (payload_bytes, at) = varint(page, cell).ok_or(DAMAGED)?;
         let (_row, at) = varint(page, at).ok_or(DAMAGED)?;
         let payload_bytes = usize::try_from(payload_bytes).map_err(|_| DAMAGED)?;
-        if payload_bytes > self.content.len() {
-            return Err(DAMAGED);
-        }
+        self.budget.spend(payload_bytes).ok_or(DAMAGED)?;
         let local_bytes = self.local_bytes(payload_bytes);
         let local = slice(page, at, local_bytes).ok_or(DAMAGED)?;
         if local_bytes == payload_bytes {
@@ -208,6 +208,18 @@ mod tests {
         let pages = file.len() / 512;
         for page in 3..pages {
             file[page * 512..page * 512 + 4].copy_from_slice(&(page as u32 + 1).to_be_bytes());
+        }
+        assert_eq!(read(&file), Err(DAMAGED));
+    }
+
+    #[test]
+    fn cells_that_are_all_the_same_end_the_reading() {
+        let mut file = sqlite_file(&[vec![1; 200]], 512);
+        let leaf = 512 * 2;
+        let cell: [u8; 2] = file[leaf + 8..leaf + 10].try_into().unwrap();
+        file[leaf + 4] = 100;
+        for pointer in 0..100 {
+            file[leaf + 8 + pointer * 2..][..2].copy_from_slice(&cell);
         }
         assert_eq!(read(&file), Err(DAMAGED));
     }
