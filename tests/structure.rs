@@ -17,7 +17,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("extract", &["image", "open"]),
     ("report", &["image", "analysis", "nix", "packages"]),
     ("tui", &["image", "analysis", "nix", "packages"]),
-    ("cli", &["image", "reference", "scan", "source", "open", "analysis", "nix", "packages", "extract", "report", "tui"]),
+    (
+        "cli",
+        &["image", "reference", "scan", "source", "open", "analysis", "nix", "packages", "extract", "report", "tui"],
+    ),
 ];
 
 #[test]

@@ -5,7 +5,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::image::Platform;
 use crate::open::{Keep, OpenOptions, Verify};
-use crate::scan::UnpackLimit;
+use crate::scan::{UnpackLimit, Wanted};
 
 /// Inspect, compare and rebuild container images, with an understanding of Nix.
 #[derive(Debug, Parser)]
@@ -70,6 +70,10 @@ impl OpenArguments {
             platform: self.platform.clone(),
             verify: if self.verify { Verify::All } else { Verify::Cheap },
             keep,
+            wanted: Some(Wanted {
+                is_wanted: |path| crate::packages::wanted(path).is_some(),
+                most_bytes: crate::packages::MAX_DATABASE_BYTES,
+            }),
             unpack_limit: UnpackLimit { always: self.unpack_limit.saturating_mul(1 << 30), ..UnpackLimit::default() },
             ..OpenOptions::default()
         }

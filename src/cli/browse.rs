@@ -35,7 +35,7 @@ pub fn run(arguments: &BrowseArguments) -> anyhow::Result<ExitCode> {
         return browse(arguments, Some(image));
     } else {
         let opened = open_for(image, &arguments.open, Keep::Trees)?;
-        inspect::print(&opened.image, Format::Text)?;
+        inspect::print(&opened, Format::Text)?;
     }
     Ok(ExitCode::SUCCESS)
 }

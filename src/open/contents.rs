@@ -168,6 +168,13 @@ fn open_in(root: &std::path::Path, path: &[u8]) -> io::Result<File> {
     File::open(full)
 }
 
+/// The first `most` bytes of a file below `root`.
+pub(super) fn read_in(root: &std::path::Path, path: &[u8], most: u64) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    open_in(root, path)?.take(most).read_to_end(&mut content)?;
+    Ok(content)
+}
+
 /// Counts what was read.
 struct Counted {
     inner: Box<dyn Read + Send>,

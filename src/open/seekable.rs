@@ -71,6 +71,7 @@ fn read_all(
         whole: opening.options.verify == Verify::All || total <= CHEAP_BYTES,
         limit: opening.options.unpack_limit,
         decoder_threads: if sections.len() > 1 { 1 } else { opening.options.threads },
+        wanted: opening.options.wanted,
         cancel: opening.cancel().clone(),
     };
     let next = AtomicUsize::new(0);

@@ -40,6 +40,13 @@ pub(super) fn write(inspection: &Inspection<'_>, out: &mut dyn Write) -> io::Res
         sections::largest_directories(inspection, code).write_markdown(out)?;
         writeln!(out, "\n</details>")?;
     }
+    if let Some(packages) = inspection.packages.filter(|found| !found.packages.packages().is_empty()) {
+        let count = packages.packages.packages().len();
+        writeln!(out, "\n<details><summary>Packages ({count})</summary>\n")?;
+        sections::packages(packages, inspection.options.waste, code).write_markdown(out)?;
+        left_out(count, inspection.options.waste, out)?;
+        writeln!(out, "\n</details>")?;
+    }
     let config = sections::config(image);
     if !config.is_empty() {
         writeln!(out, "\n<details><summary>Configuration</summary>\n\n| name | value |\n| --- | --- |")?;

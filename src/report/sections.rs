@@ -7,6 +7,7 @@ use super::names::{bytes_and_exact, grouped, layer_command, one_line, percent, s
 use super::table::{Align::Left, Align::Right, Table};
 use crate::analysis::{Cause, Waste, explain};
 use crate::image::{Image, Layer, LayerIndex, Measured, NodeId, Warning, display_bytes, display_name};
+use crate::packages::{Inventory, PackageIndex};
 
 /// How text that comes from an image is put into a cell.
 pub(super) type Quote = fn(&str) -> String;
@@ -203,6 +204,34 @@ pub(super) fn largest_directories(inspection: &Inspection<'_>, quote: Quote) -> 
             display_bytes(totals.bytes),
             totals.entries.to_string(),
             quote(&path(inspection.image, directory.node)),
+        ]);
+    }
+    table
+}
+
+/// The packages that take most, largest first.
+pub(super) fn packages(inventory: &Inventory, limit: usize, quote: Quote) -> Table<6> {
+    let columns = [
+        ("installed", Right),
+        ("files", Right),
+        ("layer", Right),
+        ("type", Left),
+        ("package", Left),
+        ("version", Left),
+    ];
+    let mut indices: Vec<PackageIndex> = inventory.packages.indices().collect();
+    indices.sort_by_key(|&index| std::cmp::Reverse(inventory.installed_bytes(index)));
+    let mut table = Table::new(columns);
+    for index in indices.into_iter().take(limit) {
+        let package = inventory.packages.get(index);
+        let owned = inventory.ownership.of(index);
+        table.row([
+            display_bytes(inventory.installed_bytes(index)),
+            owned.file_count().to_string(),
+            owned.layer.map(|layer| layer.0.to_string()).unwrap_or_default(),
+            package.kind.as_str().to_owned(),
+            quote(&one_line(&package.name)),
+            quote(&one_line(&package.version)),
         ]);
     }
     table

@@ -35,6 +35,11 @@ pub(super) fn write(inspection: &Inspection<'_>, out: &mut dyn Write) -> io::Res
         heading("Largest directories, with all below them", out)?;
         sections::largest_directories(inspection, quote).write_text(out)?;
     }
+    if let Some(packages) = inspection.packages.filter(|found| !found.packages.packages().is_empty()) {
+        let count = packages.packages.packages().len();
+        heading(&shown("Packages, largest first", count, inspection), out)?;
+        sections::packages(packages, inspection.options.waste, quote).write_text(out)?;
+    }
     let config = sections::config(image);
     if !config.is_empty() {
         heading("Configuration", out)?;

@@ -2,7 +2,7 @@ use std::io::{self, BufReader};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::tar::{SectionInput, TarError, TarInput, TarWalker, normalize};
+use super::tar::{Member, SectionInput, TarError, TarInput, TarWalker, normalize};
 use super::{BlockReader, Cancel, CountingReader, HashingReader, Part, Section, UnpackLimit, compression};
 use crate::image::{Compression, ContentHash, EntryBatch, Kind};
 
@@ -34,6 +34,26 @@ pub struct LayerScan {
     pub oddities: Vec<String>,
     /// Why it could not be read to its end.
     pub failure: Option<TarError>,
+    /// Content of files that were wanted, in the order of the entries.
+    pub captured: Vec<Captured>,
+}
+
+/// A small file whose content was wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Captured {
+    /// Its path below the root.
+    pub path: Vec<u8>,
+    /// All of its content.
+    pub content: Vec<u8>,
+}
+
+/// Which files' content is wanted, told by their paths below the root.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// Whether a path's content is wanted.
+    pub is_wanted: fn(&[u8]) -> bool,
+    /// Bytes that one file may have, and of all files in a layer together.
+    pub most_bytes: u64,
 }
 
 /// How layers are read.
@@ -45,6 +65,8 @@ pub struct LayerOptions {
     pub limit: UnpackLimit,
     /// Threads that one decoder may use.
     pub decoder_threads: usize,
+    /// Files whose content is wanted.
+    pub wanted: Option<Wanted>,
     /// Asks to stop.
     pub cancel: Cancel,
 }
@@ -151,6 +173,7 @@ fn collect<I: TarInput>(
     let mut batch = EntryBatch::default();
     let mut path = Vec::new();
     let mut climbs = 0u64;
+    let mut captured_bytes = 0u64;
     scan.failure = loop {
         match walker.advance() {
             Ok(true) => {}
@@ -158,9 +181,16 @@ fn collect<I: TarInput>(
             Err(error) => break Some(error),
         }
         scan.entries += 1;
-        let failure = if walker.content_comes_by() { read_identity(walker) } else { None };
+        climbs += u64::from(normalize(&walker.member().path, &mut path).climbs);
+        let wanted = options.wanted.filter(|wanted| wants(wanted, walker.member(), &path, &captured_bytes));
+        let mut content = wanted.map(|_| Vec::new());
+        let needed = walker.content_comes_by() || wanted.is_some();
+        let failure = if needed { read_content(walker, content.as_mut()) } else { None };
+        if let Some(content) = content.filter(|_| failure.is_none()) {
+            captured_bytes += content.len() as u64;
+            scan.captured.push(Captured { path: path.clone(), content });
+        }
         let member = walker.member_mut();
-        climbs += u64::from(normalize(&member.path, &mut path).climbs);
         let fields = std::mem::replace(&mut member.fields, crate::image::EntryFields::new(Kind::File));
         scan.file_bytes = scan.file_bytes.saturating_add(fields.bytes);
         batch.push(&path, &member.link, fields);
@@ -186,9 +216,16 @@ fn collect<I: TarInput>(
     Ok(scan)
 }
 
-/// Puts the identity of a file's content into its fields as the content comes by. A sparse file has none: what is
-/// stored of it is not what it contains.
-fn read_identity<I: TarInput>(walker: &mut TarWalker<I>) -> Option<TarError> {
+fn wants(wanted: &Wanted, member: &Member, path: &[u8], captured_bytes: &u64) -> bool {
+    member.fields.kind == Kind::File
+        && member.fields.sparse.is_none()
+        && captured_bytes.saturating_add(member.stored_bytes) <= wanted.most_bytes
+        && (wanted.is_wanted)(path)
+}
+
+/// Reads a file's content: puts its identity into the fields, and the bytes into `capture`. A sparse file has no
+/// identity: what is stored of it is not what it contains.
+fn read_content<I: TarInput>(walker: &mut TarWalker<I>, mut capture: Option<&mut Vec<u8>>) -> Option<TarError> {
     let member = walker.member();
     if member.fields.kind != Kind::File || member.fields.sparse.is_some() || member.stored_bytes == 0 {
         return None;
@@ -196,6 +233,9 @@ fn read_identity<I: TarInput>(walker: &mut TarWalker<I>) -> Option<TarError> {
     let mut hash = blake3::Hasher::new();
     let result = walker.visit_content(&mut |piece| {
         hash.update(piece);
+        if let Some(capture) = &mut capture {
+            capture.extend_from_slice(piece);
+        }
     });
     if let Err(error) = result {
         return Some(error);

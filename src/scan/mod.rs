@@ -11,6 +11,8 @@ pub mod tar;
 
 pub use blocks::{BlockReader, CountingReader, HashingReader, UnpackLimit};
 pub use cancel::{Cancel, is_cancellation};
-pub use layer::{EntrySink, LayerOptions, LayerProgress, LayerScan, Tee, identity_of, scan_part, scan_section};
+pub use layer::{
+    Captured, EntrySink, LayerOptions, LayerProgress, LayerScan, Tee, Wanted, identity_of, scan_part, scan_section,
+};
 pub use part::Part;
 pub use read_at::{ReadAt, Section, SectionReader};
