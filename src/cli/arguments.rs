@@ -34,6 +34,13 @@ pub enum Command {
     Cat(CatArguments),
     /// Copy a file or a directory out of an image
     Extract(ExtractArguments),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
 }
 
 /// Browsing in the terminal; a text report where standard output is none.

@@ -7,6 +7,7 @@ mod extract;
 mod inspect;
 mod list;
 mod locate;
+mod manual;
 mod opener;
 mod output;
 mod samples;
@@ -36,6 +37,8 @@ pub fn run() -> ExitCode {
         Some(Command::Ls(list)) => list::run(&list),
         Some(Command::Cat(cat)) => cat::run(&cat),
         Some(Command::Extract(extract)) => extract::run(&extract),
+        Some(Command::Completions { shell }) => manual::completions(shell),
+        Some(Command::Man) => manual::page(),
         None => browse::run(&arguments.browse),
     };
     match result {
