@@ -4,10 +4,13 @@
 mod blocks;
 mod cancel;
 pub mod compression;
+pub mod gzip_index;
 mod layer;
 mod part;
+mod range_reader;
 mod read_at;
 pub mod tar;
+pub mod zstd_index;
 
 pub use blocks::{BlockReader, CountingReader, HashingReader, UnpackLimit};
 pub use cancel::{Cancel, is_cancellation};
