@@ -22,6 +22,7 @@ pub use verify::{check_layer, refine};
 
 use crate::image::{Compression, Image, LayerIndex, Platform};
 use crate::reference::{Location, Reference, Transport};
+use crate::scan::compression::Access;
 use crate::scan::{Cancel, Captured, Section, UnpackLimit, Wanted, compression};
 use crate::source::{
     ArchiveIndex, DirectoryContainer, Layout, Request, RootfsWalk, SourceError, read_layout, rootfs_layout,
@@ -131,6 +132,10 @@ struct Opening<'a> {
 impl Opening<'_> {
     fn cancel(&self) -> &Cancel {
         self.progress.cancel()
+    }
+
+    fn access(&self) -> Access {
+        if self.options.keep == Keep::AnyContent { Access::Anywhere } else { Access::Beginning }
     }
 
     fn request(&self) -> Request<'_> {

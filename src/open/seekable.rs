@@ -11,7 +11,7 @@ use super::contents::LayerStore;
 use super::spool::Spool;
 use super::{Keep, OpenError, Opened, Opening, Verify};
 use crate::image::{Compression, EntryBatch, TreeBuilder};
-use crate::scan::{EntrySink, LayerOptions, LayerProgress, LayerScan, Section, scan_section};
+use crate::scan::{EntrySink, LayerOptions, LayerProgress, LayerScan, Section, needs_tee, scan_section};
 use crate::source::{Container, Layout, SourceError};
 
 /// Plain layers of at most so many bytes together are read whole: it costs less than a screen refresh.
@@ -47,11 +47,11 @@ pub(super) fn open_layers(
     let scans = read_all(opening, &layout, &sections, &mut tree)?;
     let read = sections.into_iter().zip(scans).map(|(section, Read { scan, aside })| {
         let stored = Stored::Exactly(section.length());
-        let (compression, length) = (scan.compression, scan.unpacked_bytes);
+        let (compression, length, index) = (scan.compression, scan.unpacked_bytes, scan.gzip_index.clone());
         let store = match aside {
             Some(aside) => LayerStore::Plain(aside),
             None if compression == Compression::None => LayerStore::Plain(section),
-            None => LayerStore::Packed { section, compression, start: 0, length },
+            None => LayerStore::Packed { section, compression, start: 0, length, index },
         };
         ReadLayer { scan, stored, store }
     });
@@ -71,6 +71,7 @@ fn read_all(
         whole: opening.options.verify == Verify::All || total <= CHEAP_BYTES,
         limit: opening.options.unpack_limit,
         decoder_threads: if sections.len() > 1 { 1 } else { opening.options.threads },
+        access: opening.access(),
         wanted: opening.options.wanted,
         cancel: opening.cancel().clone(),
     };
@@ -138,7 +139,7 @@ fn read_one(
         Ok(())
     };
     let scan = scan_section(section, options, progress, sink, Some(&mut tee))?;
-    let aside = if scan.compression == Compression::None { None } else { spool.section(0, scan.unpacked_bytes) };
+    let aside = if !needs_tee(scan.compression) { None } else { spool.section(0, scan.unpacked_bytes) };
     Ok(Read { scan, aside })
 }
 

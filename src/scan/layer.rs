@@ -1,7 +1,9 @@
-use std::io::{self, BufReader};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::compression::Access;
+use super::gzip_index::{GzipIndex, Trailing};
 use super::tar::{Member, SectionInput, TarError, TarInput, TarWalker, normalize};
 use super::{BlockReader, Cancel, CountingReader, HashingReader, Part, Section, UnpackLimit, compression};
 use crate::image::{Compression, ContentHash, EntryBatch, Kind};
@@ -34,6 +36,8 @@ pub struct LayerScan {
     pub oddities: Vec<String>,
     /// Why it could not be read to its end.
     pub failure: Option<TarError>,
+    /// Where a gzip blob can be unpacked from, where that was asked for.
+    pub gzip_index: Option<GzipIndex>,
     /// Content of files that were wanted, in the order of the entries.
     pub captured: Vec<Captured>,
 }
@@ -65,6 +69,8 @@ pub struct LayerOptions {
     pub limit: UnpackLimit,
     /// Threads that one decoder may use.
     pub decoder_threads: usize,
+    /// Where the layer can be unpacked from later on.
+    pub access: Access,
     /// Files whose content is wanted.
     pub wanted: Option<Wanted>,
     /// Asks to stop.
@@ -95,20 +101,20 @@ pub fn scan_section(
     if found == Compression::None && !options.whole {
         return scan_headers(section, options, progress, sink);
     }
+    let count = Arc::clone(&progress.read_bytes);
     let plain = found == Compression::None;
-    let (input, blob_digest): (Box<dyn io::Read + Send>, _) = if plain {
-        (Box::new(CountingReader::new(section.buffered(), Arc::clone(&progress.read_bytes))), None)
+    let (input, index, blob_digest): (Box<dyn io::Read + Send>, _, _) = if plain {
+        (Box::new(CountingReader::new(section.buffered(), Arc::clone(&count))), None, None)
     } else {
         let (hashing, blob_digest) = HashingReader::new(section.reader());
-        let buffered = BufReader::with_capacity(128 << 10, hashing);
-        let counted = CountingReader::new(buffered, Arc::clone(&progress.read_bytes));
-        (compression::decoder(counted, found, options.decoder_threads)?, Some(blob_digest))
+        let threads = options.decoder_threads;
+        let (input, index) = compression::counted_decoder(hashing, found, threads, Arc::clone(&count), options.access)?;
+        (input, index, Some(blob_digest))
     };
-    let compressed = Arc::clone(&progress.read_bytes);
-    let mut reader = BlockReader::spawn(input, compressed, options.limit, options.cancel.clone())?;
+    let mut reader = BlockReader::spawn(input, count, options.limit, options.cancel.clone())?;
     let mut part = Part::new(&mut reader, u64::MAX, true, options.cancel.clone());
     if let Some(tee) = tee
-        && !plain
+        && needs_tee(found)
     {
         part.watch(tee);
     }
@@ -119,7 +125,28 @@ pub fn scan_section(
         Some(receiver) => receiver.recv().ok(),
         None => scan.diff_id,
     };
+    if let Some(index) = index.map(|index| index.snapshot()) {
+        scan.oddities.extend(trailing_oddity(&index));
+        scan.gzip_index = Some(index).filter(|_| options.access == Access::Anywhere);
+    }
     Ok(scan)
+}
+
+/// Whether the unpacked bytes of a blob have to be kept for anything to be read from its middle later.
+#[must_use]
+pub fn needs_tee(found: Compression) -> bool {
+    !matches!(found, Compression::None | Compression::Gzip)
+}
+
+/// What gzip(1) would warn of: something behind the last member that is no padding.
+#[must_use]
+pub fn trailing_oddity(index: &GzipIndex) -> Option<String> {
+    match index.trailing() {
+        Trailing::Garbage { compressed_offset } => Some(format!(
+            "behind the gzip stream, at offset {compressed_offset}, follows something else; it is not read"
+        )),
+        Trailing::Nothing | Trailing::Zeros => None,
+    }
 }
 
 /// Reads a layer of an unpacked stream to its end, with digest and identities of content.

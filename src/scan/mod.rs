@@ -15,7 +15,8 @@ pub mod zstd_index;
 pub use blocks::{BlockReader, CountingReader, HashingReader, UnpackLimit};
 pub use cancel::{Cancel, is_cancellation};
 pub use layer::{
-    Captured, EntrySink, LayerOptions, LayerProgress, LayerScan, Tee, Wanted, identity_of, scan_part, scan_section,
+    Captured, EntrySink, LayerOptions, LayerProgress, LayerScan, Tee, Wanted, identity_of, needs_tee, scan_part,
+    scan_section, trailing_oddity,
 };
 pub use part::Part;
 pub use read_at::{ReadAt, Section, SectionReader};
