@@ -32,6 +32,7 @@ mod walk;
 mod tests;
 
 pub use action::{ACTIONS, Action, ActionInfo, Context, Keymap, Resolved};
+pub use draw::draw;
 pub use input::{Key, KeyCode, Mouse, MouseAction};
 pub use message::{
     Choice, Effect, Identified, LayerOutline, LayerProgress, Message, Opened, Opening, Options, Overview, Progress,

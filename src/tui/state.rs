@@ -93,8 +93,7 @@ impl State {
     /// Whether a [`super::Message::Tick`] would be of use.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        let Screen::Session(session) = &self.screen else { return false };
-        session.opened.as_ref().is_some_and(|opened| opened.tree.is_pending())
+        matches!(&self.screen, Screen::Session(session) if session.has_work())
     }
 
     /// Where the next key is typed.

@@ -36,8 +36,8 @@ impl Goal<'_> {
 
     fn enters(self, node: NodeId, seen: &Seen) -> bool {
         match self {
-            Self::Marks(marks) => marks.above.contains(node),
-            Self::Changes => matches!(seen.change, Change::Modified(_)),
+            Self::Marks(marks) => seen.is_directory && marks.above.contains(node),
+            Self::Changes => seen.is_directory && matches!(seen.change, Change::Modified(_)),
         }
     }
 }
@@ -53,47 +53,55 @@ struct Level {
 /// The next path after `from` (the first of all for `None`), round the end once.
 pub(super) fn next(lens: &Lens, goal: Goal, from: Option<NodeId>, direction: Direction) -> Option<NodeId> {
     let mut work = 0;
-    let mut at = from.unwrap_or(NodeId::ROOT);
-    if direction == Direction::Forward && at != NodeId::ROOT {
-        let seen = lens.see_alone(at)?;
-        if seen.is_directory
-            && goal.enters(at, &seen)
-            && let Some(found) = within(lens, goal, at, direction, &mut work)
-        {
-            return Some(found);
-        }
-    }
-    while let Some(parent) = lens.tree.parent(at) {
-        let mut level = level(lens, parent, direction, &mut work)?;
-        level.next = level.siblings.iter().position(|sibling| sibling.node == at).map_or(0, |place| place + 1);
+    let mut above = above(lens, from.unwrap_or(NodeId::ROOT))?;
+    let mut at = above.pop()?;
+    if direction == Direction::Forward && goal.enters(at.node, &at.seen) || at.node == NodeId::ROOT {
+        let level = enter(lens, at.node, at.seen.floors, at.below_match, direction, &mut work);
         if let Some(found) = through(lens, goal, vec![level], direction, &mut work) {
             return Some(found);
         }
-        if direction == Direction::Backward
-            && parent != NodeId::ROOT
-            && lens.see_alone(parent).is_some_and(|seen| goal.stops_at(parent, &seen))
-        {
-            return Some(parent);
+    }
+    while let Some(parent) = above.pop() {
+        let mut level = enter(lens, parent.node, parent.seen.floors, parent.below_match, direction, &mut work);
+        level.next = level.siblings.iter().position(|sibling| sibling.node == at.node).map_or(0, |place| place + 1);
+        if let Some(found) = through(lens, goal, vec![level], direction, &mut work) {
+            return Some(found);
+        }
+        let stops = parent.node != NodeId::ROOT && goal.stops_at(parent.node, &parent.seen);
+        if direction == Direction::Backward && stops {
+            return Some(parent.node);
         }
         at = parent;
     }
-    within(lens, goal, NodeId::ROOT, direction, &mut work)
+    let level = enter(lens, NodeId::ROOT, at.seen.floors, false, direction, &mut work);
+    through(lens, goal, vec![level], direction, &mut work)
 }
 
-fn within(lens: &Lens, goal: Goal, directory: NodeId, direction: Direction, work: &mut usize) -> Option<NodeId> {
-    let level = level(lens, directory, direction, work)?;
-    through(lens, goal, vec![level], direction, work)
+/// A path on the way from the root down.
+struct Step {
+    node: NodeId,
+    seen: Seen,
+    /// Whether it, or a directory above it, matches the filter.
+    below_match: bool,
 }
 
-fn level(lens: &Lens, directory: NodeId, direction: Direction, work: &mut usize) -> Option<Level> {
-    let floors = lens.see_alone(directory)?.floors;
-    let mut below_match = false;
-    let mut at = Some(directory);
-    while let (Some(node), Some(marks)) = (at, lens.filter) {
-        below_match |= marks.matches.contains(node);
+/// The root and all that lies on the way from it to a node, that included.
+fn above(lens: &Lens, node: NodeId) -> Option<Vec<Step>> {
+    let mut nodes = Vec::new();
+    let mut at = Some(node);
+    while let Some(node) = at {
+        nodes.push(node);
         at = lens.tree.parent(node);
     }
-    Some(enter(lens, directory, floors, below_match, direction, work))
+    let (mut floors, mut below_match) = (Floors::default(), false);
+    let mut steps = Vec::with_capacity(nodes.len());
+    for node in nodes.into_iter().rev() {
+        let seen = lens.see(node, floors)?;
+        below_match |= lens.filter.is_some_and(|marks| marks.matches.contains(node));
+        floors = seen.floors;
+        steps.push(Step { node, seen, below_match });
+    }
+    Some(steps)
 }
 
 fn enter(

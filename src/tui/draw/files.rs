@@ -28,7 +28,9 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect, session: &Session, opened: &
         return;
     }
     let focused = session.focus == Pane::Tree;
-    title(canvas, area, "Files", &describe(session, &opened.tree), focused);
+    let count = opened.tree.rows().len();
+    let place = format!("{}/{count}", (opened.tree.selected() + 1).min(count));
+    title(canvas, area, "Files", &describe(session, &opened.tree), &place, focused);
     let height = area.height.saturating_sub(3);
     let rows = Rect { y: area.y + 2, height, ..area };
     let view = &opened.tree;
