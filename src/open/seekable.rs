@@ -14,7 +14,8 @@ use crate::image::{Compression, EntryBatch, TreeBuilder};
 use crate::scan::{EntrySink, LayerOptions, LayerProgress, LayerScan, Section, needs_tee, scan_section};
 use crate::source::{Container, Layout, SourceError};
 
-/// Plain layers of at most so many bytes together are read whole: it costs less than a screen refresh.
+/// Plain layers of at most so many bytes together are read whole for a report: it costs a few milliseconds. Who may
+/// ask for any content later looks at the tree first, and the digests are checked meanwhile.
 const CHEAP_BYTES: u64 = 16 << 20;
 
 enum Event {
@@ -68,7 +69,8 @@ fn read_all(
     let total: u64 = sections.iter().map(Section::length).fold(0, u64::saturating_add);
     let threads = opening.options.threads.clamp(1, sections.len().max(1));
     let options = LayerOptions {
-        whole: opening.options.verify == Verify::All || total <= CHEAP_BYTES,
+        whole: opening.options.verify == Verify::All
+            || (total <= CHEAP_BYTES && opening.options.keep != Keep::AnyContent),
         limit: opening.options.unpack_limit,
         decoder_threads: if sections.len() > 1 { 1 } else { opening.options.threads },
         access: opening.access(),
