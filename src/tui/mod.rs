@@ -21,9 +21,11 @@ mod prompt;
 mod rows;
 mod run;
 mod session;
+mod settings;
 mod state;
 mod terminal;
 mod theme;
+mod themes;
 mod tree_view;
 mod update;
 mod walk;
@@ -39,5 +41,6 @@ pub use message::{
     Report, Start, Transfer,
 };
 pub use run::{Ended, run};
+pub use settings::{Settings, SettingsError};
 pub use state::State;
 pub use update::update;
