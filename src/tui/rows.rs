@@ -178,7 +178,8 @@ impl Lens<'_> {
                 }
                 let Some(seen) = self.see(child, floors) else { continue };
                 let container = seen.is_directory && matches!(seen.change, Change::Modified(_));
-                if hit && !container && !self.hidden.intersects(Hidden::of(seen.change)) {
+                let counts = hit && !container && !self.hidden.intersects(Hidden::of(seen.change));
+                if counts || effort.holding.contains(child) {
                     effort.remember(self.tree, directory, node);
                     return true;
                 }
@@ -222,11 +223,16 @@ impl Lens<'_> {
     }
 
     /// All shown children of a directory in order.
-    pub(super) fn siblings(&self, parent: NodeId, floors: Floors, below_match: bool) -> Vec<Sibling> {
-        let mut effort = Effort::default();
+    pub(super) fn siblings(
+        &self,
+        parent: NodeId,
+        floors: Floors,
+        below_match: bool,
+        effort: &mut Effort,
+    ) -> Vec<Sibling> {
         let children = self.tree.children(parent);
         let mut siblings: Vec<Sibling> =
-            children.filter_map(|child| self.sibling(child, floors, below_match, &mut effort)).collect();
+            children.filter_map(|child| self.sibling(child, floors, below_match, effort)).collect();
         self.sort(&mut siblings);
         siblings
     }
@@ -234,9 +240,9 @@ impl Lens<'_> {
 
 /// What looking for rows has taken so far, and found out for the rest.
 #[derive(Debug, Default)]
-struct Effort {
+pub(super) struct Effort {
     /// Paths looked at.
-    work: usize,
+    pub work: usize,
     /// Directories that are known to hold something shown.
     holding: NodeSet,
 }
@@ -276,59 +282,27 @@ impl Flattener {
     /// Begins with what is in the root directory.
     pub(super) fn whole(lens: &Lens) -> Self {
         let mut flattener = Self::default();
-        flattener.enter(lens, NodeId::ROOT, Floors::default(), 0, 0, false, false);
+        if let Some(seen) = lens.see(NodeId::ROOT, Floors::default()) {
+            flattener.stack.push(Frame { floors: seen.floors, ..Frame::of(NodeId::ROOT) });
+        }
         flattener
     }
 
     /// Begins with what is in the directory of a row; with `open_all`, opens all directories on the way.
     pub(super) fn below(lens: &Lens, row: &Row, open_all: bool) -> Self {
         let mut flattener = Self::default();
-        let Some(parent) = lens.tree.parent(row.node) else { return flattener };
         let mut below_match = false;
-        let mut at = Some(parent);
+        let mut at = Some(row.node);
         while let Some(node) = at.filter(|_| !below_match) {
             below_match = lens.filter.is_some_and(|marks| marks.matches.contains(node));
             at = lens.tree.parent(node);
         }
-        let below_match = below_match || row.flags.contains(RowFlags::MATCH);
         if let Some(seen) = lens.see_alone(row.node) {
-            let (depth, guides) = inner(row.depth, row.guides, row.flags);
-            flattener.push(row.node, seen.floors, depth, guides, below_match, open_all);
+            let (depth, guides) = inner(row);
+            let floors = seen.floors;
+            flattener.stack.push(Frame { floors, depth, guides, below_match, open_all, ..Frame::of(row.node) });
         }
         flattener
-    }
-
-    #[allow(clippy::too_many_arguments)]
-    fn enter(
-        &mut self,
-        lens: &Lens,
-        node: NodeId,
-        floors: Floors,
-        depth: u16,
-        guides: u64,
-        below_match: bool,
-        open_all: bool,
-    ) {
-        if let Some(seen) = lens.see(node, floors) {
-            self.push(node, seen.floors, depth, guides, below_match, open_all);
-        }
-    }
-
-    fn push(&mut self, node: NodeId, floors: Floors, depth: u16, guides: u64, below_match: bool, open_all: bool) {
-        let siblings = Vec::new();
-        let (looked_at, sorted, next) = (0, false, 0);
-        self.stack.push(Frame {
-            node,
-            depth,
-            guides,
-            floors,
-            below_match,
-            open_all,
-            siblings,
-            looked_at,
-            sorted,
-            next,
-        });
     }
 
     /// Adds rows until all are there or about `budget` paths were looked at; whether all are there.
@@ -356,10 +330,13 @@ impl Flattener {
             }
             if expansion.is_open(row.node, lens.filter) {
                 row.flags |= RowFlags::EXPANDED;
-                let (depth, guides) = inner(row.depth, row.guides, row.flags);
+                let (depth, guides) = inner(&row);
                 let below_match = frame.below_match || row.flags.contains(RowFlags::MATCH);
-                let (floors, open_all) = (frame.floors, frame.open_all);
-                self.enter(lens, row.node, floors, depth, guides, below_match, open_all);
+                let open_all = frame.open_all;
+                if let Some(seen) = lens.see(row.node, frame.floors) {
+                    let floors = seen.floors;
+                    self.stack.push(Frame { floors, depth, guides, below_match, open_all, ..Frame::of(row.node) });
+                }
             }
             rows.push(row);
         }
@@ -368,12 +345,28 @@ impl Flattener {
 }
 
 /// Depth and guides of what lies in a row's directory.
-fn inner(depth: u16, guides: u64, flags: RowFlags) -> (u16, u64) {
-    let continues = !flags.contains(RowFlags::LAST) && depth < 64;
-    (depth.saturating_add(1), if continues { guides | 1 << depth } else { guides })
+fn inner(row: &Row) -> (u16, u64) {
+    let continues = !row.flags.contains(RowFlags::LAST) && row.depth < 64;
+    (row.depth.saturating_add(1), if continues { row.guides | 1 << row.depth } else { row.guides })
 }
 
 impl Frame {
+    /// Of a directory at the top, nothing looked at yet.
+    fn of(node: NodeId) -> Self {
+        Self {
+            node,
+            depth: 0,
+            guides: 0,
+            floors: Floors::default(),
+            below_match: false,
+            open_all: false,
+            siblings: Vec::new(),
+            looked_at: 0,
+            sorted: false,
+            next: 0,
+        }
+    }
+
     fn collect(&mut self, lens: &Lens, effort: &mut Effort, budget: usize) {
         for child in lens.tree.children(self.node).skip(self.looked_at) {
             if effort.work >= budget {

@@ -1,7 +1,7 @@
 //! The file tree as it is looked at: which rows there are, which is selected, which are on screen.
 
 use super::find::{Marks, Needle};
-use super::rows::{Expansion, Flattener, Hidden, Lens, Row, RowFlags};
+use super::rows::{Effort, Expansion, Flattener, Hidden, Lens, Row, RowFlags};
 use super::walk::{self, Direction, Goal};
 use crate::image::{Baseline, FileTree, NodeId, Scope, Seen, SortKey};
 
@@ -114,7 +114,7 @@ impl TreeView {
         let all = lens(tree, &self.settings, None);
         let Some(root) = all.see(NodeId::ROOT, Default::default()) else { return };
         let mut opened = Vec::new();
-        for sibling in all.siblings(NodeId::ROOT, root.floors, false).into_iter().take(64) {
+        for sibling in all.siblings(NodeId::ROOT, root.floors, false, &mut Effort::default()).into_iter().take(64) {
             let large = all.see_alone(sibling.node).is_some_and(|seen| seen.totals.bytes >= root.totals.bytes / 10);
             let chain = if large { only_children(&all, sibling.node) } else { Vec::new() };
             if chain.len() > 1 {

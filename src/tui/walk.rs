@@ -1,7 +1,7 @@
 //! From one path to the next that is looked for, in the order of the rows, through closed directories too.
 
 use super::find::Marks;
-use super::rows::{Lens, RowFlags, Sibling};
+use super::rows::{Effort, Lens, RowFlags, Sibling};
 use crate::image::{Change, Difference, Floors, NodeId, Seen};
 
 /// What a jump looks for.
@@ -52,19 +52,19 @@ struct Level {
 
 /// The next path after `from` (the first of all for `None`), round the end once.
 pub(super) fn next(lens: &Lens, goal: Goal, from: Option<NodeId>, direction: Direction) -> Option<NodeId> {
-    let mut work = 0;
+    let mut effort = Effort::default();
     let mut above = above(lens, from.unwrap_or(NodeId::ROOT))?;
     let mut at = above.pop()?;
     if direction == Direction::Forward && goal.enters(at.node, &at.seen) || at.node == NodeId::ROOT {
-        let level = enter(lens, at.node, at.seen.floors, at.below_match, direction, &mut work);
-        if let Some(found) = through(lens, goal, vec![level], direction, &mut work) {
+        let level = enter(lens, at.node, at.seen.floors, at.below_match, direction, &mut effort);
+        if let Some(found) = through(lens, goal, vec![level], direction, &mut effort) {
             return Some(found);
         }
     }
     while let Some(parent) = above.pop() {
-        let mut level = enter(lens, parent.node, parent.seen.floors, parent.below_match, direction, &mut work);
+        let mut level = enter(lens, parent.node, parent.seen.floors, parent.below_match, direction, &mut effort);
         level.next = level.siblings.iter().position(|sibling| sibling.node == at.node).map_or(0, |place| place + 1);
-        if let Some(found) = through(lens, goal, vec![level], direction, &mut work) {
+        if let Some(found) = through(lens, goal, vec![level], direction, &mut effort) {
             return Some(found);
         }
         let stops = parent.node != NodeId::ROOT && goal.stops_at(parent.node, &parent.seen);
@@ -73,8 +73,8 @@ pub(super) fn next(lens: &Lens, goal: Goal, from: Option<NodeId>, direction: Dir
         }
         at = parent;
     }
-    let level = enter(lens, NodeId::ROOT, at.seen.floors, false, direction, &mut work);
-    through(lens, goal, vec![level], direction, &mut work)
+    let level = enter(lens, NodeId::ROOT, at.seen.floors, false, direction, &mut effort);
+    through(lens, goal, vec![level], direction, &mut effort)
 }
 
 /// A path on the way from the root down.
@@ -110,10 +110,10 @@ fn enter(
     floors: Floors,
     below_match: bool,
     direction: Direction,
-    work: &mut usize,
+    effort: &mut Effort,
 ) -> Level {
-    let mut siblings = lens.siblings(directory, floors, below_match);
-    *work += siblings.len();
+    let mut siblings = lens.siblings(directory, floors, below_match, effort);
+    effort.work += siblings.len();
     if direction == Direction::Backward {
         siblings.reverse();
     }
@@ -121,7 +121,13 @@ fn enter(
 }
 
 /// Goes through what is left of the levels, the innermost first. Backwards a directory comes after what is in it.
-fn through(lens: &Lens, goal: Goal, mut levels: Vec<Level>, direction: Direction, work: &mut usize) -> Option<NodeId> {
+fn through(
+    lens: &Lens,
+    goal: Goal,
+    mut levels: Vec<Level>,
+    direction: Direction,
+    effort: &mut Effort,
+) -> Option<NodeId> {
     while let Some(level) = levels.last_mut() {
         let Some(&sibling) = level.siblings.get(level.next) else {
             levels.pop();
@@ -136,8 +142,8 @@ fn through(lens: &Lens, goal: Goal, mut levels: Vec<Level>, direction: Direction
             }
             continue;
         };
-        *work += 1;
-        if *work > LIMIT {
+        effort.work += 1;
+        if effort.work > LIMIT {
             return None;
         }
         let seen = lens.see(sibling.node, level.floors)?;
@@ -150,7 +156,7 @@ fn through(lens: &Lens, goal: Goal, mut levels: Vec<Level>, direction: Direction
         }
         if enters {
             let below_match = level.below_match || sibling.flags.contains(RowFlags::MATCH);
-            let inner = enter(lens, sibling.node, seen.floors, below_match, direction, work);
+            let inner = enter(lens, sibling.node, seen.floors, below_match, direction, effort);
             levels.push(inner);
         }
     }

@@ -195,7 +195,7 @@ fn file(sheet: &mut Sheet, opened: &Exploration) {
     let occurrence = tree.occurrence(id);
     sheet.field("Mode", &format!("{} {:04o}", permissions(tree, &seen), occurrence.mode()));
     sheet.field("Owner", &owner(tree, id));
-    sheet.field("Changed", &time(occurrence.mtime));
+    sheet.field("Time", &time(occurrence.mtime));
     if let Some(target) = tree.link_target(id) {
         sheet.field("Link to", &display_name(target));
     }
@@ -380,7 +380,7 @@ fn identification(sheet: &mut Sheet, identity: &Identity, known: bool, config: &
     sheet.field("Opened as", &identity.requested);
     sheet.field("Source", &identity.source_kind);
     let others = identity.references.get(1..).unwrap_or_default();
-    sheet.list("Also called", others);
+    sheet.list("Aliases", others);
     sheet.digest("Manifest", &identity.manifest_digest.as_ref().map(ToString::to_string).unwrap_or_default());
     sheet.digest("Config", &identity.config_digest.as_ref().map(ToString::to_string).unwrap_or_default());
     sheet.field("Made", config.created.as_deref().unwrap_or_default());

@@ -283,7 +283,7 @@ fn draw_nothing(canvas: &mut Canvas, rows: Rect, view: &TreeView) {
             format!("Nothing here is called «{}». Esc clears the filter.", display_name(filter.text.as_bytes()))
         }
         (None, false) => "Everything here is hidden: A M R U show added, modified, removed, unmodified.".to_owned(),
-        (None, true) => "There are no files in this layer.".to_owned(),
+        (None, true) => "There are no files here.".to_owned(),
     };
     canvas.line(rows, 0).skip(2).fitted(&reason, style);
 }

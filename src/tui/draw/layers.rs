@@ -151,7 +151,8 @@ fn brief_command(command: &str) -> String {
     const DIGEST_LENGTH: usize = 64;
     const KEPT: usize = 7;
     let line = one_line(command);
-    let line = line.strip_prefix("#(nop) ").unwrap_or(&line);
+    let line = line.strip_prefix("/bin/sh -c ").unwrap_or(&line);
+    let line = line.strip_prefix("#(nop) ").unwrap_or(line);
     let line = line.strip_suffix("# buildkit").unwrap_or(line).trim();
     let line = line.strip_prefix("RUN /bin/sh -c ").unwrap_or(line);
     let brief = |word: &str| match word.split_once(':') {
@@ -208,7 +209,7 @@ mod tests {
     fn a_command_stands_without_its_frame() {
         let hash = "9c986bfda81e78214e3719a878b582ae170d449dfcd48b6f578f504f34a8accb";
         for (command, brief) in [
-            (format!("#(nop) COPY file:{hash} in /etc/x "), "COPY file:9c986bf in /etc/x"),
+            (format!("/bin/sh -c #(nop) COPY file:{hash} in /etc/x "), "COPY file:9c986bf in /etc/x"),
             ("RUN /bin/sh -c apk add git # buildkit".to_owned(), "apk add git"),
             ("COPY a:b /c # buildkit".to_owned(), "COPY a:b /c"),
         ] {

@@ -164,5 +164,5 @@ pub(super) fn nix() -> Opened {
 
 /// An image without layers.
 pub(super) fn empty() -> Opened {
-    Opened { image: Arc::new(image(tree(&[]), &[])), overview: Overview::default() }
+    Opened { image: Arc::new(image(tree(&[]), &[])), overview: Overview { efficiency: 1.0, ..Overview::default() } }
 }
