@@ -48,6 +48,9 @@ pub enum Command {
 pub struct BrowseArguments {
     /// The image
     pub image: Option<OsString>,
+    /// Print the default settings, a file to begin with
+    #[arg(long)]
+    pub print_config: bool,
     /// Write dive's JSON export to FILE instead of browsing
     #[arg(short = 'j', long, value_name = "FILE")]
     pub json: Option<PathBuf>,

@@ -11,6 +11,7 @@ mod manual;
 mod opener;
 mod output;
 mod samples;
+mod settings;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -32,6 +33,12 @@ pub fn run() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),
     };
+    let prints_itself =
+        arguments.browse.print_config || matches!(arguments.command, Some(Command::Completions { .. } | Command::Man));
+    if let (false, Err(error)) = (prints_itself, settings::read()) {
+        output::complain(&error);
+        return ExitCode::from(COULD_NOT);
+    }
     let result = match arguments.command {
         Some(Command::Inspect(inspect)) => inspect::run(&inspect),
         Some(Command::Ls(list)) => list::run(&list),

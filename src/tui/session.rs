@@ -7,9 +7,10 @@ use super::layout::{Areas, Arrangement, Pane, arrange};
 use super::list::ListCursor;
 use super::message::{Identified, LayerOutline, Opened, Opening, Overview, Progress};
 use super::prompt::Purpose;
+use super::settings::View;
 use super::tree_view::{Filter, TreeView};
 use super::walk::{Direction, Goal};
-use crate::image::{Baseline, DigestCheck, Image, Layer, LayerIndex, Scope};
+use crate::image::{Baseline, DigestCheck, Image, Layer, LayerIndex, Scope, SortKey};
 
 /// What is selected in the list of layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,9 +44,10 @@ pub(super) struct Preferences {
     pub share: u16,
 }
 
-impl Default for Preferences {
-    fn default() -> Self {
-        Self { alone: false, aggregated: false, attributes: true, wrap: true, zoomed: false, share: 40 }
+impl From<View> for Preferences {
+    fn from(view: View) -> Self {
+        let View { alone, aggregated, attributes, wrap, share, .. } = view;
+        Self { alone, aggregated, attributes, wrap, zoomed: false, share }
     }
 }
 
@@ -73,13 +75,15 @@ pub(super) struct Session {
     pub layers: ListCursor,
     pub details_offset: usize,
     pub preferences: Preferences,
+    /// The order in which the tree is first shown.
+    pub sort: SortKey,
     /// What jumps go to.
     pub search: Option<Filter>,
     pub underway: Option<Underway>,
 }
 
 impl Session {
-    pub(super) fn new(opening: Opening, name: String) -> Self {
+    pub(super) fn new(opening: Opening, name: String, view: View) -> Self {
         Self {
             opening,
             name,
@@ -90,7 +94,8 @@ impl Session {
             focus: Pane::Layers,
             layers: ListCursor::default(),
             details_offset: 0,
-            preferences: Preferences::default(),
+            preferences: view.into(),
+            sort: view.sort,
             search: None,
             underway: None,
         }
@@ -145,7 +150,7 @@ impl Session {
     pub(super) fn open(&mut self, opened: Opened) {
         let Opened { image, overview } = opened;
         let (scope, baseline) = self.scope(&image);
-        let tree = TreeView::new(&image.tree, scope, baseline);
+        let tree = TreeView::new(&image.tree, scope, baseline, self.sort);
         let checks = vec![DigestCheck::NotChecked; image.layers.len()];
         self.opened = Some(Exploration { image, overview, tree, checks });
         self.stopped = false;

@@ -55,9 +55,9 @@ fn lens<'a>(tree: &'a FileTree, settings: &Settings, filter: Option<&'a Filter>)
 }
 
 impl TreeView {
-    pub(super) fn new(tree: &FileTree, scope: Scope, baseline: Baseline) -> Self {
+    pub(super) fn new(tree: &FileTree, scope: Scope, baseline: Baseline, sort: SortKey) -> Self {
         let hidden = Hidden::empty();
-        let settings = Settings { scope, baseline, sort: SortKey::default(), reversed: false, hidden };
+        let settings = Settings { scope, baseline, sort, reversed: false, hidden };
         let mut view = Self {
             settings,
             filter: None,

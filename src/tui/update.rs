@@ -126,7 +126,7 @@ pub(super) fn open_choice(state: &mut State, effects: &mut Vec<Effect>) {
     let opening = Opening(state.latest_opening.0.wrapping_add(1));
     let name = if choice.title.is_empty() { &choice.reference } else { &choice.title };
     effects.push(Effect::Open { opening, reference: choice.reference.clone() });
-    state.screen = Screen::Session(Box::new(Session::new(opening, name.clone())));
+    state.screen = Screen::Session(Box::new(Session::new(opening, name.clone(), state.view)));
     state.latest_opening = opening;
     state.prompt = None;
 }

@@ -18,12 +18,12 @@ use unicode_width::UnicodeWidthStr;
 use super::layout::{Pane, SMALLEST, fits};
 use super::session::Session;
 use super::state::{Screen, State};
-use super::theme::{Glyphs, Theme, strip_colours};
+use super::theme::{Glyphs, strip_colours};
 use painter::Canvas;
 
 /// Draws the state into an empty buffer of the state's own dimensions.
 pub fn draw(state: &State, buffer: &mut Buffer) {
-    let mut canvas = Canvas { buffer, theme: &Theme::SIXTEEN, glyphs: Glyphs::new(state.options.unicode) };
+    let mut canvas = Canvas { buffer, theme: &state.theme, glyphs: Glyphs::new(state.options.unicode) };
     let screen = Rect::new(0, 0, state.size.0, state.size.1).intersection(canvas.buffer.area);
     if !fits((screen.width, screen.height)) {
         too_small(&mut canvas, screen);
