@@ -147,6 +147,8 @@ impl Job {
         if !self.tell(Report::Opened(overview(&image))) {
             return;
         }
+        // From here on nobody waits for this thread; drawing comes first. Where it cannot step back, it goes on as it is.
+        let _ = rustix::process::nice(10);
         if !exact {
             let refined = Arc::new(refine(&image, &contents));
             self.tell(Report::Refined(overview(&refined)));

@@ -56,8 +56,12 @@ pub(super) fn parse(text: &str) -> Result<Settings, SettingsError> {
     Ok(settings)
 }
 
+/// The entries of a table in the order of the file.
 fn entries<'a>(table: &'a DeTable<'a>) -> impl Iterator<Item = Entry<'a>> {
-    table.iter().map(|(name, value)| (name.get_ref().as_ref(), name.span(), value))
+    let mut entries: Vec<Entry<'a>> =
+        table.iter().map(|(name, value)| (name.get_ref().as_ref(), name.span(), value)).collect();
+    entries.sort_by_key(|(_, span, _)| span.start);
+    entries.into_iter()
 }
 
 impl Document<'_> {
