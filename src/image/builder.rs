@@ -129,8 +129,8 @@ impl TreeBuilder {
             let node = self.directory(directory)?;
             return self.mark_opaque(node);
         }
-        if name.starts_with(AUFS_PREFIX) {
-            return Ok(()); // AUFS bookkeeping (.wh..wh.aufs, .wh..wh.plnk, .wh..wh.orph): names nothing in the image
+        if name.starts_with(AUFS_PREFIX) || path.starts_with(AUFS_PREFIX) {
+            return Ok(()); // AUFS bookkeeping (.wh..wh.aufs, .wh..wh.plnk/…, .wh..wh.orph): names nothing in the image
         }
         let parent = self.directory(directory)?;
         if let Some(hidden) = name.strip_prefix(WHITEOUT_PREFIX)
