@@ -142,7 +142,7 @@ impl Job {
 
     /// Shows the image, and then checks what was put off for the sake of the first screen.
     fn opened(&self, opened: Opened) {
-        let Opened { image, contents, exact } = opened;
+        let Opened { image, contents, exact, .. } = opened;
         let image = Arc::new(image);
         if !self.tell(Report::Opened(overview(&image))) {
             return;
