@@ -129,8 +129,8 @@ impl TreeBuilder {
             let node = self.directory(directory)?;
             return self.mark_opaque(node);
         }
-        if name.starts_with(AUFS_PREFIX) {
-            return Ok(()); // AUFS bookkeeping (.wh..wh.aufs, .wh..wh.plnk, .wh..wh.orph): names nothing in the image
+        if name.starts_with(AUFS_PREFIX) || path.starts_with(AUFS_PREFIX) {
+            return Ok(()); // AUFS bookkeeping (.wh..wh.aufs, .wh..wh.plnk/…, .wh..wh.orph): names nothing in the image
         }
         if matches!(name, b".wh.." | b".wh...") {
             return Ok(()); // would name the directory itself and the one above it: nothing that a whiteout can hide

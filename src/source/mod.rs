@@ -10,9 +10,11 @@ mod discover;
 mod docker_archive;
 mod docker_legacy;
 mod error;
+mod index;
 mod layout;
 mod oci;
 mod rootfs;
+mod selection;
 mod streamed;
 
 use sha2::{Digest as _, Sha256};
@@ -72,13 +74,4 @@ fn check_digest(layout: &mut Layout, what: &str, stated: Option<&Digest>, bytes:
     {
         layout.warn(format!("the {what} is listed under {stated}, but its bytes have {actual}"));
     }
-}
-
-/// Whether a listed name is the one asked for: wholly, by its tag alone, or without the tag `latest`.
-fn names_match(listed: &str, wanted: &str) -> bool {
-    let tag = listed.rsplit_once(':').map_or(listed, |(_, tag)| tag);
-    listed == wanted
-        || tag == wanted
-        || listed.strip_suffix(":latest") == Some(wanted)
-        || listed.strip_prefix("docker.io/library/").is_some_and(|short| short == wanted)
 }

@@ -38,8 +38,8 @@ pub struct PaxSparse {
     offset: Option<u64>,
 }
 
-/// Runs that one sparse file may have here; what is beyond is left out.
-pub const MAX_SEGMENTS: usize = 1 << 16;
+/// Runs that one sparse file may have here.
+pub const MAX_SEGMENTS: usize = 1 << 20;
 
 impl Extended {
     /// Reads the records of one extended header over what earlier ones said. `false` where a record is broken: those
@@ -96,10 +96,9 @@ impl PaxSparse {
         }
     }
 
+    /// A header of bounded length bounds the number of runs too.
     fn push(&mut self, segment: Segment) {
-        if self.segments.len() < MAX_SEGMENTS {
-            self.segments.push(segment);
-        }
+        self.segments.push(segment);
     }
 }
 
