@@ -312,7 +312,8 @@ impl<I: TarInput> TarWalker<I> {
         let extended = std::mem::take(&mut self.extended);
         let mut path = std::mem::take(&mut self.member.path);
         path.clear();
-        let pax_path = extended.path.or(extended.sparse.as_ref().and_then(|sparse| sparse.name.clone()));
+        // A sparse file's header, extended or not, has a made-up name; its own stands above both (GNU tar and Go agree).
+        let pax_path = extended.sparse.as_ref().and_then(|sparse| sparse.name.clone()).or(extended.path);
         match pax_path.or(self.long_path.take()) {
             Some(name) => path.extend_from_slice(super::header::until_nul(&name)),
             None => header.append_path(&mut path),
@@ -391,6 +392,10 @@ impl<I: TarInput> TarWalker<I> {
             }
             self.content_left -= BLOCK as u64;
             for &byte in &block {
+                // The rest of the map's last block is padding.
+                if wanted.is_some_and(|count| numbers.len() >= count) {
+                    break;
+                }
                 if byte != b'\n' {
                     line.push(byte);
                     if line.len() > 20 {
@@ -402,8 +407,7 @@ impl<I: TarInput> TarWalker<I> {
                 line.clear();
                 match wanted {
                     None => wanted = Some(usize::try_from(value).unwrap_or(usize::MAX).min(MAX_SEGMENTS) * 2),
-                    Some(count) if numbers.len() < count => numbers.push(value),
-                    Some(_) => {}
+                    Some(_) => numbers.push(value),
                 }
             }
         }
