@@ -14,3 +14,6 @@ pub use cancel::{Cancel, is_cancellation};
 pub use layer::{EntrySink, LayerOptions, LayerProgress, LayerScan, Tee, identity_of, scan_part, scan_section};
 pub use part::Part;
 pub use read_at::{ReadAt, Section, SectionReader};
+
+#[cfg(test)]
+mod tests;
