@@ -40,6 +40,7 @@ use crate::reference::Transport;
 /// # Errors
 /// [`SourceError`].
 pub fn read_layout(container: &dyn Container, request: &Request<'_>, is_archive: bool) -> Result<Layout, SourceError> {
+    let container = &container::Rationed::new(container);
     let oci = if is_archive { Transport::OciArchive } else { Transport::Oci };
     match request.reference.transport {
         Some(Transport::DockerArchive) => read_docker_archive(container, request),
@@ -74,11 +75,23 @@ fn check_digest(layout: &mut Layout, what: &str, stated: Option<&Digest>, bytes:
     }
 }
 
-/// Whether a listed name is the one asked for: wholly, by its tag alone, or without the tag `latest`.
+/// Whether a listed name is the one asked for: as written, in full, or by its tag alone.
 fn names_match(listed: &str, wanted: &str) -> bool {
     let tag = listed.rsplit_once(':').map_or(listed, |(_, tag)| tag);
-    listed == wanted
-        || tag == wanted
-        || listed.strip_suffix(":latest") == Some(wanted)
-        || listed.strip_prefix("docker.io/library/").is_some_and(|short| short == wanted)
+    listed == wanted || tag == wanted || in_full(listed) == in_full(wanted)
 }
+
+/// A name with the parts that Docker lets people leave out: `web` is `docker.io/library/web:latest`
+/// (github.com/distribution/reference, `ParseNormalizedNamed` and `TagNameOnly`).
+fn in_full(name: &str) -> String {
+    let (domain, path) = match name.split_once('/') {
+        Some((domain, path)) if domain.contains(['.', ':']) || domain == "localhost" => (domain, path),
+        _ => ("docker.io", name),
+    };
+    let library = if domain == "docker.io" && !path.contains('/') { "library/" } else { "" };
+    let tag = if path.contains([':', '@']) { "" } else { ":latest" };
+    format!("{domain}/{library}{path}{tag}")
+}
+
+#[cfg(test)]
+mod tests;
