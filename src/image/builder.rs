@@ -134,10 +134,13 @@ impl TreeBuilder {
         }
         let parent = self.directory(directory)?;
         if let Some(hidden) = name.strip_prefix(WHITEOUT_PREFIX)
-            && !hidden.is_empty()
+            && !matches!(hidden, b"" | b"." | b"..")
         {
             let node = self.child(parent, hidden)?;
             return self.mark_whiteout(node, entry);
+        }
+        if name.is_empty() && entry.fields.kind != Kind::Directory {
+            return Ok(()); // the root is a directory whatever an entry for it says; engines refuse such a layer
         }
         let node = if name.is_empty() { parent } else { self.child(parent, name)? };
         self.place(node, entry, link)

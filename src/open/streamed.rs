@@ -96,6 +96,9 @@ fn start(opening: &Opening<'_>, input: Input) -> io::Result<Started> {
         Input::Pipe(mut pipe) => {
             let mut magic = Vec::new();
             pipe.by_ref().take(compression::MAGIC_BYTES as u64).read_to_end(&mut magic)?;
+            if magic.is_empty() {
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "is empty"));
+            }
             let found = compression::detect(&magic).unwrap_or_default();
             let whole = BufReader::with_capacity(128 << 10, io::Cursor::new(magic).chain(pipe));
             let whole = CountingReader::new(whole, Arc::clone(&counter));
@@ -171,6 +174,12 @@ impl Reading<'_> {
                 Some(StreamedMember::Document(bytes))
             }
             Sniffed::Compressed => Some(StreamedMember::Aside(self.put_aside(part)?)),
+            // No bytes at all are an archive without entries, as they are to every reader of tar.
+            Sniffed::Other if stored_bytes == 0 => {
+                let number = self.layers.len();
+                self.layer(part, start)?;
+                Some(StreamedMember::Layer(number))
+            }
             Sniffed::Document | Sniffed::Other => None,
         })
     }
