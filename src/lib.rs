@@ -8,6 +8,7 @@ pub mod cli;
 pub mod extract;
 pub mod image;
 pub mod open;
+pub mod packages;
 pub mod reference;
 pub mod report;
 pub mod scan;

@@ -5,7 +5,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::image::Platform;
 use crate::open::{Keep, OpenOptions, Verify};
-use crate::scan::UnpackLimit;
+use crate::scan::{UnpackLimit, Wanted};
 
 /// Inspect, compare and rebuild container images, with an understanding of Nix.
 #[derive(Debug, Parser)]
@@ -34,6 +34,13 @@ pub enum Command {
     Cat(CatArguments),
     /// Copy a file or a directory out of an image
     Extract(ExtractArguments),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
 }
 
 /// Browsing in the terminal; a text report where standard output is none.
@@ -41,6 +48,9 @@ pub enum Command {
 pub struct BrowseArguments {
     /// The image
     pub image: Option<OsString>,
+    /// Print the default settings, a file to begin with
+    #[arg(long)]
+    pub print_config: bool,
     /// Write dive's JSON export to FILE instead of browsing
     #[arg(short = 'j', long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -70,6 +80,10 @@ impl OpenArguments {
             platform: self.platform.clone(),
             verify: if self.verify { Verify::All } else { Verify::Cheap },
             keep,
+            wanted: Some(Wanted {
+                is_wanted: |path| crate::packages::wanted(path).is_some(),
+                most_bytes: crate::packages::MAX_DATABASE_BYTES,
+            }),
             unpack_limit: UnpackLimit { always: self.unpack_limit.saturating_mul(1 << 30), ..UnpackLimit::default() },
             ..OpenOptions::default()
         }

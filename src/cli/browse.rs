@@ -1,5 +1,5 @@
 use std::ffi::OsStr;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::SystemTime;
@@ -8,19 +8,23 @@ use crossbeam_channel::unbounded;
 
 use super::arguments::BrowseArguments;
 use super::opener::Opener;
-use super::{inspect, open_for, output, samples};
+use super::{inspect, open_for, output, samples, settings};
 use crate::analysis::assess;
 use crate::image::display_bytes;
 use crate::open::Keep;
 use crate::report::{Format, write_dive_export};
 use crate::source::{Discovered, discover};
-use crate::tui::{self, Choice, Ended, Opening, Options, Start};
+use crate::tui::{self, Choice, Ended, Opening, Options, Settings, Start};
 
 /// Where samples lie beside the source of this program.
 const SAMPLES: &str = "sample-images";
 
 /// Browses an image in the terminal; writes dive's export, or a text report, where that is what is asked for.
 pub fn run(arguments: &BrowseArguments) -> anyhow::Result<ExitCode> {
+    if arguments.print_config {
+        std::io::stdout().write_all(Settings::default_document().as_bytes())?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let Some(image) = &arguments.image else {
         if arguments.json.is_some() || !std::io::stdout().is_terminal() {
             anyhow::bail!("which image? Give a file, a directory, or «-» for standard input; see nixdive --help");
@@ -35,12 +39,13 @@ pub fn run(arguments: &BrowseArguments) -> anyhow::Result<ExitCode> {
         return browse(arguments, Some(image));
     } else {
         let opened = open_for(image, &arguments.open, Keep::Trees)?;
-        inspect::print(&opened.image, Format::Text)?;
+        inspect::print(&opened, Format::Text)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn browse(arguments: &BrowseArguments, image: Option<&OsStr>) -> anyhow::Result<ExitCode> {
+    let settings = settings::read()?;
     let (sender, receiver) = unbounded();
     let mut opener = Opener::new(arguments.open.clone(), sender);
     let start = match image {
@@ -50,7 +55,7 @@ fn browse(arguments: &BrowseArguments, image: Option<&OsStr>) -> anyhow::Result<
         }
         None => Start::Choosing(choices()),
     };
-    let ended = tui::run(receiver, |effect| opener.perform(effect), start, Options::from_environment());
+    let ended = tui::run(receiver, |effect| opener.perform(effect), start, Options::from_environment(), settings);
     opener.stop();
     Ok(match ended? {
         Ended::Quit => ExitCode::SUCCESS,

@@ -3,8 +3,8 @@ use std::process::ExitCode;
 
 use super::arguments::{self, InspectArguments};
 use super::open_for;
-use crate::image::Image;
-use crate::open::Keep;
+use crate::open::{Keep, Opened};
+use crate::packages::{CapturedFile, Inventory, find};
 use crate::report::{Format, InspectOptions, Inspection};
 
 /// Prints what an image is made of.
@@ -15,13 +15,25 @@ pub fn run(arguments: &InspectArguments) -> anyhow::Result<ExitCode> {
         arguments::Format::Json => Format::Json,
         arguments::Format::Markdown => Format::Markdown,
     };
-    print(&opened.image, format)?;
+    print(&opened, format)?;
     Ok(ExitCode::SUCCESS)
 }
 
+/// The packages of the databases that came by while an image was opened.
+pub fn packages(opened: &Opened) -> Option<Inventory> {
+    let captured: Vec<CapturedFile<'_>> = opened
+        .captured
+        .iter()
+        .map(|(layer, file)| CapturedFile { layer: *layer, path: &file.path, content: &file.content })
+        .collect();
+    Some(find(&opened.image.tree, opened.image.tree.top_layer()?, &captured))
+}
+
 /// Writes a report to standard output.
-pub fn print(image: &Image, format: Format) -> io::Result<()> {
+pub fn print(opened: &Opened, format: Format) -> io::Result<()> {
     let mut out = BufWriter::with_capacity(64 << 10, io::stdout().lock());
-    Inspection::new(image, InspectOptions::default()).write(format, &mut out)?;
+    let packages = packages(opened).unwrap_or_default();
+    let inspection = Inspection::new(&opened.image, InspectOptions::default());
+    inspection.with_packages(&packages).write(format, &mut out)?;
     out.flush()
 }

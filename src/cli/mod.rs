@@ -7,9 +7,11 @@ mod extract;
 mod inspect;
 mod list;
 mod locate;
+mod manual;
 mod opener;
 mod output;
 mod samples;
+mod settings;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -31,11 +33,19 @@ pub fn run() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),
     };
+    let prints_itself =
+        arguments.browse.print_config || matches!(arguments.command, Some(Command::Completions { .. } | Command::Man));
+    if let (false, Err(error)) = (prints_itself, settings::read()) {
+        output::complain(&error);
+        return ExitCode::from(COULD_NOT);
+    }
     let result = match arguments.command {
         Some(Command::Inspect(inspect)) => inspect::run(&inspect),
         Some(Command::Ls(list)) => list::run(&list),
         Some(Command::Cat(cat)) => cat::run(&cat),
         Some(Command::Extract(extract)) => extract::run(&extract),
+        Some(Command::Completions { shell }) => manual::completions(shell),
+        Some(Command::Man) => manual::page(),
         None => browse::run(&arguments.browse),
     };
     match result {

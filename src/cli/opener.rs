@@ -142,11 +142,13 @@ impl Job {
 
     /// Shows the image, and then checks what was put off for the sake of the first screen.
     fn opened(&self, opened: Opened) {
-        let Opened { image, contents, exact } = opened;
+        let Opened { image, contents, exact, .. } = opened;
         let image = Arc::new(image);
         if !self.tell(Report::Opened(overview(&image))) {
             return;
         }
+        // From here on nobody waits for this thread; drawing comes first. Where it cannot step back, it goes on as it is.
+        let _ = rustix::process::nice(10);
         if !exact {
             let refined = Arc::new(refine(&image, &contents));
             self.tell(Report::Refined(overview(&refined)));

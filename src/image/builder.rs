@@ -132,6 +132,9 @@ impl TreeBuilder {
         if name.starts_with(AUFS_PREFIX) {
             return Ok(()); // AUFS bookkeeping (.wh..wh.aufs, .wh..wh.plnk, .wh..wh.orph): names nothing in the image
         }
+        if matches!(name, b".wh.." | b".wh...") {
+            return Ok(()); // would name the directory itself and the one above it: nothing that a whiteout can hide
+        }
         let parent = self.directory(directory)?;
         if let Some(hidden) = name.strip_prefix(WHITEOUT_PREFIX)
             && !matches!(hidden, b"" | b"." | b"..")
@@ -244,9 +247,10 @@ impl TreeBuilder {
     }
 
     fn mark_opaque(&mut self, node: u32) -> Result<(), TreeLimit> {
-        let (index, new) = self.occurrence(node, Kind::OpaqueMark)?;
+        let (index, _) = self.occurrence(node, Kind::OpaqueMark)?;
         let occurrence = &mut self.tree.occurrences[index];
-        if new || occurrence.kind == Kind::Directory {
+        // A later entry of the same name may yet make a directory of it. A whiteout hides all of that anyway.
+        if occurrence.kind != Kind::Whiteout {
             occurrence.flags |= flags::OPAQUE;
         }
         Ok(())
@@ -255,7 +259,9 @@ impl TreeBuilder {
     fn mark_whiteout(&mut self, node: u32, entry: &RawEntry) -> Result<(), TreeLimit> {
         let (index, new) = self.occurrence(node, Kind::Whiteout)?;
         let occurrence = &mut self.tree.occurrences[index];
-        if new {
+        if new || occurrence.kind == Kind::OpaqueMark {
+            occurrence.kind = Kind::Whiteout;
+            occurrence.flags = 0;
             occurrence.mode_bits = entry.fields.mode;
             occurrence.mtime = entry.fields.mtime;
             occurrence.type_flag = entry.fields.type_flag;

@@ -53,7 +53,8 @@ struct Delta {
     entries: i64,
     own_bytes: u64,
     own_entries: u32,
-    changes: u32,
+    changes: i64,
+    mentioned: bool,
 }
 
 impl Delta {
@@ -62,7 +63,8 @@ impl Delta {
         self.entries += other.entries;
         self.own_bytes = self.own_bytes.saturating_add(other.own_bytes);
         self.own_entries = self.own_entries.saturating_add(other.own_entries);
-        self.changes = self.changes.saturating_add(other.changes);
+        self.changes += other.changes;
+        self.mentioned |= other.mentioned;
     }
 }
 
@@ -73,6 +75,8 @@ struct Replay {
     below_bytes: Vec<u64>,
     /// One more than the last layer that has an entry below the path.
     child_layer: Vec<u16>,
+    /// One more than the last layer that hid all that was below the path.
+    swept_layer: Vec<u16>,
     heads: Vec<u32>,
     differences: Vec<Difference>,
     leaves: Vec<bool>,
@@ -94,6 +98,7 @@ impl Replay {
             below_entries: vec![0; nodes],
             below_bytes: vec![0; nodes],
             child_layer: vec![0; nodes],
+            swept_layer: vec![0; nodes],
             heads: vec![NONE; nodes],
             differences: vec![Difference::empty(); tree.occurrences.len()],
             leaves: vec![false; tree.occurrences.len()],
@@ -136,15 +141,20 @@ impl Replay {
         if occurrence.kind == Kind::Whiteout || occurrence.is_whiteout_too() {
             self.hide_one(tree, node);
         }
-        if self.below_entries[node as usize] == 0 {
-            return;
-        }
-        let mut stack: Vec<u32> = tree.children(NodeId(node)).map(|child| child.0).collect();
+        let mut stack = Vec::new();
+        self.sweep(tree, node, occurrence.layer, &mut stack);
         while let Some(node) = stack.pop() {
             self.hide_one(tree, node);
-            if self.below_entries[node as usize] > 0 {
-                stack.extend(tree.children(NodeId(node)).map(|child| child.0));
-            }
+            self.sweep(tree, node, occurrence.layer, &mut stack);
+        }
+    }
+
+    /// Puts what is below a path on the stack, once a layer, however many marks lie one below the other.
+    fn sweep(&mut self, tree: &FileTree, node: u32, layer: LayerIndex, stack: &mut Vec<u32>) {
+        let index = node as usize;
+        if self.below_entries[index] > 0 && self.swept_layer[index] != layer.0 + 1 {
+            self.swept_layer[index] = layer.0 + 1;
+            stack.extend(tree.children(NodeId(node)).map(|child| child.0));
         }
     }
 
@@ -174,18 +184,23 @@ impl Replay {
         if occurrence.kind != Kind::OpaqueMark {
             self.mark_parents(tree, occurrence.node, occurrence.layer);
         }
+        let node = occurrence.node as usize;
+        let parent = tree.nodes[node].parent;
         if matches!(occurrence.kind, Kind::Whiteout | Kind::OpaqueMark) {
+            if parent != NONE {
+                self.pending.entry(parent).or_default().mentioned = true;
+            }
             return;
         }
-        let node = occurrence.node as usize;
         let shown = std::mem::replace(&mut self.visible[node], id.0);
-        let covered = if shown == NONE { self.hidden.remove(&occurrence.node) } else { Some(shown) };
+        let hidden = if shown == NONE { self.hidden.remove(&occurrence.node) } else { None };
+        let covered = if shown == NONE { hidden } else { Some(shown) };
         let difference = match covered {
             None => Difference::ADDED,
-            Some(covered) => difference(tree, OccurrenceId(covered), id, comparison),
+            Some(covered) => difference_between(tree, OccurrenceId(covered), id, comparison),
         };
         self.differences[id.index()] = difference;
-        let mut delta = Delta { own_bytes: occurrence.bytes, own_entries: 1, ..Delta::default() };
+        let mut delta = Delta { own_bytes: occurrence.bytes, own_entries: 1, mentioned: true, ..Delta::default() };
         if difference.contains(Difference::ADDED) {
             summary.added += 1;
         } else if difference.is_real() {
@@ -199,8 +214,8 @@ impl Replay {
         } else {
             delta.bytes = delta.bytes.wrapping_sub(tree.occurrences[shown as usize].bytes as i64);
         }
-        delta.changes = u32::from(difference.is_real());
-        let parent = tree.nodes[node].parent;
+        // What was hidden and is put back has been counted as one change already.
+        delta.changes = i64::from(difference.is_real()) - i64::from(hidden.is_some());
         if parent != NONE {
             self.pending.entry(parent).or_default().add(delta);
         }
@@ -249,13 +264,15 @@ impl Replay {
             entries: self.below_entries[node as usize],
             own_entries: delta.own_entries,
             older,
-            changes: delta.changes,
+            changed: delta.changes > 0,
+            mentioned: delta.mentioned,
             layer: layer.0,
         });
     }
 }
 
-fn difference(
+/// In what an entry differs from another of the same path.
+pub(super) fn difference_between(
     tree: &FileTree,
     older: OccurrenceId,
     newer: OccurrenceId,

@@ -13,6 +13,8 @@ mod layer;
 mod lookup;
 mod occurrence;
 mod order;
+#[cfg(test)]
+mod tests;
 mod text;
 mod tree;
 mod view;

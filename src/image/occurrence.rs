@@ -140,7 +140,7 @@ impl Occurrence {
     /// Whether the directory hides what lower layers have in it.
     #[must_use]
     pub fn is_opaque(&self) -> bool {
-        self.flags & flags::OPAQUE != 0
+        self.flags & flags::OPAQUE != 0 && matches!(self.kind, Kind::Directory | Kind::OpaqueMark)
     }
 
     /// Whether the layer holds a whiteout of this path beside the entry itself.

@@ -55,8 +55,11 @@ pub(super) struct Record {
     pub entries: u32,
     pub own_entries: u32,
     pub older: u32,
-    pub changes: u32,
     pub layer: u16,
+    /// Whether something below is no longer as it was.
+    pub changed: bool,
+    /// Whether the layer itself has something below: an entry, a whiteout or an opaque mark.
+    pub mentioned: bool,
 }
 
 /// Sums over what lies below a directory, itself left out.

@@ -1,3 +1,4 @@
+use super::history::difference_between;
 use super::tree::NONE;
 use super::{Difference, FileTree, Kind, LayerIndex, NodeId, OccurrenceId, Totals};
 
@@ -83,7 +84,7 @@ pub struct Seen {
     pub totals: Totals,
     /// To hand to its children.
     pub floors: Floors,
-    /// Whether it can have children.
+    /// Whether it can have children: also a link or file below which an archive has entries all the same.
     pub is_directory: bool,
 }
 
@@ -119,7 +120,7 @@ impl FileTree {
             before: floors.before.max(before_layer.map_or(0, |before| self.erased_at(node, before))),
         };
         if here {
-            let is_directory = now.is_none_or(|id| self.occurrence(id).kind == Kind::Directory);
+            let is_directory = totals.entries > 0 || now.is_none_or(|id| self.occurrence(id).kind == Kind::Directory);
             let change = self.change(node, now, layer, before_layer, floors, totals);
             let bytes = now.filter(|_| !is_directory).map(|id| self.occurrence(id).bytes);
             let totals = bytes.map_or(totals, |bytes| Totals { bytes, entries: 0 });
@@ -131,7 +132,7 @@ impl FileTree {
         if was.is_none() && below.entries == 0 {
             return None;
         }
-        let is_directory = was.is_none_or(|id| self.occurrence(id).kind == Kind::Directory);
+        let is_directory = below.entries > 0 || was.is_none_or(|id| self.occurrence(id).kind == Kind::Directory);
         let totals = match was {
             Some(id) if !is_directory => Totals { bytes: self.occurrence(id).bytes, entries: 0 },
             _ => below,
@@ -157,6 +158,7 @@ impl FileTree {
             return Change::Added;
         }
         let mut difference = Difference::empty();
+        let mut added_anew = false;
         for id in self.occurrences_of(node) {
             let occurrence = self.occurrence(id);
             if occurrence.layer.0 <= before {
@@ -164,9 +166,20 @@ impl FileTree {
             }
             if occurrence.layer <= layer && now.is_some() {
                 difference |= occurrence.difference.difference(Difference::ADDED);
+                added_anew |= occurrence.difference.contains(Difference::ADDED);
             }
         }
-        if totals.entries > 0 && self.changed_below(node, before, layer) {
+        if let (true, Some(was), Some(now)) = (added_anew, was, now) {
+            // Removed and written again in between. Content that nothing is known of is taken to differ.
+            difference |= difference_between(self, was, now, &mut |_: &Self, _, _| false);
+        }
+        let is_directory = |id: Option<OccurrenceId>| id.is_none_or(|id| self.occurrence(id).kind == Kind::Directory);
+        if was.is_some() != now.is_some() && is_directory(was) != is_directory(now) {
+            // One of the two is a directory without an entry, to which no entry has been compared.
+            difference |= Difference::TYPE;
+        }
+        let holds = totals.entries > 0 || is_directory(now);
+        if holds && self.changed_below(node, before, layer) {
             difference |= Difference::CONTENT;
         }
         if difference.is_real() {
@@ -181,24 +194,22 @@ impl FileTree {
     fn see_layer(&self, node: NodeId, layer: LayerIndex) -> Option<Seen> {
         let own = self.occurrence_in(node, layer);
         let record = self.record_at(node, layer.0).filter(|record| record.layer == layer.0);
-        let below = match record {
-            Some(record) => Totals { bytes: record.own_bytes, entries: record.own_entries },
-            None if self.records_complete => Totals::default(),
+        let (below, shows_below) = match record {
+            Some(record) => (Totals { bytes: record.own_bytes, entries: record.own_entries }, record.mentioned),
+            None if self.records_complete => (Totals::default(), false),
             None => self.walk_own(node, layer),
         };
-        let shows_below = below.entries > 0 || self.has_marks_below(node, layer);
         let change = match own {
             None if !shows_below && node != NodeId::ROOT => return None,
-            None => self.change_of_implied(node, layer, record.is_some_and(|record| record.changes > 0)),
+            None => self.change_of_implied(node, layer, record.is_some_and(|record| record.changed)),
             Some(id) => match self.occurrence(id).kind {
-                Kind::Whiteout => Change::Removed,
-                _ => own_change(self.occurrence(id).difference, record.is_some_and(|record| record.changes > 0)),
+                Kind::Whiteout if below.entries == 0 => Change::Removed,
+                Kind::Whiteout => self.change_of_implied(node, layer, record.is_some_and(|record| record.changed)),
+                _ => own_change(self.occurrence(id).difference, record.is_some_and(|record| record.changed)),
             },
         };
-        let is_directory = own.is_none_or(|id| {
-            let occurrence = self.occurrence(id);
-            matches!(occurrence.kind, Kind::Directory | Kind::OpaqueMark)
-        });
+        let directory_kinds = [Kind::Directory, Kind::OpaqueMark];
+        let is_directory = shows_below || own.is_none_or(|id| directory_kinds.contains(&self.occurrence(id).kind));
         let totals = match own {
             Some(id) if !is_directory => Totals { bytes: self.occurrence(id).bytes, entries: 0 },
             _ => below,
@@ -213,24 +224,6 @@ impl FileTree {
             (true, true) => Change::Modified(Difference::CONTENT),
             (true, false) => Change::Unmodified,
         }
-    }
-
-    /// Whiteouts and opaque marks are no entries of the stacked tree, so no total counts them.
-    fn has_marks_below(&self, node: NodeId, layer: LayerIndex) -> bool {
-        if self.record_at(node, layer.0).is_some_and(|record| record.layer == layer.0) {
-            return true;
-        }
-        let depth = self.depth(node);
-        self.layer_occurrences(layer)
-            .filter(|&id| matches!(self.occurrence(id).kind, Kind::Whiteout | Kind::OpaqueMark))
-            .take(4096)
-            .any(|id| {
-                let mut at = self.occurrence(id).node();
-                while self.depth(at) > depth {
-                    at = self.parent(at).unwrap_or(NodeId::ROOT);
-                }
-                at == node && self.occurrence(id).node() != node
-            })
     }
 
     /// What lies below a path when the layers up to `layer` are stacked.
@@ -263,7 +256,7 @@ impl FileTree {
             if record.layer <= after {
                 return false;
             }
-            if record.layer <= until.0 && record.changes > 0 {
+            if record.layer <= until.0 && record.changed {
                 return true;
             }
             next = record.older;
@@ -317,17 +310,22 @@ impl FileTree {
         totals
     }
 
-    fn walk_own(&self, node: NodeId, layer: LayerIndex) -> Totals {
+    /// What one layer has below a path, and whether that is anything, marks included.
+    fn walk_own(&self, node: NodeId, layer: LayerIndex) -> (Totals, bool) {
         let mut totals = Totals::default();
+        let mut any = false;
         let mut stack: Vec<NodeId> = self.children(node).collect();
         while let Some(node) = stack.pop() {
             if let Some(id) = self.occurrence_in(node, layer) {
-                totals.bytes = totals.bytes.wrapping_add(self.occurrence(id).bytes);
-                totals.entries += 1;
+                any = true;
+                if !matches!(self.occurrence(id).kind, Kind::Whiteout | Kind::OpaqueMark) {
+                    totals.bytes = totals.bytes.wrapping_add(self.occurrence(id).bytes);
+                    totals.entries += 1;
+                }
             }
             stack.extend(self.children(node));
         }
-        totals
+        (totals, any)
     }
 }
 

@@ -1,14 +1,14 @@
 use std::path::Path;
 
 use super::comparison::StoredComparison;
-use super::contents::LayerStore;
+use super::contents::{LayerStore, read_in};
 use super::{Contents, OpenError, Opened, Opening};
 use crate::image::{
-    Compression, Digest, DigestCheck, FileTree, Image, Layer, LayerIndex, Measured, TreeBuilder, Warning,
+    Compression, Digest, DigestCheck, FileTree, Image, Kind, Layer, LayerIndex, Measured, TreeBuilder, Warning,
     compute_history,
 };
-use crate::scan::LayerScan;
 use crate::scan::tar::TarError;
+use crate::scan::{Captured, LayerScan};
 use crate::source::{DescribedLayer, Layout, RootfsWalk};
 
 /// How many bytes a layer's stored blob has.
@@ -36,7 +36,8 @@ pub(super) fn finish(
     let mut warnings = layout.warnings;
     let mut layers = Vec::with_capacity(read.len());
     let mut stores = Vec::with_capacity(read.len());
-    for (number, (described, read)) in layout.layers.into_iter().zip(read).enumerate() {
+    let mut captured = Vec::new();
+    for (number, (described, mut read)) in layout.layers.into_iter().zip(read).enumerate() {
         if read.scan.entries == 0
             && let Some(failure) = &read.scan.failure
         {
@@ -47,6 +48,8 @@ pub(super) fn finish(
                 reason: unreadable(failure),
             });
         }
+        let wanted = std::mem::take(&mut read.scan.captured);
+        captured.extend(wanted.into_iter().map(|file| (LayerIndex(number as u16), file)));
         layers.push(layer(number, described, &read, &mut warnings));
         stores.push(read.store);
     }
@@ -55,7 +58,7 @@ pub(super) fn finish(
     let (tree, exact) = with_history(tree, &contents, opening.options.comparison_bytes, &mut warnings);
     opening.cancel().check().map_err(|_| OpenError::Cancelled)?;
     let image = Image { identity: layout.identity, config: layout.config, layers, tree, warnings, source_bytes };
-    Ok(Opened { image, contents, exact })
+    Ok(Opened { image, contents, captured, exact })
 }
 
 fn with_history(
@@ -176,6 +179,15 @@ pub(super) fn rootfs(
         scan.entries += batch.entries().len() as u64;
         for entry in batch.entries() {
             scan.file_bytes = scan.file_bytes.saturating_add(entry.fields.bytes);
+            let path = batch.names(entry).0;
+            if let Some(wanted) = opening.options.wanted
+                && entry.fields.kind == Kind::File
+                && entry.fields.bytes <= wanted.most_bytes
+                && (wanted.is_wanted)(path)
+                && let Ok(content) = read_in(root, path, wanted.most_bytes)
+            {
+                scan.captured.push(Captured { path: path.to_vec(), content });
+            }
         }
         tree.add(&batch).map_err(limit)?;
     }

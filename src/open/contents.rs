@@ -3,6 +3,7 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 
 use crate::image::{Compression, FileTree, Kind, OccurrenceId, Segment};
+use crate::scan::gzip_index::GzipIndex;
 use crate::scan::{Section, compression};
 
 /// Where a layer's unpacked tar stream can be had from after opening.
@@ -11,7 +12,7 @@ pub(super) enum LayerStore {
     /// The stream itself: a plain layer, or one that was put aside as it came by.
     Plain(Section),
     /// Part of what a compressed section unpacks to: the run of `length` bytes from `start`.
-    Packed { section: Section, compression: Compression, start: u64, length: u64 },
+    Packed { section: Section, compression: Compression, start: u64, length: u64, index: Option<GzipIndex> },
     /// Files of an extracted root directory.
     Directory(PathBuf),
     /// It came by a pipe, and nobody asked to keep it.
@@ -70,6 +71,9 @@ impl Contents {
         let (offset, length) = (occurrence.offset, stored_bytes(tree, id));
         match self.layers.get(occurrence.layer.index()) {
             Some(LayerStore::Plain(section)) => Ok(Box::new(section.part(offset, length).reader())),
+            Some(LayerStore::Packed { section, start, index: Some(index), .. }) => {
+                Ok(Box::new(index.read_range(section.clone(), start.saturating_add(offset), length)?))
+            }
             Some(packed @ LayerStore::Packed { .. }) => {
                 let mut stream = self.unpack(packed)?;
                 skip(&mut stream, offset)?;
@@ -134,7 +138,7 @@ impl Contents {
     }
 
     fn unpack(&self, store: &LayerStore) -> io::Result<Box<dyn Read + Send>> {
-        let LayerStore::Packed { section, compression, start, length } = store else {
+        let LayerStore::Packed { section, compression, start, length, .. } = store else {
             return Err(io::Error::other("not a packed layer"));
         };
         let mut stream = compression::decoder(section.buffered(), *compression, 1)?;
@@ -166,6 +170,13 @@ fn open_in(root: &std::path::Path, path: &[u8]) -> io::Result<File> {
         }
     }
     File::open(full)
+}
+
+/// The first `most` bytes of a file below `root`.
+pub(super) fn read_in(root: &std::path::Path, path: &[u8], most: u64) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    open_in(root, path)?.take(most).read_to_end(&mut content)?;
+    Ok(content)
 }
 
 /// Counts what was read.

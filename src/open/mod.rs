@@ -20,9 +20,10 @@ pub use error::OpenError;
 pub use progress::{Progress, Snapshot};
 pub use verify::{check_layer, refine};
 
-use crate::image::{Compression, Image, Platform};
+use crate::image::{Compression, Image, LayerIndex, Platform};
 use crate::reference::{Location, Reference, Transport};
-use crate::scan::{Cancel, Section, UnpackLimit, compression};
+use crate::scan::compression::Access;
+use crate::scan::{Cancel, Captured, Section, UnpackLimit, Wanted, compression};
 use crate::source::{
     ArchiveIndex, DirectoryContainer, Layout, Request, RootfsWalk, SourceError, read_layout, rootfs_layout,
 };
@@ -65,6 +66,8 @@ pub struct OpenOptions {
     /// Bytes that may be read at once to compare files that several layers hold; what is beyond is taken as modified
     /// until [`refine`] has looked. `None`: all are compared at once.
     pub comparison_bytes: Option<u64>,
+    /// Files whose content is to be kept in memory.
+    pub wanted: Option<Wanted>,
 }
 
 impl Default for OpenOptions {
@@ -76,6 +79,7 @@ impl Default for OpenOptions {
             unpack_limit: UnpackLimit::default(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             comparison_bytes: None,
+            wanted: None,
         }
     }
 }
@@ -87,6 +91,8 @@ pub struct Opened {
     pub image: Image,
     /// Fetches content.
     pub contents: Contents,
+    /// The content of the files that were wanted, by layer.
+    pub captured: Vec<(LayerIndex, Captured)>,
     /// Whether every file that several layers hold was compared with the one it covers.
     pub exact: bool,
 }
@@ -155,6 +161,10 @@ struct Opening<'a> {
 impl Opening<'_> {
     fn cancel(&self) -> &Cancel {
         self.progress.cancel()
+    }
+
+    fn access(&self) -> Access {
+        if self.options.keep == Keep::AnyContent { Access::Anywhere } else { Access::Beginning }
     }
 
     fn request(&self) -> Request<'_> {

@@ -11,10 +11,11 @@ use super::contents::LayerStore;
 use super::spool::Spool;
 use super::{Keep, OpenError, Opened, Opening, Verify};
 use crate::image::{Compression, EntryBatch, TreeBuilder};
-use crate::scan::{EntrySink, LayerOptions, LayerProgress, LayerScan, Section, scan_section};
+use crate::scan::{EntrySink, LayerOptions, LayerProgress, LayerScan, Section, needs_tee, scan_section};
 use crate::source::{Container, Layout, SourceError};
 
-/// Plain layers of at most so many bytes together are read whole: it costs less than a screen refresh.
+/// Plain layers of at most so many bytes together are read whole for a report: it costs a few milliseconds. Who may
+/// ask for any content later looks at the tree first, and the digests are checked meanwhile.
 const CHEAP_BYTES: u64 = 16 << 20;
 
 enum Event {
@@ -47,11 +48,11 @@ pub(super) fn open_layers(
     let scans = read_all(opening, &layout, &sections, &mut tree)?;
     let read = sections.into_iter().zip(scans).map(|(section, Read { scan, aside })| {
         let stored = Stored::Exactly(section.length());
-        let (compression, length) = (scan.compression, scan.unpacked_bytes);
+        let (compression, length, index) = (scan.compression, scan.unpacked_bytes, scan.gzip_index.clone());
         let store = match aside {
             Some(aside) => LayerStore::Plain(aside),
             None if compression == Compression::None => LayerStore::Plain(section),
-            None => LayerStore::Packed { section, compression, start: 0, length },
+            None => LayerStore::Packed { section, compression, start: 0, length, index },
         };
         ReadLayer { scan, stored, store }
     });
@@ -68,9 +69,12 @@ fn read_all(
     let total: u64 = sections.iter().map(Section::length).fold(0, u64::saturating_add);
     let threads = opening.options.threads.clamp(1, sections.len().max(1));
     let options = LayerOptions {
-        whole: opening.options.verify == Verify::All || total <= CHEAP_BYTES,
+        whole: opening.options.verify == Verify::All
+            || (total <= CHEAP_BYTES && opening.options.keep != Keep::AnyContent),
         limit: opening.options.unpack_limit,
         decoder_threads: if sections.len() > 1 { 1 } else { opening.options.threads },
+        access: opening.access(),
+        wanted: opening.options.wanted,
         cancel: opening.cancel().clone(),
     };
     let next = AtomicUsize::new(0);
@@ -137,7 +141,7 @@ fn read_one(
         Ok(())
     };
     let scan = scan_section(section, options, progress, sink, Some(&mut tee))?;
-    let aside = if scan.compression == Compression::None { None } else { spool.section(0, scan.unpacked_bytes) };
+    let aside = if !needs_tee(scan.compression) { None } else { spool.section(0, scan.unpacked_bytes) };
     Ok(Read { scan, aside })
 }
 

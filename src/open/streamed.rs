@@ -1,7 +1,7 @@
 //! An archive that is read once, in order: compressed as a whole, or from a pipe. Its layers are read as they come by,
 //! before it is known which of them belong to the image.
 
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::sync::Arc;
 
 use super::assemble::{ReadLayer, Stored, finish};
@@ -9,10 +9,11 @@ use super::contents::LayerStore;
 use super::spool::Spool;
 use super::{Keep, OpenError, Opened, Opening};
 use crate::image::{Compression, EntryBatch, Kind, TreeBuilder};
+use crate::scan::gzip_index::{GzipIndex, IndexInProgress};
 use crate::scan::tar::{TarError, TarInput, TarWalker, normalize};
 use crate::scan::{
-    BlockReader, CountingReader, LayerOptions, LayerProgress, LayerScan, Part, Section, compression, scan_part,
-    scan_section,
+    BlockReader, LayerOptions, LayerProgress, LayerScan, Part, Section, compression, needs_tee, scan_part,
+    scan_section, trailing_oddity,
 };
 use crate::source::{Container, Layout, MAX_DOCUMENT_BYTES, SourceError, StreamedMember, StreamedMembers, read_layout};
 
@@ -25,6 +26,14 @@ const MAX_MEMBERS: usize = 200_000;
 pub(super) enum Input {
     Compressed(Section, Compression),
     Pipe(Box<dyn Read + Send>),
+}
+
+/// The stream once it has come by.
+struct Source {
+    found: Compression,
+    again: Option<Section>,
+    index: Option<GzipIndex>,
+    source_bytes: Option<u64>,
 }
 
 struct StreamedLayer {
@@ -56,9 +65,9 @@ pub(super) fn open_stream(opening: &Opening<'_>, input: Input) -> Result<Opened,
         Input::Pipe(_) => None,
     };
     opening.progress.set_stream_bytes(source_bytes.unwrap_or(0));
-    let (reader, found, again) = start(opening, input).map_err(|error| opening.io_error(error))?;
+    let Started { reader, found, again, index } = start(opening, input).map_err(|error| opening.io_error(error))?;
     let keep_layers = match &again {
-        Some(_) => keep == Keep::AnyContent,
+        Some(_) => keep == Keep::AnyContent && needs_tee(found),
         None => keep != Keep::Trees,
     };
     let mut reading = Reading {
@@ -67,6 +76,8 @@ pub(super) fn open_stream(opening: &Opening<'_>, input: Input) -> Result<Opened,
             whole: true,
             limit: opening.options.unpack_limit,
             decoder_threads: opening.options.threads,
+            access: opening.access(),
+            wanted: opening.options.wanted,
             cancel: opening.cancel().clone(),
         },
         members: StreamedMembers::default(),
@@ -79,20 +90,25 @@ pub(super) fn open_stream(opening: &Opening<'_>, input: Input) -> Result<Opened,
         reading.aside = Some(Spool::new().map_err(system("making a temporary file"))?);
     }
     let broken = reading.read_members(reader)?;
-    reading.assemble(found, again, broken, source_bytes)
+    let index = index.map(|index| index.snapshot());
+    reading.assemble(Source { found, again, index, source_bytes }, broken)
 }
 
-type Started = (BlockReader, Compression, Option<Section>);
+/// A stream that is being unpacked.
+struct Started {
+    reader: BlockReader,
+    found: Compression,
+    /// The section, where it can be unpacked a second time.
+    again: Option<Section>,
+    index: Option<IndexInProgress>,
+}
 
-/// Starts unpacking; gives the section again where it can be unpacked a second time.
+/// Starts unpacking.
 fn start(opening: &Opening<'_>, input: Input) -> io::Result<Started> {
-    let counter = Arc::clone(&opening.progress.stream().read_bytes);
+    let count = Arc::clone(&opening.progress.stream().read_bytes);
     let threads = opening.options.threads;
-    let (stream, found, again): (Box<dyn Read + Send>, _, _) = match input {
-        Input::Compressed(section, found) => {
-            let counted = CountingReader::new(section.buffered(), Arc::clone(&counter));
-            (compression::decoder(counted, found, threads)?, found, Some(section))
-        }
+    let (found, again, whole): (_, _, Box<dyn Read + Send>) = match input {
+        Input::Compressed(section, found) => (found, Some(section.clone()), Box::new(section.reader())),
         Input::Pipe(mut pipe) => {
             let mut magic = Vec::new();
             pipe.by_ref().take(compression::MAGIC_BYTES as u64).read_to_end(&mut magic)?;
@@ -100,13 +116,13 @@ fn start(opening: &Opening<'_>, input: Input) -> io::Result<Started> {
                 return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "is empty"));
             }
             let found = compression::detect(&magic).unwrap_or_default();
-            let whole = BufReader::with_capacity(128 << 10, io::Cursor::new(magic).chain(pipe));
-            let whole = CountingReader::new(whole, Arc::clone(&counter));
-            (compression::decoder(whole, found, threads)?, found, None)
+            (found, None, Box::new(io::Cursor::new(magic).chain(pipe)))
         }
     };
-    let reader = BlockReader::spawn(stream, counter, opening.options.unpack_limit, opening.cancel().clone())?;
-    Ok((reader, found, again))
+    let access = if again.is_some() { opening.access() } else { compression::Access::Beginning };
+    let (stream, index) = compression::counted_decoder(whole, found, threads, Arc::clone(&count), access)?;
+    let reader = BlockReader::spawn(stream, count, opening.options.unpack_limit, opening.cancel().clone())?;
+    Ok(Started { reader, found, again, index })
 }
 
 impl Reading<'_> {
@@ -235,14 +251,9 @@ impl Reading<'_> {
     }
 
     /// Finds the image among what came by, and builds its tree.
-    fn assemble(
-        mut self,
-        found: Compression,
-        again: Option<Section>,
-        broken: Option<TarError>,
-        source_bytes: Option<u64>,
-    ) -> Result<Opened, OpenError> {
+    fn assemble(mut self, source: Source, broken: Option<TarError>) -> Result<Opened, OpenError> {
         let opening = self.opening;
+        let found = source.found;
         let result = read_layout(&self.members, &opening.request(), true);
         let mut layout = match (broken, result) {
             (Some(error), Err(SourceError::NotAnImage(_) | SourceError::Missing { .. })) => {
@@ -255,11 +266,14 @@ impl Reading<'_> {
             }
             (None, Ok(layout)) => layout,
         };
+        if let Some(oddity) = source.index.as_ref().and_then(trailing_oddity) {
+            layout.warn(oddity);
+        }
         layout.identity.source_compression = Some(found);
         opening.progress.identified(&layout);
         let mut tree = TreeBuilder::new();
-        let read = self.read_layers(&layout, &mut tree, found, again.as_ref())?;
-        finish(opening, layout, tree, read, source_bytes)
+        let read = self.read_layers(&layout, &mut tree, &source)?;
+        finish(opening, layout, tree, read, source.source_bytes)
     }
 
     /// The error of a stream that broke off before it had all that the image needs.
@@ -280,8 +294,7 @@ impl Reading<'_> {
         &mut self,
         layout: &Layout,
         tree: &mut TreeBuilder,
-        found: Compression,
-        again: Option<&Section>,
+        source: &Source,
     ) -> Result<Vec<ReadLayer>, OpenError> {
         let opening = self.opening;
         let limit = |limit| OpenError::Limit { reference: opening.reference.text.clone(), limit };
@@ -299,7 +312,7 @@ impl Reading<'_> {
                         streamed.batches = Vec::new();
                     }
                     let streamed = &self.layers[index];
-                    read.push(self.streamed_layer(streamed, found, again));
+                    read.push(self.streamed_layer(streamed, source));
                 }
                 None => read.push(self.aside_layer(number, layout, tree)?),
             }
@@ -307,17 +320,22 @@ impl Reading<'_> {
         Ok(read)
     }
 
-    fn streamed_layer(&self, streamed: &StreamedLayer, found: Compression, again: Option<&Section>) -> ReadLayer {
+    fn streamed_layer(&self, streamed: &StreamedLayer, source: &Source) -> ReadLayer {
         let (start, length) = (streamed.start, streamed.scan.unpacked_bytes);
         let kept = self.aside.as_ref().filter(|_| self.keep_layers).and_then(|spool| spool.section(start, length));
-        let store = match (kept, again) {
+        let store = match (kept, &source.again) {
             (Some(section), _) => LayerStore::Plain(section),
-            (None, Some(section)) if !self.keep_layers => {
-                LayerStore::Packed { section: section.clone(), compression: found, start, length }
-            }
+            (None, Some(section)) if !self.keep_layers => LayerStore::Packed {
+                section: section.clone(),
+                compression: source.found,
+                start,
+                length,
+                index: source.index.clone(),
+            },
             _ => LayerStore::Gone,
         };
-        let stored = if found == Compression::None { Stored::Exactly(length) } else { Stored::Share(streamed.share) };
+        let plain = source.found == Compression::None;
+        let stored = if plain { Stored::Exactly(length) } else { Stored::Share(streamed.share) };
         ReadLayer { scan: streamed.scan.clone(), stored, store }
     }
 
@@ -350,7 +368,8 @@ impl Reading<'_> {
         };
         let length = scan.unpacked_bytes;
         let stored = Stored::Exactly(section.length());
-        let store = LayerStore::Packed { section, compression: scan.compression, start: 0, length };
+        let (compression, index) = (scan.compression, scan.gzip_index.clone());
+        let store = LayerStore::Packed { section, compression, start: 0, length, index };
         Ok(ReadLayer { scan, stored, store })
     }
 }

@@ -2,6 +2,7 @@ use std::io::{self, Write};
 
 use crate::analysis::{Assessment, LargestDirectory, LargestFile, assess, largest};
 use crate::image::Image;
+use crate::packages::Inventory;
 
 /// The form of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -54,6 +55,8 @@ pub struct Inspection<'a> {
     pub largest_files: Vec<LargestFile>,
     /// Of the stacked image, the largest first.
     pub largest_directories: Vec<LargestDirectory>,
+    /// Packages of the databases in the image; `None` where nobody looked.
+    pub packages: Option<&'a Inventory>,
     pub(super) options: InspectOptions,
 }
 
@@ -62,7 +65,13 @@ impl<'a> Inspection<'a> {
     #[must_use]
     pub fn new(image: &'a Image, options: InspectOptions) -> Self {
         let (largest_files, largest_directories) = largest(image, options.largest);
-        Self { image, assessment: assess(image), largest_files, largest_directories, options }
+        Self { image, assessment: assess(image), largest_files, largest_directories, packages: None, options }
+    }
+
+    /// Adds the packages that were found.
+    #[must_use]
+    pub fn with_packages(self, packages: &'a Inventory) -> Self {
+        Self { packages: Some(packages), ..self }
     }
 
     /// Writes the report, ending with a line feed.

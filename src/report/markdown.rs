@@ -25,6 +25,8 @@ pub(super) fn write(inspection: &Inspection<'_>, out: &mut dyn Write) -> io::Res
         writeln!(out, "\n### Waste\n")?;
         sections::waste(inspection, code).write_markdown(out)?;
         left_out(assessment.wasted.len(), inspection.options.waste, out)?;
+        writeln!(out)?;
+        sections::remedies(inspection).iter().try_for_each(|remedy| writeln!(out, "- {remedy}"))?;
     }
     if !assessment.removed_directories.is_empty() {
         writeln!(out, "\n### Removed directories, still shipped\n")?;
@@ -36,6 +38,13 @@ pub(super) fn write(inspection: &Inspection<'_>, out: &mut dyn Write) -> io::Res
         sections::largest_files(inspection, code).write_markdown(out)?;
         writeln!(out)?;
         sections::largest_directories(inspection, code).write_markdown(out)?;
+        writeln!(out, "\n</details>")?;
+    }
+    if let Some(packages) = inspection.packages.filter(|found| !found.packages.packages().is_empty()) {
+        let count = packages.packages.packages().len();
+        writeln!(out, "\n<details><summary>Packages ({count})</summary>\n")?;
+        sections::packages(packages, inspection.options.waste, code).write_markdown(out)?;
+        left_out(count, inspection.options.waste, out)?;
         writeln!(out, "\n</details>")?;
     }
     let config = sections::config(image);

@@ -1,10 +1,13 @@
 //! The tables that the text and the Markdown report share.
 
+use std::collections::BTreeSet;
+
 use super::Inspection;
 use super::names::{bytes_and_exact, grouped, layer_command, one_line, percent, shortened};
 use super::table::{Align::Left, Align::Right, Table};
-use crate::analysis::{Waste, explain};
-use crate::image::{Image, LayerIndex, NodeId, Warning, display_bytes, display_name};
+use crate::analysis::{Cause, Waste, explain};
+use crate::image::{Image, Layer, LayerIndex, Measured, NodeId, Warning, display_bytes, display_name};
+use crate::packages::{Inventory, PackageIndex};
 
 /// How text that comes from an image is put into a cell.
 pub(super) type Quote = fn(&str) -> String;
@@ -55,7 +58,7 @@ pub(super) fn figures(inspection: &Inspection<'_>) -> Vec<(&'static str, String)
     let hidden = figures.file_bytes.saturating_sub(figures.visible_file_bytes);
     let mut lines = vec![
         ("Unpacked", format!("{} in {layers}, {} entries", bytes_and_exact(figures.unpacked_bytes), grouped(entries))),
-        ("Compressed", figures.compressed_bytes.map_or("unknown".into(), bytes_and_exact)),
+        ("Compressed", compressed(image)),
         (
             "Files",
             format!(
@@ -74,6 +77,23 @@ pub(super) fn figures(inspection: &Inspection<'_>) -> Vec<(&'static str, String)
         ));
     }
     lines
+}
+
+fn compressed(image: &Image) -> String {
+    let Some(bytes) = image.compressed_bytes() else {
+        return "unknown".into();
+    };
+    let is_share = |layer: &Layer| matches!(layer.compressed_bytes, Some(Measured::Share(_)));
+    if image.layers.iter().any(is_share) {
+        return format!("~{}, the layers' share of a compressed archive", display_bytes(bytes));
+    }
+    bytes_and_exact(bytes)
+}
+
+/// `34 kB`, `~34 kB` where only a share is known.
+fn measured(measured: Measured) -> String {
+    let about = if matches!(measured, Measured::Share(_)) { "~" } else { "" };
+    format!("{about}{}", display_bytes(measured.bytes()))
 }
 
 fn wasted(inspection: &Inspection<'_>) -> String {
@@ -106,7 +126,7 @@ pub(super) fn layers(image: &Image, quote: Quote) -> Table<10> {
             index.to_string(),
             layer.diff_id.as_ref().map_or("unknown".into(), |digest| digest.short().to_owned()),
             display_bytes(layer.unpacked_bytes),
-            layer.compressed_bytes.map_or("unknown".into(), |measured| display_bytes(measured.bytes())),
+            layer.compressed_bytes.map_or("unknown".into(), measured),
             display_bytes(layer.file_bytes),
             layer.entries.to_string(),
             summary.added.to_string(),
@@ -119,16 +139,10 @@ pub(super) fn layers(image: &Image, quote: Quote) -> Table<10> {
 }
 
 /// The most wasting paths.
-pub(super) fn waste(inspection: &Inspection<'_>, quote: Quote) -> Table<6> {
+pub(super) fn waste(inspection: &Inspection<'_>, quote: Quote) -> Table<5> {
     let image = inspection.image;
-    let mut table = Table::new([
-        ("wasted", Right),
-        ("count", Right),
-        ("in layers", Left),
-        ("cause", Left),
-        ("path", Left),
-        ("what saves it", Left),
-    ]);
+    let mut table =
+        Table::new([("wasted", Right), ("count", Right), ("in layers", Left), ("cause", Left), ("path", Left)]);
     for &wasted in inspection.assessment.wasted.iter().take(inspection.options.waste) {
         let waste = explain(image, wasted);
         table.row([
@@ -137,10 +151,16 @@ pub(super) fn waste(inspection: &Inspection<'_>, quote: Quote) -> Table<6> {
             layers_of(&waste),
             waste.cause.describe().into(),
             quote(&path(image, waste.node)),
-            waste.cause.remedy().describe().into(),
         ]);
     }
     table
+}
+
+/// What would save the bytes, a sentence for each cause among the paths shown.
+pub(super) fn remedies(inspection: &Inspection<'_>) -> Vec<String> {
+    let shown = inspection.assessment.wasted.iter().take(inspection.options.waste);
+    let causes: BTreeSet<Cause> = shown.map(|&wasted| explain(inspection.image, wasted).cause).collect();
+    causes.into_iter().map(|cause| format!("{}: {}", cause.describe(), cause.remedy().describe())).collect()
 }
 
 /// `0 3 -5`: copies in layers 0 and 3, removed in layer 5.
@@ -184,6 +204,34 @@ pub(super) fn largest_directories(inspection: &Inspection<'_>, quote: Quote) -> 
             display_bytes(totals.bytes),
             totals.entries.to_string(),
             quote(&path(inspection.image, directory.node)),
+        ]);
+    }
+    table
+}
+
+/// The packages that take most, largest first.
+pub(super) fn packages(inventory: &Inventory, limit: usize, quote: Quote) -> Table<6> {
+    let columns = [
+        ("installed", Right),
+        ("files", Right),
+        ("layer", Right),
+        ("type", Left),
+        ("package", Left),
+        ("version", Left),
+    ];
+    let mut indices: Vec<PackageIndex> = inventory.packages.indices().collect();
+    indices.sort_by_key(|&index| std::cmp::Reverse(inventory.installed_bytes(index)));
+    let mut table = Table::new(columns);
+    for index in indices.into_iter().take(limit) {
+        let package = inventory.packages.get(index);
+        let owned = inventory.ownership.of(index);
+        table.row([
+            display_bytes(inventory.installed_bytes(index)),
+            owned.file_count().to_string(),
+            owned.layer.map(|layer| layer.0.to_string()).unwrap_or_default(),
+            package.kind.as_str().to_owned(),
+            quote(&one_line(&package.name)),
+            quote(&one_line(&package.version)),
         ]);
     }
     table

@@ -22,6 +22,7 @@ pub(super) fn write(inspection: &Inspection<'_>, out: &mut dyn Write) -> io::Res
     if !assessment.wasted.is_empty() {
         heading(&shown("Waste: paths that are there more than once", assessment.wasted.len(), inspection), out)?;
         sections::waste(inspection, quote).write_text(out)?;
+        sections::remedies(inspection).iter().try_for_each(|remedy| writeln!(out, "  → {remedy}"))?;
     }
     if !assessment.removed_directories.is_empty() {
         let count = assessment.removed_directories.len();
@@ -33,6 +34,11 @@ pub(super) fn write(inspection: &Inspection<'_>, out: &mut dyn Write) -> io::Res
         sections::largest_files(inspection, quote).write_text(out)?;
         heading("Largest directories, with all below them", out)?;
         sections::largest_directories(inspection, quote).write_text(out)?;
+    }
+    if let Some(packages) = inspection.packages.filter(|found| !found.packages.packages().is_empty()) {
+        let count = packages.packages.packages().len();
+        heading(&shown("Packages, largest first", count, inspection), out)?;
+        sections::packages(packages, inspection.options.waste, quote).write_text(out)?;
     }
     let config = sections::config(image);
     if !config.is_empty() {

@@ -1,7 +1,11 @@
 //! What a stream is compressed with, by its first bytes, and the decoders for it.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, BufReader, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::CountingReader;
+use super::gzip_index::{CheckpointPlan, GzipReader, IndexInProgress};
 use crate::image::Compression;
 
 /// Bytes of the beginning of a stream that [`detect`] looks at.
@@ -51,7 +55,7 @@ pub fn decoder(
 ) -> io::Result<Box<dyn Read + Send>> {
     Ok(match compression {
         Compression::None => Box::new(input),
-        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(input)),
+        Compression::Gzip => Box::new(GzipReader::new(input)),
         Compression::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?;
             decoder.window_log_max(ZSTD_WINDOW_LOG)?;
@@ -60,6 +64,57 @@ pub fn decoder(
         Compression::Xz => Box::new(XzStreams::new(input, threads)?),
         Compression::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(input)),
     })
+}
+
+/// Where a stream can be unpacked from later on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Access {
+    /// From its beginning only.
+    #[default]
+    Beginning,
+    /// From many places, where the format allows it.
+    Anywhere,
+}
+
+/// A decoder of all of `input` that adds the compressed bytes it has used up to `count`. Of a gzip stream it records
+/// where unpacking can begin, and what follows its last member.
+///
+/// # Errors
+/// When a decoder cannot be set up.
+pub fn counted_decoder(
+    input: impl Read + Send + 'static,
+    compression: Compression,
+    threads: usize,
+    count: Arc<AtomicU64>,
+    access: Access,
+) -> io::Result<(Box<dyn Read + Send>, Option<IndexInProgress>)> {
+    if compression == Compression::Gzip {
+        let spacing = match access {
+            Access::Beginning => u64::MAX,
+            Access::Anywhere => CheckpointPlan::default().spacing,
+        };
+        let (reader, index) = GzipReader::recording(input, CheckpointPlan { spacing, ..CheckpointPlan::default() });
+        return Ok((Box::new(CountedGzip { reader, count, counted: 0 }), Some(index)));
+    }
+    let buffered = BufReader::with_capacity(128 << 10, input);
+    Ok((decoder(CountingReader::new(buffered, count), compression, threads)?, None))
+}
+
+/// Counts what the decoder has used up, not what it has buffered.
+struct CountedGzip<R> {
+    reader: GzipReader<R>,
+    count: Arc<AtomicU64>,
+    counted: u64,
+}
+
+impl<R: Read> Read for CountedGzip<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let result = self.reader.read(buffer);
+        let used = self.reader.compressed_offset();
+        self.count.fetch_add(used.saturating_sub(self.counted), Ordering::Relaxed);
+        self.counted = used;
+        result
+    }
 }
 
 /// Several .xz streams in a row, with the padding that the format allows between them (.xz 1.2.0 section 2.2).

@@ -1,8 +1,10 @@
-use std::io::{self, BufReader};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::tar::{SectionInput, TarError, TarInput, TarWalker, normalize};
+use super::compression::Access;
+use super::gzip_index::{GzipIndex, Trailing};
+use super::tar::{Member, SectionInput, TarError, TarInput, TarWalker, normalize};
 use super::{BlockReader, Cancel, CountingReader, HashingReader, Part, Section, UnpackLimit, compression};
 use crate::image::{Compression, ContentHash, EntryBatch, Kind};
 
@@ -34,6 +36,28 @@ pub struct LayerScan {
     pub oddities: Vec<String>,
     /// Why it could not be read to its end.
     pub failure: Option<TarError>,
+    /// Where a gzip blob can be unpacked from, where that was asked for.
+    pub gzip_index: Option<GzipIndex>,
+    /// Content of files that were wanted, in the order of the entries.
+    pub captured: Vec<Captured>,
+}
+
+/// A small file whose content was wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Captured {
+    /// Its path below the root.
+    pub path: Vec<u8>,
+    /// All of its content.
+    pub content: Vec<u8>,
+}
+
+/// Which files' content is wanted, told by their paths below the root.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// Whether a path's content is wanted.
+    pub is_wanted: fn(&[u8]) -> bool,
+    /// Bytes that one file may have, and of all files in a layer together.
+    pub most_bytes: u64,
 }
 
 /// How layers are read.
@@ -45,6 +69,10 @@ pub struct LayerOptions {
     pub limit: UnpackLimit,
     /// Threads that one decoder may use.
     pub decoder_threads: usize,
+    /// Where the layer can be unpacked from later on.
+    pub access: Access,
+    /// Files whose content is wanted.
+    pub wanted: Option<Wanted>,
     /// Asks to stop.
     pub cancel: Cancel,
 }
@@ -73,20 +101,20 @@ pub fn scan_section(
     if found == Compression::None && !options.whole {
         return scan_headers(section, options, progress, sink);
     }
+    let count = Arc::clone(&progress.read_bytes);
     let plain = found == Compression::None;
-    let (input, blob_digest): (Box<dyn io::Read + Send>, _) = if plain {
-        (Box::new(CountingReader::new(section.buffered(), Arc::clone(&progress.read_bytes))), None)
+    let (input, index, blob_digest): (Box<dyn io::Read + Send>, _, _) = if plain {
+        (Box::new(CountingReader::new(section.buffered(), Arc::clone(&count))), None, None)
     } else {
         let (hashing, blob_digest) = HashingReader::new(section.reader());
-        let buffered = BufReader::with_capacity(128 << 10, hashing);
-        let counted = CountingReader::new(buffered, Arc::clone(&progress.read_bytes));
-        (compression::decoder(counted, found, options.decoder_threads)?, Some(blob_digest))
+        let threads = options.decoder_threads;
+        let (input, index) = compression::counted_decoder(hashing, found, threads, Arc::clone(&count), options.access)?;
+        (input, index, Some(blob_digest))
     };
-    let compressed = Arc::clone(&progress.read_bytes);
-    let mut reader = BlockReader::spawn(input, compressed, options.limit, options.cancel.clone())?;
+    let mut reader = BlockReader::spawn(input, count, options.limit, options.cancel.clone())?;
     let mut part = Part::new(&mut reader, u64::MAX, true, options.cancel.clone());
     if let Some(tee) = tee
-        && !plain
+        && needs_tee(found)
     {
         part.watch(tee);
     }
@@ -97,7 +125,28 @@ pub fn scan_section(
         Some(receiver) => receiver.recv().ok(),
         None => scan.diff_id,
     };
+    if let Some(index) = index.map(|index| index.snapshot()) {
+        scan.oddities.extend(trailing_oddity(&index));
+        scan.gzip_index = Some(index).filter(|_| options.access == Access::Anywhere);
+    }
     Ok(scan)
+}
+
+/// Whether the unpacked bytes of a blob have to be kept for anything to be read from its middle later.
+#[must_use]
+pub fn needs_tee(found: Compression) -> bool {
+    !matches!(found, Compression::None | Compression::Gzip)
+}
+
+/// What gzip(1) would warn of: something behind the last member that is no padding.
+#[must_use]
+pub fn trailing_oddity(index: &GzipIndex) -> Option<String> {
+    match index.trailing() {
+        Trailing::Garbage { compressed_offset } => Some(format!(
+            "behind the gzip stream, at offset {compressed_offset}, follows something else; it is not read"
+        )),
+        Trailing::Nothing | Trailing::Zeros => None,
+    }
 }
 
 /// Reads a layer of an unpacked stream to its end, with digest and identities of content.
@@ -151,6 +200,7 @@ fn collect<I: TarInput>(
     let mut batch = EntryBatch::default();
     let mut path = Vec::new();
     let mut climbs = 0u64;
+    let mut captured_bytes = 0u64;
     scan.failure = loop {
         match walker.advance() {
             Ok(true) => {}
@@ -158,9 +208,16 @@ fn collect<I: TarInput>(
             Err(error) => break Some(error),
         }
         scan.entries += 1;
-        let failure = if walker.content_comes_by() { read_identity(walker) } else { None };
+        climbs += u64::from(normalize(&walker.member().path, &mut path).climbs);
+        let wanted = options.wanted.filter(|wanted| wants(wanted, walker.member(), &path, &captured_bytes));
+        let mut content = wanted.map(|_| Vec::new());
+        let needed = walker.content_comes_by() || wanted.is_some();
+        let failure = if needed { read_content(walker, content.as_mut()) } else { None };
+        if let Some(content) = content.filter(|_| failure.is_none()) {
+            captured_bytes += content.len() as u64;
+            scan.captured.push(Captured { path: path.clone(), content });
+        }
         let member = walker.member_mut();
-        climbs += u64::from(normalize(&member.path, &mut path).climbs);
         let fields = std::mem::replace(&mut member.fields, crate::image::EntryFields::new(Kind::File));
         scan.file_bytes = scan.file_bytes.saturating_add(fields.bytes);
         batch.push(&path, &member.link, fields);
@@ -186,9 +243,16 @@ fn collect<I: TarInput>(
     Ok(scan)
 }
 
-/// Puts the identity of a file's content into its fields as the content comes by. A sparse file has none: what is
-/// stored of it is not what it contains.
-fn read_identity<I: TarInput>(walker: &mut TarWalker<I>) -> Option<TarError> {
+fn wants(wanted: &Wanted, member: &Member, path: &[u8], captured_bytes: &u64) -> bool {
+    member.fields.kind == Kind::File
+        && member.fields.sparse.is_none()
+        && captured_bytes.saturating_add(member.stored_bytes) <= wanted.most_bytes
+        && (wanted.is_wanted)(path)
+}
+
+/// Reads a file's content: puts its identity into the fields, and the bytes into `capture`. A sparse file has no
+/// identity: what is stored of it is not what it contains.
+fn read_content<I: TarInput>(walker: &mut TarWalker<I>, mut capture: Option<&mut Vec<u8>>) -> Option<TarError> {
     let member = walker.member();
     if member.fields.kind != Kind::File || member.fields.sparse.is_some() || member.stored_bytes == 0 {
         return None;
@@ -196,6 +260,9 @@ fn read_identity<I: TarInput>(walker: &mut TarWalker<I>) -> Option<TarError> {
     let mut hash = blake3::Hasher::new();
     let result = walker.visit_content(&mut |piece| {
         hash.update(piece);
+        if let Some(capture) = &mut capture {
+            capture.extend_from_slice(piece);
+        }
     });
     if let Err(error) = result {
         return Some(error);

@@ -4,14 +4,20 @@
 mod blocks;
 mod cancel;
 pub mod compression;
+pub mod gzip_index;
 mod layer;
 mod part;
+mod range_reader;
 mod read_at;
 pub mod tar;
+pub mod zstd_index;
 
 pub use blocks::{BlockReader, CountingReader, HashingReader, UnpackLimit};
 pub use cancel::{Cancel, is_cancellation};
-pub use layer::{EntrySink, LayerOptions, LayerProgress, LayerScan, Tee, identity_of, scan_part, scan_section};
+pub use layer::{
+    Captured, EntrySink, LayerOptions, LayerProgress, LayerScan, Tee, Wanted, identity_of, needs_tee, scan_part,
+    scan_section, trailing_oddity,
+};
 pub use part::Part;
 pub use read_at::{ReadAt, Section, SectionReader};
 

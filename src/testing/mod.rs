@@ -5,4 +5,4 @@ mod corpus;
 mod lines;
 
 pub(crate) use corpus::{corpus_file, corpus_image};
-pub(crate) use lines::{Layers, image, path};
+pub(crate) use lines::{Layers, image, path, tree};

@@ -168,11 +168,13 @@ pub enum Resolved {
 #[derive(Debug, Clone)]
 pub struct Keymap {
     bindings: HashMap<(Context, Vec<Key>), Option<Action>>,
+    /// The keys of each action as people write them, in the order of the table or of the file.
+    shown: HashMap<(Context, Action), Vec<String>>,
 }
 
 impl Default for Keymap {
     fn default() -> Self {
-        let mut keymap = Self { bindings: HashMap::new() };
+        let mut keymap = Self { bindings: HashMap::new(), shown: HashMap::new() };
         for info in ACTIONS {
             for sequence in info.keys.iter().filter_map(|keys| parse_sequence(keys)) {
                 for &context in info.contexts {
@@ -196,7 +198,19 @@ impl Keymap {
         for length in 1..sequence.len() {
             self.bindings.entry((context, sequence[..length].to_vec())).or_insert(None);
         }
-        self.bindings.insert((context, sequence.to_vec()), Some(action));
+        let text = sequence.iter().map(Key::to_string).collect::<Vec<_>>().join(" ");
+        if let Some(Some(before)) = self.bindings.insert((context, sequence.to_vec()), Some(action))
+            && let Some(keys) = self.shown.get_mut(&(context, before))
+        {
+            keys.retain(|keys| *keys != text);
+        }
+        self.shown.entry((context, action)).or_default().push(text);
+    }
+
+    /// Takes all keys from an action.
+    pub fn unbind(&mut self, action: Action) {
+        self.bindings.retain(|_, bound| *bound != Some(action));
+        self.shown.retain(|(_, shown), _| *shown != action);
     }
 
     /// What the keys typed so far lead to in a context.
@@ -213,14 +227,17 @@ impl Keymap {
         Resolved::Nothing
     }
 
+    /// The keys of an action in a context, for help.
+    #[must_use]
+    pub fn keys(&self, context: Context, action: Action) -> &[String] {
+        let own = self.shown.get(&(context, action)).filter(|keys| !keys.is_empty());
+        own.or_else(|| self.shown.get(&(Context::Everywhere, action))).map_or(&[], Vec::as_slice)
+    }
+
     /// The first key of an action in a context, for the footer.
     #[must_use]
-    pub fn key(&self, context: Context, action: Action) -> Option<&'static str> {
-        let bound = |context: Context, keys: &str| {
-            parse_sequence(keys).is_some_and(|keys| self.bindings.get(&(context, keys)) == Some(&Some(action)))
-        };
-        let info = action.info();
-        info.keys.iter().copied().find(|keys| bound(context, keys) || bound(Context::Everywhere, keys))
+    pub fn key(&self, context: Context, action: Action) -> Option<&str> {
+        self.keys(context, action).first().map(String::as_str)
     }
 }
 

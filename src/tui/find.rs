@@ -1,7 +1,5 @@
 //! Finding paths by a part of their name, over all names at once.
 
-use std::ops::ControlFlow;
-
 use super::node_set::NodeSet;
 use crate::image::{FileTree, NodeId};
 
@@ -26,6 +24,10 @@ impl Needle {
             return None;
         }
         Some(Self { parts, closed, fold: !text.bytes().any(|byte| byte.is_ascii_uppercase()) })
+    }
+
+    fn last(&self) -> &[u8] {
+        self.parts.last().map_or(&[], Vec::as_slice)
     }
 
     /// Whether the path of a node, cut at its end, contains what is looked for.
@@ -54,6 +56,13 @@ impl Needle {
         }
     }
 
+    /// Whether the last part stands at an offset of all names.
+    fn stands_at(&self, arena: &[u8], start: usize) -> bool {
+        let part = self.last();
+        let piece = arena.get(start..start + part.len());
+        piece.is_some_and(|piece| if self.fold { piece.eq_ignore_ascii_case(part) } else { piece == part })
+    }
+
     /// Where the last part stands in a name: its first and last byte's ends.
     pub(super) fn position(&self, name: &[u8]) -> Option<std::ops::Range<usize>> {
         let part = self.parts.last()?;
@@ -72,19 +81,6 @@ pub(super) struct Marks {
 }
 
 impl Marks {
-    /// Searches all names. Takes time by the bytes of all names and the number of hits, not by what is shown.
-    pub(super) fn find(tree: &FileTree, needle: &Needle) -> Self {
-        let mut marks = Self::default();
-        let Some(part) = needle.parts.last() else { return marks };
-        let alone = needle.parts.len() == 1 && !needle.closed;
-        scan(tree, part, needle.fold, |node| {
-            if alone || needle.matches(tree, node) {
-                marks.insert(tree, node);
-            }
-        });
-        marks
-    }
-
     fn insert(&mut self, tree: &FileTree, node: NodeId) {
         if !self.matches.insert(node) {
             return;
@@ -97,34 +93,72 @@ impl Marks {
     }
 }
 
-/// Visits every node whose name contains `part`, once each.
-fn scan(tree: &FileTree, part: &[u8], fold: bool, mut visit: impl FnMut(NodeId)) {
-    let arena = tree.name_arena();
-    let (anchor, anchor_at) = rarest(arena, part);
-    let mut names = Names::new(tree);
-    let mut from = anchor_at;
-    while let Some(found) = next_anchor(arena, from, anchor, fold) {
-        from = found + 1;
-        let start = found - anchor_at;
-        let Some(piece) = arena.get(start..start + part.len()) else { break };
-        if !(if fold { piece.eq_ignore_ascii_case(part) } else { piece == part }) {
-            continue;
-        }
-        let ControlFlow::Continue((node, end)) = names.advance_to(start) else { break };
-        if start + part.len() <= end {
-            visit(node);
-            from = end.max(from).saturating_add(anchor_at);
-        }
-    }
+/// A search through all names, a part at a time. It takes time by the bytes of all names and the number of hits, not
+/// by what is shown.
+#[derive(Debug)]
+pub(super) struct Finding {
+    pub needle: Needle,
+    pub marks: Marks,
+    /// Offset in the names from which on nothing was looked at yet.
+    from: usize,
+    /// The byte of the last part that is searched for where capitals count for nothing, and its place in the part.
+    anchor: (u8, usize),
 }
 
-fn next_anchor(arena: &[u8], from: usize, anchor: u8, fold: bool) -> Option<usize> {
-    let rest = arena.get(from..)?;
-    let found = match (fold, anchor.is_ascii_alphabetic()) {
-        (true, true) => memchr::memchr2(anchor.to_ascii_lowercase(), anchor.to_ascii_uppercase(), rest),
-        _ => memchr::memchr(anchor, rest),
-    };
-    found.map(|at| from + at)
+impl Finding {
+    pub(super) fn new(tree: &FileTree, needle: Needle) -> Self {
+        let anchor = rarest(tree.name_arena(), needle.last());
+        Self { needle, marks: Marks::default(), from: 0, anchor }
+    }
+
+    /// Looks at names until all were looked at or about `budget` places that might be hits; whether all were.
+    pub(super) fn run(&mut self, tree: &FileTree, budget: usize) -> bool {
+        const BYTES_PER_UNIT: usize = 256;
+        let arena = tree.name_arena();
+        let base = arena.as_ptr() as usize;
+        let begun_at = self.from;
+        let alone = self.needle.parts.len() == 1 && !self.needle.closed;
+        let Some((mut node, range)) = tree.node_at_name(begun_at) else { return true };
+        let mut end = range.end;
+        let mut nodes = tree.node_ids().skip(node.index() + 1);
+        let mut tried = 0;
+        while let Some(start) = self.next_candidate(arena) {
+            tried += 1;
+            if tried + (start - begun_at) / BYTES_PER_UNIT > budget {
+                return false;
+            }
+            self.from = start + 1;
+            if !self.needle.stands_at(arena, start) {
+                continue;
+            }
+            while end <= start {
+                let Some(next) = nodes.next() else { return true };
+                let name = tree.name(next);
+                node = next;
+                end = (name.as_ptr() as usize).saturating_sub(base) + name.len();
+            }
+            // A hit over the end of a name is none.
+            if start + self.needle.last().len() <= end {
+                self.from = end;
+                if alone || self.needle.matches(tree, node) {
+                    self.marks.insert(tree, node);
+                }
+            }
+        }
+        true
+    }
+
+    /// Where the last part may stand next in all names.
+    fn next_candidate(&self, arena: &[u8]) -> Option<usize> {
+        let part = self.needle.last();
+        if !self.needle.fold || !part.iter().any(u8::is_ascii_alphabetic) {
+            return Some(self.from + memchr::memmem::find(arena.get(self.from..)?, part)?);
+        }
+        let (anchor, anchor_at) = self.anchor;
+        let rest = arena.get(self.from + anchor_at..)?;
+        let found = memchr::memchr2(anchor.to_ascii_lowercase(), anchor.to_ascii_uppercase(), rest)?;
+        Some(self.from + found)
+    }
 }
 
 /// The byte of `part` that a sample of all names has the fewest of, and where it stands in `part`.
@@ -141,33 +175,6 @@ fn rarest(arena: &[u8], part: &[u8]) -> (u8, usize) {
     let count = |byte: u8| counts[usize::from(byte.to_ascii_lowercase())];
     let rarest = part.iter().enumerate().min_by_key(|(_, byte)| count(**byte));
     rarest.map_or((0, 0), |(at, &byte)| (byte, at))
-}
-
-/// Walks the names in the order of the arena, hand in hand with the hits.
-struct Names<'a> {
-    tree: &'a FileTree,
-    base: usize,
-    nodes: Box<dyn Iterator<Item = NodeId> + 'a>,
-    current: NodeId,
-    end: usize,
-}
-
-impl<'a> Names<'a> {
-    fn new(tree: &'a FileTree) -> Self {
-        let base = tree.name_arena().as_ptr() as usize;
-        Self { tree, base, nodes: Box::new(tree.node_ids()), current: NodeId::ROOT, end: 0 }
-    }
-
-    /// The node whose name covers `offset`, and where that name ends.
-    fn advance_to(&mut self, offset: usize) -> ControlFlow<(), (NodeId, usize)> {
-        while self.end <= offset {
-            let Some(node) = self.nodes.next() else { return ControlFlow::Break(()) };
-            let name = self.tree.name(node);
-            self.current = node;
-            self.end = (name.as_ptr() as usize).saturating_sub(self.base) + name.len();
-        }
-        ControlFlow::Continue((self.current, self.end))
-    }
 }
 
 #[cfg(test)]
@@ -187,9 +194,16 @@ mod tests {
         builder.finish()
     }
 
+    /// In steps of one hit, so that every resumption is tried.
+    fn find_all(tree: &FileTree, needle: Needle) -> Marks {
+        let mut finding = Finding::new(tree, needle);
+        while !finding.run(tree, 1) {}
+        finding.marks
+    }
+
     fn found(tree: &FileTree, text: &str) -> Vec<String> {
         let Some(needle) = Needle::parse(text) else { return vec!["everything".into()] };
-        let marks = Marks::find(tree, &needle);
+        let marks = find_all(tree, needle);
         let nodes: Vec<NodeId> = tree.node_ids().filter(|&node| marks.matches.contains(node)).collect();
         assert_eq!(marks.count, nodes.len());
         nodes.iter().map(|&node| String::from_utf8(tree.path(node)).unwrap()).collect()
@@ -219,7 +233,7 @@ mod tests {
     #[test]
     fn directories_above_a_hit_are_marked() {
         let tree = tree(&["a/b/hit", "a/c/miss"]);
-        let marks = Marks::find(&tree, &Needle::parse("hit").unwrap());
+        let marks = find_all(&tree, Needle::parse("hit").unwrap());
         let above = |path: &[u8]| marks.above.contains(tree.lookup(path).unwrap());
         assert!(above(b"/a") && above(b"/a/b") && above(b"/"));
         assert!(!above(b"/a/c") && !above(b"/a/b/hit"));
@@ -234,7 +248,7 @@ mod tests {
             let paths: Vec<&str> = names.iter().map(String::as_str).collect();
             let tree = tree(&paths);
             let Some(needle) = Needle::parse(&text) else { return Ok(()) };
-            let marks = Marks::find(&tree, &needle);
+            let marks = find_all(&tree, needle);
             for node in tree.node_ids() {
                 let mut path = String::from_utf8(tree.path(node)).unwrap();
                 let mut wanted = text.clone();

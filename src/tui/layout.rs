@@ -28,6 +28,12 @@ pub(super) const SMALLEST: (u16, u16) = (30, 8);
 /// Under this many columns the panes stand one above the other.
 const LANDSCAPE: u16 = 84;
 
+/// With fewer rows than this, one pane is all there is room for.
+const ROOM_FOR_TWO: u16 = 9;
+
+/// Title, column heads, a row and breadcrumbs.
+const ROOM_FOR_A_ROW: u16 = 4;
+
 /// Where everything is. What is not shown has no height.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Areas {
@@ -63,7 +69,7 @@ pub(super) fn arrange(arrangement: &Arrangement) -> Areas {
     let body = Rect::new(0, 1, width, height - 2);
     let mut areas =
         Areas { header: Rect::new(0, 0, width, 1), status: Rect::new(0, height - 1, width, 1), ..Areas::default() };
-    if arrangement.zoomed {
+    if arrangement.zoomed || body.height < ROOM_FOR_TWO {
         *areas.pane_mut(arrangement.focus) = body;
     } else if width >= LANDSCAPE {
         side_by_side(&mut areas, body, arrangement);
@@ -96,6 +102,7 @@ fn stacked(areas: &mut Areas, body: Rect, arrangement: &Arrangement) {
     };
     // Where there is no room for all three, details stand in for the layers while they are looked at.
     let layers = if !room_for_details && details > 0 { 0 } else { layers };
+    let layers = layers.min(body.height.saturating_sub(details + ROOM_FOR_A_ROW));
     let tree = body.height - layers - details;
     areas.layers = Rect { height: layers, ..body };
     areas.tree = Rect { y: body.y + layers, height: tree, ..body };

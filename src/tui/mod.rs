@@ -21,9 +21,11 @@ mod prompt;
 mod rows;
 mod run;
 mod session;
+mod settings;
 mod state;
 mod terminal;
 mod theme;
+mod themes;
 mod tree_view;
 mod update;
 mod walk;
@@ -32,11 +34,13 @@ mod walk;
 mod tests;
 
 pub use action::{ACTIONS, Action, ActionInfo, Context, Keymap, Resolved};
+pub use draw::draw;
 pub use input::{Key, KeyCode, Mouse, MouseAction};
 pub use message::{
     Choice, Effect, Identified, LayerOutline, LayerProgress, Message, Opened, Opening, Options, Overview, Progress,
     Report, Start, Transfer,
 };
 pub use run::{Ended, run};
+pub use settings::{Settings, SettingsError};
 pub use state::State;
 pub use update::update;

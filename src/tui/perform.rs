@@ -8,7 +8,7 @@ use super::prompt::{Prompt, Purpose};
 use super::rows::Hidden;
 use super::session::{LayerChoice, Session};
 use super::state::{Screen, State};
-use super::update::{apply_prompt, back, find, name_of_selection, open_choice};
+use super::update::{apply_prompt, back, name_of_selection, open_choice};
 use super::walk::{Direction, Goal};
 use crate::image::SortKey;
 
@@ -89,7 +89,10 @@ fn accept_prompt(state: &mut State, effects: &mut Vec<Effect>) {
                 state.inform(format!("Nothing is called «{}»", prompt.text));
             }
         }
-        _ => {}
+        Screen::Session(session) => {
+            session.with_tree(|view, _| view.stay());
+        }
+        Screen::Failed { .. } => {}
     }
 }
 
@@ -269,12 +272,9 @@ fn toggle_hidden(action: Action) -> Option<(Hidden, &'static str)> {
 fn jump(session: &mut Session, direction: Direction) -> Option<String> {
     if session.search.is_none() {
         // Without a search of its own, the jump goes by the filter.
-        let text = session.opened.as_ref()?.tree.filter.as_ref().map(|filter| filter.text.clone());
-        let Some(text) = text else { return Some("Nothing to find yet: f asks for a name".to_owned()) };
-        session.set_search(&text);
+        session.search = session.opened.as_ref()?.tree.filter.clone();
     }
-    if find(session, direction) {
-        return None;
-    }
-    session.search.as_ref().map(|search| format!("Nothing in sight is called «{}»", search.text))
+    let Some(search) = &session.search else { return Some("Nothing to find yet: f asks for a name".to_owned()) };
+    let text = search.text.clone();
+    (!session.jump(direction)).then(|| format!("Nothing in sight is called «{text}»"))
 }

@@ -112,13 +112,7 @@ impl Lens<'_> {
     }
 
     /// A child as it is shown, if it is; `below_match` where a directory above matches the filter.
-    pub(super) fn sibling(
-        &self,
-        node: NodeId,
-        floors: Floors,
-        below_match: bool,
-        work: &mut usize,
-    ) -> Option<(Sibling, Seen)> {
+    fn sibling(&self, node: NodeId, floors: Floors, below_match: bool, effort: &mut Effort) -> Option<Sibling> {
         let hit = self.filter.is_some_and(|marks| marks.matches.contains(node));
         if let Some(marks) = self.filter
             && !hit
@@ -127,16 +121,16 @@ impl Lens<'_> {
         {
             return None;
         }
-        *work += 1;
+        effort.work += 1;
         let seen = self.see(node, floors)?;
         let wanted = self.filter.is_none() || hit || below_match;
         let mut flags = RowFlags::empty();
         if seen.is_directory {
             flags |= RowFlags::DIRECTORY;
             let shown = if wanted {
-                self.shows_directory(node, &seen, work)
+                self.shows_directory(node, &seen, effort)
             } else {
-                self.holds_shown(node, &seen, true, work)
+                self.holds_shown(node, &seen, true, effort)
             };
             if !shown {
                 return None;
@@ -145,10 +139,10 @@ impl Lens<'_> {
             return None;
         }
         flags.set(RowFlags::MATCH, hit);
-        Some((Sibling { key: self.key(&seen), node, flags }, seen))
+        Some(Sibling { key: self.key(&seen), node, flags })
     }
 
-    fn shows_directory(&self, node: NodeId, seen: &Seen, work: &mut usize) -> bool {
+    fn shows_directory(&self, node: NodeId, seen: &Seen, effort: &mut Effort) -> bool {
         if self.hidden.is_empty() {
             return true;
         }
@@ -157,15 +151,18 @@ impl Lens<'_> {
                 let itself = !difference.difference(Difference::CONTENT | Difference::MTIME).is_empty();
                 (itself && !self.hidden.contains(Hidden::MODIFIED))
                     || Hidden::UNMODIFIED.contains(self.hidden)
-                    || self.holds_shown(node, seen, false, work)
+                    || self.holds_shown(node, seen, false, effort)
             }
             change => !self.hidden.intersects(Hidden::of(change)),
         }
     }
 
     /// Whether anything below a directory is shown; with `filtered`, by the filter too.
-    fn holds_shown(&self, node: NodeId, seen: &Seen, filtered: bool, work: &mut usize) -> bool {
-        let mut looked = 0;
+    fn holds_shown(&self, node: NodeId, seen: &Seen, filtered: bool, effort: &mut Effort) -> bool {
+        if effort.holding.contains(node) {
+            return true;
+        }
+        let begun = effort.work;
         let mut stack = vec![(node, seen.floors)];
         while let Some((directory, floors)) = stack.pop() {
             for child in self.tree.children(directory) {
@@ -174,15 +171,16 @@ impl Lens<'_> {
                 if !hit && !marks.is_some_and(|marks| marks.above.contains(child)) {
                     continue;
                 }
-                looked += 1;
-                if looked > Self::LOOK_LIMIT {
-                    *work += looked;
+                effort.work += 1;
+                if effort.work - begun > Self::LOOK_LIMIT {
+                    effort.remember(self.tree, directory, node);
                     return true;
                 }
                 let Some(seen) = self.see(child, floors) else { continue };
                 let container = seen.is_directory && matches!(seen.change, Change::Modified(_));
-                if hit && !container && !self.hidden.intersects(Hidden::of(seen.change)) {
-                    *work += looked;
+                let counts = hit && !container && !self.hidden.intersects(Hidden::of(seen.change));
+                if counts || effort.holding.contains(child) {
+                    effort.remember(self.tree, directory, node);
                     return true;
                 }
                 if seen.is_directory {
@@ -190,7 +188,6 @@ impl Lens<'_> {
                 }
             }
         }
-        *work += looked;
         false
     }
 
@@ -226,13 +223,37 @@ impl Lens<'_> {
     }
 
     /// All shown children of a directory in order.
-    pub(super) fn siblings(&self, parent: NodeId, floors: Floors, below_match: bool) -> Vec<Sibling> {
-        let mut work = 0;
+    pub(super) fn siblings(
+        &self,
+        parent: NodeId,
+        floors: Floors,
+        below_match: bool,
+        effort: &mut Effort,
+    ) -> Vec<Sibling> {
         let children = self.tree.children(parent);
         let mut siblings: Vec<Sibling> =
-            children.filter_map(|child| Some(self.sibling(child, floors, below_match, &mut work)?.0)).collect();
+            children.filter_map(|child| self.sibling(child, floors, below_match, effort)).collect();
         self.sort(&mut siblings);
         siblings
+    }
+}
+
+/// What looking for rows has taken so far, and found out for the rest.
+#[derive(Debug, Default)]
+pub(super) struct Effort {
+    /// Paths looked at.
+    pub work: usize,
+    /// Directories that are known to hold something shown.
+    holding: NodeSet,
+}
+
+impl Effort {
+    /// Remembers that all directories from `directory` up to `top` hold something shown.
+    fn remember(&mut self, tree: &FileTree, directory: NodeId, top: NodeId) {
+        let mut at = Some(directory);
+        while let Some(node) = at.filter(|&node| self.holding.insert(node) && node != top) {
+            at = tree.parent(node);
+        }
     }
 }
 
@@ -240,6 +261,7 @@ impl Lens<'_> {
 #[derive(Debug, Default)]
 pub(super) struct Flattener {
     stack: Vec<Frame>,
+    effort: Effort,
 }
 
 #[derive(Debug)]
@@ -260,68 +282,36 @@ impl Flattener {
     /// Begins with what is in the root directory.
     pub(super) fn whole(lens: &Lens) -> Self {
         let mut flattener = Self::default();
-        flattener.enter(lens, NodeId::ROOT, Floors::default(), 0, 0, false, false);
+        if let Some(seen) = lens.see(NodeId::ROOT, Floors::default()) {
+            flattener.stack.push(Frame { floors: seen.floors, ..Frame::of(NodeId::ROOT) });
+        }
         flattener
     }
 
     /// Begins with what is in the directory of a row; with `open_all`, opens all directories on the way.
     pub(super) fn below(lens: &Lens, row: &Row, open_all: bool) -> Self {
         let mut flattener = Self::default();
-        let Some(parent) = lens.tree.parent(row.node) else { return flattener };
         let mut below_match = false;
-        let mut at = Some(parent);
+        let mut at = Some(row.node);
         while let Some(node) = at.filter(|_| !below_match) {
             below_match = lens.filter.is_some_and(|marks| marks.matches.contains(node));
             at = lens.tree.parent(node);
         }
-        let below_match = below_match || row.flags.contains(RowFlags::MATCH);
         if let Some(seen) = lens.see_alone(row.node) {
-            let (depth, guides) = inner(row.depth, row.guides, row.flags);
-            flattener.push(row.node, seen.floors, depth, guides, below_match, open_all);
+            let (depth, guides) = inner(row);
+            let floors = seen.floors;
+            flattener.stack.push(Frame { floors, depth, guides, below_match, open_all, ..Frame::of(row.node) });
         }
         flattener
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn enter(
-        &mut self,
-        lens: &Lens,
-        node: NodeId,
-        floors: Floors,
-        depth: u16,
-        guides: u64,
-        below_match: bool,
-        open_all: bool,
-    ) {
-        if let Some(seen) = lens.see(node, floors) {
-            self.push(node, seen.floors, depth, guides, below_match, open_all);
-        }
-    }
-
-    fn push(&mut self, node: NodeId, floors: Floors, depth: u16, guides: u64, below_match: bool, open_all: bool) {
-        let siblings = Vec::new();
-        let (looked_at, sorted, next) = (0, false, 0);
-        self.stack.push(Frame {
-            node,
-            depth,
-            guides,
-            floors,
-            below_match,
-            open_all,
-            siblings,
-            looked_at,
-            sorted,
-            next,
-        });
-    }
-
     /// Adds rows until all are there or about `budget` paths were looked at; whether all are there.
     pub(super) fn run(&mut self, lens: &Lens, expansion: &mut Expansion, rows: &mut Vec<Row>, budget: usize) -> bool {
-        let mut work = 0;
-        while work < budget {
+        self.effort.work = 0;
+        while self.effort.work < budget {
             let Some(frame) = self.stack.last_mut() else { return true };
             if !frame.sorted {
-                frame.collect(lens, &mut work, budget);
+                frame.collect(lens, &mut self.effort, budget);
                 continue;
             }
             let Some(&sibling) = frame.siblings.get(frame.next) else {
@@ -329,7 +319,7 @@ impl Flattener {
                 continue;
             };
             frame.next += 1;
-            work += 1;
+            self.effort.work += 1;
             let mut row = Row { guides: frame.guides, node: sibling.node, depth: frame.depth, flags: sibling.flags };
             if !row.flags.contains(RowFlags::DIRECTORY) {
                 rows.push(row);
@@ -340,10 +330,13 @@ impl Flattener {
             }
             if expansion.is_open(row.node, lens.filter) {
                 row.flags |= RowFlags::EXPANDED;
-                let (depth, guides) = inner(row.depth, row.guides, row.flags);
+                let (depth, guides) = inner(&row);
                 let below_match = frame.below_match || row.flags.contains(RowFlags::MATCH);
-                let (floors, open_all) = (frame.floors, frame.open_all);
-                self.enter(lens, row.node, floors, depth, guides, below_match, open_all);
+                let open_all = frame.open_all;
+                if let Some(seen) = lens.see(row.node, frame.floors) {
+                    let floors = seen.floors;
+                    self.stack.push(Frame { floors, depth, guides, below_match, open_all, ..Frame::of(row.node) });
+                }
             }
             rows.push(row);
         }
@@ -352,20 +345,36 @@ impl Flattener {
 }
 
 /// Depth and guides of what lies in a row's directory.
-fn inner(depth: u16, guides: u64, flags: RowFlags) -> (u16, u64) {
-    let continues = !flags.contains(RowFlags::LAST) && depth < 64;
-    (depth.saturating_add(1), if continues { guides | 1 << depth } else { guides })
+fn inner(row: &Row) -> (u16, u64) {
+    let continues = !row.flags.contains(RowFlags::LAST) && row.depth < 64;
+    (row.depth.saturating_add(1), if continues { row.guides | 1 << row.depth } else { row.guides })
 }
 
 impl Frame {
-    fn collect(&mut self, lens: &Lens, work: &mut usize, budget: usize) {
+    /// Of a directory at the top, nothing looked at yet.
+    fn of(node: NodeId) -> Self {
+        Self {
+            node,
+            depth: 0,
+            guides: 0,
+            floors: Floors::default(),
+            below_match: false,
+            open_all: false,
+            siblings: Vec::new(),
+            looked_at: 0,
+            sorted: false,
+            next: 0,
+        }
+    }
+
+    fn collect(&mut self, lens: &Lens, effort: &mut Effort, budget: usize) {
         for child in lens.tree.children(self.node).skip(self.looked_at) {
-            if *work >= budget {
+            if effort.work >= budget {
                 return;
             }
             self.looked_at += 1;
-            *work += 1;
-            if let Some((sibling, _)) = lens.sibling(child, self.floors, self.below_match, work) {
+            effort.work += 1;
+            if let Some(sibling) = lens.sibling(child, self.floors, self.below_match, effort) {
                 self.siblings.push(sibling);
             }
         }

@@ -4,6 +4,7 @@ use anyhow::Context as _;
 use crossbeam_channel::{Receiver, bounded, never, select_biased, unbounded};
 
 use super::message::{Effect, Message, Options, Report, Start};
+use super::settings::Settings;
 use super::state::{Level, Notice, State};
 use super::terminal::{Terminal, TerminalEvent, read_events, read_signals, restore_on_panic};
 use super::update::update;
@@ -44,13 +45,14 @@ pub fn run(
     effects: impl FnMut(Effect),
     start: Start,
     options: Options,
+    settings: Settings,
 ) -> anyhow::Result<Ended> {
     let (sender, events) = bounded(256);
     let (panics, panicked) = unbounded();
     restore_on_panic(std::thread::current().id(), panics);
-    let terminal = Terminal::enter(options.mouse).context("the terminal cannot be taken over")?;
+    let terminal = Terminal::enter(options.mouse && settings.mouse).context("the terminal cannot be taken over")?;
     let size = terminal.size()?;
-    let mut runner = Runner { terminal, state: State::new(start, options, size), effects };
+    let mut runner = Runner { terminal, state: State::with_settings(start, options, size, settings), effects };
     runner.draw()?;
     read_signals(sender.clone())?;
     read_events(sender)?;

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use super::find::{Marks, Needle};
+use super::find::{Finding, Needle};
 use super::layout::{Areas, Arrangement, Pane, arrange};
 use super::list::ListCursor;
 use super::message::{Identified, LayerOutline, Opened, Opening, Overview, Progress};
-use super::tree_view::TreeView;
-use crate::image::{Baseline, DigestCheck, Image, Layer, LayerIndex, Scope};
+use super::prompt::Purpose;
+use super::settings::View;
+use super::tree_view::{Filter, TreeView};
+use super::walk::{Direction, Goal};
+use crate::image::{Baseline, DigestCheck, Image, Layer, LayerIndex, Scope, SortKey};
 
 /// What is selected in the list of layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,19 +44,23 @@ pub(super) struct Preferences {
     pub share: u16,
 }
 
-impl Default for Preferences {
-    fn default() -> Self {
-        Self { alone: false, aggregated: false, attributes: true, wrap: true, zoomed: false, share: 40 }
+impl From<View> for Preferences {
+    fn from(view: View) -> Self {
+        let View { alone, aggregated, attributes, wrap, share, .. } = view;
+        Self { alone, aggregated, attributes, wrap, zoomed: false, share }
     }
 }
 
-/// A search term for jumping.
+/// A search that is under way.
 #[derive(Debug)]
-pub(super) struct Search {
+pub(super) struct Underway {
+    pub purpose: Purpose,
     pub text: String,
-    pub needle: Needle,
-    pub marks: Marks,
+    pub finding: Finding,
 }
+
+/// Places that a search looks at in one go before the screen is drawn again.
+const BUDGET: usize = 1 << 16;
 
 /// The state of one image on screen.
 #[derive(Debug)]
@@ -68,11 +75,15 @@ pub(super) struct Session {
     pub layers: ListCursor,
     pub details_offset: usize,
     pub preferences: Preferences,
-    pub search: Option<Search>,
+    /// The order in which the tree is first shown.
+    pub sort: SortKey,
+    /// What jumps go to.
+    pub search: Option<Filter>,
+    pub underway: Option<Underway>,
 }
 
 impl Session {
-    pub(super) fn new(opening: Opening, name: String) -> Self {
+    pub(super) fn new(opening: Opening, name: String, view: View) -> Self {
         Self {
             opening,
             name,
@@ -83,8 +94,10 @@ impl Session {
             focus: Pane::Layers,
             layers: ListCursor::default(),
             details_offset: 0,
-            preferences: Preferences::default(),
+            preferences: view.into(),
+            sort: view.sort,
             search: None,
+            underway: None,
         }
     }
 
@@ -137,7 +150,7 @@ impl Session {
     pub(super) fn open(&mut self, opened: Opened) {
         let Opened { image, overview } = opened;
         let (scope, baseline) = self.scope(&image);
-        let tree = TreeView::new(&image.tree, scope, baseline);
+        let tree = TreeView::new(&image.tree, scope, baseline, self.sort);
         let checks = vec![DigestCheck::NotChecked; image.layers.len()];
         self.opened = Some(Exploration { image, overview, tree, checks });
         self.stopped = false;
@@ -179,16 +192,69 @@ impl Session {
         Some(change(&mut opened.tree, &opened.image.tree))
     }
 
-    pub(super) fn set_search(&mut self, text: &str) -> bool {
-        if self.search.as_ref().is_some_and(|search| search.text == text) {
-            return true;
+    /// Begins to search for a text; what an earlier search was still doing is dropped.
+    pub(super) fn look_for(&mut self, purpose: Purpose, text: &str) {
+        self.underway = None;
+        let Some(opened) = &self.opened else { return };
+        let known = match purpose {
+            Purpose::Filter => &opened.tree.filter,
+            Purpose::Find => &self.search,
+        };
+        if known.as_ref().map_or("", |known| &known.text) == text {
+            return;
         }
-        let Some(opened) = &self.opened else { return false };
-        self.search = Needle::parse(text).map(|needle| {
-            let marks = Marks::find(&opened.image.tree, &needle);
-            Search { text: text.to_owned(), needle, marks }
-        });
-        self.search.is_some()
+        match Needle::parse(text) {
+            Some(needle) => {
+                let finding = Finding::new(&opened.image.tree, needle);
+                self.underway = Some(Underway { purpose, text: text.to_owned(), finding });
+                self.proceed();
+            }
+            None => self.found(purpose, None),
+        }
+    }
+
+    /// Whether [`Self::proceed`] has anything to do.
+    pub(super) fn has_work(&self) -> bool {
+        self.underway.is_some() || self.opened.as_ref().is_some_and(|opened| opened.tree.is_pending())
+    }
+
+    /// Goes on with what was too much for one go.
+    pub(super) fn proceed(&mut self) {
+        let Some(opened) = &mut self.opened else { return };
+        let Some(mut underway) = self.underway.take() else { return opened.tree.proceed(&opened.image.tree) };
+        if !underway.finding.run(&opened.image.tree, BUDGET) {
+            self.underway = Some(underway);
+            return;
+        }
+        let Underway { purpose, text, finding: Finding { needle, marks, .. } } = underway;
+        self.found(purpose, Some(Filter { text, needle, marks }));
+    }
+
+    fn found(&mut self, purpose: Purpose, found: Option<Filter>) {
+        match purpose {
+            Purpose::Filter => {
+                self.with_tree(|view, tree| view.set_filter(tree, found));
+            }
+            Purpose::Find => {
+                self.search = found;
+                if !self.at_hit() {
+                    self.jump(Direction::Forward);
+                }
+            }
+        }
+    }
+
+    /// Whether what is selected is already a hit of the search.
+    fn at_hit(&self) -> bool {
+        let selected = self.opened.as_ref().and_then(|opened| opened.tree.selected_row());
+        let marks = self.search.as_ref().map(|search| &search.marks);
+        selected.zip(marks).is_some_and(|(row, marks)| marks.matches.contains(row.node))
+    }
+
+    /// Jumps to the next hit of the search; whether there is one.
+    pub(super) fn jump(&mut self, direction: Direction) -> bool {
+        let (Some(opened), Some(search)) = (&mut self.opened, &self.search) else { return false };
+        opened.tree.jump(&opened.image.tree, Goal::Marks(&search.marks), direction)
     }
 
     pub(super) fn areas(&self, size: (u16, u16)) -> Areas {

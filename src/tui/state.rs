@@ -8,6 +8,8 @@ use super::list::ListCursor;
 use super::message::{Opening, Options, Start};
 use super::prompt::Prompt;
 use super::session::Session;
+use super::settings::{Settings, View};
+use super::theme::Theme;
 
 /// What fills the screen.
 #[derive(Debug)]
@@ -41,6 +43,9 @@ pub(super) struct Notice {
 pub struct State {
     pub(super) options: Options,
     pub(super) keymap: Keymap,
+    pub(super) theme: Theme,
+    /// How an image is first looked at.
+    pub(super) view: View,
     pub(super) size: (u16, u16),
     pub(super) screen: Screen,
     /// From the first to the latest.
@@ -59,13 +64,23 @@ impl State {
     /// The state in which the interface begins, on a screen of `size` columns and rows.
     #[must_use]
     pub fn new(start: Start, options: Options, size: (u16, u16)) -> Self {
+        Self::with_settings(start, options, size, Settings::default())
+    }
+
+    /// The same, as the user has set it.
+    #[must_use]
+    pub fn with_settings(start: Start, options: Options, size: (u16, u16), settings: Settings) -> Self {
+        let Settings { theme, keymap, view, unicode, mouse } = settings;
+        let options = Options { unicode: unicode.unwrap_or(options.unicode), mouse: options.mouse && mouse, ..options };
         let (screen, choosers) = match start {
-            Start::Loading(name) => (Screen::Session(Box::new(Session::new(Opening::FIRST, name))), Vec::new()),
+            Start::Loading(name) => (Screen::Session(Box::new(Session::new(Opening::FIRST, name, view))), Vec::new()),
             Start::Choosing(choices) => (Screen::Choosing, vec![Chooser::new(choices, String::new())]),
         };
         Self {
             options,
-            keymap: Keymap::default(),
+            keymap,
+            theme,
+            view,
             size,
             screen,
             choosers,
@@ -93,8 +108,7 @@ impl State {
     /// Whether a [`super::Message::Tick`] would be of use.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        let Screen::Session(session) = &self.screen else { return false };
-        session.opened.as_ref().is_some_and(|opened| opened.tree.is_pending())
+        matches!(&self.screen, Screen::Session(session) if session.has_work())
     }
 
     /// Where the next key is typed.

@@ -1,15 +1,18 @@
 //! The file tree as it is looked at: which rows there are, which is selected, which are on screen.
 
 use super::find::{Marks, Needle};
-use super::rows::{Expansion, Flattener, Hidden, Lens, Row, RowFlags};
+use super::rows::{Effort, Expansion, Flattener, Hidden, Lens, Row, RowFlags};
 use super::walk::{self, Direction, Goal};
 use crate::image::{Baseline, FileTree, NodeId, Scope, Seen, SortKey};
 
 /// Paths looked at in one go before the screen is drawn again.
-const BUDGET: usize = 16_384;
+const BUDGET: usize = 1 << 16;
 
-/// A filter that is on.
-#[derive(Debug)]
+/// Rows in sight above the first match.
+const LINES_ABOVE: usize = 6;
+
+/// A text that was searched for, and what came of it.
+#[derive(Debug, Clone)]
 pub(super) struct Filter {
     pub text: String,
     pub needle: Needle,
@@ -40,6 +43,10 @@ pub(super) struct TreeView {
     /// What the user selected last; another row may be selected while it is not there to be seen.
     wanted: Option<NodeId>,
     located: bool,
+    /// Whether a match is rather selected than the wanted path: a filter has just come on.
+    prefers_match: bool,
+    /// What was wanted before the filter came on, as long as the user has not moved since.
+    before_filter: Option<NodeId>,
 }
 
 fn lens<'a>(tree: &'a FileTree, settings: &Settings, filter: Option<&'a Filter>) -> Lens<'a> {
@@ -48,9 +55,9 @@ fn lens<'a>(tree: &'a FileTree, settings: &Settings, filter: Option<&'a Filter>)
 }
 
 impl TreeView {
-    pub(super) fn new(tree: &FileTree, scope: Scope, baseline: Baseline) -> Self {
+    pub(super) fn new(tree: &FileTree, scope: Scope, baseline: Baseline, sort: SortKey) -> Self {
         let hidden = Hidden::empty();
-        let settings = Settings { scope, baseline, sort: SortKey::default(), reversed: false, hidden };
+        let settings = Settings { scope, baseline, sort, reversed: false, hidden };
         let mut view = Self {
             settings,
             filter: None,
@@ -62,9 +69,12 @@ impl TreeView {
             offset: 0,
             wanted: None,
             located: true,
+            prefers_match: false,
+            before_filter: None,
         };
         view.open_main_chains(tree);
         view.rebuild(tree);
+        view.select(0);
         view
     }
 
@@ -104,7 +114,7 @@ impl TreeView {
         let all = lens(tree, &self.settings, None);
         let Some(root) = all.see(NodeId::ROOT, Default::default()) else { return };
         let mut opened = Vec::new();
-        for sibling in all.siblings(NodeId::ROOT, root.floors, false).into_iter().take(64) {
+        for sibling in all.siblings(NodeId::ROOT, root.floors, false, &mut Effort::default()).into_iter().take(64) {
             let large = all.see_alone(sibling.node).is_some_and(|seen| seen.totals.bytes >= root.totals.bytes / 10);
             let chain = if large { only_children(&all, sibling.node) } else { Vec::new() };
             if chain.len() > 1 {
@@ -150,12 +160,20 @@ impl TreeView {
         chain.reverse(); // the root first, then by depth of row + 1
         let on_chain = |row: &Row| chain.get(usize::from(row.depth) + 1).is_some_and(|&node| node == row.node);
         let nearest = self.rows.iter().rposition(on_chain);
-        let exact = nearest.is_some_and(|index| Some(self.rows[index].node) == self.wanted);
-        let first_match = || self.rows.iter().position(|row| row.flags.contains(RowFlags::MATCH));
-        let fallback = if self.filter.is_some() { first_match().or(nearest) } else { nearest };
-        self.selected = if exact { nearest } else { fallback }.unwrap_or(0);
+        let is_match = |row: &Row| row.flags.contains(RowFlags::MATCH);
+        let exact = nearest.filter(|&index| {
+            let row = &self.rows[index];
+            Some(row.node) == self.wanted && (!self.prefers_match || is_match(row))
+        });
+        let first_match = self.rows.iter().position(is_match).filter(|_| self.filter.is_some());
+        // The first of the matches comes with the directories above it in sight.
+        let line = if exact.is_none() && first_match.is_some() { LINES_ABOVE } else { line };
+        self.selected = exact.or(first_match).or(nearest).unwrap_or(0);
         self.offset = self.selected.saturating_sub(line);
-        self.located = exact || done || self.wanted.is_none();
+        self.located = done || exact.is_some() || (self.prefers_match && first_match.is_some());
+        if self.located && std::mem::take(&mut self.prefers_match) && first_match.is_some() {
+            self.wanted = self.selected_row().map(|row| row.node);
+        }
     }
 
     /// Keeps the selection inside the rows, and on screen where `height` rows are.
@@ -171,6 +189,12 @@ impl TreeView {
         self.selected = index.min(self.rows.len().saturating_sub(1));
         self.wanted = self.selected_row().map(|row| row.node);
         self.located = true;
+        self.before_filter = None;
+    }
+
+    /// Takes the row that is selected for the one that is wanted.
+    pub(super) fn stay(&mut self) {
+        self.select(self.selected);
     }
 
     pub(super) fn move_by(&mut self, rows: isize) {
@@ -282,6 +306,7 @@ impl TreeView {
 
     fn open(&mut self, tree: &FileTree, all: bool) {
         let Some(row) = self.selected_row().copied() else { return };
+        self.wanted = Some(row.node);
         let chain = if all { vec![row.node] } else { chain_to_open(&self.lens(tree), row.node) };
         let (expansion, marks) = self.expansion();
         for node in chain {
@@ -318,6 +343,7 @@ impl TreeView {
 
     fn close(&mut self, tree: &FileTree) {
         let Some(row) = self.selected_row().copied() else { return };
+        self.wanted = Some(row.node);
         let (expansion, marks) = self.expansion();
         expansion.set(row.node, false, marks);
         if self.pending.is_some() {
@@ -329,16 +355,15 @@ impl TreeView {
         self.rows[self.selected].flags -= RowFlags::EXPANDED;
     }
 
-    /// Filters by a text; by none when it would match everything.
-    pub(super) fn set_filter(&mut self, tree: &FileTree, text: &str) {
-        if self.filter.as_ref().map_or("", |filter| &filter.text) == text {
-            return;
-        }
-        let filter = Needle::parse(text).map(|needle| {
-            let marks = Marks::find(tree, &needle);
-            Filter { text: text.to_owned(), needle, marks }
-        });
+    /// Filters, or shows everything again.
+    pub(super) fn set_filter(&mut self, tree: &FileTree, filter: Option<Filter>) {
         let ends = filter.is_none() && self.filter.is_some();
+        self.prefers_match = filter.is_some();
+        if ends {
+            self.wanted = self.before_filter.take().or(self.wanted);
+        } else if self.filter.is_none() {
+            self.before_filter = self.wanted;
+        }
         self.filter = filter;
         self.filtered = Expansion::default();
         if ends && let Some(node) = self.wanted {

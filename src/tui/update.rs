@@ -10,7 +10,6 @@ use super::pointer;
 use super::prompt::Purpose;
 use super::session::Session;
 use super::state::{Level, Notice, Screen, State};
-use super::walk::{Direction, Goal};
 use crate::image::{DigestCheck, display_name};
 
 /// Takes a message into the state, and says what is to be done outside.
@@ -30,7 +29,7 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
         Message::Tick => {
             state.changed = state.has_work();
             if let Screen::Session(session) = &mut state.screen {
-                session.with_tree(|view, tree| view.proceed(tree));
+                session.proceed();
             }
         }
     }
@@ -116,29 +115,9 @@ pub(super) fn apply_prompt(state: &mut State) {
                 chooser.cursor = Default::default();
             }
         }
-        (Screen::Session(session), Purpose::Filter) => {
-            session.with_tree(|view, tree| view.set_filter(tree, &text));
-        }
-        (Screen::Session(session), Purpose::Find) => {
-            if session.set_search(&text) && !at_hit(session) {
-                find(session, Direction::Forward);
-            }
-        }
+        (Screen::Session(session), purpose) => session.look_for(purpose, &text),
         (Screen::Failed { .. }, _) => {}
     }
-}
-
-/// Whether what is selected is already a hit of the search.
-fn at_hit(session: &Session) -> bool {
-    let selected = session.opened.as_ref().and_then(|opened| opened.tree.selected_row());
-    let marks = session.search.as_ref().map(|search| &search.marks);
-    selected.zip(marks).is_some_and(|(row, marks)| marks.matches.contains(row.node))
-}
-
-/// Jumps to the next hit of the search; whether there is one.
-pub(super) fn find(session: &mut Session, direction: Direction) -> bool {
-    let (Some(opened), Some(search)) = (&mut session.opened, &session.search) else { return false };
-    opened.tree.jump(&opened.image.tree, Goal::Marks(&search.marks), direction)
 }
 
 /// Opens what the chooser has selected.
@@ -147,7 +126,7 @@ pub(super) fn open_choice(state: &mut State, effects: &mut Vec<Effect>) {
     let opening = Opening(state.latest_opening.0.wrapping_add(1));
     let name = if choice.title.is_empty() { &choice.reference } else { &choice.title };
     effects.push(Effect::Open { opening, reference: choice.reference.clone() });
-    state.screen = Screen::Session(Box::new(Session::new(opening, name.clone())));
+    state.screen = Screen::Session(Box::new(Session::new(opening, name.clone(), state.view)));
     state.latest_opening = opening;
     state.prompt = None;
 }
@@ -168,7 +147,7 @@ pub(super) fn back(state: &mut State, effects: &mut Vec<Effect>) {
         Screen::Session(session) => {
             let filtered = session.opened.as_ref().is_some_and(|opened| opened.tree.filter.is_some());
             if filtered {
-                session.with_tree(|view, tree| view.set_filter(tree, ""));
+                session.look_for(Purpose::Filter, "");
             } else if session.preferences.zoomed {
                 session.preferences.zoomed = false;
             } else if !state.choosers.is_empty() {

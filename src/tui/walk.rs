@@ -1,7 +1,7 @@
 //! From one path to the next that is looked for, in the order of the rows, through closed directories too.
 
 use super::find::Marks;
-use super::rows::{Lens, RowFlags, Sibling};
+use super::rows::{Effort, Lens, RowFlags, Sibling};
 use crate::image::{Change, Difference, Floors, NodeId, Seen};
 
 /// What a jump looks for.
@@ -36,8 +36,8 @@ impl Goal<'_> {
 
     fn enters(self, node: NodeId, seen: &Seen) -> bool {
         match self {
-            Self::Marks(marks) => marks.above.contains(node),
-            Self::Changes => matches!(seen.change, Change::Modified(_)),
+            Self::Marks(marks) => seen.is_directory && marks.above.contains(node),
+            Self::Changes => seen.is_directory && matches!(seen.change, Change::Modified(_)),
         }
     }
 }
@@ -52,48 +52,56 @@ struct Level {
 
 /// The next path after `from` (the first of all for `None`), round the end once.
 pub(super) fn next(lens: &Lens, goal: Goal, from: Option<NodeId>, direction: Direction) -> Option<NodeId> {
-    let mut work = 0;
-    let mut at = from.unwrap_or(NodeId::ROOT);
-    if direction == Direction::Forward && at != NodeId::ROOT {
-        let seen = lens.see_alone(at)?;
-        if seen.is_directory
-            && goal.enters(at, &seen)
-            && let Some(found) = within(lens, goal, at, direction, &mut work)
-        {
+    let mut effort = Effort::default();
+    let mut above = above(lens, from.unwrap_or(NodeId::ROOT))?;
+    let mut at = above.pop()?;
+    if direction == Direction::Forward && goal.enters(at.node, &at.seen) || at.node == NodeId::ROOT {
+        let level = enter(lens, at.node, at.seen.floors, at.below_match, direction, &mut effort);
+        if let Some(found) = through(lens, goal, vec![level], direction, &mut effort) {
             return Some(found);
         }
     }
-    while let Some(parent) = lens.tree.parent(at) {
-        let mut level = level(lens, parent, direction, &mut work)?;
-        level.next = level.siblings.iter().position(|sibling| sibling.node == at).map_or(0, |place| place + 1);
-        if let Some(found) = through(lens, goal, vec![level], direction, &mut work) {
+    while let Some(parent) = above.pop() {
+        let mut level = enter(lens, parent.node, parent.seen.floors, parent.below_match, direction, &mut effort);
+        level.next = level.siblings.iter().position(|sibling| sibling.node == at.node).map_or(0, |place| place + 1);
+        if let Some(found) = through(lens, goal, vec![level], direction, &mut effort) {
             return Some(found);
         }
-        if direction == Direction::Backward
-            && parent != NodeId::ROOT
-            && lens.see_alone(parent).is_some_and(|seen| goal.stops_at(parent, &seen))
-        {
-            return Some(parent);
+        let stops = parent.node != NodeId::ROOT && goal.stops_at(parent.node, &parent.seen);
+        if direction == Direction::Backward && stops {
+            return Some(parent.node);
         }
         at = parent;
     }
-    within(lens, goal, NodeId::ROOT, direction, &mut work)
+    let level = enter(lens, NodeId::ROOT, at.seen.floors, false, direction, &mut effort);
+    through(lens, goal, vec![level], direction, &mut effort)
 }
 
-fn within(lens: &Lens, goal: Goal, directory: NodeId, direction: Direction, work: &mut usize) -> Option<NodeId> {
-    let level = level(lens, directory, direction, work)?;
-    through(lens, goal, vec![level], direction, work)
+/// A path on the way from the root down.
+struct Step {
+    node: NodeId,
+    seen: Seen,
+    /// Whether it, or a directory above it, matches the filter.
+    below_match: bool,
 }
 
-fn level(lens: &Lens, directory: NodeId, direction: Direction, work: &mut usize) -> Option<Level> {
-    let floors = lens.see_alone(directory)?.floors;
-    let mut below_match = false;
-    let mut at = Some(directory);
-    while let (Some(node), Some(marks)) = (at, lens.filter) {
-        below_match |= marks.matches.contains(node);
+/// The root and all that lies on the way from it to a node, that included.
+fn above(lens: &Lens, node: NodeId) -> Option<Vec<Step>> {
+    let mut nodes = Vec::new();
+    let mut at = Some(node);
+    while let Some(node) = at {
+        nodes.push(node);
         at = lens.tree.parent(node);
     }
-    Some(enter(lens, directory, floors, below_match, direction, work))
+    let (mut floors, mut below_match) = (Floors::default(), false);
+    let mut steps = Vec::with_capacity(nodes.len());
+    for node in nodes.into_iter().rev() {
+        let seen = lens.see(node, floors)?;
+        below_match |= lens.filter.is_some_and(|marks| marks.matches.contains(node));
+        floors = seen.floors;
+        steps.push(Step { node, seen, below_match });
+    }
+    Some(steps)
 }
 
 fn enter(
@@ -102,10 +110,10 @@ fn enter(
     floors: Floors,
     below_match: bool,
     direction: Direction,
-    work: &mut usize,
+    effort: &mut Effort,
 ) -> Level {
-    let mut siblings = lens.siblings(directory, floors, below_match);
-    *work += siblings.len();
+    let mut siblings = lens.siblings(directory, floors, below_match, effort);
+    effort.work += siblings.len();
     if direction == Direction::Backward {
         siblings.reverse();
     }
@@ -113,7 +121,13 @@ fn enter(
 }
 
 /// Goes through what is left of the levels, the innermost first. Backwards a directory comes after what is in it.
-fn through(lens: &Lens, goal: Goal, mut levels: Vec<Level>, direction: Direction, work: &mut usize) -> Option<NodeId> {
+fn through(
+    lens: &Lens,
+    goal: Goal,
+    mut levels: Vec<Level>,
+    direction: Direction,
+    effort: &mut Effort,
+) -> Option<NodeId> {
     while let Some(level) = levels.last_mut() {
         let Some(&sibling) = level.siblings.get(level.next) else {
             levels.pop();
@@ -128,8 +142,8 @@ fn through(lens: &Lens, goal: Goal, mut levels: Vec<Level>, direction: Direction
             }
             continue;
         };
-        *work += 1;
-        if *work > LIMIT {
+        effort.work += 1;
+        if effort.work > LIMIT {
             return None;
         }
         let seen = lens.see(sibling.node, level.floors)?;
@@ -142,7 +156,7 @@ fn through(lens: &Lens, goal: Goal, mut levels: Vec<Level>, direction: Direction
         }
         if enters {
             let below_match = level.below_match || sibling.flags.contains(RowFlags::MATCH);
-            let inner = enter(lens, sibling.node, seen.floors, below_match, direction, work);
+            let inner = enter(lens, sibling.node, seen.floors, below_match, direction, effort);
             levels.push(inner);
         }
     }

@@ -1,6 +1,7 @@
 //! The JSON report, `nixdive.inspect/1`: integer bytes, a fixed order, `null` for what is not known.
 
 mod config;
+mod packages;
 mod waste;
 
 use serde::ser::SerializeMap;
@@ -10,6 +11,7 @@ use super::Inspection;
 use super::names::{hexadecimal, replaced};
 use crate::image::{Config, Digest, DigestCheck, FileTree, Image, Layer, LayerIndex, Measured, NodeId};
 use config::ConfigDocument;
+use packages::PackageDocument;
 use waste::{Each, RemovedList, WasteList};
 
 /// Name and version of the JSON report's form.
@@ -49,6 +51,7 @@ pub(super) struct Document<'a> {
     config: ConfigDocument<'a>,
     largest_files: Vec<LargestFileDocument>,
     largest_directories: Vec<LargestDirectoryDocument>,
+    packages: Option<Vec<PackageDocument<'a>>>,
     waste: Each<WasteList<'a>>,
     removed_directories: Each<RemovedList<'a>>,
     warnings: Vec<WarningDocument<'a>>,
@@ -83,6 +86,7 @@ impl<'a> Document<'a> {
             config: ConfigDocument::new(&image.config),
             largest_files: files.collect(),
             largest_directories: directories.collect(),
+            packages: inspection.packages.map(packages::documents),
             waste: Each(WasteList(inspection)),
             removed_directories: Each(RemovedList(inspection)),
             warnings: image

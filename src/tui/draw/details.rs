@@ -36,9 +36,15 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect, session: &Session) {
         return;
     }
     let theme = canvas.theme;
-    title(canvas, area, "Details", "", session.focus == Pane::Details);
     let rows = Rect { y: area.y + 1, height: area.height - 1, ..area };
     let lines = lines(session, usize::from(area.width), canvas.glyphs);
+    let last = (session.details_offset + usize::from(rows.height)).min(lines.len());
+    let place = if last < lines.len() || session.details_offset > 0 {
+        format!("{last}/{}", lines.len())
+    } else {
+        String::new()
+    };
+    title(canvas, area, "Details", "", &place, session.focus == Pane::Details);
     for (line, content) in (0..rows.height).zip(lines.iter().skip(session.details_offset)) {
         let mut pen = canvas.line(rows, line);
         pen.skip(1);
@@ -88,6 +94,13 @@ impl Sheet {
     /// A field, over several lines where lines are wrapped. An empty value is left out.
     fn field(&mut self, label: &'static str, value: &str) {
         self.push(label, value, false);
+    }
+
+    /// A field in one line, cut where it is too long: a digest that no one reads to its end, and `y` copies whole.
+    fn digest(&mut self, label: &'static str, value: &str) {
+        if !value.is_empty() {
+            self.lines.push(Line::Field(label, one_line(value)));
+        }
     }
 
     fn push(&mut self, label: &'static str, value: &str, bad: bool) {
@@ -140,7 +153,7 @@ pub(super) fn wrap(text: &str, width: usize) -> Vec<&str> {
     let (mut start, mut space, mut cells) = (0, None, 0);
     for (at, character) in text.char_indices() {
         let wide = character.width().unwrap_or(0);
-        if cells + wide > width {
+        while cells + wide > width && start < at {
             let end = match space {
                 Some(space) if space > start => space,
                 _ => at,
@@ -182,7 +195,7 @@ fn file(sheet: &mut Sheet, opened: &Exploration) {
     let occurrence = tree.occurrence(id);
     sheet.field("Mode", &format!("{} {:04o}", permissions(tree, &seen), occurrence.mode()));
     sheet.field("Owner", &owner(tree, id));
-    sheet.field("Changed", &time(occurrence.mtime));
+    sheet.field("Time", &time(occurrence.mtime));
     if let Some(target) = tree.link_target(id) {
         sheet.field("Link to", &display_name(target));
     }
@@ -278,7 +291,7 @@ fn layer(sheet: &mut Sheet, session: &Session, glyphs: &Glyphs) {
     let Some(layer) = session.selected_layer() else {
         if let Some(outline) = session.selected_outline() {
             sheet.field("Command", &outline.command);
-            sheet.field("DiffID", outline.diff_id.as_deref().unwrap_or_default());
+            sheet.digest("DiffID", outline.diff_id.as_deref().unwrap_or_default());
             sheet.field("Compressed", &outline.compressed_bytes.map(display_bytes).unwrap_or_default());
         }
         return;
@@ -296,20 +309,21 @@ fn layer(sheet: &mut Sheet, session: &Session, glyphs: &Glyphs) {
         };
         sheet.field("Changes", &format!("+{} added, ~{} modified{removed}", summary.added, summary.modified));
     }
-    sheet.field("DiffID", &layer.diff_id.as_ref().map(ToString::to_string).unwrap_or_default());
+    sheet.digest("DiffID", &layer.diff_id.as_ref().map(ToString::to_string).unwrap_or_default());
     match session.digest_check(index) {
         Some(DigestCheck::Matches) => sheet.field("", &format!("{} is the digest of the bytes", glyphs.check)),
         Some(DigestCheck::Differs { actual }) => {
-            sheet.push("", &format!("{} but the bytes have {actual}", glyphs.cross), true);
+            sheet.push("", &format!("{} but the bytes have another:", glyphs.cross), true);
+            sheet.lines.push(Line::Bad("", actual.to_string()));
         }
         Some(DigestCheck::NotChecked) => sheet.field("", "not checked yet"),
         Some(DigestCheck::NotGiven) | None => {}
     }
     if layer.digest != layer.diff_id {
-        sheet.field("Digest", &layer.digest.as_ref().map(ToString::to_string).unwrap_or_default());
+        sheet.digest("Digest", &layer.digest.as_ref().map(ToString::to_string).unwrap_or_default());
     }
     sheet.field("Media type", &layer.media_type);
-    sheet.field("Stored as", &layer.stored_as);
+    sheet.digest("Stored as", &layer.stored_as);
     sheet.field("Made", layer.created.as_deref().unwrap_or_default());
     let annotations: Vec<String> = layer.annotations.iter().map(|(name, value)| format!("{name}={value}")).collect();
     sheet.list("Annotated", &annotations);
@@ -366,9 +380,9 @@ fn identification(sheet: &mut Sheet, identity: &Identity, known: bool, config: &
     sheet.field("Opened as", &identity.requested);
     sheet.field("Source", &identity.source_kind);
     let others = identity.references.get(1..).unwrap_or_default();
-    sheet.list("Also called", others);
-    sheet.field("Manifest", &identity.manifest_digest.as_ref().map(ToString::to_string).unwrap_or_default());
-    sheet.field("Config", &identity.config_digest.as_ref().map(ToString::to_string).unwrap_or_default());
+    sheet.list("Aliases", others);
+    sheet.digest("Manifest", &identity.manifest_digest.as_ref().map(ToString::to_string).unwrap_or_default());
+    sheet.digest("Config", &identity.config_digest.as_ref().map(ToString::to_string).unwrap_or_default());
     sheet.field("Made", config.created.as_deref().unwrap_or_default());
 }
 

@@ -28,7 +28,9 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect, session: &Session, opened: &
         return;
     }
     let focused = session.focus == Pane::Tree;
-    title(canvas, area, "Files", &describe(session, &opened.tree), focused);
+    let count = opened.tree.rows().len();
+    let place = format!("{}/{count}", (opened.tree.selected() + 1).min(count));
+    title(canvas, area, "Files", &describe(session, &opened.tree), &place, focused);
     let height = area.height.saturating_sub(3);
     let rows = Rect { y: area.y + 2, height, ..area };
     let view = &opened.tree;
@@ -281,7 +283,7 @@ fn draw_nothing(canvas: &mut Canvas, rows: Rect, view: &TreeView) {
             format!("Nothing here is called «{}». Esc clears the filter.", display_name(filter.text.as_bytes()))
         }
         (None, false) => "Everything here is hidden: A M R U show added, modified, removed, unmodified.".to_owned(),
-        (None, true) => "There are no files in this layer.".to_owned(),
+        (None, true) => "There are no files here.".to_owned(),
     };
     canvas.line(rows, 0).skip(2).fitted(&reason, style);
 }

@@ -51,7 +51,7 @@ pub(super) fn draw(canvas: &mut Canvas, screen: Rect, state: &State) {
 }
 
 /// Keys worth knowing here, the most useful first.
-fn hints(state: &State) -> Vec<(&'static str, &'static str)> {
+fn hints(state: &State) -> Vec<(&str, &'static str)> {
     let context = state.context();
     let wanted: &[(Action, &str)] = match context {
         Context::Help => &[(Action::Help, "back"), (Action::MoveDown, "down"), (Action::Quit, "quit")],

@@ -8,7 +8,7 @@ use super::painter::Canvas;
 /// A line of the help.
 enum Line {
     Heading(String),
-    Keys(&'static ActionInfo),
+    Keys(Context, &'static ActionInfo),
     Note(&'static str, &'static str),
     Gap,
 }
@@ -29,23 +29,29 @@ pub(super) fn draw(canvas: &mut Canvas, screen: Rect, state: &State, offset: usi
     canvas.line(screen, 0).text(" nixdive ", theme.brand).fitted("Help", theme.strong);
     let rows = Rect { y: 2, height: screen.height.saturating_sub(3), ..screen };
     let lines = lines(context, matches!(state.screen, Screen::Session(_)));
-    let widest = lines.iter().map(|line| if let Line::Keys(info) = line { keys(info).width() } else { 0 }).max();
+    let widest = lines
+        .iter()
+        .map(|line| if let Line::Keys(context, info) = line { keys(state, *context, info).width() } else { 0 })
+        .max();
     let column = widest.unwrap_or(0).clamp(10, 24);
     for (line, content) in (0..rows.height).zip(lines.iter().skip(offset)) {
         let mut pen = canvas.line(rows, line);
         match content {
             Line::Heading(text) => pen.skip(1).fitted(text, theme.title_focused),
-            Line::Keys(info) => {
-                pen.skip(2).left(&keys(info), column, theme.key).skip(2).fitted(info.description, theme.plain)
-            }
+            Line::Keys(context, info) => pen
+                .skip(2)
+                .left(&keys(state, *context, info), column, theme.key)
+                .skip(2)
+                .fitted(info.description, theme.plain),
             Line::Note(name, text) => pen.skip(2).left(name, column, theme.key).skip(2).fitted(text, theme.plain),
             Line::Gap => &mut pen,
         };
     }
 }
 
-fn keys(info: &ActionInfo) -> String {
-    info.keys.join("  ")
+/// The keys that do it now, whatever the defaults are.
+fn keys(state: &State, context: Context, info: &ActionInfo) -> String {
+    state.keymap.keys(context, info.action).join("  ")
 }
 
 fn lines(context: Context, with_marks: bool) -> Vec<Line> {
@@ -69,7 +75,7 @@ fn lines(context: Context, with_marks: bool) -> Vec<Line> {
         lines.push(Line::Heading(format!("Keys: {}", context.name())));
         for info in here {
             listed.push(info.name);
-            lines.push(Line::Keys(info));
+            lines.push(Line::Keys(context, info));
         }
     }
     if with_marks {

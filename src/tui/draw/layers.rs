@@ -30,10 +30,10 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect, session: &Session) {
     let focused = session.focus == Pane::Layers;
     let count = session.layer_count();
     let place = match session.layers.selected {
-        0 => format!("{count}"),
-        selected => format!("{} of {count}", selected - 1),
+        0 => count.to_string(),
+        selected => format!("{selected}/{count}"),
     };
-    title(canvas, area, "Layers", &place, focused);
+    title(canvas, area, "Layers", "", &place, focused);
     let rows = session.areas_rows(area);
     let wide = area.width >= 40;
     let bars = area.width >= 52;
@@ -95,7 +95,7 @@ fn row(session: &Session, index: usize, largest: u64) -> Option<LayerRow> {
             bytes: outline.compressed_bytes.map(display_bytes).unwrap_or_default(),
             net: String::new(),
             net_grows: true,
-            label: one_line(&outline.command),
+            label: brief_command(&outline.command),
             share: share(outline.compressed_bytes.unwrap_or(0)),
             differs: false,
         });
@@ -142,8 +142,26 @@ pub(super) fn label(layer: &Layer) -> String {
     match layer.comment.as_deref().filter(|_| layer.created_by.is_none()) {
         Some(comment) if comment.contains("/nix/store/") => one_line(&store_names(comment).join(", ")),
         Some(comment) if !comment.trim().is_empty() => one_line(comment),
-        _ => one_line(layer.command()),
+        _ => brief_command(layer.command()),
     }
+}
+
+/// A command in one line without what Docker and BuildKit put around it, the digests of what it copies cut short.
+fn brief_command(command: &str) -> String {
+    const DIGEST_LENGTH: usize = 64;
+    const KEPT: usize = 7;
+    let line = one_line(command);
+    let line = line.strip_prefix("/bin/sh -c ").unwrap_or(&line);
+    let line = line.strip_prefix("#(nop) ").unwrap_or(line);
+    let line = line.strip_suffix("# buildkit").unwrap_or(line).trim();
+    let line = line.strip_prefix("RUN /bin/sh -c ").unwrap_or(line);
+    let brief = |word: &str| match word.split_once(':') {
+        Some((kind, hash)) if hash.len() >= DIGEST_LENGTH && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+            format!("{kind}:{}", &hash[..KEPT])
+        }
+        _ => word.to_owned(),
+    };
+    line.split(' ').map(brief).collect::<Vec<_>>().join(" ")
 }
 
 /// The names of the store paths in a text, without the store and their hashes.
@@ -185,6 +203,18 @@ mod tests {
                     '/nix/store/xkqm7yb4n7aj317l7w8xfchlfazmxlzx-hello-2.10']";
         assert_eq!(store_names(text), ["glibc-2.36", "hello-2.10"]);
         assert_eq!(store_names("/nix/store/short /nix/store/"), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn a_command_stands_without_its_frame() {
+        let hash = "9c986bfda81e78214e3719a878b582ae170d449dfcd48b6f578f504f34a8accb";
+        for (command, brief) in [
+            (format!("/bin/sh -c #(nop) COPY file:{hash} in /etc/x "), "COPY file:9c986bf in /etc/x"),
+            ("RUN /bin/sh -c apk add git # buildkit".to_owned(), "apk add git"),
+            ("COPY a:b /c # buildkit".to_owned(), "COPY a:b /c"),
+        ] {
+            assert_eq!(brief_command(&command), brief);
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect, session: &Session) {
     }
     let theme = canvas.theme;
     let state = if session.stopped { "stopped" } else { "being read" };
-    title(canvas, area, "Files", state, session.focus == Pane::Tree);
+    title(canvas, area, "Files", state, "", session.focus == Pane::Tree);
     let rows = Rect { y: area.y + 1, height: area.height - 1, ..area };
     let progress = &session.progress;
     let mut line = 0;

@@ -12,17 +12,18 @@ mod painter;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Modifier;
+use ratatui::style::{Modifier, Style};
+use unicode_width::UnicodeWidthStr;
 
 use super::layout::{Pane, SMALLEST, fits};
 use super::session::Session;
 use super::state::{Screen, State};
-use super::theme::{Glyphs, Theme, strip_colours};
+use super::theme::{Glyphs, strip_colours};
 use painter::Canvas;
 
 /// Draws the state into an empty buffer of the state's own dimensions.
-pub(super) fn draw(state: &State, buffer: &mut Buffer) {
-    let mut canvas = Canvas { buffer, theme: &Theme::SIXTEEN, glyphs: Glyphs::new(state.options.unicode) };
+pub fn draw(state: &State, buffer: &mut Buffer) {
+    let mut canvas = Canvas { buffer, theme: &state.theme, glyphs: Glyphs::new(state.options.unicode) };
     let screen = Rect::new(0, 0, state.size.0, state.size.1).intersection(canvas.buffer.area);
     if !fits((screen.width, screen.height)) {
         too_small(&mut canvas, screen);
@@ -58,32 +59,36 @@ fn draw_session(canvas: &mut Canvas, session: &Session, state: &State) {
     }
 }
 
-/// The title line of a pane: a rule, heavier where the keys go.
-fn title(canvas: &mut Canvas, area: Rect, name: &str, rest: &str, focused: bool) {
+/// The title line of a pane: a rule, heavier where the keys go, with the place in a list at its right end.
+fn title(canvas: &mut Canvas, area: Rect, name: &str, rest: &str, place: &str, focused: bool) {
     let theme = canvas.theme;
     let (style, symbol) =
         if focused { (theme.title_focused, canvas.glyphs.rule_focused) } else { (theme.title, canvas.glyphs.rule) };
     let mut pen = canvas.line(area, 0);
     pen.text(symbol, style).text(" ", style);
     pen.text(name, if focused { style } else { theme.strong });
-    if !rest.is_empty() && pen.room() > 4 {
+    let place_width = if place.is_empty() { 0 } else { place.width() + 3 };
+    if !rest.is_empty() && pen.room() > place_width + 4 {
         pen.text(" ", style);
-        let room = pen.room().saturating_sub(2);
-        pen.text(&painter::fit(rest, room, "…"), theme.dim);
+        let room = pen.room().saturating_sub(place_width + 2);
+        let rest = painter::fit(rest, room, pen.glyphs().ellipsis);
+        pen.text(&rest, theme.dim);
     }
-    pen.text(" ", style).fill(symbol, style);
+    pen.text(" ", style);
+    let rule = pen.room().saturating_sub(place_width);
+    pen.text(&symbol.repeat(rule), style);
+    if !place.is_empty() {
+        pen.text(" ", style).text(place, theme.dim).text(" ", style);
+    }
+    pen.fill(symbol, style);
 }
 
 fn too_small(canvas: &mut Canvas, screen: Rect) {
     let (width, height) = SMALLEST;
     let style = canvas.theme.strong;
     canvas.line(screen, 0).text("Too small", style);
-    canvas.line(screen, 1).text(&format!("needs {width}x{height}"), canvas_plain());
-    canvas.line(screen, 2).text("q leaves", canvas_plain());
-}
-
-fn canvas_plain() -> ratatui::style::Style {
-    ratatui::style::Style::new()
+    canvas.line(screen, 1).text(&format!("needs {width}x{height}"), Style::new());
+    canvas.line(screen, 2).text("q leaves", Style::new());
 }
 
 /// Lines of the help asked for on a screen.
@@ -106,6 +111,6 @@ pub(super) fn row_as_text(state: &State) -> Option<String> {
 }
 
 /// Laid over the selected row.
-fn selection(canvas: &Canvas, focused: bool) -> ratatui::style::Style {
+fn selection(canvas: &Canvas, focused: bool) -> Style {
     if focused { canvas.theme.selected.remove_modifier(Modifier::DIM) } else { canvas.theme.remembered }
 }

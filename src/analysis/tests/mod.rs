@@ -1,3 +1,5 @@
+mod oracle;
+
 use super::*;
 use crate::image::{Difference, Image};
 use crate::testing::{corpus_image, image, path};

@@ -1,0 +1,5 @@
+mod layers;
+mod links;
+mod model;
+mod property;
+mod views;

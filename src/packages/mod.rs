@@ -1,0 +1,22 @@
+//! Package databases found inside an image, and the paths that each package owns.
+//!
+//! Everything here is a pure function of bytes and of the file tree. A scanner asks [`wanted`] of every path, keeps
+//! the content of those that are databases, and hands them to [`find`].
+
+mod apk;
+mod database;
+mod deb;
+mod inventory;
+mod ownership;
+mod python;
+mod resolve;
+mod rpm;
+mod set;
+
+#[cfg(test)]
+mod live_tests;
+
+pub use database::{Database, DatabaseFile, MAX_DATABASE_BYTES, Parsed, Problem, parse, wanted};
+pub use inventory::{CapturedFile, Inventory, find};
+pub use ownership::{Owned, Ownership};
+pub use set::{ListedFile, Package, PackageIndex, PackageKind, PackageSet};

@@ -1,0 +1,287 @@
+//! Writers of small RPM databases, for tests.
+
+use proptest::prelude::*;
+
+use crate::packages::{Package, PackageSet};
+
+#[derive(Debug, Clone)]
+pub(super) struct SamplePackage {
+    pub name: String,
+    pub epoch: Option<u32>,
+    pub version: String,
+    pub release: String,
+    pub size: u32,
+    /// Directory with its slashes, name, mode, state.
+    pub files: Vec<(String, String, u16, u8)>,
+}
+
+impl SamplePackage {
+    pub fn assert_found(&self, set: &PackageSet, found: &Package) {
+        let epoch = self.epoch.map_or(String::new(), |epoch| format!("{epoch}:"));
+        assert_eq!(&*found.name, self.name);
+        assert_eq!(&*found.version, format!("{epoch}{}-{}", self.version, self.release));
+        assert_eq!(found.installed_bytes, Some(u64::from(self.size)));
+        let expected: Vec<Vec<u8>> = self
+            .files
+            .iter()
+            .filter(|(_, _, mode, state)| mode & 0o170_000 != 0o040_000 && *state == 0)
+            .map(|(directory, name, ..)| format!("{directory}{name}").into_bytes())
+            .collect();
+        assert_eq!(set.files(found).map(|file| file.path()).collect::<Vec<_>>(), expected);
+    }
+}
+
+pub(super) fn sample_package() -> impl Strategy<Value = SamplePackage> {
+    let file = ("(/[a-z]{1,4}){0,3}/", "[a-z]{1,6}", prop_oneof![Just(0o100_644), Just(0o040_755)], 0u8..3);
+    (
+        "[a-z][a-z0-9-]{0,8}",
+        proptest::option::of(any::<u32>()),
+        "[0-9.]{1,5}",
+        "[0-9]{1,2}[.]fc4[0-9]",
+        any::<u32>(),
+        proptest::collection::vec(file, 0..8),
+    )
+        .prop_map(|(name, epoch, version, release, size, files)| SamplePackage {
+            name,
+            epoch,
+            version,
+            release,
+            size,
+            files,
+        })
+}
+
+const INT16: u32 = 3;
+const INT32: u32 = 4;
+const CHAR: u32 = 1;
+const STRING: u32 = 6;
+const STRING_ARRAY: u32 = 8;
+
+pub(super) fn header_blob(package: &SamplePackage) -> Vec<u8> {
+    let mut header = HeaderWriter::default();
+    let text = |value: &str| [value.as_bytes(), b"\0"].concat();
+    header.add(1000, STRING, 1, &text(&package.name), 1);
+    header.add(1001, STRING, 1, &text(&package.version), 1);
+    header.add(1002, STRING, 1, &text(&package.release), 1);
+    if let Some(epoch) = package.epoch {
+        header.add(1003, INT32, 1, &epoch.to_be_bytes(), 4);
+    }
+    header.add(1009, INT32, 1, &package.size.to_be_bytes(), 4);
+    header.add(1022, STRING, 1, &text("x86_64"), 1);
+    let count = package.files.len();
+    if count > 0 {
+        let column = |of: &dyn Fn(usize) -> Vec<u8>| (0..count).flat_map(of).collect::<Vec<u8>>();
+        header.add(1029, CHAR, count, &column(&|at| vec![package.files[at].3]), 1);
+        header.add(1030, INT16, count, &column(&|at| package.files[at].2.to_be_bytes().to_vec()), 2);
+        header.add(1116, INT32, count, &column(&|at| (at as u32).to_be_bytes().to_vec()), 4);
+        header.add(1117, STRING_ARRAY, count, &column(&|at| text(&package.files[at].1)), 1);
+        header.add(1118, STRING_ARRAY, count, &column(&|at| text(&package.files[at].0)), 1);
+    }
+    header.finish()
+}
+
+#[derive(Default)]
+struct HeaderWriter {
+    index: Vec<u8>,
+    store: Vec<u8>,
+}
+
+impl HeaderWriter {
+    fn add(&mut self, tag: u32, kind: u32, count: usize, data: &[u8], alignment: usize) {
+        self.store.resize(self.store.len().next_multiple_of(alignment), 0);
+        for number in [tag, kind, self.store.len() as u32, count as u32] {
+            self.index.extend_from_slice(&number.to_be_bytes());
+        }
+        self.store.extend_from_slice(data);
+    }
+
+    fn finish(self) -> Vec<u8> {
+        let counts = [(self.index.len() / 16) as u32, self.store.len() as u32];
+        [&counts[0].to_be_bytes()[..], &counts[1].to_be_bytes(), &self.index, &self.store].concat()
+    }
+}
+
+pub(super) fn ndb_file(blobs: &[Vec<u8>]) -> Vec<u8> {
+    let slot_pages = (blobs.len() + 2).div_ceil(256).max(1);
+    let mut file = Vec::new();
+    for number in [u32::from_le_bytes(*b"RpmP"), 0, 1, slot_pages as u32, blobs.len() as u32 + 1, 0, 0, 0] {
+        file.extend_from_slice(&number.to_le_bytes());
+    }
+    while file.len() < slot_pages * 4096 {
+        file.extend_from_slice(b"Slot\0\0\0\0\0\0\0\0\0\0\0\0");
+    }
+    for (index, blob) in blobs.iter().enumerate() {
+        let start = file.len();
+        for number in [u32::from_le_bytes(*b"BlbS"), index as u32 + 1, 0, blob.len() as u32] {
+            file.extend_from_slice(&number.to_le_bytes());
+        }
+        file.extend_from_slice(blob);
+        file.resize((file.len() + 12).next_multiple_of(16), 0);
+        let numbers = [index + 1, start / 16, (file.len() - start) / 16];
+        for (at, number) in numbers.into_iter().enumerate() {
+            file[32 + index * 16 + 4 + at * 4..][..4].copy_from_slice(&(number as u32).to_le_bytes());
+        }
+    }
+    file
+}
+
+/// With pages of 512 bytes, one value a hash page, each longer than 100 bytes on overflow pages.
+pub(super) fn bdb_file(blobs: &[Vec<u8>], big_endian: bool) -> Vec<u8> {
+    const PAGE: usize = 512;
+    let u32_of = |number: usize| match big_endian {
+        true => (number as u32).to_be_bytes(),
+        false => (number as u32).to_le_bytes(),
+    };
+    let u16_of = |number: usize| match big_endian {
+        true => (number as u16).to_be_bytes(),
+        false => (number as u16).to_le_bytes(),
+    };
+    let mut pages: Vec<[u8; PAGE]> = vec![[0; PAGE]];
+    for blob in blobs {
+        let number = pages.len();
+        let mut page = [0; PAGE];
+        page[25] = 13;
+        let (key_at, inline) = (PAGE - 5, blob.len() <= 100);
+        let value_at = if inline { key_at - blob.len() - 1 } else { key_at - 12 };
+        page[key_at] = 1;
+        page[20..22].copy_from_slice(&u16_of(2));
+        page[26..28].copy_from_slice(&u16_of(key_at));
+        page[28..30].copy_from_slice(&u16_of(value_at));
+        if inline {
+            page[value_at] = 1;
+            page[value_at + 1..key_at].copy_from_slice(blob);
+        } else {
+            page[value_at] = 3;
+            page[value_at + 4..value_at + 8].copy_from_slice(&u32_of(number + 1));
+            page[value_at + 8..value_at + 12].copy_from_slice(&u32_of(blob.len()));
+        }
+        pages.push(page);
+        let chunks: Vec<&[u8]> = if inline { Vec::new() } else { blob.chunks(PAGE - 26).collect() };
+        for (index, chunk) in chunks.iter().enumerate() {
+            let mut page = [0; PAGE];
+            let next = if index + 1 == chunks.len() { 0 } else { number + 2 + index };
+            page[16..20].copy_from_slice(&u32_of(next));
+            page[22..24].copy_from_slice(&u16_of(chunk.len()));
+            page[25] = 7;
+            page[26..26 + chunk.len()].copy_from_slice(chunk);
+            pages.push(page);
+        }
+    }
+    let last = pages.len() - 1;
+    pages[0][12..16].copy_from_slice(&u32_of(0x0006_1561));
+    pages[0][20..24].copy_from_slice(&u32_of(PAGE));
+    pages[0][25] = 8;
+    pages[0][32..36].copy_from_slice(&u32_of(last));
+    pages.concat()
+}
+
+/// A schema page, a leaf for every few rows, overflow pages and, above several leaves, one interior page.
+pub(super) fn sqlite_file(blobs: &[Vec<u8>], page_bytes: usize) -> Vec<u8> {
+    let mut file = SqliteWriter { page_bytes, pages: vec![vec![0; page_bytes]; 2] };
+    let mut leaves = vec![file.leaf(0)];
+    for (row, blob) in blobs.iter().enumerate() {
+        let serial = (blob.len() * 2 + 12) as u64;
+        let types = [vec![0], varint(serial)].concat();
+        let record = [varint(types.len() as u64 + 1), types, blob.clone()].concat();
+        let cell = file.cell(row as u64 + 1, &record);
+        let fits = leaves.last_mut().is_some_and(|leaf| leaf.add(&cell));
+        if !fits {
+            let mut leaf = file.leaf(0);
+            assert!(leaf.add(&cell));
+            leaves.push(leaf);
+        }
+    }
+    let numbers: Vec<u32> = leaves.into_iter().map(|leaf| file.push(leaf.finish(0x0d))).collect();
+    let mut root = Leaf { reserved: 12, ..file.leaf(0) };
+    let (last, others) = numbers.split_last().unwrap();
+    for number in others {
+        assert!(root.add(&[&number.to_be_bytes()[..], &[1]].concat()));
+    }
+    let mut root = root.finish(0x05);
+    root[8..12].copy_from_slice(&last.to_be_bytes());
+    file.pages[1] = root;
+    let values: [&[u8]; 5] = [b"table", b"Packages", b"Packages", &[2], b"CREATE TABLE"];
+    let types: Vec<u8> =
+        values.iter().map(|value| if value.len() == 1 { 1 } else { value.len() as u8 * 2 + 13 }).collect();
+    let record = [vec![types.len() as u8 + 1], types, values.concat()].concat();
+    let cell = file.cell(1, &record);
+    let mut schema = file.leaf(100);
+    assert!(schema.add(&cell));
+    let mut first = schema.finish(0x0d);
+    first[..16].copy_from_slice(b"SQLite format 3\0");
+    let stored = if page_bytes == 65_536 { 1 } else { page_bytes as u16 };
+    first[16..18].copy_from_slice(&stored.to_be_bytes());
+    file.pages[0] = first;
+    file.pages.concat()
+}
+
+fn varint(mut value: u64) -> Vec<u8> {
+    let mut bytes = vec![(value & 0x7f) as u8];
+    while value > 0x7f {
+        value >>= 7;
+        bytes.insert(0, (value & 0x7f) as u8 | 0x80);
+    }
+    bytes
+}
+
+struct SqliteWriter {
+    page_bytes: usize,
+    pages: Vec<Vec<u8>>,
+}
+
+impl SqliteWriter {
+    fn push(&mut self, page: Vec<u8>) -> u32 {
+        self.pages.push(page);
+        self.pages.len() as u32
+    }
+
+    fn leaf(&self, start: usize) -> Leaf {
+        Leaf { page: vec![0; self.page_bytes], start, reserved: 8, cells: 0, content: self.page_bytes }
+    }
+
+    fn cell(&mut self, row: u64, record: &[u8]) -> Vec<u8> {
+        let (most, least) = (self.page_bytes - 35, (self.page_bytes - 12) * 32 / 255 - 23);
+        let head = [varint(record.len() as u64), varint(row)].concat();
+        if record.len() <= most {
+            return [&head[..], record].concat();
+        }
+        let filling = least + (record.len() - least) % (self.page_bytes - 4);
+        let local = if filling <= most { filling } else { least };
+        let mut next = 0u32;
+        let chunks: Vec<&[u8]> = record[local..].chunks(self.page_bytes - 4).collect();
+        for chunk in chunks.iter().rev() {
+            let mut page = [&next.to_be_bytes()[..], chunk].concat();
+            page.resize(self.page_bytes, 0);
+            next = self.push(page);
+        }
+        [&head[..], &record[..local], &next.to_be_bytes()].concat()
+    }
+}
+
+struct Leaf {
+    page: Vec<u8>,
+    start: usize,
+    reserved: usize,
+    cells: usize,
+    content: usize,
+}
+
+impl Leaf {
+    fn add(&mut self, cell: &[u8]) -> bool {
+        let pointer = self.start + self.reserved + self.cells * 2;
+        if pointer + 2 + cell.len() > self.content {
+            return false;
+        }
+        self.content -= cell.len();
+        self.page[self.content..][..cell.len()].copy_from_slice(cell);
+        self.page[pointer..pointer + 2].copy_from_slice(&(self.content as u16).to_be_bytes());
+        self.cells += 1;
+        true
+    }
+
+    fn finish(mut self, kind: u8) -> Vec<u8> {
+        self.page[self.start] = kind;
+        self.page[self.start + 3..self.start + 5].copy_from_slice(&(self.cells as u16).to_be_bytes());
+        self.page
+    }
+}

@@ -1,0 +1,159 @@
+mod builder;
+
+use std::ops::Range;
+
+pub(super) use builder::{SetBuilder, trim_slashes};
+
+/// Index of a package in its [`PackageSet`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PackageIndex(pub u32);
+
+impl PackageIndex {
+    /// The index itself.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Whose database a package stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PackageKind {
+    /// Debian's dpkg.
+    Deb,
+    /// Alpine's apk.
+    Apk,
+    /// RPM.
+    Rpm,
+    /// A Python distribution: `*.dist-info` or `*.egg-info`.
+    Python,
+}
+
+impl PackageKind {
+    /// `deb`, `apk`, `rpm`, `python`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Deb => "deb",
+            Self::Apk => "apk",
+            Self::Rpm => "rpm",
+            Self::Python => "python",
+        }
+    }
+}
+
+/// One installed package. Texts come from the image: show them through [`crate::image::display_name`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Package {
+    /// Whose database it stands in.
+    pub kind: PackageKind,
+    /// Name as the database writes it.
+    pub name: Box<str>,
+    /// Version as the database writes it; of an RPM `[epoch:]version-release`.
+    pub version: Box<str>,
+    /// Architecture, where the database gives one.
+    pub architecture: Option<Box<str>>,
+    /// Bytes installed, where the database gives them; dpkg counts in KiB.
+    pub installed_bytes: Option<u64>,
+    /// Index, among the files that were parsed, of the one that tells most of this package: its own file list or
+    /// metadata where there is one.
+    pub database_file: usize,
+    files: Range<u32>,
+}
+
+/// What a database says of a package, its files left out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PackageFields<'a> {
+    pub kind: PackageKind,
+    pub name: &'a [u8],
+    pub version: &'a [u8],
+    pub architecture: Option<&'a [u8]>,
+    pub installed_bytes: Option<u64>,
+    pub database_file: usize,
+}
+
+/// A path as its package lists it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListedFile<'a> {
+    /// Index of the directory among [`PackageSet::directories`].
+    pub directory_index: usize,
+    /// Directory, without slashes at its ends; empty for the root.
+    pub directory: &'a [u8],
+    /// Name in that directory.
+    pub name: &'a [u8],
+}
+
+impl ListedFile<'_> {
+    /// The absolute path.
+    #[must_use]
+    pub fn path(&self) -> Vec<u8> {
+        let mut path = Vec::with_capacity(self.directory.len() + self.name.len() + 2);
+        path.push(b'/');
+        if !self.directory.is_empty() {
+            path.extend_from_slice(self.directory);
+            path.push(b'/');
+        }
+        path.extend_from_slice(self.name);
+        path
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    start: u32,
+    length: u16,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct File {
+    directory: u32,
+    name: Span,
+}
+
+/// Packages with the files they list, in one arena: 12 bytes and its name for each file, each directory once.
+#[derive(Debug, Default)]
+pub struct PackageSet {
+    packages: Vec<Package>,
+    files: Vec<File>,
+    directories: Vec<Span>,
+    names: Vec<u8>,
+}
+
+impl PackageSet {
+    /// The packages, by kind, name, version and architecture.
+    #[must_use]
+    pub fn packages(&self) -> &[Package] {
+        &self.packages
+    }
+
+    /// A package by its index, which is one of this set's.
+    #[must_use]
+    pub fn get(&self, index: PackageIndex) -> &Package {
+        &self.packages[index.index()]
+    }
+
+    /// Indices of all packages.
+    pub fn indices(&self) -> impl DoubleEndedIterator<Item = PackageIndex> + ExactSizeIterator + use<> {
+        (0..self.packages.len() as u32).map(PackageIndex)
+    }
+
+    /// The files that a package lists, directories left out, whether or not they are in the image.
+    pub fn files(&self, package: &Package) -> impl ExactSizeIterator<Item = ListedFile<'_>> + use<'_> {
+        let range = package.files.start as usize..package.files.end as usize;
+        self.files.get(range).unwrap_or_default().iter().map(|file| ListedFile {
+            directory_index: file.directory as usize,
+            directory: self.directories.get(file.directory as usize).map_or(&[][..], |&span| self.bytes(span)),
+            name: self.bytes(file.name),
+        })
+    }
+
+    /// The directories of all listed files, each once, without slashes at their ends.
+    pub fn directories(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.directories.iter().map(|&span| self.bytes(span))
+    }
+
+    fn bytes(&self, span: Span) -> &[u8] {
+        let start = span.start as usize;
+        self.names.get(start..start + usize::from(span.length)).unwrap_or_default()
+    }
+}

@@ -1,0 +1,79 @@
+//! Holds the direction in which data flows: which room may use which, read off the `crate::` paths in the sources.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A room, and the rooms it may use.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("reference", &[]),
+    ("image", &[]),
+    ("scan", &["image"]),
+    ("source", &["image", "reference", "scan"]),
+    ("open", &["image", "reference", "scan", "source"]),
+    ("analysis", &["image"]),
+    ("nix", &["image"]),
+    ("packages", &["image"]),
+    ("extract", &["image", "open"]),
+    ("report", &["image", "analysis", "nix", "packages"]),
+    ("tui", &["image", "analysis", "nix", "packages"]),
+    (
+        "cli",
+        &["image", "reference", "scan", "source", "open", "analysis", "nix", "packages", "extract", "report", "tui"],
+    ),
+];
+
+#[test]
+fn every_room_uses_only_rooms_before_it() {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut wrong = Vec::new();
+    for (room, allowed) in ARROWS {
+        for file in files_of(&sources, room) {
+            for used in rooms_used(&fs::read_to_string(&file).unwrap()) {
+                // `testing` holds what the tests of several rooms share.
+                if used != *room && used != "testing" && !allowed.contains(&used.as_str()) {
+                    wrong.push(format!("{} uses {used}", file.display()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "arrows that point back:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_room_is_in_the_table() {
+    let library = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
+    let rooms = library.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+    let known: BTreeSet<&str> = ARROWS.iter().map(|(room, _)| *room).collect();
+    let unknown: Vec<&str> = rooms.filter(|room| !known.contains(room)).collect();
+    assert!(unknown.is_empty(), "rooms without arrows: {unknown:?}");
+}
+
+fn files_of(sources: &Path, room: &str) -> Vec<PathBuf> {
+    let file = sources.join(format!("{room}.rs"));
+    if file.is_file() {
+        return vec![file];
+    }
+    let mut found = Vec::new();
+    let mut directories = vec![sources.join(room)];
+    while let Some(directory) = directories.pop() {
+        let Ok(entries) = fs::read_dir(directory) else { continue };
+        for path in entries.flatten().map(|entry| entry.path()) {
+            let is_source = path.extension().is_some_and(|extension| extension == "rs");
+            let is_test = path.components().any(|part| part.as_os_str() == "tests") || path.ends_with("tests.rs");
+            if path.is_dir() {
+                directories.push(path);
+            } else if is_source && !is_test {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+/// The rooms behind `crate::` in a source, its test module left out.
+fn rooms_used(source: &str) -> BTreeSet<String> {
+    let source = source.split("#[cfg(test)]").next().unwrap_or_default();
+    let name = |rest: &str| rest.chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect();
+    source.split("crate::").skip(1).map(name).filter(|name: &String| name.starts_with(char::is_lowercase)).collect()
+}
