@@ -176,6 +176,8 @@ fn split_selector(rest: &[u8]) -> (&[u8], Option<Selector>) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn parse(text: &str) -> Result<Reference, ReferenceError> {
@@ -215,5 +217,57 @@ mod tests {
         assert_eq!(parse(""), Err(ReferenceError::Empty));
         assert_eq!(parse("oci:"), Err(ReferenceError::NoPath("oci")));
         assert_eq!(parse("docker://alpine"), Err(ReferenceError::Unsupported("docker".into())));
+    }
+
+    #[test]
+    fn a_path_with_a_colon_can_be_chosen_from() {
+        let place = tempfile::tempdir().unwrap();
+        let directory = place.path().join("build-12:30");
+        std::fs::create_dir(&directory).unwrap();
+        let archive = directory.join("image.tar");
+        std::fs::write(&archive, "").unwrap();
+        let several = Reference::parse(archive.as_os_str()).unwrap();
+        let chosen = parse(&several.choosing(Transport::DockerArchive, &Selector::Name("web:1".to_owned()))).unwrap();
+        assert_eq!(chosen.location, Location::Path(archive));
+        assert_eq!(chosen.selector, Some(Selector::Name("web:1".to_owned())));
+    }
+
+    proptest! {
+        #[test]
+        fn anything_may_be_typed(bytes in prop::collection::vec(any::<u8>(), 0..30), prefix in any_prefix()) {
+            let text = [prefix.as_bytes(), &bytes].concat();
+            match Reference::parse(OsStr::from_bytes(&text)) {
+                Ok(reference) => prop_assert!(!reference.text.is_empty()),
+                Err(error) => prop_assert!(!error.to_string().is_empty()),
+            }
+        }
+
+        #[test]
+        fn a_choice_leads_back_to_its_image(path in "[a-z/][a-z0-9./-]{0,20}", name in "[a-z/]{1,9}(:[a-z0-9.]{1,5})?", at in any::<u16>()) {
+            let location = Location::Path(PathBuf::from(&path));
+            let several = Reference { text: path, transport: None, location, selector: None };
+            for selector in [Selector::Name(name), Selector::Position(usize::from(at))] {
+                for transport in [Transport::DockerArchive, Transport::Oci, Transport::OciArchive] {
+                    let chosen = parse(&several.choosing(transport, &selector)).unwrap();
+                    prop_assert_eq!(chosen.transport, Some(transport));
+                    prop_assert_eq!(&chosen.location, &several.location);
+                    prop_assert_eq!(chosen.selector.as_ref(), Some(&selector));
+                }
+            }
+        }
+    }
+
+    fn any_prefix() -> impl Strategy<Value = &'static str> {
+        prop::sample::select(vec![
+            "",
+            "oci:",
+            "docker-archive:",
+            "dir:",
+            "rootfs:",
+            "docker:",
+            "oci-archive:x:@",
+            "-",
+            ":",
+        ])
     }
 }

@@ -56,6 +56,10 @@ impl From<ContentError> for ExtractError {
     }
 }
 
+/// Bytes that a whole path may have on Linux, and a name in it: `PATH_MAX` and `NAME_MAX` of limits.h.
+const MAX_PATH_BYTES: usize = 4095;
+const MAX_NAME_BYTES: usize = 255;
+
 /// Sentences on what is left out that are kept.
 const MAX_SKIPPED: usize = 20;
 
@@ -80,7 +84,8 @@ pub fn extract(
     layer: LayerIndex,
     output: &Path,
 ) -> Result<Extracted, ExtractError> {
-    let plan = plan(tree, node, layer);
+    let room = MAX_PATH_BYTES.saturating_sub(output.as_os_str().len() + 1);
+    let plan = plan(tree, node, layer, room);
     let mut destination = Destination::open(output)?;
     for (path, _) in &plan.directories {
         destination.make_directory(path)?;
@@ -99,22 +104,28 @@ pub fn extract(
     Ok(done)
 }
 
-fn plan(tree: &FileTree, node: NodeId, layer: LayerIndex) -> Plan {
+/// What there is to make below a path; names longer than the system takes, and all below them, are left out. Otherwise
+/// names that each hold the one above would cost memory by the square of their depth.
+fn plan(tree: &FileTree, node: NodeId, layer: LayerIndex, room: usize) -> Plan {
     let mut plan = Plan::default();
     let scope = Scope::Stacked(layer);
     let Some(seen) = tree.see_alone(node, scope, Baseline::Below) else { return plan };
     let mut stack = vec![(node, seen, tree.name(node).to_vec())];
     while let Some((node, seen, path)) = stack.pop() {
-        if seen.is_directory {
+        // What a broken layer puts below a file has no place on disk.
+        if seen.occurrence.is_none_or(|id| tree.occurrence(id).kind == Kind::Directory) {
             plan.directories.push((path.clone(), seen.occurrence));
             for child in tree.children(node) {
                 let visible = tree.see(child, scope, Baseline::Below, seen.floors);
-                if let Some(seen) = visible.filter(|seen| seen.change != Change::Removed) {
-                    let mut below = path.clone();
-                    if !below.is_empty() {
-                        below.push(b'/');
-                    }
-                    below.extend_from_slice(tree.name(child));
+                let Some(seen) = visible.filter(|seen| seen.change != Change::Removed) else { continue };
+                let mut below = path.clone();
+                if !below.is_empty() {
+                    below.push(b'/');
+                }
+                below.extend_from_slice(tree.name(child));
+                if below.len() > room || tree.name(child).len() > MAX_NAME_BYTES {
+                    plan.skip(&below, "is longer than the system takes");
+                } else {
                     stack.push((child, seen, below));
                 }
             }
@@ -122,7 +133,10 @@ fn plan(tree: &FileTree, node: NodeId, layer: LayerIndex) -> Plan {
         }
         let Some(id) = seen.occurrence else { continue };
         match tree.occurrence(id).kind {
-            Kind::Symlink => plan.symlinks.push((path, id)),
+            Kind::Symlink => match tree.link_target(id).map_or(0, <[u8]>::len) {
+                1..=MAX_PATH_BYTES => plan.symlinks.push((path, id)),
+                _ => plan.skip(&path, "is a symbolic link whose target the system does not take"),
+            },
             Kind::File | Kind::HardLink => match tree.content_of(id) {
                 Some(_) => plan.files.push((path, id)),
                 None => plan.skip(&path, "is a hard link that leads nowhere"),
@@ -174,3 +188,6 @@ fn write_files(
         Ok::<(), ExtractError>(())
     })
 }
+
+#[cfg(test)]
+mod tests;

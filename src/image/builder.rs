@@ -132,15 +132,15 @@ impl TreeBuilder {
         if name.starts_with(AUFS_PREFIX) || path.starts_with(AUFS_PREFIX) {
             return Ok(()); // AUFS bookkeeping (.wh..wh.aufs, .wh..wh.plnk/…, .wh..wh.orph): names nothing in the image
         }
-        if matches!(name, b".wh.." | b".wh...") {
-            return Ok(()); // would name the directory itself and the one above it: nothing that a whiteout can hide
-        }
         let parent = self.directory(directory)?;
         if let Some(hidden) = name.strip_prefix(WHITEOUT_PREFIX)
-            && !hidden.is_empty()
+            && !matches!(hidden, b"" | b"." | b"..")
         {
             let node = self.child(parent, hidden)?;
             return self.mark_whiteout(node, entry);
+        }
+        if name.is_empty() && entry.fields.kind != Kind::Directory {
+            return Ok(()); // the root is a directory whatever an entry for it says; engines refuse such a layer
         }
         let node = if name.is_empty() { parent } else { self.child(parent, name)? };
         self.place(node, entry, link)

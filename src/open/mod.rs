@@ -116,11 +116,40 @@ pub fn open_embedded(
     options: &OpenOptions,
     progress: &Progress,
 ) -> Result<Opened, OpenError> {
-    let path = std::path::PathBuf::from(name);
-    let reference =
-        Reference { text: name.to_owned(), transport: None, location: Location::Path(path), selector: None };
-    let opening = Opening { reference: &reference, options, progress };
-    opening.archive(Section::new(Arc::new(bytes), 0, bytes.len() as u64))
+    open_section(Section::new(Arc::new(bytes), 0, bytes.len() as u64), name, options, progress)
+}
+
+/// Opens the image in an archive that lies at hand. `name` stands for it in what is said of it.
+///
+/// # Errors
+/// [`OpenError`].
+pub fn open_section(
+    section: Section,
+    name: &str,
+    options: &OpenOptions,
+    progress: &Progress,
+) -> Result<Opened, OpenError> {
+    let reference = named(name);
+    Opening { reference: &reference, options, progress }.archive(section)
+}
+
+/// Opens the image in an archive that comes by once. `name` stands for it in what is said of it.
+///
+/// # Errors
+/// [`OpenError`].
+pub fn open_pipe(
+    input: Box<dyn Read + Send>,
+    name: &str,
+    options: &OpenOptions,
+    progress: &Progress,
+) -> Result<Opened, OpenError> {
+    let reference = named(name);
+    Opening { reference: &reference, options, progress }.pipe(input)
+}
+
+fn named(name: &str) -> Reference {
+    let location = Location::Path(std::path::PathBuf::from(name));
+    Reference { text: name.to_owned(), transport: None, location, selector: None }
 }
 
 struct Opening<'a> {
@@ -230,3 +259,6 @@ fn standard_input_file() -> std::io::Result<File> {
     use std::os::fd::AsFd;
     Ok(File::from(std::io::stdin().as_fd().try_clone_to_owned()?))
 }
+
+#[cfg(test)]
+mod tests;

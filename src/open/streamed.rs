@@ -112,6 +112,9 @@ fn start(opening: &Opening<'_>, input: Input) -> io::Result<Started> {
         Input::Pipe(mut pipe) => {
             let mut magic = Vec::new();
             pipe.by_ref().take(compression::MAGIC_BYTES as u64).read_to_end(&mut magic)?;
+            if magic.is_empty() {
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "is empty"));
+            }
             let found = compression::detect(&magic).unwrap_or_default();
             (found, None, Box::new(io::Cursor::new(magic).chain(pipe)))
         }
@@ -183,6 +186,12 @@ impl Reading<'_> {
                 part.visit(u64::MAX, &mut |piece| bytes.extend_from_slice(piece))?;
                 self.document_bytes += bytes.len();
                 StreamedMember::Document(bytes)
+            }
+            // No bytes at all are an archive without entries, as they are to every reader of tar.
+            Sniffed::Other if stored_bytes == 0 => {
+                let number = self.layers.len();
+                self.layer(part, start)?;
+                StreamedMember::Layer(number)
             }
             Sniffed::Compressed | Sniffed::Document => StreamedMember::Aside(self.put_aside(part)?),
             Sniffed::Other => StreamedMember::Unknown,

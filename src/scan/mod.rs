@@ -20,3 +20,6 @@ pub use layer::{
 };
 pub use part::Part;
 pub use read_at::{ReadAt, Section, SectionReader};
+
+#[cfg(test)]
+mod tests;

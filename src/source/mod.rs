@@ -42,6 +42,7 @@ use crate::reference::Transport;
 /// # Errors
 /// [`SourceError`].
 pub fn read_layout(container: &dyn Container, request: &Request<'_>, is_archive: bool) -> Result<Layout, SourceError> {
+    let container = &container::Rationed::new(container);
     let oci = if is_archive { Transport::OciArchive } else { Transport::Oci };
     match request.reference.transport {
         Some(Transport::DockerArchive) => read_docker_archive(container, request),
@@ -75,3 +76,6 @@ fn check_digest(layout: &mut Layout, what: &str, stated: Option<&Digest>, bytes:
         layout.warn(format!("the {what} is listed under {stated}, but its bytes have {actual}"));
     }
 }
+
+#[cfg(test)]
+mod tests;

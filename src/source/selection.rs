@@ -38,7 +38,7 @@ pub(super) fn selected<T: Named>(
             let exact: Vec<usize> =
                 fitting(&|image| image.names().contains(wanted) || image.digest() == Some(wanted.as_str()));
             if exact.is_empty() {
-                fitting(&|image| image.names().iter().any(|name| loosely(name, wanted)))
+                fitting(&|image| image.names().iter().any(|name| names_match(name, wanted)))
             } else {
                 exact
             }
@@ -52,12 +52,22 @@ pub(super) fn selected<T: Named>(
     Ok(found)
 }
 
-/// Whether a listed name is meant by its tag alone, without the tag `latest`, or without Docker's default registry.
-fn loosely(listed: &str, wanted: &str) -> bool {
+/// Whether a listed name is the one asked for: as written, in full, or by its tag alone.
+pub(super) fn names_match(listed: &str, wanted: &str) -> bool {
     let tag = listed.rsplit_once(':').map_or(listed, |(_, tag)| tag);
-    tag == wanted
-        || listed.strip_suffix(":latest") == Some(wanted)
-        || listed.strip_prefix("docker.io/library/").is_some_and(|short| short == wanted)
+    listed == wanted || tag == wanted || in_full(listed) == in_full(wanted)
+}
+
+/// A name with the parts that Docker lets people leave out: `web` is `docker.io/library/web:latest`
+/// (github.com/distribution/reference, `ParseNormalizedNamed` and `TagNameOnly`).
+fn in_full(name: &str) -> String {
+    let (domain, path) = match name.split_once('/') {
+        Some((domain, path)) if domain.contains(['.', ':']) || domain == "localhost" => (domain, path),
+        _ => ("docker.io", name),
+    };
+    let library = if domain == "docker.io" && !path.contains('/') { "library/" } else { "" };
+    let tag = if path.contains([':', '@']) { "" } else { ":latest" };
+    format!("{domain}/{library}{path}{tag}")
 }
 
 /// What to type for some of the images: a name that only one of them has, else the position among all.

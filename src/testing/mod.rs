@@ -1,5 +1,6 @@
-//! Images for tests: described as short lines, or real ones read in the plainest way.
+//! Images for tests: described as short lines, written as archives, or real ones read in the plainest way.
 
+pub(crate) mod archive;
 mod corpus;
 mod lines;
 

@@ -11,3 +11,6 @@ pub use input::{SectionInput, TarInput};
 pub use path::{Oddity, normalize};
 pub use pax::Extended;
 pub use walk::{Member, TarError, TarWalker};
+
+#[cfg(test)]
+mod tests;

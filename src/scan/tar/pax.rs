@@ -56,8 +56,8 @@ impl Extended {
 
     fn apply(&mut self, key: &[u8], value: &[u8]) {
         match key {
-            b"path" => self.path = Some(value.to_vec()),
-            b"linkpath" => self.link = Some(value.to_vec()),
+            b"path" => self.path = given(value),
+            b"linkpath" => self.link = given(value),
             b"size" => self.content_bytes = decimal(value),
             b"uid" => self.uid = decimal(value).map(saturated),
             b"gid" => self.gid = decimal(value).map(saturated),
@@ -77,7 +77,7 @@ impl Extended {
 impl PaxSparse {
     fn apply(&mut self, key: &[u8], value: &[u8]) {
         match key {
-            b"name" => self.name = Some(value.to_vec()),
+            b"name" => self.name = given(value),
             b"realsize" | b"size" => self.real_bytes = decimal(value).or(self.real_bytes),
             b"major" => self.map_in_content = value == b"1",
             b"offset" => self.offset = decimal(value),
@@ -120,6 +120,11 @@ pub fn decimal(text: &[u8]) -> Option<u64> {
     text.iter().try_fold(0u64, |value, &byte| {
         byte.is_ascii_digit().then(|| value.checked_mul(10)?.checked_add(u64::from(byte - b'0')))?
     })
+}
+
+/// An empty value takes back what an earlier header said: the plain header's field counts.
+fn given(value: &[u8]) -> Option<Vec<u8>> {
+    (!value.is_empty()).then(|| value.to_vec())
 }
 
 fn saturated(value: u64) -> u32 {

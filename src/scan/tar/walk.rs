@@ -406,15 +406,15 @@ impl<I: TarInput> TarWalker<I> {
             }
             self.content_left -= BLOCK as u64;
             for &byte in &block {
+                // The rest of the map's last block is padding.
+                if wanted.is_some_and(|count| numbers.len() >= count) {
+                    break;
+                }
                 if byte != b'\n' {
                     line.push(byte);
-                    if line.len() > 20 && wanted.is_none_or(|count| numbers.len() < count) {
+                    if line.len() > 20 {
                         return Ok(None);
                     }
-                    line.truncate(20);
-                    continue;
-                }
-                if wanted.is_some_and(|count| numbers.len() >= count) {
                     continue;
                 }
                 let Some(value) = decimal(&line) else { return Ok(None) };

@@ -1,0 +1,18 @@
+//! nixdive held against the programs that people already trust with images: skopeo, umoci, podman, buildah, GNU tar and
+//! dive; and the real images of the corpus and of `sample-images/`.
+//!
+//! A test whose peer is missing says so and passes; where NIXDIVE_LIVE=1 it fails instead. Whoever has no corpus cannot
+//! fetch one: without it, its tests are skipped in any case.
+
+// clippy.toml allows them in test functions; here all functions serve tests.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod corpus;
+mod engines;
+mod images;
+mod peers;
+mod rootfs;
+mod samples;
+mod skopeo;
+mod snapshot;
+mod sparse;
