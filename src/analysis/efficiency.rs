@@ -1,7 +1,7 @@
 use crate::image::{FileTree, Image, Kind, LayerIndex, NodeId};
 
 /// The figures of a whole image. Every byte count says what it counts.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Figures {
     /// Sum of the layers' unpacked tar streams, bytes.
     pub unpacked_bytes: u64,
@@ -50,7 +50,7 @@ pub struct RemovedDirectory {
 }
 
 /// Figures with the paths behind them.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Assessment {
     /// The figures.
     pub figures: Figures,

@@ -3,9 +3,11 @@ use std::process::ExitCode;
 
 use super::arguments::{self, InspectArguments};
 use super::open_for;
+use crate::image::{Image, LayerIndex};
 use crate::open::{Keep, Opened};
 use crate::packages::{CapturedFile, Inventory, find};
 use crate::report::{Format, InspectOptions, Inspection};
+use crate::scan::Captured;
 
 /// Prints what an image is made of.
 pub fn run(arguments: &InspectArguments) -> anyhow::Result<ExitCode> {
@@ -20,19 +22,18 @@ pub fn run(arguments: &InspectArguments) -> anyhow::Result<ExitCode> {
 }
 
 /// The packages of the databases that came by while an image was opened.
-pub fn packages(opened: &Opened) -> Option<Inventory> {
-    let captured: Vec<CapturedFile<'_>> = opened
-        .captured
+pub fn packages_of(image: &Image, captured: &[(LayerIndex, Captured)]) -> Option<Inventory> {
+    let captured: Vec<CapturedFile<'_>> = captured
         .iter()
         .map(|(layer, file)| CapturedFile { layer: *layer, path: &file.path, content: &file.content })
         .collect();
-    Some(find(&opened.image.tree, opened.image.tree.top_layer()?, &captured))
+    Some(find(&image.tree, image.tree.top_layer()?, &captured))
 }
 
 /// Writes a report to standard output.
 pub fn print(opened: &Opened, format: Format) -> io::Result<()> {
     let mut out = BufWriter::with_capacity(64 << 10, io::stdout().lock());
-    let packages = packages(opened).unwrap_or_default();
+    let packages = packages_of(&opened.image, &opened.captured).unwrap_or_default();
     let inspection = Inspection::new(&opened.image, InspectOptions::default());
     inspection.with_packages(&packages).write(format, &mut out)?;
     out.flush()

@@ -14,7 +14,7 @@ use crate::image::{Image, LayerIndex};
 use crate::open::{Contents, Keep, OpenError, OpenOptions, Opened, Progress, check_layer, refine};
 use crate::reference::Reference;
 use crate::source::Layout;
-use crate::tui::{self, Effect, Message, Opening, Report};
+use crate::tui::{self, Effect, Findings, Message, Opening, Report};
 
 /// Between two looks at how far an opening is.
 const TICK: Duration = Duration::from_millis(40);
@@ -142,11 +142,14 @@ impl Job {
 
     /// Shows the image, and then checks what was put off for the sake of the first screen.
     fn opened(&self, opened: Opened) {
-        let Opened { image, contents, exact, .. } = opened;
+        let Opened { image, contents, captured, exact } = opened;
         let image = Arc::new(image);
         if !self.tell(Report::Opened(overview(&image))) {
             return;
         }
+        let packages = super::inspect::packages_of(&image, &captured).unwrap_or_default();
+        drop(captured);
+        self.tell(Report::Findings(Arc::new(Findings { assessment: assess(&image), packages })));
         // From here on nobody waits for this thread; drawing comes first. Where it cannot step back, it goes on as it is.
         let _ = rustix::process::nice(10);
         if !exact {

@@ -15,6 +15,14 @@ pub enum Context {
     Tree,
     /// What is known of the selection.
     Details,
+    /// The image's configuration and Dockerfile.
+    Image,
+    /// The list of waste.
+    Waste,
+    /// The list of packages.
+    Packages,
+    /// The map of what is large.
+    Map,
     /// The list of images to choose from.
     Chooser,
     /// The help.
@@ -25,8 +33,19 @@ pub enum Context {
 
 impl Context {
     /// All of them, in the order of the help.
-    pub const ALL: [Self; 7] =
-        [Self::Layers, Self::Tree, Self::Details, Self::Chooser, Self::Prompt, Self::Help, Self::Everywhere];
+    pub const ALL: [Self; 11] = [
+        Self::Layers,
+        Self::Tree,
+        Self::Details,
+        Self::Image,
+        Self::Waste,
+        Self::Packages,
+        Self::Map,
+        Self::Chooser,
+        Self::Prompt,
+        Self::Help,
+        Self::Everywhere,
+    ];
 
     /// What it is called on screen and in a keymap file.
     #[must_use]
@@ -36,6 +55,10 @@ impl Context {
             Self::Layers => "layers",
             Self::Tree => "files",
             Self::Details => "details",
+            Self::Image => "image",
+            Self::Waste => "waste",
+            Self::Packages => "packages",
+            Self::Map => "map",
             Self::Chooser => "images",
             Self::Help => "help",
             Self::Prompt => "typing",
@@ -80,14 +103,29 @@ pub struct ActionInfo {
 }
 
 actions! {
-    MoveDown "move-down" "Move down" [Layers, Tree, Details, Chooser, Help] ["j", "down"];
-    MoveUp "move-up" "Move up" [Layers, Tree, Details, Chooser, Help] ["k", "up"];
-    HalfPageDown "half-page-down" "Half a page down" [Layers, Tree, Details, Chooser, Help] ["ctrl-d"];
-    HalfPageUp "half-page-up" "Half a page up" [Layers, Details, Chooser, Help] ["ctrl-u"];
-    PageDown "page-down" "A page down" [Layers, Tree, Details, Chooser, Help] ["pgdn", "d"];
-    PageUp "page-up" "A page up" [Layers, Tree, Details, Chooser, Help] ["pgup", "u"];
-    First "first" "To the first" [Layers, Tree, Details, Chooser, Help] ["g g", "home"];
-    Last "last" "To the last" [Layers, Tree, Details, Chooser, Help] ["G", "end"];
+    MoveDown "move-down" "Move down" [Layers, Tree, Details, Image, Waste, Packages, Map, Chooser, Help] ["j", "down"];
+    MoveUp "move-up" "Move up" [Layers, Tree, Details, Image, Waste, Packages, Map, Chooser, Help] ["k", "up"];
+    HalfPageDown "half-page-down" "Half a page down" [Layers, Tree, Details, Image, Waste, Packages, Chooser, Help] ["ctrl-d"];
+    HalfPageUp "half-page-up" "Half a page up" [Layers, Details, Image, Waste, Packages, Chooser, Help] ["ctrl-u"];
+    PageDown "page-down" "A page down" [Layers, Tree, Details, Image, Waste, Packages, Chooser, Help] ["pgdn", "d"];
+    PageUp "page-up" "A page up" [Layers, Tree, Details, Image, Waste, Packages, Chooser, Help] ["pgup", "u"];
+    First "first" "To the first" [Layers, Tree, Details, Image, Waste, Packages, Chooser, Help] ["g g", "home"];
+    Last "last" "To the last" [Layers, Tree, Details, Image, Waste, Packages, Chooser, Help] ["G", "end"];
+
+    ShowFiles "show-files" "Layers and files" [Layers, Tree, Details, Image, Waste, Packages, Map] ["1"];
+    ShowImage "show-image" "The image: configuration and Dockerfile" [Layers, Tree, Details, Image, Waste, Packages, Map] ["2"];
+    ShowWaste "show-waste" "What is wasted, and why" [Layers, Tree, Details, Image, Waste, Packages, Map] ["3"];
+    ShowPackages "show-packages" "Packages" [Layers, Tree, Details, Image, Waste, Packages, Map] ["4"];
+    ShowMap "show-map" "A map of what is large" [Layers, Tree, Details, Image, Waste, Packages, Map] ["5"];
+    NextPage "next-page" "Next page" [Image, Waste, Packages, Map] ["tab"];
+    PreviousPage "previous-page" "Previous page" [Image, Waste, Packages, Map] ["shift-tab"];
+    Reveal "reveal" "Show in the files" [Waste, Packages] ["enter", "l", "right"];
+    RevealTile "reveal-tile" "Show in the files" [Map] ["o"];
+    MapIn "map-in" "Into the directory" [Map] ["enter"];
+    MapOut "map-out" "Out of the directory" [Map] ["minus", "u"];
+    MapLeft "map-left" "To the left" [Map] ["h", "left"];
+    MapRight "map-right" "To the right" [Map] ["l", "right"];
+    MapColour "map-colour" "Colour by layer, kind or package" [Map] ["c"];
 
     Open "open" "Open the image" [Chooser] ["enter", "l", "right"];
     EnterTree "enter-tree" "Go to the files" [Layers] ["enter", "l", "right"];
@@ -121,7 +159,7 @@ actions! {
     NextLayer "next-layer" "Next layer" [Tree, Details] ["]"];
     PreviousLayer "previous-layer" "Previous layer" [Tree, Details] ["["];
 
-    CopyPath "copy" "Copy the path or the digest" [Layers, Tree, Details, Chooser] ["y"];
+    CopyPath "copy" "Copy the path or the digest" [Layers, Tree, Details, Image, Waste, Packages, Map, Chooser] ["y"];
     CopyRow "copy-row" "Copy the whole row" [Layers, Tree, Details] ["Y"];
     ToggleWrap "toggle-wrap" "Wrap long lines, or cut them" [Layers, Tree, Details] ["w", "ctrl-p"];
 
@@ -130,7 +168,7 @@ actions! {
     Zoom "zoom" "This pane alone, or all panes" [Layers, Tree, Details] ["z"];
     Widen "widen" "More room for this pane" [Layers, Tree, Details] [">"];
     Narrow "narrow" "Less room for this pane" [Layers, Tree, Details] ["<"];
-    ToggleMouse "toggle-mouse" "Mouse on or off" [Layers, Tree, Details, Chooser] ["m"];
+    ToggleMouse "toggle-mouse" "Mouse on or off" [Layers, Tree, Details, Image, Waste, Packages, Map, Chooser] ["m"];
 
     Accept "accept" "Keep what is typed" [Prompt] ["enter"];
     Abandon "abandon" "Clear and leave" [Prompt] ["esc"];

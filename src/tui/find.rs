@@ -81,6 +81,13 @@ pub(super) struct Marks {
 }
 
 impl Marks {
+    /// Marks of paths that were found in another way.
+    pub(super) fn of(tree: &FileTree, nodes: &[NodeId]) -> Self {
+        let mut marks = Self::default();
+        nodes.iter().for_each(|&node| marks.insert(tree, node));
+        marks
+    }
+
     fn insert(&mut self, tree: &FileTree, node: NodeId) {
         if !self.matches.insert(node) {
             return;

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use super::input::{Key, Mouse};
+use super::pages::Findings;
 use crate::image::{Config, DigestCheck, Identity, Image, LayerIndex};
 
 /// One opening of one reference. Reports of an opening that has been left are dropped, however late they come.
@@ -43,6 +44,8 @@ pub enum Report {
     Progress(Progress),
     /// The trees are complete.
     Opened(Opened),
+    /// Waste and packages are known.
+    Findings(Arc<Findings>),
     /// The same tree, the same nodes: contents compared exactly, figures exact.
     Refined(Opened),
     /// A layer's bytes were held against its diffID.

@@ -15,6 +15,7 @@ mod layout;
 mod list;
 mod message;
 mod node_set;
+mod pages;
 mod perform;
 mod pointer;
 mod prompt;
@@ -40,6 +41,7 @@ pub use message::{
     Choice, Effect, Identified, LayerOutline, LayerProgress, Message, Opened, Opening, Options, Overview, Progress,
     Report, Start, Transfer,
 };
+pub use pages::Findings;
 pub use run::{Ended, run};
 pub use settings::{Settings, SettingsError};
 pub use state::State;

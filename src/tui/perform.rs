@@ -4,9 +4,10 @@ use super::action::Action;
 use super::layout::Pane;
 use super::list::ListCursor;
 use super::message::Effect;
+use super::pages::{Heading, Page, waste_row};
 use super::prompt::{Prompt, Purpose};
 use super::rows::Hidden;
-use super::session::{LayerChoice, Session};
+use super::session::{Exploration, LayerChoice, Session};
 use super::state::{Screen, State};
 use super::update::{apply_prompt, back, name_of_selection, open_choice};
 use super::walk::{Direction, Goal};
@@ -40,7 +41,21 @@ pub(super) fn perform(state: &mut State, action: Action, effects: &mut Vec<Effec
         Action::First => move_by(state, Step::Lines(isize::MIN)),
         Action::Last => move_by(state, Step::Lines(isize::MAX)),
         _ => {
+            let size = state.size;
             let Screen::Session(session) = &mut state.screen else { return };
+            if let Some(page) = page_of(session, action) {
+                if session.opened.is_none() {
+                    return state.inform("The image is not read yet");
+                }
+                session.pages.current = page;
+                return;
+            }
+            if session.pages.current != Page::Files {
+                if let Some(text) = perform_on_page(session, size, action) {
+                    state.inform(text);
+                }
+                return;
+            }
             let said = perform_on_session(session, action).or_else(|| perform_on_tree(session, action));
             if let Some(text) = said {
                 state.inform(text);
@@ -134,6 +149,10 @@ fn move_by(state: &mut State, step: Step) {
                 let length = chooser.shown().count();
                 chooser.cursor.move_by(step.lines(full), length);
             }
+        }
+        Screen::Session(session) if session.pages.current != Page::Files => {
+            let lines = step.lines(super::draw::page_rows(session, state.size));
+            move_on_page(session, state.size, lines);
         }
         Screen::Session(session) => {
             let lines = step.lines(session.areas(state.size).rows(session.focus).height);
@@ -253,6 +272,117 @@ fn perform_on_tree(session: &mut Session, action: Action) -> Option<String> {
         None
     });
     said.flatten()
+}
+
+/// The page that an action leads to.
+fn page_of(session: &Session, action: Action) -> Option<Page> {
+    let beside = |by: usize| {
+        let at = Page::ALL.iter().position(|&page| page == session.pages.current).unwrap_or(0);
+        Page::ALL[(at + by) % Page::ALL.len()]
+    };
+    Some(match action {
+        Action::ShowFiles => Page::Files,
+        Action::ShowImage => Page::Image,
+        Action::ShowWaste => Page::Waste,
+        Action::ShowPackages => Page::Packages,
+        Action::ShowMap => Page::Map,
+        Action::NextPage => beside(1),
+        Action::PreviousPage => beside(Page::ALL.len() - 1),
+        _ => return None,
+    })
+}
+
+fn move_on_page(session: &mut Session, size: (u16, u16), lines: isize) {
+    if session.pages.current == Page::Map {
+        return go(session, size, if lines > 0 { Heading::Down } else { Heading::Up });
+    }
+    // Text without a selection moves as a whole.
+    let text = session.pages.current == Page::Image;
+    if let Some((cursor, length)) = session.pages.list() {
+        if text {
+            cursor.scroll_by(lines, length, usize::from(size.1.saturating_sub(2)));
+            cursor.selected = cursor.offset;
+        } else {
+            cursor.move_by(lines, length);
+        }
+    }
+}
+
+fn go(session: &mut Session, size: (u16, u16), heading: Heading) {
+    let Some(opened) = &session.opened else { return };
+    let tiles = super::draw::map_tiles(session, opened, size);
+    session.pages.map.go(&tiles, heading);
+}
+
+/// Actions on the pages beside the files; what to tell the user of them.
+fn perform_on_page(session: &mut Session, size: (u16, u16), action: Action) -> Option<String> {
+    match action {
+        Action::MapLeft => go(session, size, Heading::Left),
+        Action::MapRight => go(session, size, Heading::Right),
+        Action::MapOut => map_out(session),
+        Action::MapColour => {
+            session.pages.map.colouring = session.pages.map.colouring.next();
+            return Some(format!("Coloured by {}", session.pages.map.colouring.name()));
+        }
+        Action::MapIn => {
+            let node = session.pages.map.selected?;
+            let opened = session.opened.as_ref()?;
+            let (scope, baseline) = session.scope(&opened.image);
+            let seen = opened.image.tree.see_alone(node, scope, baseline)?;
+            if !seen.is_directory || seen.totals.bytes == 0 {
+                return Some("Nothing to look into: it is a file".to_owned());
+            }
+            session.pages.map.directory = node;
+            session.pages.map.selected = None;
+            go(session, size, Heading::Down);
+        }
+        Action::RevealTile => {
+            let node = session.pages.map.selected?;
+            session.reveal(node);
+        }
+        Action::Reveal => match session.pages.current {
+            Page::Waste => {
+                let opened = session.opened.as_ref()?;
+                let row = waste_row(&opened.image, &session.pages.findings.assessment, session.pages.waste.selected)?;
+                session.reveal(row.node);
+            }
+            Page::Packages => {
+                let findings = std::sync::Arc::clone(&session.pages.findings);
+                let package = session.pages.packages.get(session.pages.packages.cursor.selected)?;
+                let name = findings.packages.packages.get(package).name.clone();
+                session.show_only(&name, findings.packages.ownership.files(package));
+                return Some(format!("Files of {name}; esc shows all again"));
+            }
+            Page::Files | Page::Image | Page::Map => {}
+        },
+        _ => {}
+    }
+    None
+}
+
+/// From a directory of the map to the one above it.
+pub(super) fn map_out(session: &mut Session) {
+    let Some(opened) = &session.opened else { return };
+    let below = session.pages.map.directory;
+    if let Some(above) = opened.image.tree.parent(below) {
+        session.pages.map.directory = above;
+        session.pages.map.selected = Some(below);
+    }
+}
+
+/// What is selected on a page beside the files, as it is called outside.
+pub(super) fn selected_on_page(session: &Session, opened: &Exploration) -> Option<String> {
+    let pages = &session.pages;
+    match pages.current {
+        Page::Files => None,
+        Page::Image => pages.image.lines.get(pages.image.cursor.selected).map(|line| line.text.clone()),
+        Page::Waste => Some(waste_row(&opened.image, &pages.findings.assessment, pages.waste.selected)?.path),
+        Page::Packages => Some(pages.packages.row(&pages.findings.packages, pages.packages.cursor.selected)?.name),
+        Page::Map => {
+            let node = pages.map.selected?;
+            Some(crate::image::display_name(&opened.image.tree.path(node)).into_owned())
+        }
+    }
 }
 
 fn next_sort(sort: SortKey) -> SortKey {

@@ -3,6 +3,7 @@
 use super::input::{Mouse, MouseAction};
 use super::layout::Pane;
 use super::message::Effect;
+use super::pages::Page;
 use super::perform::move_layer;
 use super::rows::RowFlags;
 use super::state::{Screen, State};
@@ -27,6 +28,9 @@ pub(super) fn take(state: &mut State, mouse: Mouse, effects: &mut Vec<Effect>) {
     }
     match &state.screen {
         Screen::Choosing => take_in_chooser(state, mouse, lines, effects),
+        Screen::Session(session) if session.opened.is_some() && session.pages.current != Page::Files => {
+            take_on_page(state, mouse, lines);
+        }
         Screen::Session(_) => take_in_session(state, mouse, lines),
         Screen::Failed { .. } => {}
     }
@@ -50,6 +54,34 @@ fn take_in_chooser(state: &mut State, mouse: Mouse, lines: Option<isize>, effect
         return open_choice(state, effects);
     }
     chooser.cursor.select(index, length);
+}
+
+fn take_on_page(state: &mut State, mouse: Mouse, lines: Option<isize>) {
+    let size = state.size;
+    let Screen::Session(session) = &mut state.screen else { return };
+    let rows = super::draw::page_rows_area(session, size);
+    if let Some(lines) = lines {
+        if let Some((cursor, length)) = session.pages.list() {
+            cursor.scroll_by(lines, length, usize::from(rows.height));
+        }
+        return;
+    }
+    if mouse.action != MouseAction::Press || !rows.contains((mouse.column, mouse.row).into()) {
+        return;
+    }
+    if session.pages.current == Page::Map {
+        let Some(opened) = &session.opened else { return };
+        let at = (mouse.column, mouse.row).into();
+        let tiles = super::draw::map_tiles(session, opened, size);
+        if let Some(tile) = tiles.iter().rfind(|tile| tile.area.contains(at)) {
+            session.pages.map.selected = tile.node;
+        }
+        return;
+    }
+    let line = usize::from(mouse.row - rows.y);
+    if let Some((cursor, length)) = session.pages.list() {
+        cursor.select(cursor.offset + line, length);
+    }
 }
 
 fn take_in_session(state: &mut State, mouse: Mouse, lines: Option<isize>) {

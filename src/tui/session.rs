@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use super::find::{Finding, Needle};
+use super::find::{Finding, Marks, Needle};
 use super::layout::{Areas, Arrangement, Pane, arrange};
 use super::list::ListCursor;
 use super::message::{Identified, LayerOutline, Opened, Opening, Overview, Progress};
+use super::pages::{Page, Pages};
 use super::prompt::Purpose;
 use super::settings::View;
 use super::tree_view::{Filter, TreeView};
 use super::walk::{Direction, Goal};
-use crate::image::{Baseline, DigestCheck, Image, Layer, LayerIndex, Scope, SortKey};
+use crate::image::{Baseline, DigestCheck, Image, Layer, LayerIndex, NodeId, Scope, SortKey};
 
 /// What is selected in the list of layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +75,7 @@ pub(super) struct Session {
     pub focus: Pane,
     pub layers: ListCursor,
     pub details_offset: usize,
+    pub pages: Pages,
     pub preferences: Preferences,
     /// The order in which the tree is first shown.
     pub sort: SortKey,
@@ -94,6 +96,7 @@ impl Session {
             focus: Pane::Layers,
             layers: ListCursor::default(),
             details_offset: 0,
+            pages: Pages::default(),
             preferences: view.into(),
             sort: view.sort,
             search: None,
@@ -151,6 +154,7 @@ impl Session {
         let Opened { image, overview } = opened;
         let (scope, baseline) = self.scope(&image);
         let tree = TreeView::new(&image.tree, scope, baseline, self.sort);
+        self.pages.show(&image);
         let checks = vec![DigestCheck::NotChecked; image.layers.len()];
         self.opened = Some(Exploration { image, overview, tree, checks });
         self.stopped = false;
@@ -255,6 +259,42 @@ impl Session {
     pub(super) fn jump(&mut self, direction: Direction) -> bool {
         let (Some(opened), Some(search)) = (&mut self.opened, &self.search) else { return false };
         opened.tree.jump(&opened.image.tree, Goal::Marks(&search.marks), direction)
+    }
+
+    /// Goes to a path in the files, with all layers stacked.
+    pub(super) fn reveal(&mut self, node: NodeId) {
+        self.pages.current = Page::Files;
+        self.focus = Pane::Tree;
+        let seen = self.opened.as_ref().and_then(|opened| {
+            let (scope, baseline) = self.scope(&opened.image);
+            opened.image.tree.see_alone(node, scope, baseline)
+        });
+        if seen.is_none() {
+            // The layer in which it was last there shows it as removed, or as it was.
+            let layer = self.opened.as_ref().and_then(|opened| {
+                let tree = &opened.image.tree;
+                tree.occurrences_of(node).next().map(|id| tree.occurrence(id).layer)
+            });
+            self.layers.selected = layer.map_or(0, |layer| layer.index() + 1);
+            self.follow();
+        }
+        self.with_tree(|view, tree| {
+            view.set_filter(tree, None);
+            view.reveal(tree, node);
+        });
+    }
+
+    /// Shows only the files of some package in the tree.
+    pub(super) fn show_only(&mut self, name: &str, nodes: &[NodeId]) {
+        let Some(needle) = Needle::parse(name) else { return };
+        self.pages.current = Page::Files;
+        self.focus = Pane::Tree;
+        self.layers.selected = 0;
+        self.follow();
+        self.with_tree(|view, tree| {
+            let marks = Marks::of(tree, nodes);
+            view.set_filter(tree, Some(Filter { text: format!("package {name}"), needle, marks }));
+        });
     }
 
     pub(super) fn areas(&self, size: (u16, u16)) -> Areas {

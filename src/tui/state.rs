@@ -6,6 +6,7 @@ use super::input::Key;
 use super::layout::Pane;
 use super::list::ListCursor;
 use super::message::{Opening, Options, Start};
+use super::pages::Page;
 use super::prompt::Prompt;
 use super::session::Session;
 use super::settings::{Settings, View};
@@ -130,6 +131,9 @@ impl Screen {
     pub(super) fn context(&self) -> Context {
         match self {
             Self::Choosing => Context::Chooser,
+            Self::Session(session) if session.opened.is_some() && session.pages.current != Page::Files => {
+                session.pages.current.context().unwrap_or(Context::Everywhere)
+            }
             Self::Session(session) => match session.focus {
                 Pane::Layers => Context::Layers,
                 Pane::Tree => Context::Tree,

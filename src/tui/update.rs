@@ -5,12 +5,13 @@ use super::chooser::Chooser;
 use super::input::Key;
 use super::layout::Pane;
 use super::message::{Effect, Identified, Message, Opening, Report};
+use super::pages::Page;
 use super::perform::perform;
 use super::pointer;
 use super::prompt::Purpose;
 use super::session::Session;
 use super::state::{Level, Notice, Screen, State};
-use crate::image::{DigestCheck, display_name};
+use crate::image::{DigestCheck, NodeId, display_name};
 
 /// Takes a message into the state, and says what is to be done outside.
 pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
@@ -46,6 +47,7 @@ fn take_report(state: &mut State, opening: Opening, report: Report) {
         Report::Identified(identified) => identify(session, *identified),
         Report::Progress(progress) => session.progress = progress,
         Report::Opened(opened) => session.open(opened),
+        Report::Findings(findings) => session.pages.learn(findings),
         Report::Refined(refined) => session.refine(refined),
         Report::DigestChecked { layer, check } => {
             if matches!(check, DigestCheck::Differs { .. }) {
@@ -144,6 +146,14 @@ pub(super) fn back(state: &mut State, effects: &mut Vec<Effect>) {
                 state.choosers.pop();
             }
         }
+        Screen::Session(session) if session.pages.current != Page::Files => {
+            let at_root = session.pages.map.directory == NodeId::ROOT;
+            if session.pages.current == Page::Map && !at_root {
+                super::perform::map_out(session);
+            } else {
+                session.pages.current = Page::Files;
+            }
+        }
         Screen::Session(session) => {
             let filtered = session.opened.as_ref().is_some_and(|opened| opened.tree.filter.is_some());
             if filtered {
@@ -168,6 +178,10 @@ pub(super) fn name_of_selection(state: &State) -> Option<String> {
     match &state.screen {
         Screen::Choosing => Some(state.choosers.last()?.selected()?.reference.clone()),
         Screen::Failed { reason, .. } => Some(reason.clone()),
+        Screen::Session(session) if session.pages.current != Page::Files => {
+            let opened = session.opened.as_ref()?;
+            super::perform::selected_on_page(session, opened)
+        }
         Screen::Session(session) if session.focus == Pane::Layers => {
             let outlined = || session.selected_outline().and_then(|outline| outline.diff_id.clone());
             match session.selected_layer() {
@@ -202,6 +216,10 @@ fn settle(state: &mut State) {
         help.offset = help.offset.min(length.saturating_sub(full));
     }
     if let Screen::Session(session) = &mut state.screen {
+        let page_rows = usize::from(super::draw::page_rows(session, size));
+        if let Some((cursor, length)) = session.pages.list() {
+            cursor.settle(length, page_rows);
+        }
         let areas = session.areas(size);
         let rows = |pane| usize::from(areas.rows(pane).height);
         let length = session.layer_rows();

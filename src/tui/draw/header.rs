@@ -1,17 +1,21 @@
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
+use super::super::action::{Action, Context, Keymap};
+use super::super::pages::Page;
 use super::super::session::Session;
 use super::painter::{Canvas, fit_end};
 use crate::image::{display_bytes, display_name};
 
 /// The top line: which image this is, and its figures as far as there is room, the most telling first.
-pub(super) fn draw(canvas: &mut Canvas, area: Rect, session: &Session) {
+pub(super) fn draw(canvas: &mut Canvas, area: Rect, session: &Session, keymap: &Keymap) {
     let theme = canvas.theme;
+    let tabs = tabs(session, keymap, area.width);
+    let tabs_width: usize = tabs.iter().map(|(text, _)| text.width() + 1).sum();
     let glyphs = canvas.glyphs;
     let figures = figures(session);
     let mut right = String::new();
-    let room = usize::from(area.width).saturating_sub(10 + 24);
+    let room = usize::from(area.width).saturating_sub(10 + 24 + tabs_width);
     for figure in &figures {
         let with = if right.is_empty() { figure.clone() } else { format!("{right}{}{figure}", glyphs.dot) };
         if with.width() > room {
@@ -21,9 +25,32 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect, session: &Session) {
     }
     let mut pen = canvas.line(area, 0);
     pen.text(" nixdive ", theme.brand);
+    for (text, current) in &tabs {
+        pen.text(text, if *current { theme.title_focused } else { theme.dim }).text(" ", theme.plain);
+    }
+    if !tabs.is_empty() {
+        pen.skip(1);
+    }
     let room = pen.room().saturating_sub(right.width() + 2);
     pen.text(&fit_end(&name(session), room, glyphs.ellipsis), theme.strong);
     pen.skip_to_last(right.width() + 1).text(&right, theme.plain);
+}
+
+/// The pages with their keys, and whether each is the one looked at. Where room is short only that one has its name.
+fn tabs(session: &Session, keymap: &Keymap, width: u16) -> Vec<(String, bool)> {
+    const ROOM_FOR_NAMES: u16 = 100;
+    const ROOM_FOR_KEYS: u16 = 60;
+    if session.opened.is_none() || width < ROOM_FOR_KEYS {
+        return Vec::new();
+    }
+    let actions = [Action::ShowFiles, Action::ShowImage, Action::ShowWaste, Action::ShowPackages, Action::ShowMap];
+    let tab = |(page, action): (Page, Action)| {
+        let key = keymap.key(Context::Tree, action).unwrap_or_default();
+        let current = page == session.pages.current;
+        let named = current || width >= ROOM_FOR_NAMES;
+        (if named { format!("{key} {}", page.name()) } else { key.to_owned() }, current)
+    };
+    Page::ALL.into_iter().zip(actions).map(tab).collect()
 }
 
 /// What the image is called: the first reference that the source lists, else what the user typed.

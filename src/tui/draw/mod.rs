@@ -8,6 +8,7 @@ mod header;
 mod help;
 mod layers;
 mod loading;
+mod pages;
 mod painter;
 
 use ratatui::buffer::Buffer;
@@ -16,7 +17,8 @@ use ratatui::style::{Modifier, Style};
 use unicode_width::UnicodeWidthStr;
 
 use super::layout::{Pane, SMALLEST, fits};
-use super::session::Session;
+use super::pages::{Page, Tile};
+use super::session::{Exploration, Session};
 use super::state::{Screen, State};
 use super::theme::{Glyphs, strip_colours};
 use painter::Canvas;
@@ -45,7 +47,10 @@ pub fn draw(state: &State, buffer: &mut Buffer) {
 
 fn draw_session(canvas: &mut Canvas, session: &Session, state: &State) {
     let areas = session.areas(state.size);
-    header::draw(canvas, areas.header, session);
+    header::draw(canvas, areas.header, session, &state.keymap);
+    if let Some(opened) = session.opened.as_ref().filter(|_| session.pages.current != Page::Files) {
+        return pages::draw(canvas, body(state.size), session, opened);
+    }
     layers::draw(canvas, areas.layers, session);
     details::draw(canvas, areas.details, session);
     match &session.opened {
@@ -89,6 +94,26 @@ fn too_small(canvas: &mut Canvas, screen: Rect) {
     canvas.line(screen, 0).text("Too small", style);
     canvas.line(screen, 1).text(&format!("needs {width}x{height}"), Style::new());
     canvas.line(screen, 2).text("q leaves", Style::new());
+}
+
+/// All between header and footer.
+fn body(size: (u16, u16)) -> Rect {
+    Rect::new(0, 1, size.0, size.1.saturating_sub(2))
+}
+
+/// Rows of the list on the page beside the files that is looked at.
+pub(super) fn page_rows(session: &Session, size: (u16, u16)) -> u16 {
+    page_rows_area(session, size).height
+}
+
+/// Where those rows are.
+pub(super) fn page_rows_area(session: &Session, size: (u16, u16)) -> Rect {
+    pages::rows(body(size), session.pages.current)
+}
+
+/// The tiles of the map as they stand on the screen.
+pub(super) fn map_tiles(session: &Session, opened: &Exploration, size: (u16, u16)) -> Vec<Tile> {
+    pages::map_tiles(session, opened, page_rows_area(session, size))
 }
 
 /// Lines of the help asked for on a screen.

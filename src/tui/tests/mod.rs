@@ -2,6 +2,7 @@
 
 mod hostile;
 mod journeys;
+mod pages;
 mod samples;
 mod screens;
 mod views;

@@ -59,7 +59,7 @@ fn letter(cell: &Cell, legend: &mut Vec<String>) -> char {
     char::from(b'a' + index as u8)
 }
 
-fn shows(name: &str, scene: impl Fn((u16, u16)) -> Person) {
+pub(super) fn shows(name: &str, scene: impl Fn((u16, u16)) -> Person) {
     for size in SIZES {
         let mut person = scene(size);
         person.takes(Message::Tick);

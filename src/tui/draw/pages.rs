@@ -1,0 +1,302 @@
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+
+use ratatui::layout::Rect;
+use ratatui::style::{Color, Modifier, Style};
+use unicode_width::UnicodeWidthStr;
+
+use super::super::list::ListCursor;
+use super::super::pages::{Colouring, LineKind, Page, Tile, tiles, waste_row, waste_rows};
+use super::super::session::{Exploration, Session};
+use super::header::percent;
+use super::painter::Canvas;
+use super::{selection, title};
+use crate::image::{FileTree, Kind, NodeId, display_bytes, display_name};
+
+/// Lines of a page above its rows: title, figures and column heads.
+fn lines_above(page: Page) -> u16 {
+    match page {
+        Page::Files | Page::Image => 1,
+        Page::Packages | Page::Map => 2,
+        Page::Waste => 5,
+    }
+}
+
+/// Where the rows of a page are. The last line but one of the waste says what would save the selected path.
+pub(super) fn rows(body: Rect, page: Page) -> Rect {
+    let above = lines_above(page).min(body.height);
+    let below = u16::from(page == Page::Waste).min(body.height - above);
+    Rect { y: body.y + above, height: body.height - above - below, ..body }
+}
+
+pub(super) fn draw(canvas: &mut Canvas, body: Rect, session: &Session, opened: &Exploration) {
+    match session.pages.current {
+        Page::Files => {}
+        Page::Image => image(canvas, body, session),
+        Page::Waste => waste(canvas, body, session, opened),
+        Page::Packages => packages(canvas, body, session),
+        Page::Map => map(canvas, body, session, opened),
+    }
+}
+
+/// Where one is in a list.
+fn place(cursor: &ListCursor, length: usize) -> String {
+    if length == 0 { String::new() } else { format!("{}/{length}", cursor.selected + 1) }
+}
+
+fn image(canvas: &mut Canvas, body: Rect, session: &Session) {
+    const LABEL: usize = 13;
+    let theme = canvas.theme;
+    let page = &session.pages.image;
+    let rows = rows(body, Page::Image);
+    let last = (page.cursor.offset + usize::from(rows.height)).min(page.lines.len());
+    title(canvas, body, "Image", "", &format!("{last}/{}", page.lines.len()), true);
+    for (line, content) in (0..rows.height).zip(page.lines.iter().skip(page.cursor.offset)) {
+        let mut pen = canvas.line(rows, line);
+        pen.skip(1);
+        match content.kind {
+            LineKind::Gap => {}
+            LineKind::Heading => {
+                pen.fitted(&content.text, theme.strong);
+            }
+            LineKind::Field => {
+                pen.left(&content.label, LABEL, theme.dim).fitted(&content.text, theme.plain);
+            }
+            LineKind::Instruction => {
+                let (keyword, rest) = content.text.split_once(' ').unwrap_or((&content.text, ""));
+                pen.left(&content.label, LABEL, theme.dim).text(keyword, theme.title_focused).text(" ", theme.plain);
+                pen.fitted(rest, theme.plain);
+            }
+            LineKind::Continuation => {
+                pen.skip(LABEL).fitted(&content.text, theme.plain);
+            }
+            LineKind::Comment => {
+                pen.left(&content.label, LABEL, theme.dim).fitted(&content.text, theme.dim);
+            }
+            LineKind::StorePath => {
+                pen.skip(LABEL + 2).fitted(&content.text, theme.link);
+            }
+        }
+    }
+}
+
+fn waste(canvas: &mut Canvas, body: Rect, session: &Session, opened: &Exploration) {
+    let theme = canvas.theme;
+    let pages = &session.pages;
+    let assessment = &pages.findings.assessment;
+    let length = waste_rows(assessment);
+    title(
+        canvas,
+        body,
+        "Waste",
+        "every copy of a path that is there more than once",
+        &place(&pages.waste, length),
+        true,
+    );
+    let overview = &opened.overview;
+    let figures = [
+        (percent(overview.efficiency), "efficiency: the smallest copy of every path over all copies"),
+        (display_bytes(overview.wasted_bytes), "wasted: all copies of the paths below, as dive counts them"),
+        (percent(overview.user_wasted_percent), "of what the layers above the base hold"),
+    ];
+    for (line, (value, meaning)) in (1..4).zip(figures) {
+        canvas.line(body, line).skip(1).right(&value, 9, theme.strong).skip(2).fitted(meaning, theme.dim);
+    }
+    let wide = body.width >= 84;
+    let mut pen = canvas.line(body, 4);
+    pen.right("Bytes", 10, theme.head).skip(2).left("Copies", 7, theme.head).left("Layers", 13, theme.head);
+    if wide {
+        pen.left("Why", 26, theme.head).skip(1);
+    }
+    pen.fitted("Path", theme.head);
+    let rows = rows(body, Page::Waste);
+    if length == 0 {
+        canvas.line(rows, 1).skip(2).fitted("Nothing is wasted: no path is there twice.", theme.plain);
+    }
+    for line in 0..rows.height {
+        let index = pages.waste.offset + usize::from(line);
+        let Some(row) = waste_row(&opened.image, assessment, index) else { break };
+        let mut pen = canvas.line(rows, line);
+        pen.right(&row.bytes, 10, theme.plain).skip(2);
+        pen.left(&row.copies, 7, theme.dim).left(&row.layers, 13, theme.dim);
+        if wide {
+            pen.left(row.cause, 26, theme.modified).skip(1);
+        }
+        pen.fitted(&row.path, theme.plain);
+        if index == pages.waste.selected {
+            canvas.overlay(rows, line, selection(canvas, true));
+            let below = body.height.saturating_sub(1);
+            canvas.line(body, below).skip(1).text("Saved by: ", theme.dim).fitted(row.remedy, theme.plain);
+        }
+    }
+}
+
+fn packages(canvas: &mut Canvas, body: Rect, session: &Session) {
+    let theme = canvas.theme;
+    let pages = &session.pages;
+    let list = &pages.packages;
+    title(canvas, body, "Packages", "", &place(&list.cursor, list.len()), true);
+    let wide = body.width >= 70;
+    let mut pen = canvas.line(body, 1);
+    pen.right("Installed", 10, theme.head).skip(1);
+    if wide {
+        pen.skip(9).right("Files", 6, theme.head).right("Layer", 7, theme.head).skip(2).left("Type", 8, theme.head);
+    }
+    pen.left("Package", 30.min(usize::from(body.width) / 3), theme.head).skip(1).fitted("Version", theme.head);
+    let rows = rows(body, Page::Packages);
+    if list.len() == 0 {
+        let text = "No package database is in the image: neither dpkg, apk, RPM nor Python.";
+        canvas.line(rows, 1).skip(2).fitted(text, theme.plain);
+    }
+    for line in 0..rows.height {
+        let index = list.cursor.offset + usize::from(line);
+        let Some(row) = list.row(&pages.findings.packages, index) else { break };
+        let mut pen = canvas.line(rows, line);
+        pen.right(&row.bytes, 10, theme.plain).skip(1);
+        if wide {
+            pen.bar(row.share, 8, theme.bar).skip(1);
+            pen.right(&row.files, 6, theme.dim).right(&row.layer, 7, theme.dim).skip(2).left(row.kind, 8, theme.dim);
+        }
+        pen.left(&row.name, 30.min(usize::from(body.width) / 3), theme.strong).skip(1);
+        pen.fitted(&row.version, theme.plain);
+        if index == list.cursor.selected {
+            canvas.overlay(rows, line, selection(canvas, true));
+        }
+    }
+}
+
+/// The tiles of the map in an area.
+pub(super) fn map_tiles(session: &Session, opened: &Exploration, area: Rect) -> Vec<Tile> {
+    let (scope, _) = session.scope(&opened.image);
+    tiles(&opened.image.tree, session.pages.map.directory, scope, area)
+}
+
+fn map(canvas: &mut Canvas, body: Rect, session: &Session, opened: &Exploration) {
+    let theme = canvas.theme;
+    let view = &session.pages.map;
+    let tree = &opened.image.tree;
+    let directory = display_name(&tree.path(view.directory)).into_owned();
+    let area = rows(body, Page::Map);
+    let tiles = map_tiles(session, opened, area);
+    title(canvas, body, "Map", &directory, &format!("{} tiles", tiles.len()), true);
+    let selected = view.selected.and_then(|node| tiles.iter().find(|tile| tile.node == Some(node)));
+    let mut pen = canvas.line(body, 1);
+    pen.skip(1).text("coloured by ", theme.dim).text(view.colouring.name(), theme.strong);
+    if let Some(tile) = selected {
+        let group = group(session, opened, tile, view.colouring);
+        pen.skip(2).text(&display_bytes(tile.bytes), theme.strong).skip(2);
+        pen.text(&name(tree, tile), theme.plain).skip(2).fitted(&group, theme.dim);
+    }
+    if tiles.is_empty() {
+        canvas.line(area, 1).skip(2).fitted("Nothing here has any bytes.", theme.plain);
+    }
+    for tile in &tiles {
+        let colour = colour(&group(session, opened, tile, view.colouring));
+        draw_tile(canvas, tree, tile, colour, selected == Some(tile));
+    }
+}
+
+fn name(tree: &FileTree, tile: &Tile) -> String {
+    let Some(node) = tile.node else { return "all that is smaller".to_owned() };
+    let mut name = display_name(tree.name(node)).into_owned();
+    if tile.is_directory {
+        name.push('/');
+    }
+    name
+}
+
+/// A block of one colour, its name in its first line; told from its neighbours by a border where there is room, and
+/// without colours by its name and that border.
+fn draw_tile(canvas: &mut Canvas, tree: &FileTree, tile: &Tile, colour: Color, selected: bool) {
+    let area = tile.area;
+    let style = Style::new().fg(colour);
+    let style = if selected { style.add_modifier(Modifier::REVERSED | Modifier::BOLD) } else { style };
+    let (rule, side) = (canvas.glyphs.rule, canvas.glyphs.separator);
+    for line in 0..area.height {
+        let mut pen = canvas.line(area, line);
+        let top = line == 0;
+        match (top, area.height) {
+            (true, _) if area.width >= 2 => {
+                let label = format!("{} {}", name(tree, tile), display_bytes(tile.bytes));
+                let room = pen.room().saturating_sub(1);
+                pen.text(side, style);
+                if label.width() <= room || area.width >= 6 {
+                    pen.fitted(&label, style);
+                }
+                pen.fill(if area.height > 1 { rule } else { " " }, style);
+            }
+            _ => {
+                pen.text(side, style).fill(" ", style);
+            }
+        }
+    }
+}
+
+/// What a tile belongs to, as a name.
+fn group(session: &Session, opened: &Exploration, tile: &Tile, colouring: Colouring) -> String {
+    let Some(node) = tile.node else { return String::new() };
+    let tree = &opened.image.tree;
+    match colouring {
+        Colouring::Layer => {
+            let newest = newest_layer(tree, node);
+            newest.map_or_else(String::new, |layer| format!("layer {layer}"))
+        }
+        Colouring::Kind => kind(tree, node, tile.is_directory).to_owned(),
+        Colouring::Package => {
+            let inventory = &session.pages.findings.packages;
+            match inventory.ownership.owner(node) {
+                Some(package) => inventory.packages.get(package).name.to_string(),
+                None if tile.is_directory => "directory".to_owned(),
+                None => "no package".to_owned(),
+            }
+        }
+    }
+}
+
+/// The layer that last touched a path, or for a directory something below it.
+fn newest_layer(tree: &FileTree, node: NodeId) -> Option<u16> {
+    let own = tree.occurrences_of(node).next().map(|id| tree.occurrence(id).layer);
+    let below = tree.top_layer().and_then(|top| tree.last_change_below(node, top));
+    own.max(below).map(|layer| layer.0)
+}
+
+fn kind(tree: &FileTree, node: NodeId, is_directory: bool) -> &'static str {
+    if is_directory {
+        return "directory";
+    }
+    let Some(id) = tree.occurrences_of(node).next() else { return "other" };
+    let occurrence = tree.occurrence(id);
+    let name = tree.name(node);
+    let ends = |endings: &[&[u8]]| endings.iter().any(|ending| name.ends_with(ending));
+    match occurrence.kind {
+        Kind::Symlink | Kind::HardLink => "link",
+        _ if ends(&[b".so", b".a", b".o"]) || name.windows(4).any(|part| part == b".so.") => "library",
+        _ if ends(&[b".gz", b".xz", b".zst", b".bz2", b".zip", b".jar", b".whl", b".tar", b".deb"]) => "archive",
+        _ if ends(&[b".py", b".pyc", b".pl", b".pm", b".js", b".rb", b".sh"]) => "script",
+        _ if ends(&[b".html", b".txt", b".md", b".conf", b".json", b".xml", b".yaml", b".yml"]) => "text",
+        _ if occurrence.mode() & 0o111 != 0 => "program",
+        _ => "other",
+    }
+}
+
+/// The same of the terminal's colours for the same name.
+fn colour(group: &str) -> Color {
+    const COLOURS: [Color; 12] = [
+        Color::Blue,
+        Color::Green,
+        Color::Yellow,
+        Color::Magenta,
+        Color::Cyan,
+        Color::Red,
+        Color::LightBlue,
+        Color::LightGreen,
+        Color::LightYellow,
+        Color::LightMagenta,
+        Color::LightCyan,
+        Color::LightRed,
+    ];
+    if let Some(layer) = group.strip_prefix("layer ").and_then(|number| number.parse::<usize>().ok()) {
+        return COLOURS[layer % COLOURS.len()];
+    }
+    let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(group);
+    COLOURS[hash as usize % COLOURS.len()]
+}

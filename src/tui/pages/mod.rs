@@ -1,0 +1,112 @@
+//! The pages beside the files: the image itself, its waste, its packages, and a map of what is large.
+
+mod image;
+mod map;
+mod packages;
+mod waste;
+
+use std::sync::Arc;
+
+use super::action::Context;
+use super::list::ListCursor;
+use crate::analysis::Assessment;
+use crate::image::Image;
+use crate::packages::Inventory;
+
+pub(super) use image::{ImageLine, LineKind};
+pub(super) use map::{Colouring, Heading, MapView, Tile, tiles};
+pub(super) use packages::PackageList;
+pub(super) use waste::{waste_row, waste_rows};
+
+/// What was found out about an image besides its tree.
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// dive's figures, and the waste behind them.
+    pub assessment: Assessment,
+    /// Packages of the databases in the image.
+    pub packages: Inventory,
+}
+
+/// What fills the screen between header and footer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Page {
+    #[default]
+    Files,
+    Image,
+    Waste,
+    Packages,
+    Map,
+}
+
+impl Page {
+    pub(super) const ALL: [Self; 5] = [Self::Files, Self::Image, Self::Waste, Self::Packages, Self::Map];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Files => "Files",
+            Self::Image => "Image",
+            Self::Waste => "Waste",
+            Self::Packages => "Packages",
+            Self::Map => "Map",
+        }
+    }
+
+    /// Where keys are typed while it is looked at; `None` for the files, whose panes say.
+    pub(super) fn context(self) -> Option<Context> {
+        match self {
+            Self::Files => None,
+            Self::Image => Some(Context::Image),
+            Self::Waste => Some(Context::Waste),
+            Self::Packages => Some(Context::Packages),
+            Self::Map => Some(Context::Map),
+        }
+    }
+}
+
+/// The state of the pages of one image.
+#[derive(Debug, Default)]
+pub(super) struct Pages {
+    pub current: Page,
+    pub findings: Arc<Findings>,
+    pub image: ImagePage,
+    pub waste: ListCursor,
+    pub packages: PackageList,
+    pub map: MapView,
+}
+
+/// The configuration and the Dockerfile, as lines made once.
+#[derive(Debug, Default)]
+pub(super) struct ImagePage {
+    pub lines: Vec<ImageLine>,
+    pub cursor: ListCursor,
+}
+
+impl Pages {
+    /// Makes the pages those of an image.
+    pub(super) fn show(&mut self, image: &Image) {
+        self.image = ImagePage { lines: image::lines(image), cursor: ListCursor::default() };
+        self.map = MapView::default();
+    }
+
+    /// Takes what was found out about it.
+    pub(super) fn learn(&mut self, findings: Arc<Findings>) {
+        self.packages = PackageList::new(&findings.packages);
+        self.findings = findings;
+    }
+
+    /// Cursor and length of the list that a page is; `None` for pages that are none.
+    pub(super) fn list(&mut self) -> Option<(&mut ListCursor, usize)> {
+        match self.current {
+            Page::Files | Page::Map => None,
+            Page::Image => Some((&mut self.image.cursor, self.image.lines.len())),
+            Page::Waste => {
+                let length = waste::waste_rows(&self.findings.assessment);
+                Some((&mut self.waste, length))
+            }
+            Page::Packages => {
+                let length = self.packages.len();
+                Some((&mut self.packages.cursor, length))
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+use std::cmp::Reverse;
+
+use crate::image::{display_bytes, display_name};
+use crate::packages::{Inventory, PackageIndex};
+use crate::tui::list::ListCursor;
+
+/// The packages of an image, the largest first.
+#[derive(Debug, Default)]
+pub struct PackageList {
+    order: Vec<PackageIndex>,
+    pub cursor: ListCursor,
+}
+
+/// One row of the list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PackageRow {
+    pub bytes: String,
+    pub share: f64,
+    pub files: String,
+    pub layer: String,
+    pub kind: &'static str,
+    pub name: String,
+    pub version: String,
+}
+
+impl PackageList {
+    pub fn new(inventory: &Inventory) -> Self {
+        let mut order: Vec<PackageIndex> = inventory.packages.indices().collect();
+        order.sort_by_key(|&index| Reverse(inventory.installed_bytes(index)));
+        Self { order, cursor: ListCursor::default() }
+    }
+
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// The package in a row.
+    pub fn get(&self, row: usize) -> Option<PackageIndex> {
+        self.order.get(row).copied()
+    }
+
+    pub fn row(&self, inventory: &Inventory, row: usize) -> Option<PackageRow> {
+        let index = self.get(row)?;
+        let package = inventory.packages.get(index);
+        let owned = inventory.ownership.of(index);
+        let bytes = inventory.installed_bytes(index);
+        let largest = self.order.first().map_or(0, |&first| inventory.installed_bytes(first));
+        Some(PackageRow {
+            bytes: display_bytes(bytes),
+            share: if largest == 0 { 0.0 } else { bytes as f64 / largest as f64 },
+            files: owned.file_count().to_string(),
+            layer: owned.layer.map(|layer| layer.0.to_string()).unwrap_or_default(),
+            kind: package.kind.as_str(),
+            name: display_name(package.name.as_bytes()).into_owned(),
+            version: display_name(package.version.as_bytes()).into_owned(),
+        })
+    }
+}

@@ -1,0 +1,97 @@
+//! The pages beside the files.
+
+use std::sync::Arc;
+
+use super::screens::shows;
+use super::*;
+use crate::analysis::assess;
+use crate::packages::{DatabaseFile, Inventory, Ownership, parse};
+use crate::tui::Findings;
+use crate::tui::pages::Page;
+use samples::web;
+
+/// A database in which one package owns what the sample's installation brought.
+const INSTALLED: &[u8] = b"P:tool\nV:1.2-r0\nA:x86_64\nI:4096\nF:usr/bin\nR:tool\nF:opt/app\nR:tool\n\n";
+
+fn looking(size: (u16, u16), keys: &str) -> Person {
+    let opened = web();
+    let image = Arc::clone(&opened.image);
+    let mut person = Person::seeing(opened, size);
+    let top = image.tree.top_layer().unwrap();
+    let database = DatabaseFile { path: b"/lib/apk/db/installed".into(), content: INSTALLED };
+    let packages = parse(&[database]).packages;
+    let ownership = Ownership::compute(&image.tree, top, &packages, &|_| None);
+    let packages = Inventory { packages, ownership, problems: Vec::new() };
+    let findings = Findings { assessment: assess(&image), packages };
+    person.hears(Report::Findings(Arc::new(findings)));
+    person.presses(keys);
+    person
+}
+
+fn page(person: &Person) -> Page {
+    person.session().pages.current
+}
+
+#[test]
+fn digits_and_tab_lead_from_page_to_page() {
+    for (keys, expected) in [
+        ("2", Page::Image),
+        ("3", Page::Waste),
+        ("4", Page::Packages),
+        ("5", Page::Map),
+        ("2 1", Page::Files),
+        ("2 tab", Page::Waste),
+        ("5 tab", Page::Files),
+        ("2 shift-tab", Page::Files),
+        ("4 esc", Page::Files),
+    ] {
+        assert_eq!(page(&looking((120, 40), keys)), expected, "{keys}");
+    }
+}
+
+#[test]
+fn a_wasted_path_is_shown_in_the_files() {
+    let person = looking((120, 40), "3 enter");
+    assert_eq!(page(&person), Page::Files);
+    assert_eq!(person.selected_path(), "/var/cache/packages.db");
+}
+
+#[test]
+fn a_package_shows_its_files_alone() {
+    let mut person = looking((120, 40), "4 enter");
+    assert_eq!(person.opened().tree.filter.as_ref().unwrap().marks.count, 2);
+    person.presses("esc");
+    assert!(person.opened().tree.filter.is_none());
+}
+
+#[test]
+fn a_map_goes_in_and_out() {
+    let mut person = looking((40, 12), "5 down");
+    let selected = person.session().pages.map.selected;
+    assert!(selected.is_some());
+    person.presses("enter");
+    let inside = person.session().pages.map.directory;
+    assert_eq!(Some(inside), selected);
+    person.presses("minus");
+    assert_eq!(person.session().pages.map.selected, selected);
+}
+
+#[test]
+fn the_image_with_its_dockerfile() {
+    shows("page_image", |size| looking(size, "2"));
+}
+
+#[test]
+fn the_waste_and_what_would_save_it() {
+    shows("page_waste", |size| looking(size, "3"));
+}
+
+#[test]
+fn the_packages() {
+    shows("page_packages", |size| looking(size, "4"));
+}
+
+#[test]
+fn the_map() {
+    shows("page_map", |size| looking(size, "5 down"));
+}
