@@ -156,15 +156,15 @@ impl Reference {
     }
 }
 
-/// Path and selector around the first colon that has an existing path before it, else around the first, as skopeo
-/// splits them; the whole is the path when it exists as one.
+/// Path and selector around a colon: the whole is the path when it exists as one, then the longest part in front of a
+/// colon that does, else the part in front of the first colon, as skopeo has it.
 fn split_selector(rest: &[u8]) -> (&[u8], Option<Selector>) {
     let exists = |path: &[u8]| PathBuf::from(OsStr::from_bytes(path)).exists();
     if exists(rest) {
         return (rest, None);
     }
-    let behind_path = memchr::memchr_iter(b':', rest).find(|&colon| exists(&rest[..colon]));
-    let Some(colon) = behind_path.or_else(|| memchr::memchr(b':', rest)) else { return (rest, None) };
+    let existing = memchr::memrchr_iter(b':', rest).find(|&colon| exists(&rest[..colon]));
+    let Some(colon) = existing.or_else(|| memchr::memchr(b':', rest)) else { return (rest, None) };
     let selector = String::from_utf8_lossy(&rest[colon + 1..]).into_owned();
     if selector.is_empty() {
         return (&rest[..colon], None);

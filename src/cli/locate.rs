@@ -3,10 +3,12 @@ use std::os::unix::ffi::OsStrExt;
 
 use crate::image::{Image, LayerIndex, NodeId, OccurrenceId, Resolution, display_name};
 
-/// The layer that `--layer` names, by number or digest; the topmost without it.
+/// The layer that `--layer` names, by number or digest; the topmost without it. An image without layers has no files
+/// up to any layer.
 pub fn layer(image: &Image, wanted: Option<&str>) -> anyhow::Result<LayerIndex> {
-    let Some(top) = image.tree.top_layer() else { anyhow::bail!("the image has no layers") };
-    let Some(wanted) = wanted else { return Ok(top) };
+    let top = image.tree.top_layer();
+    let Some(wanted) = wanted else { return Ok(top.unwrap_or(LayerIndex(0))) };
+    let Some(top) = top else { anyhow::bail!("the image has no layers") };
     if let Ok(number) = wanted.parse::<usize>() {
         let found = image.tree.layer_indices().nth(number);
         return found.ok_or_else(|| {

@@ -129,15 +129,15 @@ impl TreeBuilder {
             let node = self.directory(directory)?;
             return self.mark_opaque(node);
         }
-        if name.starts_with(AUFS_PREFIX) {
-            return Ok(()); // AUFS bookkeeping (.wh..wh.aufs, .wh..wh.plnk, .wh..wh.orph): names nothing in the image
+        if name.starts_with(AUFS_PREFIX) || path.starts_with(AUFS_PREFIX) {
+            return Ok(()); // AUFS bookkeeping (.wh..wh.aufs, .wh..wh.plnk/…, .wh..wh.orph): names nothing in the image
         }
         if matches!(name, b".wh.." | b".wh...") {
             return Ok(()); // would name the directory itself and the one above it: nothing that a whiteout can hide
         }
         let parent = self.directory(directory)?;
         if let Some(hidden) = name.strip_prefix(WHITEOUT_PREFIX)
-            && !matches!(hidden, b"" | b"." | b"..")
+            && !hidden.is_empty()
         {
             let node = self.child(parent, hidden)?;
             return self.mark_whiteout(node, entry);

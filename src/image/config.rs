@@ -10,13 +10,19 @@ pub struct Platform {
 }
 
 impl Platform {
-    /// Reads `os/architecture[/variant]`.
+    /// Reads `os/architecture[/variant]`; the kernel's names of processors are turned into Go's.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('/');
         let (os, architecture) = (parts.next()?, parts.next()?);
         let variant = parts.next().map(str::to_owned);
         let valid = !os.is_empty() && !architecture.is_empty() && parts.next().is_none();
+        let architecture = match architecture {
+            "x86_64" => "amd64",
+            "aarch64" => "arm64",
+            "i386" | "i686" => "386",
+            other => other,
+        };
         valid.then(|| Self { os: os.into(), architecture: architecture.into(), variant })
     }
 
@@ -38,7 +44,17 @@ impl Platform {
     pub fn serves(&self, wanted: &Self) -> bool {
         self.os == wanted.os
             && self.architecture == wanted.architecture
-            && (wanted.variant.is_none() || self.variant == wanted.variant)
+            && (wanted.variant.is_none() || self.told_variant() == wanted.told_variant())
+    }
+
+    /// The variant, or the one that is meant where none is given, as containerd's `platforms` has it.
+    fn told_variant(&self) -> Option<&str> {
+        match (self.architecture.as_str(), self.variant.as_deref()) {
+            ("amd64", None | Some("")) => Some("v1"),
+            ("arm", None | Some("")) => Some("v7"),
+            ("arm64", None | Some("")) => Some("v8"),
+            (_, variant) => variant,
+        }
     }
 }
 

@@ -73,6 +73,7 @@ impl FileTree {
             };
             let target = self
                 .visible_at(child, layer)
+                .and_then(|id| self.linked(id))
                 .filter(|&id| self.occurrence(id).kind == Kind::Symlink)
                 .and_then(|id| self.link_target(id));
             match target {
@@ -105,17 +106,22 @@ impl FileTree {
         node == NodeId::ROOT || self.visible_at(node, layer).is_some() || self.totals_at(node, layer).entries > 0
     }
 
-    /// The file whose content an occurrence shows: itself, or for a hard link the file that it names, in the same
-    /// layer or the next lower one that has it. `None` for what has no content or leads nowhere.
+    /// The file whose content an occurrence shows: itself, or for a hard link the file that it names. `None` for what has
+    /// no content or leads nowhere.
     #[must_use]
     pub fn content_of(&self, id: OccurrenceId) -> Option<OccurrenceId> {
+        self.linked(id).filter(|&id| self.occurrence(id).kind == Kind::File)
+    }
+
+    /// What an occurrence is a name of: itself, or for a hard link what it names, in the same layer or the next lower one
+    /// that has it. `None` for a hard link that leads nowhere.
+    #[must_use]
+    pub fn linked(&self, id: OccurrenceId) -> Option<OccurrenceId> {
         let mut at = id;
         for _ in 0..Self::MAX_LINKS {
             let occurrence = self.occurrence(at);
-            match occurrence.kind {
-                Kind::File => return Some(at),
-                Kind::HardLink => {}
-                _ => return None,
+            if occurrence.kind != Kind::HardLink {
+                return Some(at);
             }
             let target = self.lookup(self.link_target(at)?)?;
             let layer = occurrence.layer;

@@ -7,7 +7,7 @@ use crate::image::{
     Compression, Digest, DigestCheck, FileTree, Image, Kind, Layer, LayerIndex, Measured, TreeBuilder, Warning,
     compute_history,
 };
-use crate::scan::tar::TarError;
+use crate::scan::tar::{BLOCK, TarError};
 use crate::scan::{Captured, LayerScan};
 use crate::source::{DescribedLayer, Layout, RootfsWalk};
 
@@ -178,7 +178,10 @@ pub(super) fn rootfs(
         }
         scan.entries += batch.entries().len() as u64;
         for entry in batch.entries() {
-            scan.file_bytes = scan.file_bytes.saturating_add(entry.fields.bytes);
+            let bytes = entry.fields.bytes;
+            scan.file_bytes = scan.file_bytes.saturating_add(bytes);
+            let blocks = bytes.div_ceil(BLOCK as u64).saturating_mul(BLOCK as u64);
+            scan.unpacked_bytes = scan.unpacked_bytes.saturating_add(BLOCK as u64).saturating_add(blocks);
             let path = batch.names(entry).0;
             if let Some(wanted) = opening.options.wanted
                 && entry.fields.kind == Kind::File
@@ -191,6 +194,8 @@ pub(super) fn rootfs(
         }
         tree.add(&batch).map_err(limit)?;
     }
+    // No tar stream lies there: the plainest one that holds these entries, and ends with two blocks of zeros, counts.
+    scan.unpacked_bytes = scan.unpacked_bytes.saturating_add(2 * BLOCK as u64);
     scan.oddities = walk.unreadable;
     let read = ReadLayer { scan, stored: Stored::Unknown, store: LayerStore::Directory(root.to_owned()) };
     finish(opening, layout, tree, vec![read], None)

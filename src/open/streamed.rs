@@ -165,38 +165,36 @@ impl Reading<'_> {
         let part = Part::new(reader, length, true, self.options.cancel.clone());
         let member = self.content(part, stored_bytes, start).map_err(|error| self.stream_error(start, error))?;
         walker.resume_before(start.saturating_add(stored_bytes));
-        if let (Some(StreamedMember::Layer(_)), Some(layer)) = (&member, self.layers.last_mut()) {
+        if let (StreamedMember::Layer(_), Some(layer)) = (&member, self.layers.last_mut()) {
             layer.share = walker.input_mut().compressed_position().saturating_sub(share_before);
         }
-        if let Some(member) = member {
-            self.members.insert(name, member);
-        }
+        self.members.insert(name, member);
         Ok(())
     }
 
-    /// Reads a file's content as what it is; `None` for what no image is made of.
-    fn content(&mut self, mut part: Part<'_>, stored_bytes: u64, start: u64) -> io::Result<Option<StreamedMember>> {
+    /// Reads a file's content as what it is.
+    fn content(&mut self, mut part: Part<'_>, stored_bytes: u64, start: u64) -> io::Result<StreamedMember> {
         Ok(match sniff(part.peek(compression::MAGIC_BYTES)?) {
             Sniffed::Layer => {
                 let number = self.layers.len();
                 self.layer(part, start)?;
-                Some(StreamedMember::Layer(number))
+                StreamedMember::Layer(number)
             }
-            Sniffed::Document if stored_bytes > MAX_DOCUMENT_BYTES => Some(StreamedMember::TooLong(stored_bytes)),
+            Sniffed::Document if stored_bytes > MAX_DOCUMENT_BYTES => StreamedMember::TooLong(stored_bytes),
             Sniffed::Document if self.document_bytes as u64 + stored_bytes <= MAX_ALL_DOCUMENTS as u64 => {
                 let mut bytes = Vec::new();
                 part.visit(u64::MAX, &mut |piece| bytes.extend_from_slice(piece))?;
                 self.document_bytes += bytes.len();
-                Some(StreamedMember::Document(bytes))
+                StreamedMember::Document(bytes)
             }
-            Sniffed::Compressed => Some(StreamedMember::Aside(self.put_aside(part)?)),
             // No bytes at all are an archive without entries, as they are to every reader of tar.
             Sniffed::Other if stored_bytes == 0 => {
                 let number = self.layers.len();
                 self.layer(part, start)?;
-                Some(StreamedMember::Layer(number))
+                StreamedMember::Layer(number)
             }
-            Sniffed::Document | Sniffed::Other => None,
+            Sniffed::Compressed | Sniffed::Document => StreamedMember::Aside(self.put_aside(part)?),
+            Sniffed::Other => StreamedMember::Unknown,
         })
     }
 
@@ -385,6 +383,10 @@ enum Sniffed {
 fn sniff(start: &[u8]) -> Sniffed {
     if compression::detect(start).is_some() {
         return Sniffed::Compressed;
+    }
+    // A tar stream without a byte has no entries either.
+    if start.is_empty() {
+        return Sniffed::Layer;
     }
     let header = start.first_chunk::<{ crate::scan::tar::BLOCK }>();
     let is_tar = header

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::compression::{decoder, detect};
+use super::compression::{Access, decoder, detect};
 use super::{Cancel, LayerOptions, LayerProgress, LayerScan, Section, UnpackLimit, scan_section};
 use crate::image::Compression;
 use crate::testing::archive::{any_damage, any_entries, damaged, tar_of};
@@ -46,7 +46,14 @@ fn unpack(packed: Vec<u8>, compression: Compression, threads: usize) -> io::Resu
 /// Reads a layer; gives its entries as text, and the rest.
 fn scan(bytes: &[u8], whole: bool) -> (Vec<String>, LayerScan) {
     let section = Section::new(Arc::new(Arc::<[u8]>::from(bytes)), 0, bytes.len() as u64);
-    let options = LayerOptions { whole, limit: UnpackLimit::default(), decoder_threads: 1, cancel: Cancel::new() };
+    let options = LayerOptions {
+        whole,
+        limit: UnpackLimit::default(),
+        decoder_threads: 1,
+        access: Access::default(),
+        wanted: None,
+        cancel: Cancel::new(),
+    };
     let mut entries = Vec::new();
     let mut sink = |batch: crate::image::EntryBatch| {
         for entry in batch.entries() {

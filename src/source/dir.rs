@@ -1,17 +1,24 @@
 //! skopeo's `dir:`: `manifest.json`, `version`, and every blob under the hex part of its digest
 //! (`containers-transports(5)`).
 
-use super::docker_archive::missing_layer;
-use super::{Container, Layout, Request, SourceError, oci};
-use crate::image::Digest;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::index::Naming;
+use super::oci::{parse, read_index, read_manifest};
+use super::{Container, Layout, Request, SourceError};
 use crate::reference::Transport;
 
-const MANIFEST: &str = "manifest.json";
+/// Tells a list of manifests, which `skopeo copy --all` writes, from a manifest.
+#[derive(Deserialize)]
+struct Shape {
+    manifests: Option<IgnoredAny>,
+}
 
 /// Whether the container looks like one: its `manifest.json` is an image manifest, not a list of images.
 #[must_use]
 pub fn is_dir(container: &dyn Container) -> bool {
-    let Ok(Some(bytes)) = container.document(MANIFEST) else { return false };
+    let Ok(Some(bytes)) = container.document(Naming::Directory.index()) else { return false };
     bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{')
 }
 
@@ -20,20 +27,19 @@ pub fn is_dir(container: &dyn Container) -> bool {
 /// # Errors
 /// [`SourceError`].
 pub fn read_dir(container: &dyn Container, request: &Request<'_>) -> Result<Layout, SourceError> {
-    let bytes = container.required(MANIFEST, "a directory of skopeo's")?;
-    let locate = |digest: &str, index: usize| {
-        let digest = Digest::parse(digest).ok_or_else(|| SourceError::Document {
-            name: MANIFEST.to_owned(),
-            reason: format!("«{}» is no digest", crate::image::display_name(digest.as_bytes())),
-        })?;
-        let name = digest.hex().to_owned();
-        let located = container.locate(&name).ok_or_else(|| missing_layer(index, &name, MANIFEST))?;
-        Ok((name, located))
+    let name = Naming::Directory.index();
+    let bytes = container.required(name, "a directory of skopeo's")?;
+    let shape: Shape = parse(name, &bytes)?;
+    let mut layout = if shape.manifests.is_some() {
+        read_index(container, request, Naming::Directory, Transport::Dir, &bytes)?
+    } else {
+        let mut layout = read_manifest(container, request, Naming::Directory, name, &bytes)?;
+        layout.identity.manifest_digest = Some(super::digest_of(&bytes));
+        layout
     };
-    let mut layout = oci::read_manifest(container, request, MANIFEST, &bytes, &locate)?;
     layout.identity.source_kind = Transport::Dir.name().to_owned();
-    layout.identity.manifest_digest = Some(super::digest_of(&bytes));
     if let Some(wanted) = request.platform
+        && shape.manifests.is_none()
         && !layout.config.platform.serves(wanted)
     {
         return Err(SourceError::NoPlatform { wanted: wanted.clone(), there: vec![layout.config.platform] });

@@ -4,9 +4,10 @@
 use serde::Deserialize;
 
 use super::config::parse_config;
-use super::{Choice, Container, DescribedLayer, Layout, Request, SourceError};
-use crate::image::{Digest, HistoryEntry, Identity, Platform};
-use crate::reference::{Selector, Transport};
+use super::selection::{Named, choices, selected};
+use super::{Container, DescribedLayer, Layout, Request, SourceError};
+use crate::image::{Digest, HistoryEntry, Identity, Platform, TreeBuilder};
+use crate::reference::Transport;
 
 const MANIFEST: &str = "manifest.json";
 const REPOSITORIES: &str = "repositories";
@@ -62,6 +63,7 @@ fn read_entry(container: &dyn Container, request: &Request<'_>, entry: &Manifest
         None => crate::image::Config::default(),
     };
     let names = entry.layers.as_deref().unwrap_or_default();
+    check_layer_count(MANIFEST, names.len())?;
     let layers = names.iter().enumerate().map(|(index, name)| {
         let located = container.locate(name).ok_or_else(|| missing_layer(index, name, MANIFEST))?;
         let digest = blob_digest(name);
@@ -76,6 +78,15 @@ fn read_entry(container: &dyn Container, request: &Request<'_>, entry: &Manifest
     Ok(layout)
 }
 
+/// Refuses a list of layers longer than a tree can hold, before anything is made for each of them.
+pub(super) fn check_layer_count(name: &str, count: usize) -> Result<(), SourceError> {
+    if count <= TreeBuilder::MAX_LAYERS {
+        return Ok(());
+    }
+    let reason = format!("it lists {count} layers; more than {} are refused", TreeBuilder::MAX_LAYERS);
+    Err(SourceError::Document { name: name.to_owned(), reason })
+}
+
 /// The error of a layer that is not in the archive.
 pub(super) fn missing_layer(index: usize, name: &str, named_by: &str) -> SourceError {
     SourceError::Missing { name: name.to_owned(), named_by: format!("layer {index} of {named_by}") }
@@ -87,19 +98,15 @@ fn blob_digest(name: &str) -> Option<Digest> {
     Digest::parse(&format!("{algorithm}:{hex}"))
 }
 
-fn choose(container: &dyn Container, request: &Request<'_>, entries: &[ManifestEntry]) -> Result<usize, SourceError> {
-    let tags = |index: usize| entries[index].repo_tags.as_deref().unwrap_or_default();
-    let named: Vec<usize> = match &request.reference.selector {
-        None => (0..entries.len()).collect(),
-        Some(Selector::Position(position)) => (0..entries.len()).filter(|index| index == position).collect(),
-        Some(Selector::Name(name)) => {
-            (0..entries.len()).filter(|&index| tags(index).iter().any(|tag| super::names_match(tag, name))).collect()
-        }
-    };
-    if let (true, Some(selector)) = (named.is_empty(), &request.reference.selector) {
-        let there = choices(request, entries, 0..entries.len()).into_iter().map(|choice| choice.reference).collect();
-        return Err(SourceError::NoSuchImage { wanted: selector.to_string(), there });
+impl Named for ManifestEntry {
+    fn names(&self) -> &[String] {
+        self.repo_tags.as_deref().unwrap_or_default()
     }
+}
+
+/// The one that the selector means, and of several the one that fits the platform.
+fn choose(container: &dyn Container, request: &Request<'_>, entries: &[ManifestEntry]) -> Result<usize, SourceError> {
+    let named = selected(request, Transport::DockerArchive, entries)?;
     let platform = |index: usize| -> Option<Platform> {
         let name = entries[index].config.as_ref()?;
         Some(parse_config(name, &container.document(name).ok()??).ok()?.platform)
@@ -121,18 +128,8 @@ fn choose(container: &dyn Container, request: &Request<'_>, entries: &[ManifestE
     };
     match fitting.as_slice() {
         [one] => Ok(*one),
-        several => Err(SourceError::Several(choices(request, entries, several.iter().copied()))),
+        several => Err(SourceError::Several(choices(request, Transport::DockerArchive, entries, several))),
     }
-}
-
-fn choices(request: &Request<'_>, entries: &[ManifestEntry], indices: impl Iterator<Item = usize>) -> Vec<Choice> {
-    let choice = |index: usize| {
-        let tags = entries[index].repo_tags.as_deref().unwrap_or_default();
-        let selector = tags.first().map_or(Selector::Position(index), |tag| Selector::Name(tag.clone()));
-        let title = if tags.is_empty() { format!("image {index}, untagged") } else { tags.join(", ") };
-        request.choice(Transport::DockerArchive, &selector, title, None)
-    };
-    indices.map(choice).collect()
 }
 
 /// A step of the history that stands for a layer without more words.

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::docker_archive::{missing_layer, step};
+use super::selection::{Named, choices, selected};
 use super::{Container, DescribedLayer, Layout, Request, SourceError, config::parse_config};
 use crate::image::Identity;
-use crate::reference::{Selector, Transport};
+use crate::reference::Transport;
 
 const REPOSITORIES: &str = "repositories";
 /// Layers that a chain of parents may have: far beyond Docker's 127, and an end to any ring.
@@ -23,34 +24,36 @@ pub fn read_legacy(container: &dyn Container, request: &Request<'_>) -> Result<L
     let bytes = container.required(REPOSITORIES, "an archive without manifest.json")?;
     let repositories: BTreeMap<String, BTreeMap<String, String>> =
         serde_json::from_slice(&bytes).map_err(|error| broken(error.to_string()))?;
-    let images: Vec<(String, String)> = repositories
+    let images: Vec<Tagged> = repositories
         .into_iter()
-        .flat_map(|(name, tags)| tags.into_iter().map(move |(tag, id)| (format!("{name}:{tag}"), id)))
+        .flat_map(|(name, tags)| tags.into_iter().map(move |(tag, id)| Tagged { name: [format!("{name}:{tag}")], id }))
         .collect();
-    let fitting: Vec<&(String, String)> = match &request.reference.selector {
-        None => images.iter().collect(),
-        Some(Selector::Position(position)) => images.get(*position).into_iter().collect(),
-        Some(Selector::Name(wanted)) => images.iter().filter(|(name, _)| super::names_match(name, wanted)).collect(),
-    };
-    let choice = |(name, _): &(String, String)| {
-        request.choice(Transport::DockerArchive, &Selector::Name(name.clone()), name.clone(), None)
-    };
-    match (fitting.as_slice(), &request.reference.selector) {
-        ([(name, id)], _) => read_chain(container, request, name, id),
-        ([], Some(selector)) => Err(SourceError::NoSuchImage {
-            wanted: selector.to_string(),
-            there: images.iter().map(|image| choice(image).reference).collect(),
-        }),
-        ([], None) => Err(broken("it lists no image".to_owned())),
-        _ => Err(SourceError::Several(images.iter().map(choice).collect())),
+    if images.is_empty() {
+        return Err(broken("it lists no image".to_owned()));
+    }
+    match selected(request, Transport::DockerArchive, &images)?.as_slice() {
+        [one] => read_chain(container, request, &images[*one]),
+        several => Err(SourceError::Several(choices(request, Transport::DockerArchive, &images, several))),
     }
 }
 
-fn read_chain(container: &dyn Container, request: &Request<'_>, name: &str, top: &str) -> Result<Layout, SourceError> {
+/// An image by its name and its topmost layer.
+struct Tagged {
+    name: [String; 1],
+    id: String,
+}
+
+impl Named for Tagged {
+    fn names(&self) -> &[String] {
+        &self.name
+    }
+}
+
+fn read_chain(container: &dyn Container, request: &Request<'_>, image: &Tagged) -> Result<Layout, SourceError> {
     let mut config = None;
     let mut layers = Vec::new();
     let mut history = Vec::new();
-    let mut next = Some(top.to_owned());
+    let mut next = Some(image.id.clone());
     while let Some(id) = next.take() {
         if layers.len() >= MAX_CHAIN {
             let reason = format!("the chain of parents has more than {MAX_CHAIN} layers, or runs in a ring");
@@ -79,7 +82,7 @@ fn read_chain(container: &dyn Container, request: &Request<'_>, name: &str, top:
     let identity = Identity {
         requested: request.reference.text.clone(),
         source_kind: Transport::DockerArchive.name().to_owned(),
-        references: vec![name.to_owned()],
+        references: image.name.to_vec(),
         ..Identity::default()
     };
     let mut layout = Layout { identity, config, layers, warnings: Vec::new() };

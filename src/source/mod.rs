@@ -10,9 +10,11 @@ mod discover;
 mod docker_archive;
 mod docker_legacy;
 mod error;
+mod index;
 mod layout;
 mod oci;
 mod rootfs;
+mod selection;
 mod streamed;
 
 use sha2::{Digest as _, Sha256};
@@ -73,24 +75,6 @@ fn check_digest(layout: &mut Layout, what: &str, stated: Option<&Digest>, bytes:
     {
         layout.warn(format!("the {what} is listed under {stated}, but its bytes have {actual}"));
     }
-}
-
-/// Whether a listed name is the one asked for: as written, in full, or by its tag alone.
-fn names_match(listed: &str, wanted: &str) -> bool {
-    let tag = listed.rsplit_once(':').map_or(listed, |(_, tag)| tag);
-    listed == wanted || tag == wanted || in_full(listed) == in_full(wanted)
-}
-
-/// A name with the parts that Docker lets people leave out: `web` is `docker.io/library/web:latest`
-/// (github.com/distribution/reference, `ParseNormalizedNamed` and `TagNameOnly`).
-fn in_full(name: &str) -> String {
-    let (domain, path) = match name.split_once('/') {
-        Some((domain, path)) if domain.contains(['.', ':']) || domain == "localhost" => (domain, path),
-        _ => ("docker.io", name),
-    };
-    let library = if domain == "docker.io" && !path.contains('/') { "library/" } else { "" };
-    let tag = if path.contains([':', '@']) { "" } else { ":latest" };
-    format!("{domain}/{library}{path}{tag}")
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ pub enum StreamedMember {
     Document(Vec<u8>),
     /// A layer that was read as it came by: its number among those.
     Layer(usize),
-    /// A compressed layer, put aside to be read by several threads.
+    /// A compressed layer, put aside to be read by several threads, or a document that found no room in memory.
     Aside(Section),
     /// A symbolic link, as written.
     Symlink(String),
@@ -18,6 +18,8 @@ pub enum StreamedMember {
     HardLink(String),
     /// A document longer than any real one: its length, bytes.
     TooLong(u64),
+    /// Nothing that an image is made of, by its first bytes.
+    Unknown,
 }
 
 /// The members of an archive that came by once, in any order.
@@ -70,6 +72,18 @@ impl Container for StreamedMembers {
             Some(StreamedMember::Document(bytes)) => Ok(Some(bytes.clone())),
             Some(&StreamedMember::TooLong(length)) => {
                 Err(SourceError::TooLong { name: name.to_owned(), length, most: MAX_DOCUMENT_BYTES })
+            }
+            Some(StreamedMember::Aside(section)) => {
+                let length = section.length();
+                if length > MAX_DOCUMENT_BYTES {
+                    return Err(SourceError::TooLong { name: name.to_owned(), length, most: MAX_DOCUMENT_BYTES });
+                }
+                let mut bytes = vec![0; length as usize];
+                let count = section
+                    .read_full_at(&mut bytes, 0)
+                    .map_err(|error| SourceError::Part { name: name.to_owned(), error })?;
+                bytes.truncate(count);
+                Ok(Some(bytes))
             }
             Some(_) => {
                 Err(SourceError::Document { name: name.to_owned(), reason: "it is no JSON document".to_owned() })

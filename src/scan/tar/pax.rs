@@ -38,8 +38,11 @@ pub struct PaxSparse {
     offset: Option<u64>,
 }
 
-/// Runs that one sparse file may have here; what is beyond is left out.
-pub const MAX_SEGMENTS: usize = 1 << 16;
+/// Extended attributes that one entry may have. Linux takes names of 64 KiB together.
+const MAX_XATTRS: usize = 1000;
+
+/// Runs that one sparse file may have here.
+pub const MAX_SEGMENTS: usize = 1 << 20;
 
 impl Extended {
     /// Reads the records of one extended header over what earlier ones said. `false` where a record is broken: those
@@ -49,6 +52,9 @@ impl Extended {
         while !data.is_empty() && data != [0] {
             let Some((key, value, rest)) = record(data) else { return false };
             self.apply(key, value);
+            if self.xattrs.len() > MAX_XATTRS {
+                return false;
+            }
             data = rest;
         }
         true
@@ -96,10 +102,9 @@ impl PaxSparse {
         }
     }
 
+    /// A header of bounded length bounds the number of runs too.
     fn push(&mut self, segment: Segment) {
-        if self.segments.len() < MAX_SEGMENTS {
-            self.segments.push(segment);
-        }
+        self.segments.push(segment);
     }
 }
 

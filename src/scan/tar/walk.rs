@@ -88,7 +88,6 @@ pub struct TarWalker<I> {
     long_path: Option<Vec<u8>>,
     long_link: Option<Vec<u8>>,
     extended: Extended,
-    global: Extended,
     /// Things that were odd and did not stop the reading, as sentences; at most a few.
     oddities: Vec<String>,
 }
@@ -107,7 +106,6 @@ impl<I: TarInput> TarWalker<I> {
             long_path: None,
             long_link: None,
             extended: Extended::default(),
-            global: Extended::default(),
             oddities: Vec::new(),
         }
     }
@@ -143,7 +141,7 @@ impl<I: TarInput> TarWalker<I> {
     /// [`TarError`]. Entries before it were right.
     pub fn advance(&mut self) -> Result<bool, TarError> {
         self.finish_entry()?;
-        self.extended = self.global.clone();
+        self.extended = Extended::default();
         loop {
             let offset = self.input.position();
             let mut block = [0u8; BLOCK];
@@ -261,14 +259,12 @@ impl<I: TarInput> TarWalker<I> {
                 }
                 Ok(false)
             }
-            b'g' => {
-                let data = self.extension(offset, length?, MAX_EXTENDED_BYTES)?;
-                let mut global = std::mem::take(&mut self.global);
-                if !global.read(&data) {
-                    self.note(format!("the extended header at offset {offset} is broken; what could be read counts"));
-                }
-                self.global = global;
-                self.extended = self.global.clone();
+            // A volume's label, and a global header: Docker and containerd leave both out, so that what a global header
+            // says is no attribute of the entries behind it.
+            b'V' | b'g' => {
+                self.content_left = length?;
+                self.padding = padding(self.content_left);
+                self.finish_entry()?;
                 Ok(false)
             }
             b'L' => {
@@ -277,12 +273,6 @@ impl<I: TarInput> TarWalker<I> {
             }
             b'K' => {
                 self.long_link = Some(self.long_name(offset, length?)?);
-                Ok(false)
-            }
-            b'V' => {
-                self.content_left = length?;
-                self.padding = padding(self.content_left);
-                self.finish_entry()?;
                 Ok(false)
             }
             _ => self.real_entry(header, offset).map(|()| true),
@@ -312,20 +302,21 @@ impl<I: TarInput> TarWalker<I> {
         let extended = std::mem::take(&mut self.extended);
         let mut path = std::mem::take(&mut self.member.path);
         path.clear();
-        // A sparse file's header, extended or not, has a made-up name; its own stands above both (GNU tar and Go agree).
+        // A sparse file's own name stands apart: the others are made up for readers who do not know of it.
         let pax_path = extended.sparse.as_ref().and_then(|sparse| sparse.name.clone()).or(extended.path);
         match pax_path.or(self.long_path.take()) {
             Some(name) => path.extend_from_slice(super::header::until_nul(&name)),
             None => header.append_path(&mut path),
-        }
-        if path.len() as u64 > MAX_NAME_BYTES {
-            return Err(TarError::Extended { offset, length: path.len() as u64, most: MAX_NAME_BYTES });
         }
         let mut link = std::mem::take(&mut self.member.link);
         link.clear();
         match extended.link.or(self.long_link.take()) {
             Some(name) => link.extend_from_slice(super::header::until_nul(&name)),
             None => link.extend_from_slice(header.link()),
+        }
+        let longest = path.len().max(link.len()) as u64;
+        if longest > MAX_NAME_BYTES {
+            return Err(TarError::Extended { offset, length: longest, most: MAX_NAME_BYTES });
         }
         let kind = kind(header.type_flag(), &path);
         if !matches!(kind, Kind::Symlink | Kind::HardLink) {
@@ -351,37 +342,60 @@ impl<I: TarInput> TarWalker<I> {
         self.member = Member { path, link, fields, stored_bytes, header_offset: offset };
         self.content_left = stored_bytes;
         self.padding = padding(stored_bytes);
-        if header.type_flag() == b'S' {
-            self.old_gnu_sparse(header)?;
-        } else if let Some(sparse) = extended.sparse {
-            self.member.fields.bytes = sparse.real_bytes.unwrap_or(stated);
-            self.member.fields.sparse =
-                Some(if sparse.map_in_content { self.sparse_map_in_content()? } else { sparse.segments });
+        let map = match extended.sparse {
+            _ if header.type_flag() == b'S' => Some(self.old_gnu_sparse(header)?),
+            Some(sparse) if sparse.map_in_content => {
+                Some(SparseMap { segments: self.sparse_map_in_content()?, bytes: sparse.real_bytes })
+            }
+            Some(sparse) => Some(SparseMap { segments: Some(sparse.segments), bytes: sparse.real_bytes }),
+            None => None,
+        };
+        if let Some(map) = map {
+            self.apply_sparse(map, offset);
         }
         self.member.fields.offset = self.input.position();
         Ok(())
     }
 
-    fn old_gnu_sparse(&mut self, header: &Header<'_>) -> Result<(), TarError> {
-        let (mut segments, real_bytes, mut more) = header.gnu_sparse();
+    /// Makes the current entry a sparse file. Where the map describes none, what is stored is taken as it is.
+    fn apply_sparse(&mut self, map: SparseMap, offset: u64) {
+        let stored = self.content_left;
+        let bytes = map.bytes.unwrap_or(stored);
+        match map.segments.filter(|segments| fits(segments, bytes, stored)) {
+            Some(segments) => {
+                self.member.fields.bytes = bytes;
+                self.member.fields.sparse = Some(segments);
+            }
+            None => {
+                self.member.fields.bytes = stored;
+                self.note(format!(
+                    "the map of the sparse file at offset {offset} makes no sense; its stored bytes are shown as they are"
+                ));
+            }
+        }
+    }
+
+    fn old_gnu_sparse(&mut self, header: &Header<'_>) -> Result<SparseMap, TarError> {
+        let (mut segments, bytes, mut more) = header.gnu_sparse();
+        let mut complete = true;
         while more {
             let mut block = [0u8; BLOCK];
             if self.take(&mut block)? < BLOCK {
                 return Err(TarError::Truncated(self.input.position()));
             }
             let (next, follows) = gnu_sparse_continuation(&block);
-            segments.extend(next.into_iter().take(MAX_SEGMENTS - segments.len().min(MAX_SEGMENTS)));
+            complete &= segments.len() + next.len() <= MAX_SEGMENTS;
+            if complete {
+                segments.extend(next);
+            }
             more = follows;
         }
-        self.member.fields.bytes = real_bytes.unwrap_or(self.member.stored_bytes);
-        self.member.fields.sparse = Some(segments);
-        Ok(())
+        Ok(SparseMap { segments: complete.then_some(segments), bytes })
     }
 
     /// PAX sparse format 1.0: decimal numbers, a line each, padded to a whole block: the count, then offset and length
-    /// of each run.
-    fn sparse_map_in_content(&mut self) -> Result<Vec<Segment>, TarError> {
-        let mut segments = Vec::new();
+    /// of each run. `None` where they are something else.
+    fn sparse_map_in_content(&mut self) -> Result<Option<Vec<Segment>>, TarError> {
         let mut numbers = Vec::new();
         let mut wanted = None;
         let mut line = Vec::new();
@@ -399,21 +413,48 @@ impl<I: TarInput> TarWalker<I> {
                 if byte != b'\n' {
                     line.push(byte);
                     if line.len() > 20 {
-                        return Ok(segments);
+                        return Ok(None);
                     }
                     continue;
                 }
-                let Some(value) = decimal(&line) else { return Ok(segments) };
+                let Some(value) = decimal(&line) else { return Ok(None) };
                 line.clear();
                 match wanted {
-                    None => wanted = Some(usize::try_from(value).unwrap_or(usize::MAX).min(MAX_SEGMENTS) * 2),
+                    None => match usize::try_from(value) {
+                        Ok(count) if count <= MAX_SEGMENTS => wanted = Some(count * 2),
+                        _ => return Ok(None),
+                    },
                     Some(_) => numbers.push(value),
                 }
             }
         }
-        segments.extend(numbers.chunks_exact(2).map(|pair| Segment { file_offset: pair[0], length: pair[1] }));
-        Ok(segments)
+        let complete = wanted.is_some_and(|count| numbers.len() == count);
+        let run = |pair: &[u64]| Segment { file_offset: pair[0], length: pair[1] };
+        Ok(complete.then(|| numbers.chunks_exact(2).map(run).collect()))
     }
+}
+
+/// Where the stored bytes of a sparse file belong, as its headers say.
+struct SparseMap {
+    /// `None` where they say it in no way that can be read.
+    segments: Option<Vec<Segment>>,
+    /// Unpacked size, bytes.
+    bytes: Option<u64>,
+}
+
+/// Whether runs follow each other within a file of `bytes` bytes, and need no more than is stored.
+fn fits(segments: &[Segment], bytes: u64, stored: u64) -> bool {
+    let mut end = 0u64;
+    let mut needed = 0u64;
+    for segment in segments {
+        let Some(next) = segment.file_offset.checked_add(segment.length) else { return false };
+        if segment.file_offset < end || next > bytes {
+            return false;
+        }
+        end = next;
+        needed += segment.length;
+    }
+    needed <= stored
 }
 
 fn padding(length: u64) -> u64 {
