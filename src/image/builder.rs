@@ -132,9 +132,6 @@ impl TreeBuilder {
         if name.starts_with(AUFS_PREFIX) || path.starts_with(AUFS_PREFIX) {
             return Ok(()); // AUFS bookkeeping (.wh..wh.aufs, .wh..wh.plnk/…, .wh..wh.orph): names nothing in the image
         }
-        if matches!(name, b".wh.." | b".wh...") {
-            return Ok(()); // would name the directory itself and the one above it: nothing that a whiteout can hide
-        }
         let parent = self.directory(directory)?;
         if let Some(hidden) = name.strip_prefix(WHITEOUT_PREFIX)
             && !hidden.is_empty()

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::compression::{Access, decoder, detect};
+use super::compression::{decoder, detect};
 use super::{Cancel, LayerOptions, LayerProgress, LayerScan, Section, UnpackLimit, scan_section};
 use crate::image::Compression;
 use crate::testing::archive::{any_damage, any_entries, damaged, tar_of};
@@ -50,7 +50,7 @@ fn scan(bytes: &[u8], whole: bool) -> (Vec<String>, LayerScan) {
         whole,
         limit: UnpackLimit::default(),
         decoder_threads: 1,
-        access: Access::default(),
+        access: super::compression::Access::Beginning,
         wanted: None,
         cancel: Cancel::new(),
     };

@@ -38,7 +38,7 @@ pub(super) fn selected<T: Named>(
             let exact: Vec<usize> =
                 fitting(&|image| image.names().contains(wanted) || image.digest() == Some(wanted.as_str()));
             if exact.is_empty() {
-                fitting(&|image| image.names().iter().any(|name| loosely(name, wanted)))
+                fitting(&|image| image.names().iter().any(|name| names_match(name, wanted)))
             } else {
                 exact
             }
@@ -52,10 +52,10 @@ pub(super) fn selected<T: Named>(
     Ok(found)
 }
 
-/// Whether a listed name is meant by its tag alone, or by one that is the same in full.
-pub(super) fn loosely(listed: &str, wanted: &str) -> bool {
+/// Whether a listed name is the one asked for: as written, in full, or by its tag alone.
+pub(super) fn names_match(listed: &str, wanted: &str) -> bool {
     let tag = listed.rsplit_once(':').map_or(listed, |(_, tag)| tag);
-    tag == wanted || in_full(listed) == in_full(wanted)
+    listed == wanted || tag == wanted || in_full(listed) == in_full(wanted)
 }
 
 /// A name with the parts that Docker lets people leave out: `web` is `docker.io/library/web:latest`

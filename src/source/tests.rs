@@ -206,7 +206,7 @@ fn names_may_be_written_as_docker_lets_people_write_them() {
     let listed =
         ["docker.io/library/web:latest", "web:latest", "docker.io/team/web:1", "localhost/web:1", "r.org:5000/web:1"];
     let found = |wanted: &str| -> Vec<usize> {
-        (0..listed.len()).filter(|&index| super::selection::loosely(listed[index], wanted)).collect()
+        (0..listed.len()).filter(|&index| super::selection::names_match(listed[index], wanted)).collect()
     };
     for (wanted, expected) in [
         ("web", &[0, 1][..]),

@@ -49,8 +49,7 @@ fn with_links(layout: &Path, copy: &Path) {
     fs::create_dir_all(copy.join("blobs/sha256")).unwrap();
     for entry in fs::read_dir(layout.join("blobs/sha256")).unwrap() {
         let entry = entry.unwrap();
-        let target = fs::read_link(entry.path())
-            .map_or_else(|_| fs::read_to_string(entry.path()).unwrap().into(), |target| target);
+        let target = fs::read_link(entry.path()).unwrap_or_else(|_| fs::read_to_string(entry.path()).unwrap().into());
         std::os::unix::fs::symlink(target, copy.join("blobs/sha256").join(entry.file_name())).unwrap();
     }
 }

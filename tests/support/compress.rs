@@ -52,6 +52,9 @@ pub fn bzip2(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+/// Packs bytes.
+pub type Packer = fn(&[u8]) -> Vec<u8>;
+
 /// Every form, by name, the plain one first.
-pub const FORMS: [(&str, fn(&[u8]) -> Vec<u8>); 5] =
+pub const FORMS: [(&str, Packer); 5] =
     [("none", <[u8]>::to_vec), ("gzip", gzip), ("zstd", zstd), ("xz", xz), ("bzip2", bzip2)];

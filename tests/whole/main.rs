@@ -1,6 +1,10 @@
 //! The whole program, from what is typed to what is shown.
 
+// clippy.toml allows them in test functions; here all functions serve tests.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 #[path = "../support/mod.rs"]
+#[allow(dead_code)]
 mod support;
 
 mod kinds;

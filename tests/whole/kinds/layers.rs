@@ -21,7 +21,7 @@ fn every_compression_is_found_by_content() {
 #[test]
 fn streams_of_several_parts_are_read_to_their_end() {
     let directory = scratch();
-    let forms: [(&str, fn(&[u8]) -> Vec<u8>); 5] = [
+    let forms: [(&str, crate::support::compress::Packer); 5] = [
         ("estargz", |tar| gzip_members(tar, 700)),
         ("zstd:chunked", |tar| zstd_chunked(tar, 700)),
         ("zstd that begins with a skippable frame", |tar| [skippable_frame(b"first"), zstd(tar)].concat()),

@@ -38,7 +38,8 @@ fn every_format_of_gnu_tar_gives_the_bytes_back() {
     let directory = scratch();
     let long = format!("{}.img", "long-name-".repeat(14));
     let many: Vec<(u64, usize)> = (0..60).map(|number| (number * 64 * 1024, 4096)).collect();
-    let files: [(&str, &[(u64, usize)], u64); 6] = [
+    type Runs<'a> = &'a [(u64, usize)];
+    let files: [(&str, Runs<'_>, u64); 6] = [
         ("hole-first", &[(1 << 20, 5000)], (1 << 20) + 5000),
         ("hole-last", &[(0, 5000)], 3 << 20),
         ("all-hole", &[], 1 << 20),
