@@ -134,7 +134,7 @@ impl TreeBuilder {
         }
         let parent = self.directory(directory)?;
         if let Some(hidden) = name.strip_prefix(WHITEOUT_PREFIX)
-            && !hidden.is_empty()
+            && !matches!(hidden, b"" | b"." | b"..")
         {
             let node = self.child(parent, hidden)?;
             return self.mark_whiteout(node, entry);
