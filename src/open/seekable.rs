@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crossbeam_channel::{Sender, bounded};
+use hashbrown::HashMap;
 
 use super::assemble::{ReadLayer, Stored, finish};
 use super::contents::LayerStore;
 use super::spool::Spool;
 use super::{Keep, OpenError, Opened, Opening, Verify};
-use crate::image::{Compression, EntryBatch, TreeBuilder};
+use crate::image::{Compression, EntryBatch, TreeBuilder, TreeLimit};
 use crate::scan::{EntrySink, LayerOptions, LayerProgress, LayerScan, Section, needs_tee, scan_section};
-use crate::source::{Container, Layout, SourceError};
+use crate::source::{Container, DescribedLayer, Layout, SourceError};
 
 /// Plain layers of at most so many bytes together are read whole for a report: it costs a few milliseconds. Who may
 /// ask for any content later looks at the tree first, and the digests are checked meanwhile.
@@ -24,6 +25,7 @@ enum Event {
 }
 
 /// A layer as a worker read it, and its unpacked bytes where they were put aside.
+#[derive(Clone)]
 struct Read {
     scan: LayerScan,
     aside: Option<Section>,
@@ -77,18 +79,20 @@ fn read_all(
         wanted: opening.options.wanted,
         cancel: opening.cancel().clone(),
     };
+    let places = Places::new(layout);
     let next = AtomicUsize::new(0);
     let (sender, receiver) = bounded::<(usize, Event)>(16);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             let (sender, options, next, progress) = (sender.clone(), options.clone(), &next, &progress);
+            let places = &places;
             let keep = opening.options.keep == Keep::AnyContent;
-            let work = move || work(sections, &options, keep, next, progress, &sender);
+            let work = move || work(sections, places, &options, keep, next, progress, &sender);
             let spawned = std::thread::Builder::new().name("layers".into()).spawn_scoped(scope, work);
             spawned.map_err(|error| OpenError::System { what: "starting a thread", error })?;
         }
         drop(sender);
-        let mut order = InOrder::new(sections.len());
+        let mut order = InOrder::new(&places);
         for (number, event) in &receiver {
             let result = order
                 .take(number, event, tree)
@@ -104,8 +108,37 @@ fn read_all(
     })
 }
 
+/// Where layers lie that an image has more than once: those are read once, or a small archive could keep its reader busy
+/// for hours.
+struct Places {
+    /// For each layer the first one of the same place: itself, as a rule.
+    first: Vec<usize>,
+    /// Whether a layer is there again further up.
+    again: Vec<bool>,
+}
+
+impl Places {
+    fn new(layout: &Layout) -> Self {
+        let mut known = HashMap::new();
+        let mut again = vec![false; layout.layers.len()];
+        let place = |(number, layer): (usize, &DescribedLayer)| {
+            let first = *known.entry(layer.located.clone()).or_insert(number);
+            again[first] |= first < number;
+            first
+        };
+        let first = layout.layers.iter().enumerate().map(place).collect();
+        Self { first, again }
+    }
+
+    /// Whether a layer is another one's, read already.
+    fn is_repeat(&self, number: usize) -> bool {
+        self.first.get(number).is_some_and(|&first| first < number)
+    }
+}
+
 fn work(
     sections: &[Section],
+    places: &Places,
     options: &LayerOptions,
     keep: bool,
     next: &AtomicUsize,
@@ -115,6 +148,10 @@ fn work(
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
         let (Some(section), Some(progress)) = (sections.get(number), progress.get(number)) else { return };
+        if places.is_repeat(number) {
+            progress.read_bytes.store(section.length(), Ordering::Relaxed);
+            continue;
+        }
         let gone = |_| std::io::Error::other("nobody takes the entries");
         let mut sink = |batch| sender.send((number, Event::Batch(batch))).map_err(gone);
         let result = read_one(section, options, keep, progress, &mut sink);
@@ -146,24 +183,29 @@ fn read_one(
 }
 
 /// Puts the entries of layers that are read at once into the tree one layer after the other.
-struct InOrder {
+struct InOrder<'a> {
+    places: &'a Places,
     current: usize,
     begun: bool,
     waiting: Vec<VecDeque<EntryBatch>>,
+    /// Of layers that are there again.
+    kept: HashMap<usize, Vec<EntryBatch>>,
     done: Vec<Option<std::io::Result<Read>>>,
 }
 
-impl InOrder {
-    fn new(layers: usize) -> Self {
+impl<'a> InOrder<'a> {
+    fn new(places: &'a Places) -> Self {
         Self {
+            places,
             current: 0,
             begun: false,
-            waiting: (0..layers).map(|_| VecDeque::new()).collect(),
-            done: (0..layers).map(|_| None).collect(),
+            waiting: places.first.iter().map(|_| VecDeque::new()).collect(),
+            kept: HashMap::new(),
+            done: places.first.iter().map(|_| None).collect(),
         }
     }
 
-    fn take(&mut self, number: usize, event: Event, tree: &mut TreeBuilder) -> Result<(), crate::image::TreeLimit> {
+    fn take(&mut self, number: usize, event: Event, tree: &mut TreeBuilder) -> Result<(), TreeLimit> {
         match event {
             Event::Batch(batch) => {
                 if let Some(waiting) = self.waiting.get_mut(number) {
@@ -176,15 +218,12 @@ impl InOrder {
                 }
             }
         }
-        while let Some(waiting) = self.waiting.get_mut(self.current) {
+        while self.current < self.waiting.len() {
             if !self.begun {
                 tree.begin_layer()?;
                 self.begun = true;
             }
-            while let Some(batch) = waiting.pop_front() {
-                tree.add(&batch)?;
-            }
-            if self.done.get(self.current).is_none_or(Option::is_none) {
+            if !self.add_current(tree)? {
                 break;
             }
             self.current += 1;
@@ -193,21 +232,43 @@ impl InOrder {
         Ok(())
     }
 
+    /// Adds what there is of the current layer; whether that was all of it.
+    fn add_current(&mut self, tree: &mut TreeBuilder) -> Result<bool, TreeLimit> {
+        if self.places.is_repeat(self.current) {
+            let first = self.places.first.get(self.current);
+            for batch in first.and_then(|first| self.kept.get(first)).into_iter().flatten() {
+                tree.add(batch)?;
+            }
+            return Ok(true);
+        }
+        let again = self.places.again.get(self.current).copied().unwrap_or_default();
+        while let Some(batch) = self.waiting.get_mut(self.current).and_then(VecDeque::pop_front) {
+            tree.add(&batch)?;
+            if again {
+                self.kept.entry(self.current).or_default().push(batch);
+            }
+        }
+        Ok(self.done.get(self.current).is_some_and(Option::is_some))
+    }
+
     fn finish(self, opening: &Opening<'_>, layout: &Layout) -> Result<Vec<Read>, OpenError> {
         opening.cancel().check().map_err(|_| OpenError::Cancelled)?;
-        let scan = |(number, done): (usize, Option<std::io::Result<Read>>)| {
+        let mut read: Vec<Read> = Vec::with_capacity(self.done.len());
+        for (number, done) in self.done.into_iter().enumerate() {
             let failed = |reason: String| OpenError::Layer {
                 reference: opening.reference.text.clone(),
                 number,
                 name: layout.layers.get(number).map(|layer| layer.name.clone()).unwrap_or_default(),
                 reason,
             };
-            match done {
-                Some(Ok(scan)) => Ok(scan),
-                Some(Err(error)) => Err(failed(error.to_string())),
-                None => Err(failed("was not read to its end".to_owned())),
-            }
-        };
-        self.done.into_iter().enumerate().map(scan).collect()
+            let first = self.places.first.get(number).and_then(|&first| read.get(first));
+            read.push(match (done, first) {
+                (Some(Ok(scan)), _) => scan,
+                (None, Some(first)) => first.clone(),
+                (Some(Err(error)), _) => return Err(failed(error.to_string())),
+                (None, None) => return Err(failed("was not read to its end".to_owned())),
+            });
+        }
+        Ok(read)
     }
 }

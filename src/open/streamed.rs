@@ -4,6 +4,8 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
+use hashbrown::HashMap;
+
 use super::assemble::{ReadLayer, Stored, finish};
 use super::contents::LayerStore;
 use super::spool::Spool;
@@ -297,6 +299,7 @@ impl Reading<'_> {
         let opening = self.opening;
         let limit = |limit| OpenError::Limit { reference: opening.reference.text.clone(), limit };
         let mut read = Vec::new();
+        let mut unpacked = HashMap::new();
         for (number, layer) in layout.layers.iter().enumerate() {
             tree.begin_layer().map_err(limit)?;
             match self.members.layer(&layer.located) {
@@ -312,7 +315,7 @@ impl Reading<'_> {
                     let streamed = &self.layers[index];
                     read.push(self.streamed_layer(streamed, source));
                 }
-                None => read.push(self.aside_layer(number, layout, tree)?),
+                None => read.push(self.aside_layer(number, layout, tree, &mut unpacked)?),
             }
         }
         Ok(read)
@@ -337,8 +340,14 @@ impl Reading<'_> {
         ReadLayer { scan: streamed.scan.clone(), stored, store }
     }
 
-    /// A compressed layer within the stream, put aside until now.
-    fn aside_layer(&self, number: usize, layout: &Layout, tree: &mut TreeBuilder) -> Result<ReadLayer, OpenError> {
+    /// A compressed layer within the stream, put aside until now. One that is there several times is unpacked once.
+    fn aside_layer(
+        &self,
+        number: usize,
+        layout: &Layout,
+        tree: &mut TreeBuilder,
+        known: &mut HashMap<String, Unpacked>,
+    ) -> Result<ReadLayer, OpenError> {
         let opening = self.opening;
         let layer = &layout.layers[number];
         let failed = |reason: String| OpenError::Layer {
@@ -351,25 +360,43 @@ impl Reading<'_> {
         let Some(section) = section else {
             return Err(failed("is no tar stream, nor one compressed with gzip, zstd, xz or bzip2".to_owned()));
         };
+        let again = layout.layers[number + 1..].iter().any(|other| other.located == layer.located);
+        let mut batches = Vec::new();
         let mut limit = None;
         let mut sink = |batch: EntryBatch| {
             tree.add(&batch).map_err(|reached| {
                 limit = Some(reached);
                 io::Error::other(reached)
-            })
+            })?;
+            if again {
+                batches.push(batch);
+            }
+            Ok(())
         };
-        let scan = scan_section(&section, &self.options, &LayerProgress::default(), &mut sink, None);
+        let scan = match known.remove(&layer.located) {
+            Some(Unpacked { scan, batches }) => batches.into_iter().try_for_each(&mut sink).map(|()| scan),
+            None => scan_section(&section, &self.options, &LayerProgress::default(), &mut sink, None),
+        };
         let scan = match (scan, limit) {
             (_, Some(limit)) => return Err(OpenError::Limit { reference: opening.reference.text.clone(), limit }),
             (Err(error), None) => return Err(failed(error.to_string())),
             (Ok(scan), None) => scan,
         };
+        if again {
+            known.insert(layer.located.clone(), Unpacked { scan: scan.clone(), batches });
+        }
         let length = scan.unpacked_bytes;
         let stored = Stored::Exactly(section.length());
         let (compression, index) = (scan.compression, scan.gzip_index.clone());
         let store = LayerStore::Packed { section, compression, start: 0, length, index };
         Ok(ReadLayer { scan, stored, store })
     }
+}
+
+/// A layer that is there again further up.
+struct Unpacked {
+    scan: LayerScan,
+    batches: Vec<EntryBatch>,
 }
 
 enum Sniffed {

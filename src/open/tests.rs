@@ -144,6 +144,22 @@ fn an_empty_layer_file_is_an_empty_layer_in_every_way_of_reading() {
 }
 
 #[test]
+fn a_layer_that_an_image_has_many_times_is_read_once() {
+    let zeros = gzip(&tar_of(&[Written::file("zeros", &vec![0; 8 << 20]), Written::file("a", b"1")]));
+    let mut members = docker_members(&[zeros]);
+    let manifest = serde_json::json!([{"Config": "config.json", "Layers": vec!["0/layer.tar"; 2000]}]);
+    members.last_mut().unwrap().content = manifest.to_string().into_bytes();
+    let bytes = tar_of(&members);
+    for opened in [at_hand(&bytes, &options(Keep::Trees)), through_pipe(&bytes, &options(Keep::Trees))] {
+        let opened = opened.unwrap();
+        assert_eq!(opened.image.layers.len(), 2000);
+        assert!(opened.image.layers.iter().all(|layer| layer.entries == 2));
+        let top = opened.image.tree.top_layer().unwrap();
+        assert_eq!(opened.image.tree.stacked_paths(top).count(), 2);
+    }
+}
+
+#[test]
 fn an_entry_for_the_root_that_is_no_directory_hides_nothing() {
     let files = [Written::file("a", b"1"), Written::file("./", b"2"), Written::symlink(".", "/etc")];
     let opened = at_hand(&docker_archive(&[tar_of(&files)]), &options(Keep::Trees)).unwrap();

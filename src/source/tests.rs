@@ -235,10 +235,14 @@ fn long(value: &Value) -> Vec<u8> {
 #[test]
 fn documents_that_are_named_over_and_over_are_not_read_for_ever() {
     let start = std::time::Instant::now();
-    let listed = json!({"mediaType": "application/vnd.oci.image.index.v1+json", "digest": digest(INNER), "size": 1});
-    let index = json!({"schemaVersion": 2, "manifests": vec![listed; 9000]});
-    let inner = long(&json!({"schemaVersion": 2, "manifests": []}));
-    let parts = HashMap::from([("index.json".to_owned(), index.to_string().into_bytes()), (INNER.to_owned(), inner)]);
+    let names: Vec<String> = (0..5000).map(|number| format!("blobs/sha256/{number:064x}")).collect();
+    let listed = |name: &String| json!({"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest(name), "size": 1});
+    let manifests: Vec<Value> = names.iter().map(listed).collect();
+    let index = json!({"schemaVersion": 2, "manifests": manifests}).to_string().into_bytes();
+    let one = manifest().to_string().into_bytes();
+    let mut parts: HashMap<String, Vec<u8>> = names.iter().map(|name| (name.clone(), one.clone())).collect();
+    parts.insert("index.json".to_owned(), index);
+    parts.insert(CONFIG.to_owned(), long(&config()));
     assert!(read_parts(parts, "image.tar", None).is_err());
 
     let ring = long(&json!({"parent": "top"}));

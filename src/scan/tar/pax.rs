@@ -38,6 +38,9 @@ pub struct PaxSparse {
     offset: Option<u64>,
 }
 
+/// Extended attributes that one entry may have. Linux takes names of 64 KiB together.
+const MAX_XATTRS: usize = 1000;
+
 /// Runs that one sparse file may have here.
 pub const MAX_SEGMENTS: usize = 1 << 20;
 
@@ -49,6 +52,9 @@ impl Extended {
         while !data.is_empty() && data != [0] {
             let Some((key, value, rest)) = record(data) else { return false };
             self.apply(key, value);
+            if self.xattrs.len() > MAX_XATTRS {
+                return false;
+            }
             data = rest;
         }
         true

@@ -100,6 +100,15 @@ fn a_sparse_map_before_the_content_ends_where_its_count_says() {
 }
 
 #[test]
+fn attributes_without_number_do_not_take_time_without_bound() {
+    let records: Vec<u8> =
+        (0..40_000).flat_map(|number| record(format!("SCHILY.xattr.{number}").as_bytes(), b"")).collect();
+    let mut extended = Extended::default();
+    assert!(!extended.read(&records));
+    assert!(extended.xattrs.len() < 2000);
+}
+
+#[test]
 fn an_empty_value_of_an_extended_header_leaves_the_plain_one() {
     assert_eq!(first_path(&with_extended(&record(b"path", b""), "short")), "short");
 }
