@@ -15,9 +15,28 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("nix", &["image"]),
     ("packages", &["image"]),
     ("extract", &["image", "open"]),
+    ("preview", &["image", "scan"]),
+    ("search", &["image", "scan", "open"]),
     ("report", &["image", "analysis", "nix", "packages"]),
-    ("tui", &["image", "analysis", "nix", "packages"]),
-    ("cli", &["image", "reference", "scan", "source", "open", "analysis", "nix", "packages", "extract", "report", "tui"]),
+    ("tui", &["image", "analysis", "nix", "packages", "preview", "search"]),
+    (
+        "cli",
+        &[
+            "image",
+            "reference",
+            "scan",
+            "source",
+            "open",
+            "analysis",
+            "nix",
+            "packages",
+            "extract",
+            "preview",
+            "search",
+            "report",
+            "tui",
+        ],
+    ),
 ];
 
 #[test]
