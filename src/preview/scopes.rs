@@ -34,6 +34,7 @@ const MEANINGS: &[(&str, Meaning)] = &[
     ("entity.name", Meaning::Type),
     ("entity.name.tag", Meaning::Key),
     ("entity.name.section", Meaning::Heading),
+    ("entity.name.table", Meaning::Heading),
     ("entity.section", Meaning::Heading),
     ("entity.other.attribute-name", Meaning::Key),
     ("meta.property-name", Meaning::Key),

@@ -173,6 +173,7 @@ impl TextPreview {
             Located::Beyond(_) => return (lines, false),
             Located::NotYet => return (lines, true),
         };
+        let end = range.end;
         for number in range {
             let unit = self.encoding.unit();
             let bytes = self.cursor.bytes(at, LINE_BYTES + 2 * unit as usize);
@@ -187,7 +188,7 @@ impl TextPreview {
             lines.push(line);
             at = match next {
                 Some(next) => next,
-                None if !cut => break,
+                None if !cut || number + 1 >= end => break,
                 None => match self.index.locate(number + 1, budget) {
                     Located::At(offset) => offset,
                     Located::Beyond(_) => break,
