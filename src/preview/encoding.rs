@@ -68,7 +68,7 @@ impl Encoding {
             let found = at + memchr::memchr(b'\n', block.get(at..)?)?;
             match self {
                 Self::Utf8 | Self::Latin1 => return Some(found),
-                Self::Utf16Le if found % 2 == 0 && block.get(found + 1) == Some(&0) => return Some(found),
+                Self::Utf16Le if found.is_multiple_of(2) && block.get(found + 1) == Some(&0) => return Some(found),
                 Self::Utf16Be if found % 2 == 1 && block.get(found - 1) == Some(&0) && found > from => {
                     return Some(found - 1);
                 }
