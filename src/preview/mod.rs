@@ -34,4 +34,4 @@ pub use style::{Meaning, Span, Style, StyledLine};
 pub use syntaxes::Syntaxes;
 pub use text::{Budget, LINE_BYTES, TextPreview, WINDOW_LINES, Window};
 
-pub use crate::scan::Section;
+pub use crate::scan::{Cancel, Section};

@@ -141,7 +141,11 @@ pub(super) struct Scratch {
     ending: Vec<i32>,
     /// And the place of the letter before it.
     before: Vec<u16>,
+    /// The text with its capitals folded, where they do not count.
+    text: Vec<u8>,
     bonus: Vec<i32>,
+    /// Between which places each letter can stand at all.
+    bounds: Vec<(usize, usize)>,
     /// Letters in a row up to this place, for the current and the last letter.
     runs: (Vec<i32>, Vec<i32>),
     end: usize,
@@ -159,17 +163,18 @@ impl Scratch {
             self.bonus.push(bonus(last, byte) + if at >= name_start { points::IN_NAME } else { 0 });
             last = byte;
         }
+        self.text.clear();
+        self.text.extend(text.iter().map(|&byte| query.folded(byte)));
+        self.find_bounds(query, word)?;
         self.ending.clear();
         self.ending.resize(width * word.len(), NEVER);
         self.before.clear();
         self.before.resize(width * word.len(), 0);
-        self.runs.0.clear();
-        self.runs.0.resize(width, 0);
-        self.runs.1.clear();
-        self.runs.1.resize(width, 0);
+        self.runs.0.resize(width.max(self.runs.0.len()), 0);
+        self.runs.1.resize(width.max(self.runs.1.len()), 0);
         for (number, &letter) in word.iter().enumerate() {
             std::mem::swap(&mut self.runs.0, &mut self.runs.1);
-            self.letter(query, number, letter, text);
+            self.letter(number, query.folded(letter));
         }
         let last = self.ending.get(width * (word.len() - 1)..)?;
         let (end, &best) = last.iter().enumerate().max_by_key(|&(at, &points)| (points, std::cmp::Reverse(at)))?;
@@ -177,16 +182,38 @@ impl Scratch {
         (best > NEVER).then_some(best)
     }
 
+    /// The first place of each letter when all before it stand as early as they can, and the last one when all after it
+    /// stand as late as they can.
+    fn find_bounds(&mut self, query: &PathQuery, word: &[u8]) -> Option<()> {
+        self.bounds.clear();
+        let mut from = 0;
+        for &letter in word {
+            let first = from + memchr::memchr(query.folded(letter), self.text.get(from..)?)?;
+            self.bounds.push((first, first));
+            from = first + 1;
+        }
+        let mut until = self.text.len();
+        for (&letter, bounds) in word.iter().zip(&mut self.bounds).rev() {
+            until = memchr::memrchr(query.folded(letter), self.text.get(..until)?)?;
+            bounds.1 = until;
+        }
+        Some(())
+    }
+
     /// Fills in one letter of a word.
-    fn letter(&mut self, query: &PathQuery, number: usize, letter: u8, text: &[u8]) {
-        let width = text.len();
-        let letter = query.folded(letter);
+    fn letter(&mut self, number: usize, letter: u8) {
+        let width = self.width;
+        let Some(&(first, last)) = self.bounds.get(number) else { return };
+        let first = match number.checked_sub(1).and_then(|before| self.bounds.get(before)) {
+            Some((first, _)) => first + 1,
+            None => first,
+        };
         let (above, row) = self.ending.split_at_mut(width * number);
         let above = above.get(width * number.saturating_sub(1)..).unwrap_or_default();
         let before = &mut self.before[width * number..];
         // The best points of the letter before, with the gap up to here taken off, and its place.
         let (mut gapped, mut gapped_at) = (NEVER, 0);
-        for at in number..width {
+        for at in first..=last {
             if number > 0 && at >= 2 {
                 let opened = above[at - 2].saturating_add(points::GAP_START);
                 gapped = gapped.saturating_add(points::GAP).max(NEVER);
@@ -194,8 +221,7 @@ impl Scratch {
                     (gapped, gapped_at) = (opened, at - 2);
                 }
             }
-            self.runs.0[at] = 0;
-            if query.folded(text[at]) != letter {
+            if self.text[at] != letter {
                 continue;
             }
             let bonus = self.bonus[at];
