@@ -9,9 +9,11 @@ pub mod extract;
 pub mod image;
 pub mod open;
 pub mod packages;
+pub mod preview;
 pub mod reference;
 pub mod report;
 pub mod scan;
+pub mod search;
 pub mod source;
 pub mod tui;
 

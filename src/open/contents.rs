@@ -22,7 +22,7 @@ pub(super) enum LayerStore {
 /// Fetches the content of files of an opened image.
 #[derive(Debug)]
 pub struct Contents {
-    layers: Vec<LayerStore>,
+    pub(super) layers: Vec<LayerStore>,
 }
 
 /// Why a file's content cannot be had.
@@ -96,7 +96,7 @@ impl Contents {
         visit: &mut dyn FnMut(OccurrenceId, &mut dyn Read) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut order: Vec<OccurrenceId> = ids.to_vec();
-        order.sort_unstable_by_key(|&id| {
+        order.sort_by_key(|&id| {
             let occurrence = tree.occurrence(id);
             (occurrence.layer, occurrence.offset)
         });
@@ -137,7 +137,7 @@ impl Contents {
         }
     }
 
-    fn unpack(&self, store: &LayerStore) -> io::Result<Box<dyn Read + Send>> {
+    pub(super) fn unpack(&self, store: &LayerStore) -> io::Result<Box<dyn Read + Send>> {
         let LayerStore::Packed { section, compression, start, length, .. } = store else {
             return Err(io::Error::other("not a packed layer"));
         };
@@ -147,20 +147,20 @@ impl Contents {
     }
 }
 
-fn stored_bytes(tree: &FileTree, id: OccurrenceId) -> u64 {
+pub(super) fn stored_bytes(tree: &FileTree, id: OccurrenceId) -> u64 {
     match tree.sparse(id) {
         Some(segments) => segments.iter().map(|segment| segment.length).fold(0, u64::saturating_add),
         None => tree.occurrence(id).bytes,
     }
 }
 
-fn skip(stream: &mut dyn Read, length: u64) -> io::Result<()> {
+pub(super) fn skip(stream: &mut dyn Read, length: u64) -> io::Result<()> {
     let passed = io::copy(&mut stream.take(length), &mut io::sink())?;
     if passed < length { Err(io::Error::from(io::ErrorKind::UnexpectedEof)) } else { Ok(()) }
 }
 
 /// The file at an absolute path below `root`, no symbolic link on the way followed.
-fn open_in(root: &std::path::Path, path: &[u8]) -> io::Result<File> {
+pub(super) fn open_in(root: &std::path::Path, path: &[u8]) -> io::Result<File> {
     use std::os::unix::ffi::OsStrExt;
     let mut full = root.to_owned();
     for part in path.split(|&byte| byte == b'/').filter(|part| !part.is_empty()) {

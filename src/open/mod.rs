@@ -5,6 +5,7 @@ mod comparison;
 mod contents;
 mod error;
 mod progress;
+mod random_access;
 mod seekable;
 mod spool;
 mod streamed;

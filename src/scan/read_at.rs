@@ -32,6 +32,12 @@ impl ReadAt for &'static [u8] {
     }
 }
 
+impl ReadAt for Vec<u8> {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.as_slice().read_at(buffer, offset)
+    }
+}
+
 impl<T: ReadAt + ?Sized> ReadAt for Arc<T> {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         (**self).read_at(buffer, offset)
@@ -57,6 +63,13 @@ impl Section {
     #[must_use]
     pub fn new(source: Arc<dyn ReadAt>, start: u64, length: u64) -> Self {
         Self { source, start, length: length.min(u64::MAX - start) }
+    }
+
+    /// All of some bytes in memory.
+    #[must_use]
+    pub fn from_bytes(bytes: Vec<u8>) -> Self {
+        let length = bytes.len() as u64;
+        Self::new(Arc::new(bytes), 0, length)
     }
 
     /// Length, bytes. The source itself may turn out to be shorter.

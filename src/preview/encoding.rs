@@ -1,0 +1,128 @@
+use super::style::raw_byte;
+
+/// How bytes stand for text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// UTF-8, ASCII included.
+    Utf8,
+    /// ISO 8859-1, or another encoding of one byte a character whose name nobody gives.
+    Latin1,
+    /// UTF-16, low byte first, by its byte order mark.
+    Utf16Le,
+    /// UTF-16, high byte first, by its byte order mark.
+    Utf16Be,
+}
+
+impl Encoding {
+    /// The encoding of a text by its first bytes; `None` for what is no text. `whole` says that nothing follows.
+    #[must_use]
+    pub fn detect(start: &[u8], whole: bool) -> Option<Self> {
+        match start {
+            [0xff, 0xfe, ..] => return utf16_is_plausible(start, u16::from_le_bytes).then_some(Self::Utf16Le),
+            [0xfe, 0xff, ..] => return utf16_is_plausible(start, u16::from_be_bytes).then_some(Self::Utf16Be),
+            _ => {}
+        }
+        let odd = start.iter().filter(|&&byte| is_odd_control(byte)).count();
+        if start.contains(&0) || odd > start.len() / 20 {
+            return None;
+        }
+        match std::str::from_utf8(start) {
+            Ok(_) => Some(Self::Utf8),
+            // A character that the sample cuts in two is no error.
+            Err(error) if error.error_len().is_none() && !whole => Some(Self::Utf8),
+            Err(_) => {
+                let invalid: usize = start.utf8_chunks().map(|chunk| chunk.invalid().len()).sum();
+                let high = start.iter().filter(|byte| !byte.is_ascii()).count();
+                let mostly_text = high <= start.len() / 3;
+                match (mostly_text, invalid * 4 > high) {
+                    (false, _) => None,
+                    (true, true) => Some(Self::Latin1),
+                    (true, false) => Some(Self::Utf8),
+                }
+            }
+        }
+    }
+
+    /// Bytes of a line end, and of the smallest character.
+    #[must_use]
+    pub(super) fn unit(self) -> u64 {
+        match self {
+            Self::Utf8 | Self::Latin1 => 1,
+            Self::Utf16Le | Self::Utf16Be => 2,
+        }
+    }
+
+    /// Bytes of the byte order mark that a text begins with.
+    pub(super) fn mark_bytes(self, start: &[u8]) -> u64 {
+        match self {
+            Self::Utf8 if start.starts_with(&[0xef, 0xbb, 0xbf]) => 3,
+            Self::Utf8 | Self::Latin1 => 0,
+            Self::Utf16Le | Self::Utf16Be => 2,
+        }
+    }
+
+    /// Where the first line end at or after `from` begins. `block` begins at an even offset of its file.
+    pub(super) fn newline(self, block: &[u8], from: usize) -> Option<usize> {
+        let mut at = from;
+        loop {
+            let found = at + memchr::memchr(b'\n', block.get(at..)?)?;
+            match self {
+                Self::Utf8 | Self::Latin1 => return Some(found),
+                Self::Utf16Le if found.is_multiple_of(2) && block.get(found + 1) == Some(&0) => return Some(found),
+                Self::Utf16Be if found % 2 == 1 && block.get(found - 1) == Some(&0) && found > from => {
+                    return Some(found - 1);
+                }
+                _ => at = found + 1,
+            }
+        }
+    }
+
+    /// Number of line ends in a block that begins at an even offset.
+    pub(super) fn count_newlines(self, block: &[u8]) -> u64 {
+        if self.unit() == 1 {
+            return memchr::memchr_iter(b'\n', block).count() as u64;
+        }
+        let mut count = 0;
+        let mut at = 0;
+        while let Some(found) = self.newline(block, at) {
+            count += 1;
+            at = found + 2;
+        }
+        count
+    }
+
+    /// A line as text. What cannot be decoded is kept as characters that [`super::style::LineWriter`] writes as `\x..`.
+    pub(super) fn decode(self, line: &[u8]) -> String {
+        let mut text = String::with_capacity(line.len());
+        match self {
+            Self::Utf8 => {
+                for chunk in line.utf8_chunks() {
+                    text.push_str(chunk.valid());
+                    text.extend(chunk.invalid().iter().map(|&byte| raw_byte(byte)));
+                }
+            }
+            Self::Latin1 => text.extend(line.iter().map(|&byte| char::from(byte))),
+            Self::Utf16Le => decode_utf16(line, u16::from_le_bytes, &mut text),
+            Self::Utf16Be => decode_utf16(line, u16::from_be_bytes, &mut text),
+        }
+        text
+    }
+}
+
+fn decode_utf16(line: &[u8], read: fn([u8; 2]) -> u16, text: &mut String) {
+    let (pairs, rest) = line.as_chunks::<2>();
+    let units = pairs.iter().map(|&pair| read(pair));
+    text.extend(char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)));
+    text.extend(rest.iter().map(|&byte| raw_byte(byte)));
+}
+
+fn utf16_is_plausible(start: &[u8], read: fn([u8; 2]) -> u16) -> bool {
+    let (pairs, _) = start.as_chunks::<2>();
+    let odd = pairs.iter().filter(|&&pair| u8::try_from(read(pair)).is_ok_and(is_odd_control)).count();
+    odd <= pairs.len() / 20
+}
+
+/// Control characters that texts do not have. Escape is not among them: logs are full of colours.
+fn is_odd_control(byte: u8) -> bool {
+    matches!(byte, 0..=6 | 0x0e..=0x1a | 0x1c..=0x1f | 0x7f)
+}

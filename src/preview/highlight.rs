@@ -1,0 +1,137 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hashbrown::HashMap;
+use syntect::parsing::{ParseState, Scope, ScopeStack, SyntaxReference};
+
+use super::style::{LineWriter, StyledLine};
+use super::{Meaning, Style, Syntaxes};
+
+/// Lines between two states that are kept.
+const STRIDE: u64 = 64;
+/// States that are kept of one text.
+const MOST_STATES: usize = 256;
+/// Lines that are gone through before those asked for, so that their colours are right; beyond, a fresh start is made
+/// a little before them.
+const MOST_LEAD: u64 = 512;
+/// Bytes of the longest line that is coloured.
+const MOST_LINE_BYTES: usize = 2 << 10;
+/// Scopes within each other; more are a file that lies about its type.
+const MOST_DEPTH: usize = 200;
+/// Time after which one line shows that this file cannot be coloured at bearable cost.
+const MOST_LINE_TIME: Duration = Duration::from_millis(400);
+
+#[derive(Clone)]
+struct State {
+    parse: ParseState,
+    scopes: ScopeStack,
+}
+
+/// Colours lines, remembering the parser's state here and there.
+pub(super) struct Highlighter {
+    syntaxes: Arc<Syntaxes>,
+    name: String,
+    fresh: State,
+    states: BTreeMap<u64, State>,
+    meanings: HashMap<Scope, Option<Meaning>>,
+    /// Set for a text that the parser cannot cope with.
+    given_up: bool,
+}
+
+impl Highlighter {
+    pub(super) fn new(syntaxes: Arc<Syntaxes>, syntax: &SyntaxReference) -> Self {
+        let fresh = State { parse: ParseState::new(syntax), scopes: ScopeStack::new() };
+        let name = syntax.name.clone();
+        let meanings = HashMap::new();
+        Self { syntaxes, name, fresh, states: BTreeMap::new(), meanings, given_up: false }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The line from which text is needed to colour the line `first`.
+    pub(super) fn begin_at(&self, first: u64) -> u64 {
+        if self.given_up {
+            return first;
+        }
+        let known = self.states.range(..=first).next_back().map_or(0, |(&line, _)| line);
+        if first - known <= MOST_LEAD { known } else { first - STRIDE }
+    }
+
+    /// Colours lines from the line `first` on, which [`Self::begin_at`] gave; whether the time sufficed. Lines that are
+    /// cut at a bound are left plain.
+    pub(super) fn style<'a>(
+        &mut self,
+        first: u64,
+        lines: impl Iterator<Item = (&'a str, bool)>,
+        time: Duration,
+    ) -> (Vec<StyledLine>, bool) {
+        let start = Instant::now();
+        let mut state = self.states.get(&first).unwrap_or(&self.fresh).clone();
+        let mut styled = Vec::new();
+        let mut in_time = true;
+        for (number, (text, cut)) in (first..).zip(lines) {
+            if in_time && !self.given_up && start.elapsed() > time {
+                in_time = false;
+                self.remember(number, &state);
+            }
+            let colour = in_time && !self.given_up && !cut && text.len() <= MOST_LINE_BYTES;
+            if colour && number > first && number % STRIDE == 0 {
+                self.remember(number, &state);
+            }
+            let mut line = if colour { self.style_line(text, &mut state) } else { None };
+            let line = line.take().unwrap_or_else(|| {
+                let mut plain = LineWriter::default();
+                plain.push(text, Meaning::Plain);
+                plain.finish()
+            });
+            styled.push(StyledLine { cut, ..line });
+        }
+        (styled, in_time || self.given_up)
+    }
+
+    fn style_line(&mut self, text: &str, state: &mut State) -> Option<StyledLine> {
+        let start = Instant::now();
+        let syntaxes = Arc::clone(&self.syntaxes);
+        let loaded = syntaxes.loaded();
+        let with_end = format!("{text}\n");
+        let parsed = state.parse.parse_line(&with_end, &loaded.set).ok();
+        if parsed.is_none() || start.elapsed() > MOST_LINE_TIME {
+            self.give_up();
+        }
+        let mut line = LineWriter::default();
+        let mut from = 0;
+        for (at, operation) in parsed? {
+            let at = at.min(text.len());
+            if at > from {
+                line.push(text.get(from..at)?, loaded.scopes.style(&state.scopes, &mut self.meanings));
+                from = at;
+            }
+            if state.scopes.apply(&operation).is_err() || state.scopes.len() > MOST_DEPTH {
+                self.give_up();
+                return None;
+            }
+        }
+        let style: Style = loaded.scopes.style(&state.scopes, &mut self.meanings);
+        line.push(text.get(from..)?, style);
+        Some(line.finish())
+    }
+
+    fn give_up(&mut self) {
+        self.given_up = true;
+        self.states.clear();
+    }
+
+    fn remember(&mut self, line: u64, state: &State) {
+        self.states.insert(line, state.clone());
+        if self.states.len() > MOST_STATES {
+            let mut keep = false;
+            self.states.retain(|&other, _| {
+                keep = !keep;
+                keep || other == line
+            });
+        }
+    }
+}
