@@ -112,8 +112,8 @@ fn plan(tree: &FileTree, node: NodeId, layer: LayerIndex, room: usize) -> Plan {
     let Some(seen) = tree.see_alone(node, scope, Baseline::Below) else { return plan };
     let mut stack = vec![(node, seen, tree.name(node).to_vec())];
     while let Some((node, seen, path)) = stack.pop() {
-        // What a broken layer puts below a file has no place on disk.
-        if seen.occurrence.is_none_or(|id| tree.occurrence(id).kind == Kind::Directory) {
+        // A file that a broken layer puts something below becomes a directory.
+        if seen.is_directory {
             plan.directories.push((path.clone(), seen.occurrence));
             for child in tree.children(node) {
                 let visible = tree.see(child, scope, Baseline::Below, seen.floors);

@@ -2,7 +2,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::contents::{ContentError, Contents, LayerStore, open_in, skip, stored_bytes};
+use super::contents::{ContentError, Contents, LayerStore, open_in, stored_bytes};
 use super::spool::Spool;
 use crate::image::{FileTree, OccurrenceId, Segment};
 use crate::scan::{ReadAt, Section};
@@ -23,10 +23,8 @@ impl Contents {
         let (offset, length) = (occurrence.offset, stored_bytes(tree, id));
         let stored = match self.layers.get(occurrence.layer.index()) {
             Some(LayerStore::Plain(section)) => section.part(offset, length),
-            Some(packed @ LayerStore::Packed { .. }) => {
-                let mut stream = self.unpack(packed)?;
-                skip(&mut stream, offset)?;
-                Section::new(Arc::new(Unpacking::new(Box::new(stream.take(length)))), 0, length)
+            Some(LayerStore::Packed { .. }) => {
+                Section::new(Arc::new(Unpacking::new(self.stored(tree, id)?)), 0, length)
             }
             Some(LayerStore::Directory(root)) => {
                 let file: File = open_in(root, &tree.path(occurrence.node()))?;

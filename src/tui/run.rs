@@ -6,7 +6,7 @@ use crossbeam_channel::{Receiver, bounded, never, select_biased, unbounded};
 use super::message::{Effect, Message, Options, Report, Start};
 use super::settings::Settings;
 use super::state::{Level, Notice, State};
-use super::terminal::{Terminal, TerminalEvent, read_events, read_signals, restore_on_panic};
+use super::terminal::{Readers, Terminal, TerminalEvent, restore_on_panic, restore_signals};
 use super::update::update;
 
 /// Least time between two drawings while reports keep coming.
@@ -52,11 +52,17 @@ pub fn run(
     restore_on_panic(std::thread::current().id(), panics);
     let terminal = Terminal::enter(options.mouse && settings.mouse).context("the terminal cannot be taken over")?;
     let size = terminal.size()?;
+    let readers = Readers::start(&sender)?;
+    drop(sender);
     let mut runner = Runner { terminal, state: State::with_settings(start, options, size, settings), effects };
-    runner.draw()?;
-    read_signals(sender.clone())?;
-    read_events(sender)?;
-    runner.serve(reports, &events, &panicked)
+    let ended = runner.draw().and_then(|()| runner.serve(reports, &events, &panicked));
+    // The terminal is given back last: then nothing of ours reads it any more, and the program can end at once.
+    let Runner { terminal, state, .. } = runner;
+    drop(readers);
+    drop(state);
+    drop(terminal);
+    restore_signals();
+    ended
 }
 
 impl<F: FnMut(Effect)> Runner<F> {

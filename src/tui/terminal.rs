@@ -1,8 +1,10 @@
 //! The terminal itself, and nothing else: taking it over, giving it back on every way out, and reading it.
 
 use std::io::{self, BufWriter, Stdout, Write};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::ThreadId;
+use std::thread::{Builder, JoinHandle, ThreadId};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 use crossterm::event::{
@@ -11,8 +13,9 @@ use crossterm::event::{
 use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
 use ratatui::Terminal as Ratatui;
 use ratatui::backend::CrosstermBackend;
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
-use signal_hook::iterator::Signals;
+use ratatui::layout::{Position, Rect};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
+use signal_hook::iterator::{Handle, Signals};
 
 use super::draw::draw;
 use super::input::{Key, KeyCode, Mouse, MouseAction};
@@ -76,7 +79,9 @@ impl Terminal {
         if self.mouse {
             self.write(MOUSE_ON)?;
         }
-        self.screen.clear()
+        // Not `clear`, which would ask the terminal for its cursor and wait for an answer that not every one gives.
+        let size = self.screen.size()?;
+        self.screen.resize(Rect::from((Position::ORIGIN, size)))
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -155,54 +160,98 @@ pub(super) fn restore_on_panic(drawing: ThreadId, events: Sender<TerminalEvent>)
     }));
 }
 
-/// Starts the thread that reads the terminal.
-///
-/// # Errors
-/// When there is no thread to be had.
-pub(super) fn read_events(events: Sender<TerminalEvent>) -> io::Result<()> {
-    std::thread::Builder::new().name("terminal".into()).spawn(move || {
-        loop {
-            let event = match crossterm::event::read() {
-                Ok(event) => translate(event).map(TerminalEvent::Message),
-                Err(_) => Some(TerminalEvent::Gone),
-            };
-            let gone = matches!(event, Some(TerminalEvent::Gone));
-            if event.is_some_and(|event| events.send(event).is_err()) || gone {
-                return;
-            }
-        }
-    })?;
-    Ok(())
+/// The threads that read the terminal and wait for signals, as long as this lives.
+pub(super) struct Readers {
+    signals: Handle,
+    threads: Vec<JoinHandle<()>>,
+    stopping: Arc<AtomicBool>,
 }
 
-/// Starts the thread that waits for signals. A second one that asks to stop is obeyed there and then.
-///
-/// # Errors
-/// When signals cannot be waited for.
-pub(super) fn read_signals(events: Sender<TerminalEvent>) -> io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGCONT])?;
-    std::thread::Builder::new().name("signals".into()).spawn(move || {
-        let mut asked = false;
-        for signal in signals.forever() {
-            let event = match signal {
-                SIGTSTP => TerminalEvent::Suspend,
-                SIGCONT => TerminalEvent::Resumed,
-                signal if asked => {
-                    restore();
-                    std::process::exit(128 + signal);
-                }
-                signal => {
-                    asked = true;
-                    TerminalEvent::Terminate(signal)
-                }
-            };
-            if events.send(event).is_err() && asked {
-                // Nobody is drawing any more: the signal means the whole program again.
-                std::process::exit(128 + signal);
+impl Readers {
+    /// Starts both.
+    ///
+    /// # Errors
+    /// When signals cannot be waited for, or there is no thread to be had.
+    pub(super) fn start(events: &Sender<TerminalEvent>) -> io::Result<Self> {
+        let signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGCONT])?;
+        let stopping = Arc::new(AtomicBool::new(false));
+        let mut readers = Self { signals: signals.handle(), threads: Vec::new(), stopping: Arc::clone(&stopping) };
+        let to = events.clone();
+        let signals = Builder::new().name("signals".into()).spawn(move || pass_on_signals(signals, &to))?;
+        readers.threads.push(signals);
+        let to = events.clone();
+        let terminal = Builder::new().name("terminal".into()).spawn(move || pass_on_events(&to, &stopping))?;
+        readers.threads.push(terminal);
+        Ok(readers)
+    }
+}
+
+impl Drop for Readers {
+    /// Stops both threads, so that nothing takes keys any more that are meant for what comes after. From here on
+    /// signals are ignored, until [`restore_signals`].
+    fn drop(&mut self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        self.signals.close();
+        // The thread that reads the terminal wakes up only when something comes.
+        let _ = signal_hook::low_level::raise(SIGWINCH);
+        let asked = Instant::now();
+        for thread in self.threads.drain(..) {
+            while !thread.is_finished() && asked.elapsed() < PATIENCE {
+                std::thread::sleep(Duration::from_micros(50));
+            }
+            if thread.is_finished() {
+                // A panic of such a thread was reported when it happened.
+                let _ = thread.join();
             }
         }
-    })?;
-    Ok(())
+    }
+}
+
+/// Gives the signals that ask to stop their usual meaning back.
+pub(super) fn restore_signals() {
+    let always = Arc::new(AtomicBool::new(true));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        // What cannot be registered keeps being ignored.
+        let _ = signal_hook::flag::register_conditional_default(signal, Arc::clone(&always));
+    }
+}
+
+/// How long threads that should end are waited for.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+fn pass_on_events(events: &Sender<TerminalEvent>, stopping: &AtomicBool) {
+    loop {
+        let event = match crossterm::event::read() {
+            Ok(event) => translate(event).map(TerminalEvent::Message),
+            Err(_) => Some(TerminalEvent::Gone),
+        };
+        let gone = matches!(event, Some(TerminalEvent::Gone));
+        if stopping.load(Ordering::SeqCst) || event.is_some_and(|event| events.send(event).is_err()) || gone {
+            return;
+        }
+    }
+}
+
+/// Passes signals on. A second one that asks to stop is obeyed there and then.
+fn pass_on_signals(mut signals: Signals, events: &Sender<TerminalEvent>) {
+    let mut asked = false;
+    for signal in signals.forever() {
+        let event = match signal {
+            SIGTSTP => TerminalEvent::Suspend,
+            SIGCONT => TerminalEvent::Resumed,
+            signal if asked => {
+                restore();
+                std::process::exit(128 + signal);
+            }
+            signal => {
+                asked = true;
+                TerminalEvent::Terminate(signal)
+            }
+        };
+        if events.send(event).is_err() {
+            return;
+        }
+    }
 }
 
 fn translate(event: Event) -> Option<Message> {

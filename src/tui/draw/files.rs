@@ -211,7 +211,8 @@ fn draw_branches(pen: &mut Pen, row: &Row, glyphs: &super::super::theme::Glyphs)
     pen.text(marker, theme.dim);
 }
 
-/// The name, with what the filter or the search found in it set off.
+/// The name, with what the filter or the search found in it set off; of a store path the hash cut short, so that
+/// there is room for what tells it from others.
 fn draw_name(pen: &mut Pen, session: &Session, opened: &Exploration, row: &Row, name: &str, style: Style) {
     let theme = pen.theme();
     let needle = opened.tree.filter.as_ref().map(|filter| (&filter.needle, &filter.marks));
@@ -219,7 +220,19 @@ fn draw_name(pen: &mut Pen, session: &Session, opened: &Exploration, row: &Row, 
     let hit = needle
         .filter(|(_, marks)| marks.matches.contains(row.node))
         .and_then(|(needle, _)| needle.position(name.as_bytes()));
-    let parts = hit.and_then(|hit| Some((name.get(..hit.start)?, name.get(hit.clone())?, name.get(hit.end..)?)));
+    let hash = if is_in_store(&opened.image.tree, row.node) { hash_length(name) } else { 0 };
+    let begins = hit.as_ref().map_or(name.len(), |hit| hit.start);
+    let mut name = (0, name);
+    if (1..=begins).contains(&hash) {
+        let ellipsis = pen.glyphs().ellipsis;
+        pen.text(&name.1[..HASH_SHOWN], theme.dim).text(ellipsis, theme.dim);
+        name = (hash, &name.1[hash..]);
+    }
+    let (cut, name) = name;
+    let parts = hit.and_then(|hit| {
+        let (start, end) = (hit.start.checked_sub(cut)?, hit.end.checked_sub(cut)?);
+        Some((name.get(..start)?, name.get(start..end)?, name.get(end..)?))
+    });
     match parts {
         Some((before, found, after)) if name.width() <= pen.room() => {
             pen.text(before, style).text(found, style.patch(theme.hit)).text(after, style);
@@ -228,6 +241,24 @@ fn draw_name(pen: &mut Pen, session: &Session, opened: &Exploration, row: &Row, 
             pen.fitted(name, style);
         }
     }
+}
+
+/// Characters of a store path's hash that are shown.
+const HASH_SHOWN: usize = 7;
+
+fn is_in_store(tree: &FileTree, node: NodeId) -> bool {
+    let store = tree.parent(node).filter(|_| tree.depth(node) == 3);
+    let nix = store.filter(|&store| tree.name(store) == b"store").and_then(|store| tree.parent(store));
+    nix.is_some_and(|nix| tree.name(nix) == b"nix")
+}
+
+/// Length of the hash that a store path's name begins with; 0 where it begins with none.
+fn hash_length(name: &str) -> usize {
+    const LENGTH: usize = 32;
+    let digit = |byte: &u8| byte.is_ascii_digit() || byte.is_ascii_lowercase();
+    let bytes = name.as_bytes();
+    let hash = bytes.get(..LENGTH).filter(|hash| hash.iter().all(digit) && bytes.get(LENGTH) == Some(&b'-'));
+    hash.map_or(0, <[u8]>::len)
 }
 
 fn link<'a>(

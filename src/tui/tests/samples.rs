@@ -151,7 +151,11 @@ pub(super) fn web() -> Opened {
 
 /// An image in which one chain of directories leads to everything: `/nix/store`.
 pub(super) fn nix() -> Opened {
-    let paths = ["f 9000 nix/store/aaaa-glibc/lib/libc.so", "f 100 nix/store/bbbb-hello/bin/hello", "l bin nix/store"];
+    let paths = [
+        "f 9000 nix/store/hmnypiai2d9q9ri3yd4kdycjp1rg1027-glibc-2.36/lib/libc.so",
+        "f 100 nix/store/xkqm7yb4n7aj317l7w8xfchlfazmxlzx-hello-2.10/bin/hello",
+        "l bin nix/store",
+    ];
     let mut image = image(tree(&[&paths]), &["unused"]);
     image.layers[0].created_by = None;
     image.layers[0].comment = Some(

@@ -1,0 +1,237 @@
+//! The real program on a real pseudo-terminal, which answers no question: whatever happens, the terminal is left as it
+//! was found.
+
+#![cfg(unix)]
+// clippy.toml allows it in test functions; here all functions serve tests.
+#![allow(clippy::unwrap_used)]
+
+use std::io::{Read, Write};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use portable_pty::{Child, CommandBuilder, PtyPair, PtySize, native_pty_system};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What the program has written so far.
+#[derive(Clone, Default)]
+struct Output(Arc<Mutex<Vec<u8>>>);
+
+impl Output {
+    fn bytes(&self) -> Vec<u8> {
+        self.0.lock().unwrap().clone()
+    }
+
+    fn has(&self, wanted: &str) -> bool {
+        let bytes = self.bytes();
+        bytes.windows(wanted.len()).any(|piece| piece == wanted.as_bytes())
+    }
+}
+
+struct Terminal {
+    pair: PtyPair,
+    child: Box<dyn Child + Send + Sync>,
+    keyboard: Box<dyn Write + Send>,
+    output: Output,
+    size: (u16, u16),
+}
+
+impl Terminal {
+    /// The program with its own sample image on a terminal of this size.
+    fn open(size: (u16, u16), variables: &[(&str, &str)]) -> Self {
+        let pair = native_pty_system().openpty(pty_size(size)).unwrap();
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_nixdive"));
+        command.arg("embedded:sample");
+        command.env("TERM", "xterm-256color");
+        command.env("LC_ALL", "C.UTF-8");
+        command.env_remove("NO_COLOR");
+        for (name, value) in variables {
+            command.env(name, value);
+        }
+        let child = pair.slave.spawn_command(command).unwrap();
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let output = Output::default();
+        let written = output.clone();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(count) = reader.read(&mut buffer) {
+                if count == 0 {
+                    break;
+                }
+                written.0.lock().unwrap().extend_from_slice(&buffer[..count]);
+            }
+        });
+        let keyboard = pair.master.take_writer().unwrap();
+        Self { pair, child, keyboard, output, size }
+    }
+
+    fn opened(size: (u16, u16)) -> Self {
+        let terminal = Self::open(size, &[]);
+        terminal.waits_for("Bytes");
+        terminal
+    }
+
+    fn types(&mut self, keys: &str) {
+        self.keyboard.write_all(keys.as_bytes()).unwrap();
+        self.keyboard.flush().unwrap();
+    }
+
+    /// The screen as a terminal shows it.
+    fn screen(&self) -> vt100::Parser {
+        let mut parser = vt100::Parser::new(self.size.1, self.size.0, 0);
+        parser.process(&self.output.bytes());
+        parser
+    }
+
+    fn text(&self) -> String {
+        self.screen().screen().contents()
+    }
+
+    fn waits_for(&self, wanted: &str) {
+        self.waits_until(wanted, |terminal| terminal.text().contains(wanted));
+    }
+
+    fn waits_until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+        let begun = Instant::now();
+        while !holds(self) {
+            assert!(begun.elapsed() < PATIENCE, "waited in vain for {what}:\n{}", self.text());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn signals(&self, signal: &str) {
+        let process = self.child.process_id().unwrap().to_string();
+        assert!(Command::new("kill").args([signal, &process]).status().unwrap().success());
+    }
+
+    /// The letter that Linux gives for what the process is doing: `T` for stopped.
+    fn doing(&self) -> Option<char> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.process_id()?)).ok()?;
+        stat.rsplit_once(") ")?.1.chars().next()
+    }
+
+    /// The exit code, once the program has ended.
+    fn ends(&mut self) -> u32 {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.exit_code();
+            }
+            assert!(begun.elapsed() < PATIENCE, "it does not end:\n{}", self.text());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn settings(&self) -> String {
+        // Compared as written: the type itself is not ours to name.
+        format!("{:?}", self.pair.master.get_termios())
+    }
+
+    fn is_given_back(&self) -> bool {
+        let parser = self.screen();
+        let screen = parser.screen();
+        !screen.alternate_screen()
+            && !screen.hide_cursor()
+            && !screen.bracketed_paste()
+            && screen.mouse_protocol_mode() == vt100::MouseProtocolMode::None
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // What is still running after a failed test must not stay.
+        let _ = self.child.kill();
+    }
+}
+
+fn pty_size((cols, rows): (u16, u16)) -> PtySize {
+    PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }
+}
+
+/// The settings of a terminal on which nothing has run yet.
+fn untouched() -> String {
+    let pair = native_pty_system().openpty(pty_size((80, 24))).unwrap();
+    format!("{:?}", pair.master.get_termios())
+}
+
+#[test]
+fn it_opens_moves_and_leaves_the_terminal_as_it_was() {
+    let mut terminal = Terminal::opened((100, 30));
+    assert!(terminal.screen().screen().alternate_screen());
+    terminal.types("j");
+    terminal.waits_for("layer 0");
+    terminal.types("\t/lib");
+    terminal.waits_for("Filter: lib");
+    terminal.types("\x1b");
+    terminal.waits_until("the filter to go", |terminal| !terminal.text().contains("Filter:"));
+    terminal.types("q");
+    assert_eq!(terminal.ends(), 0);
+    terminal.waits_until("the terminal back", Terminal::is_given_back);
+    assert_eq!(terminal.settings(), untouched());
+}
+
+#[test]
+fn it_asks_the_terminal_nothing() {
+    let mut terminal = Terminal::opened((80, 24));
+    terminal.types("q");
+    terminal.ends();
+    for question in ["\x1b[6n", "\x1b[c", "\x1b[>c", "\x1b]11;?", "\x1b[?u"] {
+        assert!(!terminal.output.has(question), "{question:?}");
+    }
+}
+
+#[test]
+fn a_signal_to_stop_gives_the_terminal_back() {
+    for (signal, code) in [("-TERM", 143), ("-INT", 130), ("-HUP", 129)] {
+        let mut terminal = Terminal::opened((80, 24));
+        terminal.signals(signal);
+        assert_eq!(terminal.ends(), code, "{signal}");
+        terminal.waits_until("the terminal back", Terminal::is_given_back);
+        assert_eq!(terminal.settings(), untouched(), "{signal}");
+    }
+}
+
+#[test]
+fn control_z_gives_the_terminal_back_until_it_goes_on() {
+    let mut terminal = Terminal::opened((80, 24));
+    let settings = terminal.settings();
+    terminal.types("\x1a");
+    terminal.waits_until("the program to stop", |terminal| terminal.doing() == Some('T'));
+    terminal.waits_until("the terminal back", Terminal::is_given_back);
+    assert_eq!(terminal.settings(), untouched());
+    terminal.signals("-CONT");
+    terminal.waits_until("the screen again", |terminal| terminal.screen().screen().alternate_screen());
+    terminal.waits_for("Layers");
+    assert_eq!(terminal.settings(), settings);
+    terminal.types("q");
+    assert_eq!(terminal.ends(), 0);
+}
+
+#[test]
+fn a_resized_terminal_is_filled_again() {
+    let mut terminal = Terminal::opened((120, 40));
+    for size in [(50, 15), (200, 60), (20, 5), (80, 24)] {
+        terminal.size = size;
+        terminal.pair.master.resize(pty_size(size)).unwrap();
+        let wanted = if size.0 < 30 { "Too small" } else { "help" };
+        terminal.waits_until(wanted, |terminal| {
+            let screen = terminal.text();
+            screen.contains(wanted) && screen.lines().all(|line| line.chars().count() <= usize::from(size.0))
+        });
+    }
+    terminal.types("q");
+    assert_eq!(terminal.ends(), 0);
+}
+
+#[test]
+fn without_colours_none_is_sent() {
+    let mut terminal = Terminal::open((80, 24), &[("NO_COLOR", "1")]);
+    terminal.waits_for("Bytes");
+    terminal.types("jj\tq");
+    terminal.ends();
+    for colour in ["\x1b[31m", "\x1b[32m", "\x1b[38;", "\x1b[48;"] {
+        assert!(!terminal.output.has(colour), "{colour:?}");
+    }
+    assert!(terminal.output.has("\x1b[7m"), "the selection is still set off");
+}
