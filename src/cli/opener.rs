@@ -2,7 +2,8 @@
 
 use std::ffi::OsString;
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use hashbrown::HashMap;
@@ -26,12 +27,16 @@ pub struct Opener {
     arguments: OpenArguments,
     messages: Sender<Message>,
     running: HashMap<Opening, Progress>,
+    threads: Vec<JoinHandle<()>>,
 }
+
+/// How long the end of the program waits for threads that were told to stop.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 impl Opener {
     /// Reports to `messages`.
     pub fn new(arguments: OpenArguments, messages: Sender<Message>) -> Self {
-        Self { arguments, messages, running: HashMap::new() }
+        Self { arguments, messages, running: HashMap::new(), threads: Vec::new() }
     }
 
     /// Does what the interface asks for.
@@ -48,9 +53,13 @@ impl Opener {
         }
     }
 
-    /// Stops all openings.
+    /// Stops all openings, and waits for them a little, so that nothing is left to do when the program ends.
     pub fn stop(&mut self) {
         self.running.drain().for_each(|(_, progress)| progress.cancel().cancel());
+        let begun = Instant::now();
+        while self.threads.iter().any(|thread| !thread.is_finished()) && begun.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Begins to open an image.
@@ -62,10 +71,14 @@ impl Opener {
         let job = Job { opening, messages: self.messages.clone(), options, progress };
         let failed = self.messages.clone();
         let spawned = std::thread::Builder::new().name("open".into()).spawn(move || job.run(&image));
-        if let Err(error) = spawned {
-            let report = Report::Failed(format!("no thread can be started: {error}"));
-            // Whoever listened has left.
-            let _ = failed.send(Message::Report(opening, report));
+        self.threads.retain(|thread| !thread.is_finished());
+        match spawned {
+            Ok(thread) => self.threads.push(thread),
+            Err(error) => {
+                let report = Report::Failed(format!("no thread can be started: {error}"));
+                // Whoever listened has left.
+                let _ = failed.send(Message::Report(opening, report));
+            }
         }
     }
 }
