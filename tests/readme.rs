@@ -1,5 +1,8 @@
 //! Holds the README to what the program does.
 
+// clippy.toml allows them in test functions; here all functions serve tests.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::fmt::Write;
 use std::path::Path;
 
