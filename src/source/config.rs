@@ -3,13 +3,21 @@ use serde_json::{Map, Value};
 use super::SourceError;
 use crate::image::{Config, Healthcheck, HistoryEntry, Platform};
 
+/// Bytes that a configuration may have. containers/image, which podman and skopeo are built on, stops at the same
+/// (`iolimits.MaxConfigBodySize`); in memory it can take seventy times as much.
+const MAX_CONFIG_BYTES: u64 = 4 << 20;
+
 /// An image configuration from its JSON. Every field may be missing or of another type than it should be: it then
 /// counts as not given.
 ///
 /// # Errors
-/// [`SourceError::Document`] when it is no JSON object.
+/// [`SourceError::Document`] when it is no JSON object, [`SourceError::TooLong`] beyond 4 MiB.
 pub fn parse_config(name: &str, bytes: &[u8]) -> Result<Config, SourceError> {
     let broken = |reason: String| SourceError::Document { name: name.to_owned(), reason };
+    let length = bytes.len() as u64;
+    if length > MAX_CONFIG_BYTES {
+        return Err(SourceError::TooLong { name: name.to_owned(), length, most: MAX_CONFIG_BYTES });
+    }
     let value: Value = serde_json::from_slice(bytes).map_err(|error| broken(error.to_string()))?;
     let Value::Object(top) = value else {
         return Err(broken("an image configuration is a JSON object".to_owned()));
@@ -120,6 +128,15 @@ mod tests {
         assert_eq!(config.labels, [("n".to_owned(), "7".to_owned())]);
         assert_eq!(config.history.len(), 2);
         assert_eq!(config.diff_ids, ["sha256:ab"]);
+    }
+
+    #[test]
+    fn one_longer_than_any_engine_takes_is_refused() {
+        let mut bytes = b"{}".to_vec();
+        bytes.resize(4 << 20, b' ');
+        assert!(parse_config("config.json", &bytes).is_ok());
+        bytes.push(b' ');
+        assert!(parse_config("config.json", &bytes).unwrap_err().to_string().contains("4194304"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Images as podman and buildah write them.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -80,6 +81,10 @@ fn what_podman_loads_and_saves_is_the_same_image() {
 
 #[test]
 fn a_build_of_several_layers_is_the_root_directory_that_buildah_mounts() {
+    if fs::metadata("/proc/self").unwrap().uid() != 0 {
+        println!("skipped: buildah mounts for root alone");
+        return;
+    }
     let Some(buildah) = Storage::new("buildah") else { return };
     if !have(&["skopeo"]) {
         return;
