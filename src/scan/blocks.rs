@@ -10,7 +10,7 @@ use super::Cancel;
 /// Bytes handed from the decoding thread to the reading one at a time.
 const BLOCK_BYTES: usize = 256 << 10;
 /// Blocks under way between the two: memory of one pipe is this many blocks and two more.
-const BLOCKS: usize = 4;
+const BLOCKS: usize = 16;
 
 /// Where an unpacked stream stops being plausible: what `decompression bomb` means here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
