@@ -80,7 +80,7 @@ fn a_sparse_file_extracts_to_the_same_bytes() {
     write_runs(&input.join("file"), &[(8192, 4096), (1 << 20, 100)], 64 << 20);
     let Some(tar) = gnu_tar(&input, &["--format=posix"]) else { return };
     for (how, path) in super::every_way(directory.path(), &[tar]) {
-        let output = directory.path().join(how);
+        let output = directory.path().join(format!("output-{how}"));
         let arguments = ["extract", path.to_str().unwrap(), "/file", "-o", output.to_str().unwrap()];
         crate::support::program::run(&arguments).done();
         let extracted = output.join("file");
