@@ -1,8 +1,8 @@
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
 use super::arguments::CatArguments;
-use super::{locate, open_for};
+use super::{locate, open_for, output};
 use crate::image::{Kind, display_name};
 use crate::open::Keep;
 
@@ -17,9 +17,31 @@ pub fn run(arguments: &CatArguments) -> anyhow::Result<ExitCode> {
     if image.tree.occurrence(id).kind == Kind::Directory {
         anyhow::bail!("{path} is a directory");
     }
-    let mut reader = opened.contents.reader(&image.tree, id).map_err(|error| anyhow::anyhow!("{path}: {error}"))?;
-    let mut out = io::stdout().lock();
-    io::copy(&mut reader, &mut out)?;
-    out.flush()?;
-    Ok(ExitCode::SUCCESS)
+    let held_by = image.tree.content_of(id).unwrap_or(id);
+    let failed = |error: &dyn std::fmt::Display| {
+        anyhow::anyhow!("{path} of layer {}: {error}", image.tree.occurrence(held_by).layer.index())
+    };
+    let mut reader = opened.contents.reader(&image.tree, id).map_err(|error| failed(&error))?;
+    let mut broken = None;
+    output::print(|out| {
+        broken = copy(&mut reader, out)?;
+        Ok(())
+    })?;
+    match broken {
+        Some(error) => Err(failed(&error)),
+        None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Copies all there is; gives what stopped the reading, and fails where the writing does.
+fn copy(reader: &mut dyn Read, out: &mut dyn Write) -> io::Result<Option<io::Error>> {
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => return Ok(None),
+            Ok(count) => out.write_all(&buffer[..count])?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Ok(Some(error)),
+        }
+    }
 }

@@ -1,7 +1,7 @@
 use std::process::ExitCode;
 
 use super::arguments::ExtractArguments;
-use super::{locate, open_for};
+use super::{locate, open_for, output};
 use crate::extract::extract;
 use crate::open::Keep;
 
@@ -13,7 +13,7 @@ pub fn run(arguments: &ExtractArguments) -> anyhow::Result<ExitCode> {
     let node = locate::node(image, &arguments.path, layer, true)?;
     let done = extract(&image.tree, &opened.contents, node, layer, &arguments.output)?;
     for skipped in &done.skipped {
-        eprintln!("nixdive: {skipped}");
+        output::note(skipped);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,8 +1,7 @@
-use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 use super::arguments::{self, InspectArguments};
-use super::open_for;
+use super::{open_for, output};
 use crate::image::{Image, LayerIndex};
 use crate::open::{Keep, Opened};
 use crate::packages::{CapturedFile, Inventory, find};
@@ -31,10 +30,8 @@ pub fn packages_of(image: &Image, captured: &[(LayerIndex, Captured)]) -> Option
 }
 
 /// Writes a report to standard output.
-pub fn print(opened: &Opened, format: Format) -> io::Result<()> {
-    let mut out = BufWriter::with_capacity(64 << 10, io::stdout().lock());
+pub fn print(opened: &Opened, format: Format) -> anyhow::Result<()> {
     let packages = packages_of(&opened.image, &opened.captured).unwrap_or_default();
     let inspection = Inspection::new(&opened.image, InspectOptions::default());
-    inspection.with_packages(&packages).write(format, &mut out)?;
-    out.flush()
+    output::print(|out| inspection.with_packages(&packages).write(format, out))
 }

@@ -1,8 +1,8 @@
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use super::arguments::ListArguments;
-use super::{locate, open_for};
+use super::{locate, open_for, output};
 use crate::image::{FileTree, Floors, Kind, LayerIndex, NodeId, Scope, Seen, display_name};
 use crate::open::Keep;
 
@@ -12,26 +12,25 @@ pub fn run(arguments: &ListArguments) -> anyhow::Result<ExitCode> {
     let image = &opened.image;
     let layer = locate::layer(image, arguments.layer.as_deref())?;
     let node = locate::node(image, &arguments.path, layer, true)?;
-    let mut listing =
-        Listing { tree: &image.tree, layer, long: arguments.long, out: BufWriter::new(io::stdout().lock()) };
-    let seen = listing.see(node, None);
-    match seen {
-        Some(seen) if seen.is_directory => listing.directory(node, arguments.recursive)?,
-        Some(seen) => listing.line(node, &seen, image.tree.name(node))?,
-        None => {}
-    }
-    listing.out.flush()?;
+    output::print(|out| {
+        let mut listing = Listing { tree: &image.tree, layer, long: arguments.long, out };
+        match listing.see(node, None) {
+            Some(seen) if seen.is_directory => listing.directory(node, arguments.recursive),
+            Some(seen) => listing.line(&seen, image.tree.name(node)),
+            None => Ok(()),
+        }
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 
-struct Listing<'a, W: Write> {
+struct Listing<'a> {
     tree: &'a FileTree,
     layer: LayerIndex,
     long: bool,
-    out: W,
+    out: &'a mut dyn Write,
 }
 
-impl<W: Write> Listing<'_, W> {
+impl Listing<'_> {
     /// A path as it is seen there, removed ones left out.
     fn see(&self, node: NodeId, floors: Option<Floors>) -> Option<Seen> {
         let scope = Scope::Stacked(self.layer);
@@ -52,18 +51,18 @@ impl<W: Write> Listing<'_, W> {
             if recursive {
                 let path = self.tree.path(node);
                 let name = path.get(base..).unwrap_or(&path);
-                self.line(node, &seen, name.strip_prefix(b"/").unwrap_or(name))?;
+                self.line(&seen, name.strip_prefix(b"/").unwrap_or(name))?;
                 if seen.is_directory {
                     stack.extend(self.tree.children(node).rev().map(|child| (child, seen.floors)));
                 }
             } else {
-                self.line(node, &seen, self.tree.name(node))?;
+                self.line(&seen, self.tree.name(node))?;
             }
         }
         Ok(())
     }
 
-    fn line(&mut self, _node: NodeId, seen: &Seen, name: &[u8]) -> io::Result<()> {
+    fn line(&mut self, seen: &Seen, name: &[u8]) -> io::Result<()> {
         let name = display_name(name);
         if !self.long {
             return writeln!(self.out, "{name}{}", if seen.is_directory { "/" } else { "" });

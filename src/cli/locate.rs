@@ -33,18 +33,12 @@ pub fn node(image: &Image, path: &OsStr, layer: LayerIndex, follow_last: bool) -
     let shown = display_name(path.as_bytes()).into_owned();
     match image.tree.resolve(path.as_bytes(), layer, follow_last) {
         Resolution::Found { node, .. } => Ok(node),
-        Resolution::Missing { path, .. } if path != path_of(&shown) => {
-            anyhow::bail!("«{shown}» is not in the image: it leads to {}", display_name(&path))
+        Resolution::Missing { path: missing, links } if !links.is_empty() => {
+            anyhow::bail!("«{shown}» is not in the image: it leads to {}", display_name(&missing))
         }
         Resolution::Missing { .. } => anyhow::bail!("«{shown}» is not in the image"),
         Resolution::TooManyLinks => anyhow::bail!("«{shown}» leads through a ring of symbolic links"),
     }
-}
-
-fn path_of(shown: &str) -> Vec<u8> {
-    let mut path = b"/".to_vec();
-    path.extend_from_slice(shown.trim_matches('/').as_bytes());
-    path
 }
 
 /// The entry of a path that has one.

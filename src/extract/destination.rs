@@ -1,13 +1,70 @@
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::ExtractError;
+use crate::image::Segment;
+use crate::open::cut_off;
+
+/// A file that is to be written.
+pub(super) struct FileContent<'a> {
+    /// What is stored of it.
+    pub stored: &'a mut dyn Read,
+    /// Where that belongs in a sparse file.
+    pub runs: Option<&'a [Segment]>,
+    /// Its length, bytes.
+    pub bytes: u64,
+    pub mode: u16,
+    pub mtime: i64,
+}
+
+/// Which side of a copy failed.
+#[derive(Debug)]
+pub(super) enum WriteError {
+    Destination(ExtractError),
+    Content(io::Error),
+}
+
+impl From<ExtractError> for WriteError {
+    fn from(error: ExtractError) -> Self {
+        Self::Destination(error)
+    }
+}
+
+impl FileContent<'_> {
+    /// Writes it into a new file. Holes of a sparse file stay holes: they may be longer than any disk.
+    fn copy_to(&mut self, file: &mut fs::File, full: &Path) -> Result<(), WriteError> {
+        let failed = |error| ExtractError::Write { path: full.to_owned(), error };
+        let whole = [Segment { file_offset: 0, length: self.bytes }];
+        let mut buffer = vec![0; 64 << 10];
+        for run in self.runs.unwrap_or(&whole) {
+            if self.runs.is_some() {
+                file.seek(SeekFrom::Start(run.file_offset)).map_err(failed)?;
+            }
+            let mut left = run.length;
+            while left > 0 {
+                let most = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+                let count = match self.stored.read(&mut buffer[..most]) {
+                    Ok(0) => return Err(WriteError::Content(cut_off(left))),
+                    Ok(count) => count,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(error) => return Err(WriteError::Content(error)),
+                };
+                file.write_all(&buffer[..count]).map_err(failed)?;
+                left -= count as u64;
+            }
+        }
+        if self.runs.is_some() {
+            file.set_len(self.bytes).map_err(failed)?;
+        }
+        Ok(())
+    }
+}
 
 /// The chosen directory. Everything in it is addressed by relative paths whose parts are plain names.
 pub(super) struct Destination {
@@ -32,7 +89,9 @@ impl Destination {
         if path.is_empty() || self.real.contains(path) {
             return Ok(());
         }
-        let mut end = 0;
+        // Parents mostly come first.
+        let parent = memchr::memrchr(b'/', path).map_or(&path[..0], |slash| &path[..slash]);
+        let mut end = if self.real.contains(parent) { parent.len() + 1 } else { 0 };
         while end < path.len() {
             end = memchr::memchr(b'/', &path[end..]).map_or(path.len(), |slash| end + slash);
             let part = &path[..end];
@@ -75,23 +134,18 @@ impl Destination {
         Ok((self.full(parent), self.full(path)))
     }
 
-    /// Writes a file beside its place and moves it there. Gives the number of bytes.
-    pub fn write_file(
-        &mut self,
-        path: &[u8],
-        reader: &mut dyn Read,
-        mode: u16,
-        mtime: i64,
-    ) -> Result<u64, ExtractError> {
+    /// Writes a file beside its place and moves it there.
+    pub fn write_file(&mut self, path: &[u8], content: &mut FileContent<'_>) -> Result<(), WriteError> {
         let (parent, full) = self.place(path)?;
         let failed = |error| ExtractError::Write { path: full.clone(), error };
         let mut file = tempfile::Builder::new().prefix(".nixdive-").tempfile_in(&parent).map_err(failed)?;
-        let bytes = io::copy(reader, &mut file).map_err(failed)?;
+        content.copy_to(file.as_file_mut(), &full)?;
         // Set-id bits mean nothing for a copy that belongs to someone else, and could do harm.
-        file.as_file().set_permissions(fs::Permissions::from_mode(u32::from(mode & 0o777))).map_err(failed)?;
-        set_time(file.as_file(), mtime);
+        let mode = fs::Permissions::from_mode(u32::from(content.mode & 0o777));
+        file.as_file().set_permissions(mode).map_err(failed)?;
+        set_time(file.as_file(), content.mtime);
         file.persist(&full).map_err(|error| failed(error.error))?;
-        Ok(bytes)
+        Ok(())
     }
 
     /// Gives a file that was written a second name.
@@ -123,7 +177,8 @@ impl Destination {
         let failed = |error| ExtractError::Write { path: full.clone(), error };
         let directory = fs::File::open(&full).map_err(failed)?;
         set_time(&directory, mtime);
-        let mode = fs::Permissions::from_mode(u32::from(mode & 0o777 | 0o700));
+        // The sticky bit stays: without it anybody could take another's files out of an open directory.
+        let mode = fs::Permissions::from_mode(u32::from(mode & 0o1777 | 0o700));
         fs::set_permissions(&full, mode).map_err(failed)
     }
 }

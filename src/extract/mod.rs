@@ -6,10 +6,10 @@
 
 mod destination;
 
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
-use destination::Destination;
+use destination::{Destination, FileContent, WriteError};
 use hashbrown::HashMap;
 
 use crate::image::{Baseline, Change, FileTree, Kind, LayerIndex, NodeId, OccurrenceId, Scope, display_name};
@@ -22,7 +22,7 @@ pub struct Extracted {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// What was left out, as sentences.
+    /// What was left out, as sentences: the first ones, and a last one that counts the others.
     pub skipped: Vec<String>,
 }
 
@@ -38,22 +38,18 @@ pub enum ExtractError {
         error: io::Error,
     },
     /// The image's content cannot be had.
-    #[error("{path}: {error}")]
+    #[error("{path} of layer {layer}: {error}")]
     Content {
         /// The file within the image.
         path: String,
+        /// The layer that holds it.
+        layer: usize,
         /// Why.
         error: ContentError,
     },
     /// Something stands where a directory has to be.
     #[error("{} is no directory; nothing is written through it", display_name(.0.as_os_str().as_encoded_bytes()))]
     InTheWay(std::path::PathBuf),
-}
-
-impl From<ContentError> for ExtractError {
-    fn from(error: ContentError) -> Self {
-        Self::Content { path: "content".to_owned(), error }
-    }
 }
 
 /// Bytes that a whole path may have on Linux, and a name in it: `PATH_MAX` and `NAME_MAX` of limits.h.
@@ -70,6 +66,7 @@ struct Plan {
     files: Vec<(Vec<u8>, OccurrenceId)>,
     symlinks: Vec<(Vec<u8>, OccurrenceId)>,
     skipped: Vec<String>,
+    skipped_more: u64,
 }
 
 /// Writes what `node` is with the layers up to `layer` into the directory `output`: a file or a directory under its own
@@ -85,7 +82,10 @@ pub fn extract(
     output: &Path,
 ) -> Result<Extracted, ExtractError> {
     let room = MAX_PATH_BYTES.saturating_sub(output.as_os_str().len() + 1);
-    let plan = plan(tree, node, layer, room);
+    let mut plan = plan(tree, node, layer, room);
+    if plan.skipped_more > 0 {
+        plan.skipped.push(format!("{} more are left out", plan.skipped_more));
+    }
     let mut destination = Destination::open(output)?;
     for (path, _) in &plan.directories {
         destination.make_directory(path)?;
@@ -115,7 +115,7 @@ fn plan(tree: &FileTree, node: NodeId, layer: LayerIndex, room: usize) -> Plan {
         // A file that a broken layer puts something below becomes a directory.
         if seen.is_directory {
             plan.directories.push((path.clone(), seen.occurrence));
-            for child in tree.children(node) {
+            for child in tree.children(node).rev() {
                 let visible = tree.see(child, scope, Baseline::Below, seen.floors);
                 let Some(seen) = visible.filter(|seen| seen.change != Change::Removed) else { continue };
                 let mut below = path.clone();
@@ -132,15 +132,17 @@ fn plan(tree: &FileTree, node: NodeId, layer: LayerIndex, room: usize) -> Plan {
             continue;
         }
         let Some(id) = seen.occurrence else { continue };
-        match tree.occurrence(id).kind {
-            Kind::Symlink => match tree.link_target(id).map_or(0, <[u8]>::len) {
-                1..=MAX_PATH_BYTES => plan.symlinks.push((path, id)),
+        let Some(named) = tree.linked(id) else {
+            plan.skip(&path, "is a hard link that leads nowhere");
+            continue;
+        };
+        match tree.occurrence(named).kind {
+            Kind::Symlink => match tree.link_target(named).map_or(0, <[u8]>::len) {
+                1..=MAX_PATH_BYTES => plan.symlinks.push((path, named)),
                 _ => plan.skip(&path, "is a symbolic link whose target the system does not take"),
             },
-            Kind::File | Kind::HardLink => match tree.content_of(id) {
-                Some(_) => plan.files.push((path, id)),
-                None => plan.skip(&path, "is a hard link that leads nowhere"),
-            },
+            Kind::File => plan.files.push((path, named)),
+            Kind::Directory => plan.skip(&path, "is a hard link to a directory"),
             _ => plan.skip(&path, "is a device or a pipe"),
         }
     }
@@ -151,6 +153,8 @@ impl Plan {
     fn skip(&mut self, path: &[u8], why: &str) {
         if self.skipped.len() < MAX_SKIPPED {
             self.skipped.push(format!("«{}» {why}; it is left out", display_name(path)));
+        } else {
+            self.skipped_more += 1;
         }
     }
 }
@@ -164,28 +168,38 @@ fn write_files(
     done: &mut Extracted,
 ) -> Result<(), ExtractError> {
     let mut names: HashMap<OccurrenceId, Vec<usize>> = HashMap::new();
-    for (index, (_, id)) in files.iter().enumerate() {
-        if let Some(content) = tree.content_of(*id) {
-            names.entry(content).or_default().push(index);
-        }
+    for (index, (_, content)) in files.iter().enumerate() {
+        names.entry(*content).or_default().push(index);
     }
     let wanted: Vec<OccurrenceId> = names.keys().copied().collect();
-    contents.for_each(tree, &wanted, &mut |content: OccurrenceId, reader: &mut dyn Read| {
-        let Some(indices) = names.get(&content) else { return Ok(()) };
-        let occurrence = tree.occurrence(content);
-        let mut first: Option<&[u8]> = None;
-        for &index in indices {
-            let path = files[index].0.as_slice();
-            match first {
-                None => {
-                    done.bytes += destination.write_file(path, reader, occurrence.mode(), occurrence.mtime)?;
-                    first = Some(path);
-                }
-                Some(first) => destination.hard_link(first, path)?,
-            }
+    contents.for_each_stored(tree, &wanted, &mut |id, stored| {
+        let occurrence = tree.occurrence(id);
+        let failed = |error| ExtractError::Content {
+            path: display_name(&tree.path(occurrence.node())).into_owned(),
+            layer: occurrence.layer.index(),
+            error,
+        };
+        let mut stored = stored.map_err(failed)?;
+        let mut paths = names.get(&id).into_iter().flatten().map(|&index| files[index].0.as_slice());
+        let Some(first) = paths.next() else { return Ok(()) };
+        let mut content = FileContent {
+            stored: &mut stored,
+            runs: tree.sparse(id),
+            bytes: occurrence.bytes,
+            mode: occurrence.mode(),
+            mtime: occurrence.mtime,
+        };
+        destination.write_file(first, &mut content).map_err(|error| match error {
+            WriteError::Destination(error) => error,
+            WriteError::Content(error) => failed(error.into()),
+        })?;
+        done.bytes = done.bytes.saturating_add(occurrence.bytes);
+        done.files += 1;
+        for path in paths {
+            destination.hard_link(first, path)?;
             done.files += 1;
         }
-        Ok::<(), ExtractError>(())
+        Ok(())
     })
 }
 

@@ -12,6 +12,9 @@ pub enum TreeLimit {
     /// More entries than [`TreeBuilder::MAX_ENTRIES`].
     #[error("more than {} entries in all layers; an image of that many is refused", TreeBuilder::MAX_ENTRIES)]
     Entries,
+    /// More directories without an entry of their own than any archiver leaves out.
+    #[error("far more directories than entries in all layers; such an image is refused")]
+    Directories,
     /// More bytes of names than 32-bit offsets reach.
     #[error("more than 4 GiB of file names in all layers; such an image is refused")]
     Names,
@@ -31,7 +34,8 @@ pub struct TreeBuilder {
     hasher: DefaultHashBuilder,
     owner_index: hashbrown::HashMap<Owner, u32>,
     last_directory: Vec<u8>,
-    last_directory_node: u32,
+    /// Where each part of the last directory's path ends, and its node.
+    last_parts: Vec<(usize, u32)>,
     layer: LayerIndex,
     layer_hashes: Vec<ContentHash>,
 }
@@ -45,6 +49,8 @@ impl Default for TreeBuilder {
 impl TreeBuilder {
     /// Entries that one image may have, a bound on memory (about 100 bytes each).
     pub const MAX_ENTRIES: usize = 20_000_000;
+    /// Directories that only the names of other entries imply: so many in any case, and four for each entry.
+    const IMPLIED_AT_LEAST: usize = 1_000_000;
     /// Layers that one image may have. Docker stops at 127.
     pub const MAX_LAYERS: usize = 10_000;
 
@@ -69,7 +75,7 @@ impl TreeBuilder {
             hasher: DefaultHashBuilder::default(),
             owner_index: hashbrown::HashMap::new(),
             last_directory: Vec::new(),
-            last_directory_node: 0,
+            last_parts: Vec::new(),
             layer: LayerIndex(0),
             layer_hashes: Vec::new(),
         }
@@ -148,16 +154,23 @@ impl TreeBuilder {
 
     /// The node of a directory path, made with all its parents where it is new.
     fn directory(&mut self, path: &[u8]) -> Result<u32, TreeLimit> {
-        if path == self.last_directory.as_slice() {
-            return Ok(self.last_directory_node);
+        let common = common_prefix(path, &self.last_directory);
+        while let Some(&(end, _)) = self.last_parts.last()
+            && (end > common || path.get(end).is_some_and(|&byte| byte != b'/'))
+        {
+            self.last_parts.pop();
         }
-        let mut node = 0;
-        for part in path.split(|&byte| byte == b'/').filter(|part| !part.is_empty()) {
-            node = self.child(node, part)?;
+        let (mut start, mut node) = self.last_parts.last().map_or((0, 0), |&(end, node)| (end + 1, node));
+        self.last_directory.truncate(common);
+        self.last_directory.extend_from_slice(&path[common..]);
+        while start < path.len() {
+            let end = memchr::memchr(b'/', &path[start..]).map_or(path.len(), |length| start + length);
+            if end > start {
+                node = self.child(node, &path[start..end])?;
+                self.last_parts.push((end, node));
+            }
+            start = end + 1;
         }
-        self.last_directory.clear();
-        self.last_directory.extend_from_slice(path);
-        self.last_directory_node = node;
         Ok(node)
     }
 
@@ -174,8 +187,9 @@ impl TreeBuilder {
             return Ok(found);
         }
         let index = tree.nodes.len();
-        if index >= 2 * Self::MAX_ENTRIES {
-            return Err(TreeLimit::Entries);
+        // Most paths are entries; a name of many parts can imply a thousand times as many.
+        if index >= Self::IMPLIED_AT_LEAST + 4 * tree.occurrences.len() {
+            return Err(TreeLimit::Directories);
         }
         let name_offset = u32::try_from(tree.names.len()).map_err(|_| TreeLimit::Names)?;
         tree.names.extend_from_slice(name);
@@ -312,6 +326,15 @@ impl TreeBuilder {
         }
         Ok(())
     }
+}
+
+/// Bytes at the start that two paths have in common.
+fn common_prefix(left: &[u8], right: &[u8]) -> usize {
+    const BLOCK: usize = 64;
+    let same = left.chunks_exact(BLOCK).zip(right.chunks_exact(BLOCK)).take_while(|(left, right)| left == right);
+    let blocks = BLOCK * same.count();
+    let rest = left[blocks..].iter().zip(&right[blocks..]).take_while(|(left, right)| left == right);
+    blocks + rest.count()
 }
 
 /// Turns the linked lists of children into sorted slices of one array.

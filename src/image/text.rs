@@ -38,6 +38,22 @@ fn escape(bytes: &[u8]) -> String {
     out
 }
 
+/// [`display_name`] of a text that stands in a sentence: of a very long one the middle is left out.
+#[must_use]
+pub fn display_in_sentence(text: &str) -> String {
+    let shown = display_name(text.as_bytes());
+    let count = shown.chars().count();
+    if count <= LONGEST_IN_SENTENCE {
+        return shown.into_owned();
+    }
+    let half = LONGEST_IN_SENTENCE / 2;
+    let start: String = shown.chars().take(half).collect();
+    let end: String = shown.chars().skip(count - half).collect();
+    format!("{start}…{end}")
+}
+
+const LONGEST_IN_SENTENCE: usize = 400;
+
 /// Whether a character may steer a terminal or hide text: control characters, marks of direction, zero width.
 #[must_use]
 pub fn steers_terminal(character: char) -> bool {
@@ -122,6 +138,13 @@ mod tests {
         assert_eq!([9_949, 9_950, 9_999, 10_400].map(display_bytes), ["9.9 kB", "10 kB", "10 kB", "10 kB"]);
         assert_eq!([999_499, 999_500, 1_149_999].map(display_bytes), ["999 kB", "1.0 MB", "1.1 MB"]);
         assert_eq!(display_bytes(u64::MAX), "18 EB");
+    }
+
+    #[test]
+    fn a_sentence_stays_one_whatever_is_quoted_in_it() {
+        assert_eq!(display_in_sentence("a\nb"), "a\\nb");
+        let long = display_in_sentence(&format!("start{}end", "é".repeat(100_000)));
+        assert!(long.starts_with("start") && long.ends_with("end") && long.chars().count() <= 401, "{long}");
     }
 
     proptest! {

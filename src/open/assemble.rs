@@ -88,9 +88,10 @@ fn unreadable(failure: &TarError) -> String {
 
 fn layer(number: usize, described: DescribedLayer, read: &ReadLayer, warnings: &mut Vec<Warning>) -> Layer {
     let scan = &read.scan;
+    let name = crate::image::display_in_sentence(&described.name);
     let mut warn = |message: String| {
         let layer = Some(LayerIndex(number as u16));
-        warnings.push(Warning { layer, message: format!("layer {number} ({}): {message}", described.name) });
+        warnings.push(Warning { layer, message: format!("layer {number} ({name}): {message}") });
     };
     for oddity in &scan.oddities {
         warn(oddity.clone());

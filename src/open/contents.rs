@@ -84,16 +84,36 @@ impl Contents {
         }
     }
 
-    /// Shows the contents of many files to `visit`, in the order in which they lie, so that a compressed layer is
-    /// unpacked once. `ids` are files; `visit` need not read to the end.
+    /// Shows the contents of many files to `visit`, in the order in which they lie, so that a compressed layer is unpacked
+    /// once. `ids` are files; `visit` need not read to the end.
     ///
     /// # Errors
-    /// [`ContentError`], and what `visit` returns.
+    /// [`ContentError`], and those of `visit`.
     pub fn for_each<E: From<ContentError>>(
         &self,
         tree: &FileTree,
         ids: &[OccurrenceId],
         visit: &mut dyn FnMut(OccurrenceId, &mut dyn Read) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.for_each_stored(tree, ids, &mut |id, stored| {
+            let (stored, bytes) = (stored?, tree.occurrence(id).bytes);
+            match tree.sparse(id) {
+                Some(segments) => visit(id, &mut SparseReader::new(stored, segments.to_vec(), bytes)),
+                None => visit(id, &mut ExactReader { inner: stored, left: bytes }),
+            }
+        })
+    }
+
+    /// Shows the stored bytes of many files to `visit`, of a sparse file only its runs, in the order in which they lie, so
+    /// that a compressed layer is unpacked once. `ids` are files; `visit` need not read to the end.
+    ///
+    /// # Errors
+    /// Those of `visit`, which gets what is wrong with a file in place of its bytes.
+    pub fn for_each_stored<E>(
+        &self,
+        tree: &FileTree,
+        ids: &[OccurrenceId],
+        visit: &mut dyn FnMut(OccurrenceId, Result<&mut dyn Read, ContentError>) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut order: Vec<OccurrenceId> = ids.to_vec();
         order.sort_by_key(|&id| {
@@ -102,31 +122,41 @@ impl Contents {
         });
         let mut unpacked: Option<(usize, Counted)> = None;
         for id in order {
-            let occurrence = tree.occurrence(id);
-            let number = occurrence.layer.index();
+            let number = tree.occurrence(id).layer.index();
             let Some(packed @ LayerStore::Packed { .. }) = self.layers.get(number) else {
-                visit(id, &mut self.reader(tree, id)?)?;
+                match self.stored(tree, id) {
+                    Ok(mut stored) => visit(id, Ok(&mut *stored))?,
+                    Err(error) => visit(id, Err(error))?,
+                }
                 continue;
             };
-            let at_hand = unpacked
-                .as_ref()
-                .is_some_and(|(layer, stream)| *layer == number && stream.position <= occurrence.offset);
-            if !at_hand {
-                let inner = self.unpack(packed).map_err(ContentError::from)?;
-                unpacked = Some((number, Counted { inner, position: 0 }));
-            }
-            let Some((_, stream)) = &mut unpacked else { continue };
-            let gap = occurrence.offset - stream.position;
-            skip(stream, gap).map_err(ContentError::from)?;
-            let stored = stream.by_ref().take(stored_bytes(tree, id));
-            match tree.sparse(id) {
-                Some(segments) => {
-                    visit(id, &mut SparseReader::new(stored, segments.to_vec(), occurrence.bytes))?;
-                }
-                None => visit(id, &mut ExactReader { inner: stored, left: occurrence.bytes })?,
+            match self.advance(packed, number, tree.occurrence(id).offset, &mut unpacked) {
+                Ok(stream) => visit(id, Ok(&mut stream.take(stored_bytes(tree, id))))?,
+                Err(error) => visit(id, Err(error.into()))?,
             }
         }
         Ok(())
+    }
+
+    /// Leads the stream of a packed layer to an offset; begins anew where it is another layer's, or too far.
+    fn advance<'a>(
+        &self,
+        packed: &LayerStore,
+        number: usize,
+        offset: u64,
+        unpacked: &'a mut Option<(usize, Counted)>,
+    ) -> io::Result<&'a mut Counted> {
+        let at_hand = unpacked.as_ref().is_some_and(|(layer, stream)| *layer == number && stream.position <= offset);
+        if !at_hand {
+            *unpacked = None;
+        }
+        let (_, stream) = match unpacked {
+            Some(at_hand) => at_hand,
+            None => unpacked.insert((number, Counted { inner: self.unpack(packed)?, position: 0 })),
+        };
+        let gap = offset.saturating_sub(stream.position);
+        skip(stream, gap)?;
+        Ok(stream)
     }
 
     /// Reads the unpacked tar stream of a layer that lies at hand as such; `None` for others.
@@ -193,6 +223,12 @@ impl Read for Counted {
     }
 }
 
+/// The error of a file whose last bytes are not there.
+pub fn cut_off(missing_bytes: u64) -> io::Error {
+    let message = format!("the last {missing_bytes} bytes are missing: the layer was cut off");
+    io::Error::new(io::ErrorKind::UnexpectedEof, message)
+}
+
 /// Gives exactly so many bytes, or an error that says that they are not all there.
 struct ExactReader<R> {
     inner: R,
@@ -207,8 +243,7 @@ impl<R: Read> Read for ExactReader<R> {
         }
         let count = self.inner.read(&mut buffer[..most])?;
         if count == 0 {
-            let message = format!("the last {} bytes are missing: the layer was cut off", self.left);
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
+            return Err(cut_off(self.left));
         }
         self.left -= count as u64;
         Ok(count)
@@ -262,7 +297,7 @@ impl<R: Read> Read for SparseReader<R> {
             most
         };
         if count == 0 {
-            return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
+            return Err(cut_off(until - self.position));
         }
         self.position += count as u64;
         Ok(count)

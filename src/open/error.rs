@@ -68,5 +68,5 @@ impl OpenError {
 }
 
 fn shown(text: &str) -> String {
-    crate::image::display_name(text.as_bytes()).into_owned()
+    crate::image::display_in_sentence(text)
 }

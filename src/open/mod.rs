@@ -4,6 +4,7 @@ mod assemble;
 mod comparison;
 mod contents;
 mod error;
+mod pipe;
 mod progress;
 mod random_access;
 mod seekable;
@@ -12,11 +13,11 @@ mod streamed;
 mod verify;
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-pub use contents::{ContentError, Contents};
+pub use contents::{ContentError, Contents, cut_off};
 pub use error::OpenError;
 pub use progress::{Progress, Snapshot};
 pub use verify::{check_layer, refine};
@@ -195,12 +196,20 @@ impl Opening<'_> {
         if metadata.is_dir() {
             return self.directory(path);
         }
+        if !metadata.is_file() {
+            let pipe = pipe::open_pipe_or_device(path).map_err(|error| self.io_error(error))?;
+            return self.pipe(pipe);
+        }
         let file = File::open(path).map_err(|error| self.io_error(error))?;
-        if metadata.is_file() { self.archive(file_section(file, metadata.len())) } else { self.pipe(Box::new(file)) }
+        self.archive(file_section(file, metadata.len()))
     }
 
     fn standard_input(&self) -> Result<Opened, OpenError> {
         let file = standard_input_file().map_err(|error| self.io_error(error))?;
+        if file.is_terminal() {
+            let reason = "standard input is a terminal; give a file, or redirect an image into it";
+            return Err(self.source_error(SourceError::NotAnImage(reason.to_owned())));
+        }
         let metadata = file.metadata().map_err(|error| self.io_error(error))?;
         if metadata.is_file() { self.archive(file_section(file, metadata.len())) } else { self.pipe(Box::new(file)) }
     }

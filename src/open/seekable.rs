@@ -12,7 +12,7 @@ use super::contents::LayerStore;
 use super::spool::Spool;
 use super::{Keep, OpenError, Opened, Opening, Verify};
 use crate::image::{Compression, EntryBatch, TreeBuilder, TreeLimit};
-use crate::scan::{EntrySink, LayerOptions, LayerProgress, LayerScan, Section, needs_tee, scan_section};
+use crate::scan::{EntrySink, LayerOptions, LayerProgress, LayerScan, NameRoom, Section, needs_tee, scan_section};
 use crate::source::{Container, DescribedLayer, Layout, SourceError};
 
 /// Plain layers of at most so many bytes together are read whole for a report: it costs a few milliseconds. Who may
@@ -77,6 +77,7 @@ fn read_all(
         decoder_threads: if sections.len() > 1 { 1 } else { opening.options.threads },
         access: opening.access(),
         wanted: opening.options.wanted,
+        names: NameRoom::default(),
         cancel: opening.cancel().clone(),
     };
     let places = Places::new(layout);

@@ -14,15 +14,15 @@ use crate::image::{Compression, EntryBatch, Kind, TreeBuilder};
 use crate::scan::gzip_index::{GzipIndex, IndexInProgress};
 use crate::scan::tar::{TarError, TarInput, TarWalker, normalize};
 use crate::scan::{
-    BlockReader, LayerOptions, LayerProgress, LayerScan, Part, Section, compression, needs_tee, scan_part,
+    BlockReader, LayerOptions, LayerProgress, LayerScan, NameRoom, Part, Section, compression, needs_tee, scan_part,
     scan_section, trailing_oddity,
 };
-use crate::source::{Container, Layout, MAX_DOCUMENT_BYTES, SourceError, StreamedMember, StreamedMembers, read_layout};
+use crate::source::{
+    Container, Layout, MAX_DOCUMENT_BYTES, MemberLimit, SourceError, StreamedMember, StreamedMembers, read_layout,
+};
 
 /// Bytes of all JSON documents together that are kept of one archive.
 const MAX_ALL_DOCUMENTS: usize = 64 << 20;
-/// Members that an archive of images may have.
-const MAX_MEMBERS: usize = 200_000;
 
 /// What the stream is read from.
 pub(super) enum Input {
@@ -52,10 +52,16 @@ struct Reading<'a> {
     options: LayerOptions,
     members: StreamedMembers,
     layers: Vec<StreamedLayer>,
+    /// The one of them that has no bytes.
+    empty_layer: Option<usize>,
+    /// Entries of all of them.
+    entries: u64,
     document_bytes: usize,
     /// Bytes put aside: compressed layers, and everything where any content may be asked for.
     aside: Option<Spool>,
     keep_layers: bool,
+    /// What stopped the reading within a member.
+    broken: Option<TarError>,
 }
 
 /// Opens the image in a stream.
@@ -80,13 +86,17 @@ pub(super) fn open_stream(opening: &Opening<'_>, input: Input) -> Result<Opened,
             decoder_threads: opening.options.threads,
             access: opening.access(),
             wanted: opening.options.wanted,
+            names: NameRoom::default(),
             cancel: opening.cancel().clone(),
         },
         members: StreamedMembers::default(),
         layers: Vec::new(),
+        empty_layer: None,
+        entries: 0,
         document_bytes: 0,
         aside: None,
         keep_layers,
+        broken: None,
     };
     if keep_layers {
         reading.aside = Some(Spool::new().map_err(system("making a temporary file"))?);
@@ -132,6 +142,7 @@ impl Reading<'_> {
     fn read_members(&mut self, reader: BlockReader) -> Result<Option<TarError>, OpenError> {
         let mut walker = TarWalker::new(reader);
         let mut path = Vec::new();
+        let mut limit = MemberLimit::default();
         loop {
             match walker.advance() {
                 Ok(true) => {}
@@ -141,12 +152,9 @@ impl Reading<'_> {
                     return Ok(Some(error));
                 }
             }
-            if self.members.len() >= MAX_MEMBERS {
-                let reason =
-                    format!("is a tar archive of more than {MAX_MEMBERS} members, and so no archive of images");
-                return Err(self.opening.source_error(SourceError::NotAnImage(reason)));
-            }
             let member = walker.member();
+            let admitted = limit.admit(member.path.len() + member.link.len());
+            admitted.map_err(|error| self.opening.source_error(error))?;
             normalize(&member.path, &mut path);
             let name = String::from_utf8_lossy(&path).into_owned();
             let link = || String::from_utf8_lossy(&member.link).into_owned();
@@ -155,6 +163,10 @@ impl Reading<'_> {
                 Kind::HardLink => self.members.insert(name, StreamedMember::HardLink(link())),
                 Kind::File => self.file(&mut walker, name)?,
                 _ => {}
+            }
+            if self.broken.is_some() {
+                self.options.cancel.check().map_err(|_| OpenError::Cancelled)?;
+                return Ok(self.broken.take());
             }
         }
     }
@@ -165,9 +177,10 @@ impl Reading<'_> {
         let share_before = walker.input_mut().compressed_position();
         let (reader, length) = walker.take_content();
         let part = Part::new(reader, length, true, self.options.cancel.clone());
+        let layers_before = self.layers.len();
         let member = self.content(part, stored_bytes, start).map_err(|error| self.stream_error(start, error))?;
         walker.resume_before(start.saturating_add(stored_bytes));
-        if let (StreamedMember::Layer(_), Some(layer)) = (&member, self.layers.last_mut()) {
+        if let Some(layer) = self.layers.get_mut(layers_before) {
             layer.share = walker.input_mut().compressed_position().saturating_sub(share_before);
         }
         self.members.insert(name, member);
@@ -177,25 +190,25 @@ impl Reading<'_> {
     /// Reads a file's content as what it is.
     fn content(&mut self, mut part: Part<'_>, stored_bytes: u64, start: u64) -> io::Result<StreamedMember> {
         Ok(match sniff(part.peek(compression::MAGIC_BYTES)?) {
-            Sniffed::Layer => {
-                let number = self.layers.len();
-                self.layer(part, start)?;
-                StreamedMember::Layer(number)
-            }
+            Sniffed::Layer => StreamedMember::Layer(match self.empty_layer.filter(|_| stored_bytes == 0) {
+                // Files without a byte are all the same layer, and an archive may hold many.
+                Some(number) => number,
+                None => {
+                    let number = self.layers.len();
+                    self.layer(part, start)?;
+                    self.empty_layer = self.empty_layer.or(Some(number).filter(|_| stored_bytes == 0));
+                    number
+                }
+            }),
             Sniffed::Document if stored_bytes > MAX_DOCUMENT_BYTES => StreamedMember::TooLong(stored_bytes),
             Sniffed::Document if self.document_bytes as u64 + stored_bytes <= MAX_ALL_DOCUMENTS as u64 => {
                 let mut bytes = Vec::new();
-                part.visit(u64::MAX, &mut |piece| bytes.extend_from_slice(piece))?;
+                let result = part.visit(u64::MAX, &mut |piece| bytes.extend_from_slice(piece));
+                self.note_broken(start, part.position(), result);
                 self.document_bytes += bytes.len();
                 StreamedMember::Document(bytes)
             }
-            // No bytes at all are an archive without entries, as they are to every reader of tar.
-            Sniffed::Other if stored_bytes == 0 => {
-                let number = self.layers.len();
-                self.layer(part, start)?;
-                StreamedMember::Layer(number)
-            }
-            Sniffed::Compressed | Sniffed::Document => StreamedMember::Aside(self.put_aside(part)?),
+            Sniffed::Compressed | Sniffed::Document => StreamedMember::Aside(self.put_aside(part, start)?),
             Sniffed::Other => StreamedMember::Unknown,
         })
     }
@@ -220,7 +233,7 @@ impl Reading<'_> {
         }
         let mut batches = Vec::new();
         let progress = self.opening.progress.stream();
-        let known: u64 = self.layers.iter().map(|layer| layer.scan.entries).sum();
+        let known = self.entries;
         let here = LayerProgress::default();
         let mut sink = |batch: EntryBatch| {
             batches.push(batch);
@@ -229,6 +242,7 @@ impl Reading<'_> {
             Ok(())
         };
         let scan = scan_part(part, &here, &self.options, &mut sink)?;
+        self.entries = self.entries.saturating_add(scan.entries);
         // Where content is kept, a layer's place in the file takes that of its place in the stream.
         let start = aside_start.unwrap_or(start);
         self.aside = aside.or(self.aside.take());
@@ -236,15 +250,23 @@ impl Reading<'_> {
         Ok(())
     }
 
-    fn put_aside(&mut self, mut part: Part<'_>) -> io::Result<Section> {
+    /// Takes note of a source that failed; what came by before is kept.
+    fn note_broken(&mut self, member_start: u64, within: u64, result: io::Result<u64>) {
+        if let Err(error) = result {
+            self.broken.get_or_insert(TarError::source(member_start.saturating_add(within), error));
+        }
+    }
+
+    fn put_aside(&mut self, mut part: Part<'_>, member_start: u64) -> io::Result<Section> {
         let mut spool = match self.aside.take() {
             Some(spool) => spool,
             None => Spool::new()?,
         };
         let start = spool.length();
-        part.visit(u64::MAX, &mut |piece| {
+        let result = part.visit(u64::MAX, &mut |piece| {
             spool.append(piece);
-        })?;
+        });
+        self.note_broken(member_start, part.position(), result);
         let section = spool.section(start, spool.length() - start);
         self.aside = Some(spool);
         section.ok_or_else(|| io::Error::other("no room for a compressed layer in the temporary directory"))
@@ -258,6 +280,10 @@ impl Reading<'_> {
         let mut layout = match (broken, result) {
             (Some(error), Err(SourceError::NotAnImage(_) | SourceError::Missing { .. })) => {
                 return Err(self.broken(found, error));
+            }
+            (None, Err(SourceError::NotAnImage(_))) if self.members.is_empty() && found != Compression::None => {
+                let reason = format!("is compressed with {}, but unpacks to an empty archive", found.name());
+                return Err(opening.source_error(SourceError::NotAnImage(reason)));
             }
             (_, Err(error)) => return Err(opening.source_error(error)),
             (Some(error), Ok(mut layout)) => {

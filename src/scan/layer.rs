@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::compression::Access;
 use super::gzip_index::{GzipIndex, Trailing};
 use super::tar::{Member, SectionInput, TarError, TarInput, TarWalker, normalize};
-use super::{BlockReader, Cancel, CountingReader, HashingReader, Part, Section, UnpackLimit, compression};
+use super::{BlockReader, Cancel, CountingReader, HashingReader, NameRoom, Part, Section, UnpackLimit, compression};
 use crate::image::{Compression, ContentHash, EntryBatch, Kind};
 
 /// How far a layer has been read, for a thread that watches.
@@ -73,6 +73,8 @@ pub struct LayerOptions {
     pub access: Access,
     /// Files whose content is wanted.
     pub wanted: Option<Wanted>,
+    /// Room for names and attributes, shared by all layers of an image.
+    pub names: NameRoom,
     /// Asks to stop.
     pub cancel: Cancel,
 }
@@ -190,6 +192,17 @@ fn scan_headers(
     Ok(scan)
 }
 
+/// Names and attributes that are taken note of together, bytes.
+const NAMES_AT_ONCE: u64 = 64 << 10;
+
+/// What an entry takes in memory besides its fixed part, bytes.
+fn name_bytes(member: &Member) -> u64 {
+    let fields = &member.fields;
+    let attributes: usize = fields.xattrs.iter().map(|xattr| xattr.name.len() + xattr.value.len()).sum();
+    let runs = fields.sparse.as_ref().map_or(0, |runs| size_of_val(runs.as_slice()));
+    (member.path.len() + member.link.len() + attributes + runs) as u64
+}
+
 fn collect<I: TarInput>(
     walker: &mut TarWalker<I>,
     progress: &LayerProgress,
@@ -201,11 +214,16 @@ fn collect<I: TarInput>(
     let mut path = Vec::new();
     let mut climbs = 0u64;
     let mut captured_bytes = 0u64;
+    let mut names = 0u64;
     scan.failure = loop {
         match walker.advance() {
             Ok(true) => {}
             Ok(false) => break None,
             Err(error) => break Some(error),
+        }
+        names += name_bytes(walker.member());
+        if names >= NAMES_AT_ONCE && !options.names.take(std::mem::take(&mut names)) {
+            break Some(TarError::Crowded(walker.member().header_offset));
         }
         scan.entries += 1;
         climbs += u64::from(normalize(&walker.member().path, &mut path).climbs);

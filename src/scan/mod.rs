@@ -6,6 +6,7 @@ mod cancel;
 pub mod compression;
 pub mod gzip_index;
 mod layer;
+mod name_room;
 mod part;
 mod range_reader;
 mod read_at;
@@ -18,6 +19,7 @@ pub use layer::{
     Captured, EntrySink, LayerOptions, LayerProgress, LayerScan, Tee, Wanted, identity_of, needs_tee, scan_part,
     scan_section, trailing_oddity,
 };
+pub use name_room::NameRoom;
 pub use part::Part;
 pub use read_at::{ReadAt, Section, SectionReader};
 

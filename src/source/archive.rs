@@ -5,10 +5,38 @@ use crate::image::Kind;
 use crate::scan::tar::{SectionInput, TarError, TarWalker, normalize};
 use crate::scan::{Cancel, Section};
 
-/// Members that an archive of images may have. An archive of 127 layers in Docker's oldest form has about 520.
-const MAX_MEMBERS: usize = 200_000;
 /// Links that are followed from one name.
 const MAX_LINKS: usize = 40;
+
+/// Holds the members of an archive against what an archive of images has, before all of them are in memory.
+#[derive(Debug, Default)]
+pub struct MemberLimit {
+    members: usize,
+    name_bytes: usize,
+}
+
+impl MemberLimit {
+    /// An archive of 127 layers in Docker's oldest form has about 520.
+    const MAX_MEMBERS: usize = 200_000;
+    const MAX_NAME_BYTES: usize = 32 << 20;
+
+    /// Counts one more member with so many bytes of names.
+    ///
+    /// # Errors
+    /// [`SourceError::NotAnImage`] when there are too many.
+    pub fn admit(&mut self, name_bytes: usize) -> Result<(), SourceError> {
+        self.members += 1;
+        self.name_bytes = self.name_bytes.saturating_add(name_bytes);
+        let what = if self.members > Self::MAX_MEMBERS {
+            format!("more than {} members", Self::MAX_MEMBERS)
+        } else if self.name_bytes > Self::MAX_NAME_BYTES {
+            format!("members with more than {} bytes of names", Self::MAX_NAME_BYTES)
+        } else {
+            return Ok(());
+        };
+        Err(SourceError::NotAnImage(format!("is a tar archive of {what}, and so no archive of images")))
+    }
+}
 
 #[derive(Debug)]
 enum Member {
@@ -34,6 +62,7 @@ impl ArchiveIndex {
         let mut walker = TarWalker::new(SectionInput::new(section.clone(), cancel.clone()));
         let mut members = HashMap::new();
         let mut path = Vec::new();
+        let mut limit = MemberLimit::default();
         let broken = loop {
             match walker.advance() {
                 Ok(true) => {}
@@ -43,12 +72,8 @@ impl ArchiveIndex {
                 }
                 Err(error) => break Some(error),
             }
-            if members.len() >= MAX_MEMBERS {
-                let reason =
-                    format!("is a tar archive of more than {MAX_MEMBERS} members, and so no archive of images");
-                return Err(SourceError::NotAnImage(reason));
-            }
             let member = walker.member();
+            limit.admit(member.path.len() + member.link.len())?;
             normalize(&member.path, &mut path);
             let name = String::from_utf8_lossy(&path).into_owned();
             if let Some(entry) = index_entry(member, &name) {

@@ -1,7 +1,8 @@
-use serde_json::{Map, Value};
+use serde::de::{IgnoredAny, MapAccess};
 
 use super::SourceError;
-use crate::image::{Config, Healthcheck, HistoryEntry, Platform};
+use super::lenient::{Fill, Lenient, Objects, Pairs, Texts};
+use crate::image::{Config, Healthcheck, HistoryEntry};
 
 /// Bytes that a configuration may have. containers/image, which podman and skopeo are built on, stops at the same
 /// (`iolimits.MaxConfigBodySize`); in memory it can take seventy times as much.
@@ -13,99 +14,186 @@ const MAX_CONFIG_BYTES: u64 = 4 << 20;
 /// # Errors
 /// [`SourceError::Document`] when it is no JSON object, [`SourceError::TooLong`] beyond 4 MiB.
 pub fn parse_config(name: &str, bytes: &[u8]) -> Result<Config, SourceError> {
-    let broken = |reason: String| SourceError::Document { name: name.to_owned(), reason };
     let length = bytes.len() as u64;
     if length > MAX_CONFIG_BYTES {
         return Err(SourceError::TooLong { name: name.to_owned(), length, most: MAX_CONFIG_BYTES });
     }
-    let value: Value = serde_json::from_slice(bytes).map_err(|error| broken(error.to_string()))?;
-    let Value::Object(top) = value else {
-        return Err(broken("an image configuration is a JSON object".to_owned()));
-    };
-    let empty = Map::new();
-    let run = top.get("config").and_then(Value::as_object).unwrap_or(&empty);
-    let rootfs = top.get("rootfs").and_then(Value::as_object).unwrap_or(&empty);
-    Ok(Config {
-        platform: Platform {
-            os: text(&top, "os").unwrap_or_default(),
-            architecture: text(&top, "architecture").unwrap_or_default(),
-            variant: text(&top, "variant").filter(|variant| !variant.is_empty()),
-        },
-        created: text(&top, "created"),
-        author: text(&top, "author"),
-        entrypoint: texts(run, "Entrypoint"),
-        cmd: texts(run, "Cmd"),
-        env: texts(run, "Env"),
-        user: text(run, "User").unwrap_or_default(),
-        working_directory: text(run, "WorkingDir").unwrap_or_default(),
-        exposed_ports: keys(run, "ExposedPorts"),
-        volumes: keys(run, "Volumes"),
-        labels: labels(run),
-        stop_signal: text(run, "StopSignal"),
-        healthcheck: run.get("Healthcheck").and_then(Value::as_object).map(healthcheck),
-        shell: texts(run, "Shell"),
-        on_build: texts(run, "OnBuild"),
-        history: history(&top),
-        diff_ids: texts(rootfs, "diff_ids"),
-    })
-}
-
-fn text(map: &Map<String, Value>, key: &str) -> Option<String> {
-    map.get(key)?.as_str().map(str::to_owned)
-}
-
-fn texts(map: &Map<String, Value>, key: &str) -> Vec<String> {
-    match map.get(key) {
-        Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        Some(Value::String(item)) => vec![item.clone()],
-        _ => Vec::new(),
+    let Top { is_object, config } = parse_lenient(name, bytes)?;
+    if is_object {
+        return Ok(config);
     }
+    let reason = "an image configuration is a JSON object".to_owned();
+    Err(SourceError::Document { name: name.to_owned(), reason })
 }
 
-fn keys(map: &Map<String, Value>, key: &str) -> Vec<String> {
-    let mut keys: Vec<String> = match map.get(key) {
-        Some(Value::Object(items)) => items.keys().cloned().collect(),
-        _ => Vec::new(),
-    };
-    keys.sort();
-    keys
+/// A document of which what suits `T` counts.
+pub(super) fn parse_lenient<T: Fill>(name: &str, bytes: &[u8]) -> Result<T, SourceError> {
+    let broken = |error: serde_json::Error| SourceError::Document { name: name.to_owned(), reason: error.to_string() };
+    let Lenient(value) = serde_json::from_slice(bytes).map_err(broken)?;
+    Ok(value)
 }
 
-fn labels(run: &Map<String, Value>) -> Vec<(String, String)> {
-    let Some(Value::Object(items)) = run.get("Labels") else { return Vec::new() };
-    let mut labels: Vec<(String, String)> = items
-        .iter()
-        .map(|(key, value)| (key.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
-        .collect();
-    labels.sort();
-    labels
+/// Reads the value of an entry as what suits it.
+fn value<'de, T: Fill, A: MapAccess<'de>>(entries: &mut A) -> Result<T, A::Error> {
+    entries.next_value::<Lenient<T>>().map(|Lenient(value)| value)
 }
 
-fn healthcheck(map: &Map<String, Value>) -> Healthcheck {
-    let number = |key: &str| map.get(key).and_then(Value::as_u64);
-    Healthcheck {
-        test: texts(map, "Test"),
-        interval: number("Interval"),
-        timeout: number("Timeout"),
-        start_period: number("StartPeriod"),
-        retries: number("Retries"),
-    }
+#[derive(Default)]
+struct Top {
+    is_object: bool,
+    config: Config,
 }
 
-fn history(top: &Map<String, Value>) -> Vec<HistoryEntry> {
-    let Some(Value::Array(entries)) = top.get("history") else { return Vec::new() };
-    let entry = |value: &Value| {
-        let empty = Map::new();
-        let map = value.as_object().unwrap_or(&empty);
-        HistoryEntry {
-            created: text(map, "created"),
-            created_by: text(map, "created_by"),
-            author: text(map, "author"),
-            comment: text(map, "comment"),
-            empty_layer: map.get("empty_layer").and_then(Value::as_bool).unwrap_or(false),
+impl Fill for Top {
+    fn map<'de, A: MapAccess<'de>>(&mut self, mut entries: A) -> Result<(), A::Error> {
+        self.is_object = true;
+        let config = &mut self.config;
+        let mut run = Run::default();
+        while let Some(key) = entries.next_key::<String>()? {
+            match key.as_str() {
+                "os" => config.platform.os = value::<Option<String>, A>(&mut entries)?.unwrap_or_default(),
+                "architecture" => {
+                    config.platform.architecture = value::<Option<String>, A>(&mut entries)?.unwrap_or_default();
+                }
+                "variant" => {
+                    let variant: Option<String> = value(&mut entries)?;
+                    config.platform.variant = variant.filter(|variant| !variant.is_empty());
+                }
+                "created" => config.created = value(&mut entries)?,
+                "author" => config.author = value(&mut entries)?,
+                "config" => run = value(&mut entries)?,
+                "rootfs" => config.diff_ids = value::<RootFs, A>(&mut entries)?.0,
+                "history" => config.history = value::<Objects<HistoryEntry>, A>(&mut entries)?.0,
+                _ => drop(entries.next_value::<IgnoredAny>()?),
+            }
         }
-    };
-    entries.iter().map(entry).collect()
+        run.apply(config);
+        Ok(())
+    }
+}
+
+/// The part that says how to run it.
+#[derive(Default)]
+struct Run(Config);
+
+impl Run {
+    /// Puts it into the configuration, whose other fields were read apart.
+    fn apply(self, config: &mut Config) {
+        let outer = std::mem::replace(config, self.0);
+        config.platform = outer.platform;
+        config.created = outer.created;
+        config.author = outer.author;
+        config.history = outer.history;
+        config.diff_ids = outer.diff_ids;
+    }
+}
+
+impl Fill for Run {
+    fn map<'de, A: MapAccess<'de>>(&mut self, mut entries: A) -> Result<(), A::Error> {
+        let run = &mut self.0;
+        while let Some(key) = entries.next_key::<String>()? {
+            match key.as_str() {
+                "Entrypoint" => run.entrypoint = value::<Texts, A>(&mut entries)?.0,
+                "Cmd" => run.cmd = value::<Texts, A>(&mut entries)?.0,
+                "Env" => run.env = value::<Texts, A>(&mut entries)?.0,
+                "Shell" => run.shell = value::<Texts, A>(&mut entries)?.0,
+                "OnBuild" => run.on_build = value::<Texts, A>(&mut entries)?.0,
+                "User" => run.user = value::<Option<String>, A>(&mut entries)?.unwrap_or_default(),
+                "WorkingDir" => {
+                    run.working_directory = value::<Option<String>, A>(&mut entries)?.unwrap_or_default();
+                }
+                "ExposedPorts" => run.exposed_ports = names(value(&mut entries)?),
+                "Volumes" => run.volumes = names(value(&mut entries)?),
+                "Labels" => run.labels = value::<Pairs, A>(&mut entries)?.0,
+                "StopSignal" => run.stop_signal = value(&mut entries)?,
+                "Healthcheck" => run.healthcheck = value::<Check, A>(&mut entries)?.0,
+                _ => drop(entries.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn names(pairs: Pairs) -> Vec<String> {
+    pairs.0.into_iter().map(|(name, _)| name).collect()
+}
+
+#[derive(Default)]
+struct RootFs(Vec<String>);
+
+impl Fill for RootFs {
+    fn map<'de, A: MapAccess<'de>>(&mut self, mut entries: A) -> Result<(), A::Error> {
+        while let Some(key) = entries.next_key::<String>()? {
+            match key.as_str() {
+                "diff_ids" => self.0 = value::<Texts, A>(&mut entries)?.0,
+                _ => drop(entries.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Check(Option<Healthcheck>);
+
+impl Fill for Check {
+    fn map<'de, A: MapAccess<'de>>(&mut self, mut entries: A) -> Result<(), A::Error> {
+        let mut check = Healthcheck::default();
+        while let Some(key) = entries.next_key::<String>()? {
+            match key.as_str() {
+                "Test" => check.test = value::<Texts, A>(&mut entries)?.0,
+                "Interval" => check.interval = value(&mut entries)?,
+                "Timeout" => check.timeout = value(&mut entries)?,
+                "StartPeriod" => check.start_period = value(&mut entries)?,
+                "Retries" => check.retries = value(&mut entries)?,
+                _ => drop(entries.next_value::<IgnoredAny>()?),
+            }
+        }
+        self.0 = Some(check);
+        Ok(())
+    }
+}
+
+impl Fill for HistoryEntry {
+    fn map<'de, A: MapAccess<'de>>(&mut self, mut entries: A) -> Result<(), A::Error> {
+        while let Some(key) = entries.next_key::<String>()? {
+            match key.as_str() {
+                "created" => self.created = value(&mut entries)?,
+                "created_by" => self.created_by = value(&mut entries)?,
+                "author" => self.author = value(&mut entries)?,
+                "comment" => self.comment = value(&mut entries)?,
+                "empty_layer" => self.empty_layer = value::<Option<bool>, A>(&mut entries)?.unwrap_or(false),
+                _ => drop(entries.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a layer of Docker's oldest form says besides a configuration.
+#[derive(Debug, Default)]
+pub(super) struct LegacyLayer {
+    pub parent: Option<String>,
+    pub created: Option<String>,
+    /// The command that made it, as words.
+    pub command: Option<Vec<String>>,
+}
+
+impl Fill for LegacyLayer {
+    fn map<'de, A: MapAccess<'de>>(&mut self, mut entries: A) -> Result<(), A::Error> {
+        while let Some(key) = entries.next_key::<String>()? {
+            match key.as_str() {
+                "parent" => self.parent = value(&mut entries)?,
+                "created" => self.created = value(&mut entries)?,
+                "container_config" => {
+                    let command = value::<Run, A>(&mut entries)?.0.cmd;
+                    self.command = Some(command).filter(|words| !words.is_empty());
+                }
+                _ => drop(entries.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use serde::Deserialize;
 
 use super::config::parse_config;
+use super::lenient::Bounded;
 use super::selection::{Named, choices, selected};
 use super::{Container, DescribedLayer, Layout, Request, SourceError};
 use crate::image::{Digest, HistoryEntry, Identity, Platform, TreeBuilder};
@@ -12,15 +13,17 @@ use crate::reference::Transport;
 const MANIFEST: &str = "manifest.json";
 const REPOSITORIES: &str = "repositories";
 /// Images that one archive may list.
-const MAX_IMAGES: usize = 10_000;
+pub(super) const MAX_IMAGES: usize = 10_000;
+/// Names that one image may have.
+const MAX_NAMES: usize = 10_000;
 
 /// One image of `manifest.json`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct ManifestEntry {
     config: Option<String>,
-    repo_tags: Option<Vec<String>>,
-    layers: Option<Vec<String>>,
+    repo_tags: Option<Bounded<String, MAX_NAMES>>,
+    layers: Option<Bounded<String, { TreeBuilder::MAX_LAYERS }>>,
 }
 
 /// Whether the container looks like a docker-archive.
@@ -37,10 +40,9 @@ pub fn read_docker_archive(container: &dyn Container, request: &Request<'_>) -> 
     let Some(bytes) = container.document(MANIFEST)? else {
         return super::docker_legacy::read_legacy(container, request);
     };
-    let entries: Vec<ManifestEntry> = serde_json::from_slice(&bytes)
-        .map_err(|error| SourceError::Document { name: MANIFEST.to_owned(), reason: error.to_string() })?;
-    if entries.is_empty() || entries.len() > MAX_IMAGES {
-        let reason = format!("it lists {} images", entries.len());
+    let Bounded::<ManifestEntry, MAX_IMAGES>(entries) = super::oci::parse(MANIFEST, &bytes)?;
+    if entries.is_empty() {
+        let reason = "it lists no image".to_owned();
         return Err(SourceError::Document { name: MANIFEST.to_owned(), reason });
     }
     let chosen = choose(container, request, &entries)?;
@@ -48,10 +50,14 @@ pub fn read_docker_archive(container: &dyn Container, request: &Request<'_>) -> 
 }
 
 fn read_entry(container: &dyn Container, request: &Request<'_>, entry: &ManifestEntry) -> Result<Layout, SourceError> {
+    if entry.config.is_none() && entry.layers.is_none() {
+        let reason = "the image in it names neither a configuration nor layers".to_owned();
+        return Err(SourceError::Document { name: MANIFEST.to_owned(), reason });
+    }
     let mut identity = Identity {
         requested: request.reference.text.clone(),
         source_kind: Transport::DockerArchive.name().to_owned(),
-        references: entry.repo_tags.clone().unwrap_or_default(),
+        references: entry.names().to_vec(),
         ..Identity::default()
     };
     let config = match &entry.config {
@@ -62,8 +68,7 @@ fn read_entry(container: &dyn Container, request: &Request<'_>, entry: &Manifest
         }
         None => crate::image::Config::default(),
     };
-    let names = entry.layers.as_deref().unwrap_or_default();
-    check_layer_count(MANIFEST, names.len())?;
+    let names = entry.layers.as_ref().map_or(&[][..], |layers| &layers.0);
     let layers = names.iter().enumerate().map(|(index, name)| {
         let located = container.locate(name).ok_or_else(|| missing_layer(index, name, MANIFEST))?;
         let digest = blob_digest(name);
@@ -76,15 +81,6 @@ fn read_entry(container: &dyn Container, request: &Request<'_>, entry: &Manifest
     }
     layout.describe_layers();
     Ok(layout)
-}
-
-/// Refuses a list of layers longer than a tree can hold, before anything is made for each of them.
-pub(super) fn check_layer_count(name: &str, count: usize) -> Result<(), SourceError> {
-    if count <= TreeBuilder::MAX_LAYERS {
-        return Ok(());
-    }
-    let reason = format!("it lists {count} layers; more than {} are refused", TreeBuilder::MAX_LAYERS);
-    Err(SourceError::Document { name: name.to_owned(), reason })
 }
 
 /// The error of a layer that is not in the archive.
@@ -100,7 +96,7 @@ fn blob_digest(name: &str) -> Option<Digest> {
 
 impl Named for ManifestEntry {
     fn names(&self) -> &[String] {
-        self.repo_tags.as_deref().unwrap_or_default()
+        self.repo_tags.as_ref().map_or(&[], |tags| &tags.0)
     }
 }
 

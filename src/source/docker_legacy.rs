@@ -1,11 +1,11 @@
 //! Archives of Docker before 1.10: Docker image specification v1, `repositories` and a directory a layer, each with a
 //! `json` that names its parent.
 
-use std::collections::BTreeMap;
+use serde::de::MapAccess;
 
-use serde_json::Value;
-
-use super::docker_archive::{missing_layer, step};
+use super::config::{LegacyLayer, parse_lenient};
+use super::docker_archive::{MAX_IMAGES, missing_layer, step};
+use super::lenient::{Fill, Lenient, Pairs};
 use super::selection::{Named, choices, selected};
 use super::{Container, DescribedLayer, Layout, Request, SourceError, config::parse_config};
 use crate::image::Identity;
@@ -22,18 +22,29 @@ const MAX_CHAIN: usize = 1000;
 pub fn read_legacy(container: &dyn Container, request: &Request<'_>) -> Result<Layout, SourceError> {
     let broken = |reason: String| SourceError::Document { name: REPOSITORIES.to_owned(), reason };
     let bytes = container.required(REPOSITORIES, "an archive without manifest.json")?;
-    let repositories: BTreeMap<String, BTreeMap<String, String>> =
-        serde_json::from_slice(&bytes).map_err(|error| broken(error.to_string()))?;
-    let images: Vec<Tagged> = repositories
-        .into_iter()
-        .flat_map(|(name, tags)| tags.into_iter().map(move |(tag, id)| Tagged { name: [format!("{name}:{tag}")], id }))
-        .collect();
+    let Repositories(images) = parse_lenient(REPOSITORIES, &bytes)?;
     if images.is_empty() {
         return Err(broken("it lists no image".to_owned()));
     }
     match selected(request, Transport::DockerArchive, &images)?.as_slice() {
         [one] => read_chain(container, request, &images[*one]),
         several => Err(SourceError::Several(choices(request, Transport::DockerArchive, &images, several))),
+    }
+}
+
+/// The images of `repositories`: names, each with tags, each with a layer. In the order of their names.
+#[derive(Default)]
+struct Repositories(Vec<Tagged>);
+
+impl Fill for Repositories {
+    fn map<'de, A: MapAccess<'de>>(&mut self, mut entries: A) -> Result<(), A::Error> {
+        while let Some((name, Lenient(Pairs(tags)))) = entries.next_entry::<String, Lenient<Pairs>>()? {
+            let room = MAX_IMAGES.saturating_sub(self.0.len());
+            let tagged = |(tag, id): (String, String)| Tagged { name: [format!("{name}:{tag}")], id };
+            self.0.extend(tags.into_iter().take(room).map(tagged));
+        }
+        self.0.sort_by(|left, right| left.name.cmp(&right.name));
+        Ok(())
     }
 }
 
@@ -62,14 +73,9 @@ fn read_chain(container: &dyn Container, request: &Request<'_>, image: &Tagged) 
         let document = format!("{id}/json");
         let bytes = container.required(&document, REPOSITORIES)?;
         let layer_config = parse_config(&document, &bytes)?;
-        let value: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-        let part = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-        let command = value
-            .pointer("/container_config/Cmd")
-            .and_then(Value::as_array)
-            .map(|words| words.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "));
-        history.push(step(part("/created"), command));
-        next = part("/parent").filter(|parent| !parent.is_empty());
+        let layer: LegacyLayer = parse_lenient(&document, &bytes)?;
+        history.push(step(layer.created, layer.command.map(|words| words.join(" "))));
+        next = layer.parent.filter(|parent| !parent.is_empty());
         let blob = format!("{id}/layer.tar");
         let located = container.locate(&blob).ok_or_else(|| missing_layer(layers.len(), &blob, &document))?;
         layers.push(DescribedLayer { name: blob, located, ..DescribedLayer::default() });

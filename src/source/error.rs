@@ -10,7 +10,7 @@ pub enum SourceError {
     #[error("{}", describe(.0))]
     Io(io::Error),
     /// The system refused a part of it.
-    #[error("«{name}»: {}", describe(.error))]
+    #[error("«{}»: {}", shown(.name), describe(.error))]
     Part {
         /// Path within the source.
         name: String,
@@ -24,7 +24,7 @@ pub enum SourceError {
     #[error("{0}")]
     Broken(String),
     /// A part that another part names is not there.
-    #[error("«{name}», which {named_by} names, is not there; the image is incomplete")]
+    #[error("«{}», which {} names, is not there; the image is incomplete", shown(.name), shown(.named_by))]
     Missing {
         /// Path within the source.
         name: String,
@@ -32,7 +32,7 @@ pub enum SourceError {
         named_by: String,
     },
     /// A document that is not what it should be.
-    #[error("«{name}» cannot be understood: {reason}")]
+    #[error("«{}» cannot be understood: {}", shown(.name), shown(.reason))]
     Document {
         /// Path within the source.
         name: String,
@@ -40,7 +40,7 @@ pub enum SourceError {
         reason: String,
     },
     /// A document longer than any real one.
-    #[error("«{name}» has {length} bytes; more than {most} are refused for it")]
+    #[error("«{}» has {length} bytes; more than {most} are refused for it", shown(.name))]
     TooLong {
         /// Path within the source.
         name: String,
@@ -53,7 +53,7 @@ pub enum SourceError {
     #[error("holds {} images; choose one of:{}", .0.len(), list(.0.iter().map(|choice| &choice.reference)))]
     Several(Vec<Choice>),
     /// No image of that name.
-    #[error("holds no image «{wanted}»; there is:{}", list(.there.iter()))]
+    #[error("holds no image «{}»; there is:{}", shown(.wanted), list(.there.iter()))]
     NoSuchImage {
         /// What was asked for.
         wanted: String,
@@ -70,13 +70,24 @@ pub enum SourceError {
     },
 }
 
-fn list(items: impl Iterator<Item = impl ToString>) -> String {
+/// Items of a list that are shown; the others are counted.
+const MAX_LISTED: usize = 200;
+
+fn list(items: impl ExactSizeIterator<Item = impl ToString>) -> String {
+    let more = items.len().saturating_sub(MAX_LISTED);
     let mut text = String::new();
-    for item in items {
+    for item in items.take(MAX_LISTED) {
         text.push_str("\n  ");
         text.push_str(&crate::image::display_name(item.to_string().as_bytes()));
     }
+    if more > 0 {
+        text.push_str(&format!("\n  … and {more} more"));
+    }
     text
+}
+
+fn shown(text: &str) -> String {
+    crate::image::display_in_sentence(text)
 }
 
 fn describe(error: &io::Error) -> String {

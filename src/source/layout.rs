@@ -1,4 +1,4 @@
-use crate::image::{Config, Digest, Identity, LayerIndex, Platform, Warning};
+use crate::image::{Config, Digest, Identity, LayerIndex, Platform, Warning, display_in_sentence};
 use crate::reference::{Reference, Selector, Transport};
 
 /// An image as its manifest and configuration describe it, before any layer is read.
@@ -101,7 +101,7 @@ impl Layout {
         for index in broken.into_iter().take(8) {
             self.warnings.push(Warning {
                 layer: Some(LayerIndex(index as u16)),
-                message: format!("«{}» is no diffID", self.config.diff_ids[index]),
+                message: format!("«{}» is no diffID", display_in_sentence(&self.config.diff_ids[index])),
             });
         }
     }

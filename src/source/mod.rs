@@ -12,6 +12,7 @@ mod docker_legacy;
 mod error;
 mod index;
 mod layout;
+mod lenient;
 mod oci;
 mod rootfs;
 mod selection;
@@ -21,7 +22,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::image::Digest;
 
-pub use archive::ArchiveIndex;
+pub use archive::{ArchiveIndex, MemberLimit};
 pub use config::parse_config;
 pub use container::{Container, MAX_DOCUMENT_BYTES};
 pub use dir::{is_dir, read_dir};

@@ -5,10 +5,10 @@ use oci_spec::image::{Descriptor, ImageManifest};
 use serde::de::DeserializeOwned;
 
 use super::config::parse_config;
-use super::docker_archive::{check_layer_count, missing_layer};
+use super::docker_archive::missing_layer;
 use super::index::{Naming, candidates, choose};
 use super::{Container, DescribedLayer, Layout, Request, SourceError};
-use crate::image::{Digest, Identity};
+use crate::image::{Digest, Identity, TreeBuilder};
 use crate::reference::Transport;
 
 /// Whether the container looks like an OCI layout.
@@ -67,7 +67,11 @@ pub(super) fn read_manifest(
     bytes: &[u8],
 ) -> Result<Layout, SourceError> {
     let manifest: ImageManifest = parse(name, bytes)?;
-    check_layer_count(name, manifest.layers().len())?;
+    let count = manifest.layers().len();
+    if count > TreeBuilder::MAX_LAYERS {
+        let reason = format!("it lists {count} layers; more than {} are refused", TreeBuilder::MAX_LAYERS);
+        return Err(SourceError::Document { name: name.to_owned(), reason });
+    }
     let config_name = naming.blob(manifest.config().digest().as_ref(), name)?;
     let config_bytes = container.required(&config_name, name)?;
     let config = parse_config(&config_name, &config_bytes)?;

@@ -108,6 +108,11 @@ impl Image {
         Self::of(sample_layers().into_iter().map(|tar| Layer::stored(tar, media_type, &compress)).collect())
     }
 
+    /// Any layers under a transformation.
+    pub fn stored_of(layers: Vec<Vec<u8>>, compress: impl Fn(&[u8]) -> Vec<u8>) -> Self {
+        Self::of(layers.into_iter().map(|tar| Layer::stored(tar, OCI_GZIP, &compress)).collect())
+    }
+
     pub fn named(mut self, name: &str) -> Self {
         self.names.push(name.to_owned());
         self

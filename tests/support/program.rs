@@ -13,13 +13,16 @@ use nixdive::reference::Reference;
 /// Longer than anything here takes on a loaded machine, and short enough to fail in time.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What an opening gives.
+pub type OpenResult = Result<Opened, OpenError>;
+
 /// Opens what is typed, with the means to fetch contents soon after.
-pub fn open_typed(typed: impl AsRef<OsStr>) -> Result<Opened, OpenError> {
+pub fn open_typed(typed: impl AsRef<OsStr>) -> OpenResult {
     open_with(typed, OpenOptions { keep: Keep::Content, ..OpenOptions::default() })
 }
 
 /// Opens what is typed. Fails the test where that does not come to an end.
-pub fn open_with(typed: impl AsRef<OsStr>, options: OpenOptions) -> Result<Opened, OpenError> {
+pub fn open_with(typed: impl AsRef<OsStr>, options: OpenOptions) -> OpenResult {
     let typed = typed.as_ref().to_owned();
     within(PATIENCE, move || {
         let reference = Reference::parse(&typed).unwrap();
@@ -95,7 +98,8 @@ impl Run {
     #[track_caller]
     pub fn refused(self) -> String {
         assert_eq!(self.code, Some(2), "{}{}", self.stderr, String::from_utf8_lossy(&self.stdout));
-        assert_eq!(self.stderr.matches("nixdive: ").count(), 1, "{}", self.stderr);
+        let messages = self.stderr.lines().filter(|line| line.starts_with("nixdive: ")).count();
+        assert_eq!(messages, 1, "{}", self.stderr);
         assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
         assert!(self.stdout.is_empty(), "{}", String::from_utf8_lossy(&self.stdout));
         self.stderr
@@ -116,20 +120,26 @@ pub fn run<S: AsRef<OsStr>>(arguments: &[S]) -> Run {
 
 /// Runs the program, and fails where it takes too long.
 pub fn run_command(command: &mut Command) -> Run {
+    watch(command, |_| {})
+}
+
+fn watch(command: &mut Command, mut look: impl FnMut(u32)) -> Run {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let (mut out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
     let out = std::thread::spawn(move || read_all(&mut out));
     let err = std::thread::spawn(move || read_all(&mut err));
     let began = Instant::now();
     let status = loop {
+        look(child.id());
         if let Some(status) = child.try_wait().unwrap() {
             break status;
         }
         if began.elapsed() > PATIENCE {
             child.kill().unwrap();
+            child.wait().unwrap();
             panic!("{command:?} did not end within {PATIENCE:?}");
         }
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::sleep(Duration::from_millis(2));
     };
     Run::from(Output { status, stdout: out.join().unwrap(), stderr: err.join().unwrap() })
 }
@@ -158,11 +168,17 @@ pub fn run_with_pipe(arguments: &[&str], bytes: &[u8]) -> Run {
     run
 }
 
-/// Runs the program in no more than so many bytes of address space; what does not fit fails there.
-pub fn run_in_memory<S: AsRef<OsStr>>(arguments: &[S], address_space_bytes: u64) -> Run {
-    let mut command = Command::new("prlimit");
-    command.arg(format!("--as={address_space_bytes}")).arg(assert_cmd::cargo::cargo_bin!("nixdive"));
-    run_command(command.args(arguments).stdin(Stdio::null()))
+/// Runs the program, and gives the most memory that it had in use, bytes (`VmHWM` of proc(5)).
+pub fn run_measured<S: AsRef<OsStr>>(arguments: &[S]) -> (Run, u64) {
+    let mut peak = 0;
+    let run = watch(nixdive().args(arguments), |child| peak = peak.max(peak_memory(child).unwrap_or(0)));
+    (run, peak)
+}
+
+fn peak_memory(child: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{child}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
 }
 
 /// Writes a file into a directory and gives its path.

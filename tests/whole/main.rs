@@ -7,5 +7,7 @@
 #[allow(dead_code)]
 mod support;
 
+mod commands;
+mod hostile;
 mod kinds;
 mod tar_features;

@@ -33,6 +33,11 @@ pub enum TarError {
         /// What is accepted, bytes.
         most: u64,
     },
+    /// More names and attributes than there is room for in memory.
+    #[error(
+        "the names and attributes of all layers have no more room at offset {0}; such an image is refused from there"
+    )]
+    Crowded(u64),
     /// The source failed.
     #[error("{error} (at offset {offset} of what it unpacks to)")]
     Source {
@@ -150,7 +155,9 @@ impl<I: TarInput> TarWalker<I> {
                 return Ok(false);
             }
             if count < BLOCK {
-                return Err(TarError::Truncated(self.input.position()));
+                // What is shorter than one header was never an archive.
+                let whole = self.input.position();
+                return Err(if offset == 0 { TarError::NotAHeader(0) } else { TarError::Truncated(whole) });
             }
             if block[0] == 0 && block.iter().all(|&byte| byte == 0) {
                 return self.end_or_gap(offset).map(|()| false);
