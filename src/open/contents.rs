@@ -25,6 +25,9 @@ pub struct Contents {
     pub(super) layers: Vec<LayerStore>,
 }
 
+/// Takes a file and its stored bytes, or why they cannot be had.
+pub type StoredVisit<'a, E> = dyn FnMut(OccurrenceId, Result<&mut dyn Read, ContentError>) -> Result<(), E> + 'a;
+
 /// Why a file's content cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum ContentError {
@@ -113,7 +116,7 @@ impl Contents {
         &self,
         tree: &FileTree,
         ids: &[OccurrenceId],
-        visit: &mut dyn FnMut(OccurrenceId, Result<&mut dyn Read, ContentError>) -> Result<(), E>,
+        visit: &mut StoredVisit<'_, E>,
     ) -> Result<(), E> {
         let mut order: Vec<OccurrenceId> = ids.to_vec();
         order.sort_by_key(|&id| {
