@@ -50,6 +50,12 @@ pub(super) fn perform(state: &mut State, action: Action, effects: &mut Vec<Effec
                 session.pages.current = page;
                 return;
             }
+            if session.viewer.is_some() {
+                return super::look::perform_on_viewer(session, action);
+            }
+            if super::look::begin(session, action) {
+                return;
+            }
             if session.pages.current != Page::Files {
                 if let Some(text) = perform_on_page(session, size, action) {
                     state.inform(text);
@@ -148,6 +154,12 @@ fn move_by(state: &mut State, step: Step) {
             if let Some(chooser) = state.choosers.last_mut() {
                 let length = chooser.shown().count();
                 chooser.cursor.move_by(step.lines(full), length);
+            }
+        }
+        Screen::Session(session) if session.viewer.is_some() => {
+            let lines = step.lines(super::draw::viewer_rows(state.size).height);
+            if let Some(viewer) = &mut session.viewer {
+                viewer.move_by(lines);
             }
         }
         Screen::Session(session) if session.pages.current != Page::Files => {

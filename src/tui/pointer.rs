@@ -26,7 +26,13 @@ pub(super) fn take(state: &mut State, mouse: Mouse, effects: &mut Vec<Effect>) {
         }
         return;
     }
-    match &state.screen {
+    let viewing = matches!(&state.screen, Screen::Session(session) if session.viewer.is_some());
+    match &mut state.screen {
+        Screen::Session(session) if viewing => {
+            if let (Some(viewer), Some(lines)) = (&mut session.viewer, lines) {
+                viewer.move_by(lines);
+            }
+        }
         Screen::Choosing => take_in_chooser(state, mouse, lines, effects),
         Screen::Session(session) if session.opened.is_some() && session.pages.current != Page::Files => {
             take_on_page(state, mouse, lines);

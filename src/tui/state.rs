@@ -131,6 +131,7 @@ impl Screen {
     pub(super) fn context(&self) -> Context {
         match self {
             Self::Choosing => Context::Chooser,
+            Self::Session(session) if session.viewer.is_some() => Context::Preview,
             Self::Session(session) if session.opened.is_some() && session.pages.current != Page::Files => {
                 session.pages.current.context().unwrap_or(Context::Everywhere)
             }

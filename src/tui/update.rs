@@ -35,10 +35,21 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
         }
     }
     settle(state);
+    ask(state, &mut effects);
     effects
 }
 
+/// Asks for what is to be on screen and is not at hand.
+fn ask(state: &mut State, effects: &mut Vec<Effect>) {
+    let area = super::draw::viewer_rows(state.size);
+    let Screen::Session(session) = &mut state.screen else { return };
+    let opening = session.opening;
+    let request = session.viewer.as_mut().and_then(|viewer| viewer.wanted(area.width, area.height));
+    effects.extend(request.map(|request| Effect::Ask { opening, request }));
+}
+
 fn take_report(state: &mut State, opening: Opening, report: Report) {
+    let rows = super::draw::viewer_rows(state.size).height;
     let Screen::Session(session) = &mut state.screen else { return };
     if session.opening != opening {
         return;
@@ -56,6 +67,11 @@ fn take_report(state: &mut State, opening: Opening, report: Report) {
             }
             if let Some(known) = session.opened.as_mut().and_then(|opened| opened.checks.get_mut(layer.index())) {
                 *known = check;
+            }
+        }
+        Report::View(view) => {
+            if let Some(viewer) = &mut session.viewer {
+                viewer.take(*view, rows);
             }
         }
         Report::Choose(choices) => {
@@ -146,6 +162,7 @@ pub(super) fn back(state: &mut State, effects: &mut Vec<Effect>) {
                 state.choosers.pop();
             }
         }
+        Screen::Session(session) if session.viewer.is_some() => session.viewer = None,
         Screen::Session(session) if session.pages.current != Page::Files => {
             let at_root = session.pages.map.directory == NodeId::ROOT;
             if session.pages.current == Page::Map && !at_root {
@@ -178,6 +195,9 @@ pub(super) fn name_of_selection(state: &State) -> Option<String> {
     match &state.screen {
         Screen::Choosing => Some(state.choosers.last()?.selected()?.reference.clone()),
         Screen::Failed { reason, .. } => Some(reason.clone()),
+        Screen::Session(session) if session.viewer.is_some() => {
+            session.viewer.as_ref().map(|viewer| viewer.path.clone())
+        }
         Screen::Session(session) if session.pages.current != Page::Files => {
             let opened = session.opened.as_ref()?;
             super::perform::selected_on_page(session, opened)
@@ -216,6 +236,9 @@ fn settle(state: &mut State) {
         help.offset = help.offset.min(length.saturating_sub(full));
     }
     if let Screen::Session(session) = &mut state.screen {
+        if let Some(viewer) = &mut session.viewer {
+            viewer.settle(super::draw::viewer_rows(size).height);
+        }
         let page_rows = usize::from(super::draw::page_rows(session, size));
         if let Some((cursor, length)) = session.pages.list() {
             cursor.settle(length, page_rows);

@@ -71,6 +71,7 @@ fn hints(state: &State) -> Vec<(&str, &'static str)> {
         Context::Tree => &[
             (Action::Help, "help"),
             (Action::Toggle, "open"),
+            (Action::Preview, "look into"),
             (Action::Filter, "filter"),
             (Action::Sort, "sort"),
             (Action::NextChange, "next change"),
@@ -120,6 +121,15 @@ fn hints(state: &State) -> Vec<(&str, &'static str)> {
             (Action::RevealTile, "show in the files"),
             (Action::MapColour, "colour"),
             (Action::ShowFiles, "files"),
+            (Action::Quit, "quit"),
+        ],
+        Context::Preview => &[
+            (Action::Help, "help"),
+            (Action::Back, "back"),
+            (Action::ToggleBytes, "bytes"),
+            (Action::ToggleWrap, "wrap"),
+            (Action::ToggleDifference, "difference"),
+            (Action::CopyPath, "copy the path"),
             (Action::Quit, "quit"),
         ],
         Context::Prompt => &[(Action::Accept, "keep"), (Action::Abandon, "clear")],

@@ -10,6 +10,7 @@ mod layers;
 mod loading;
 mod pages;
 mod painter;
+mod viewer;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -48,6 +49,9 @@ pub fn draw(state: &State, buffer: &mut Buffer) {
 fn draw_session(canvas: &mut Canvas, session: &Session, state: &State) {
     let areas = session.areas(state.size);
     header::draw(canvas, areas.header, session, &state.keymap);
+    if let Some(viewer) = &session.viewer {
+        return viewer::draw(canvas, body(state.size), viewer);
+    }
     if let Some(opened) = session.opened.as_ref().filter(|_| session.pages.current != Page::Files) {
         return pages::draw(canvas, body(state.size), session, opened);
     }
@@ -99,6 +103,11 @@ fn too_small(canvas: &mut Canvas, screen: Rect) {
 /// All between header and footer.
 fn body(size: (u16, u16)) -> Rect {
     Rect::new(0, 1, size.0, size.1.saturating_sub(2))
+}
+
+/// Where the rows of a preview are.
+pub(super) fn viewer_rows(size: (u16, u16)) -> Rect {
+    viewer::rows(body(size))
 }
 
 /// Rows of the list on the page beside the files that is looked at.

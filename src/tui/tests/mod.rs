@@ -2,6 +2,7 @@
 
 mod hostile;
 mod journeys;
+mod looking;
 mod pages;
 mod samples;
 mod screens;

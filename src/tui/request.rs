@@ -1,0 +1,96 @@
+//! What the interface asks of an opened image beyond its tree, and what comes back.
+//!
+//! Contents are read on other threads. Every question carries a [`Ticket`]; answers to a question that nobody waits for
+//! any more are dropped.
+
+use crate::image::{LayerIndex, NodeId, OccurrenceId};
+use crate::preview::StyledLine;
+
+/// Number of a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ticket(pub u32);
+
+/// A question about an opened image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// Rows of what a path holds. A later one replaces those that are not answered yet.
+    View(ViewRequest),
+}
+
+/// What is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Subject {
+    /// The path.
+    pub node: NodeId,
+    /// The topmost of the layers that are stacked.
+    pub layer: LayerIndex,
+    /// The entry; `None` for a directory that only its children imply.
+    pub entry: Option<OccurrenceId>,
+}
+
+/// As what a file is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Form {
+    /// As what it is: text, a summary, a listing; bytes where nothing is known of it.
+    #[default]
+    Content,
+    /// As bytes.
+    Bytes,
+    /// As what differs from the version in the next lower layer that has one.
+    Difference,
+}
+
+/// A place in what is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// A row, from 0.
+    Row(u64),
+    /// The row with this byte of the file.
+    Byte(u64),
+    /// The last rows.
+    End,
+}
+
+/// Which rows are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ViewRequest {
+    /// Number of the question: one for each path that is looked at.
+    pub ticket: Ticket,
+    /// What is looked at.
+    pub subject: Subject,
+    /// As what.
+    pub form: Form,
+    /// The first row on screen.
+    pub place: Place,
+    /// Rows that there is room for; two screenfuls before the place and three from it on are wanted.
+    pub height: u16,
+    /// Columns that there is room for.
+    pub width: u16,
+}
+
+/// Rows of what a path holds.
+#[derive(Debug, Clone, Default)]
+pub struct View {
+    /// The question.
+    pub ticket: Ticket,
+    /// As what it is shown.
+    pub form: Form,
+    /// What it is, in a few words.
+    pub kind: String,
+    /// Number of the first row here, from 0.
+    pub first: u64,
+    /// Rows that follow each other, safe to write to a terminal.
+    pub lines: Vec<StyledLine>,
+    /// Number of all rows, where it is known.
+    pub total: Option<u64>,
+    /// Rows that are known to be there.
+    pub known: u64,
+    /// The row that was asked for by [`Place::Byte`] or [`Place::End`], once it is found.
+    pub at: Option<u64>,
+    /// Bytes of a row, where rows are bytes.
+    pub row_bytes: Option<u8>,
+    /// Whether a further answer to the same question follows.
+    pub pending: bool,
+    /// What is wrong with it, as a sentence.
+    pub problem: Option<String>,
+}
