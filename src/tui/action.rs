@@ -25,6 +25,8 @@ pub enum Context {
     Map,
     /// A file that is looked at.
     Preview,
+    /// Hits of a search through files.
+    Hits,
     /// The list of images to choose from.
     Chooser,
     /// The help.
@@ -35,7 +37,7 @@ pub enum Context {
 
 impl Context {
     /// All of them, in the order of the help.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Layers,
         Self::Tree,
         Self::Details,
@@ -44,6 +46,7 @@ impl Context {
         Self::Packages,
         Self::Map,
         Self::Preview,
+        Self::Hits,
         Self::Chooser,
         Self::Prompt,
         Self::Help,
@@ -63,6 +66,7 @@ impl Context {
             Self::Packages => "packages",
             Self::Map => "map",
             Self::Preview => "preview",
+            Self::Hits => "hits",
             Self::Chooser => "images",
             Self::Help => "help",
             Self::Prompt => "typing",
@@ -107,14 +111,14 @@ pub struct ActionInfo {
 }
 
 actions! {
-    MoveDown "move-down" "Move down" [Layers, Tree, Details, Image, Waste, Packages, Map, Preview, Chooser, Help] ["j", "down"];
-    MoveUp "move-up" "Move up" [Layers, Tree, Details, Image, Waste, Packages, Map, Preview, Chooser, Help] ["k", "up"];
-    HalfPageDown "half-page-down" "Half a page down" [Layers, Tree, Details, Image, Waste, Packages, Preview, Chooser, Help] ["ctrl-d"];
-    HalfPageUp "half-page-up" "Half a page up" [Layers, Details, Image, Waste, Packages, Preview, Chooser, Help] ["ctrl-u"];
-    PageDown "page-down" "A page down" [Layers, Tree, Details, Image, Waste, Packages, Preview, Chooser, Help] ["pgdn", "d"];
-    PageUp "page-up" "A page up" [Layers, Tree, Details, Image, Waste, Packages, Preview, Chooser, Help] ["pgup", "u"];
-    First "first" "To the first" [Layers, Tree, Details, Image, Waste, Packages, Preview, Chooser, Help] ["g g", "home"];
-    Last "last" "To the last" [Layers, Tree, Details, Image, Waste, Packages, Preview, Chooser, Help] ["G", "end"];
+    MoveDown "move-down" "Move down" [Layers, Tree, Details, Image, Waste, Packages, Map, Preview, Hits, Chooser, Help] ["j", "down"];
+    MoveUp "move-up" "Move up" [Layers, Tree, Details, Image, Waste, Packages, Map, Preview, Hits, Chooser, Help] ["k", "up"];
+    HalfPageDown "half-page-down" "Half a page down" [Layers, Tree, Details, Image, Waste, Packages, Preview, Hits, Chooser, Help] ["ctrl-d"];
+    HalfPageUp "half-page-up" "Half a page up" [Layers, Details, Image, Waste, Packages, Preview, Hits, Chooser, Help] ["ctrl-u"];
+    PageDown "page-down" "A page down" [Layers, Tree, Details, Image, Waste, Packages, Preview, Hits, Chooser, Help] ["pgdn", "d"];
+    PageUp "page-up" "A page up" [Layers, Tree, Details, Image, Waste, Packages, Preview, Hits, Chooser, Help] ["pgup", "u"];
+    First "first" "To the first" [Layers, Tree, Details, Image, Waste, Packages, Preview, Hits, Chooser, Help] ["g g", "home"];
+    Last "last" "To the last" [Layers, Tree, Details, Image, Waste, Packages, Preview, Hits, Chooser, Help] ["G", "end"];
 
     ShowFiles "show-files" "Layers and files" [Layers, Tree, Details, Image, Waste, Packages, Map] ["1"];
     ShowImage "show-image" "The image: configuration and Dockerfile" [Layers, Tree, Details, Image, Waste, Packages, Map] ["2"];
@@ -142,6 +146,11 @@ actions! {
     ToggleAll "toggle-all" "Collapse all, or expand all" [Tree] ["ctrl-space", "="];
 
     Preview "preview" "Look into the file" [Tree, Details] ["p"];
+    Extract "extract" "Copy to disk" [Tree, Details] ["e", "ctrl-e"];
+    SearchFiles "search-files" "Search in files" [Layers, Tree, Details, Image, Waste, Packages, Map, Preview, Hits] ["ctrl-s"];
+    FindPath "find-path" "Go to a path by some of its letters" [Layers, Tree, Details, Image, Waste, Packages, Map, Preview, Hits] ["ctrl-t"];
+    OpenHit "open-hit" "Look into the file at the hit" [Hits] ["enter", "l", "right"];
+    RevealHit "reveal-hit" "Show in the files" [Preview, Hits] ["o"];
     ToggleBytes "toggle-bytes" "As bytes, or as what it is" [Preview] ["x"];
     ToggleDifference "toggle-difference" "What differs from the lower layer's version" [Preview] ["D"];
     ScrollLeft "scroll-left" "To the left" [Preview] ["h", "left"];
@@ -169,7 +178,7 @@ actions! {
     NextLayer "next-layer" "Next layer" [Tree, Details] ["]"];
     PreviousLayer "previous-layer" "Previous layer" [Tree, Details] ["["];
 
-    CopyPath "copy" "Copy the path or the digest" [Layers, Tree, Details, Image, Waste, Packages, Map, Preview, Chooser] ["y"];
+    CopyPath "copy" "Copy the path or the digest" [Layers, Tree, Details, Image, Waste, Packages, Map, Preview, Hits, Chooser] ["y"];
     CopyRow "copy-row" "Copy the whole row" [Layers, Tree, Details] ["Y"];
     ToggleWrap "toggle-wrap" "Wrap long lines, or cut them" [Layers, Tree, Details, Preview] ["w", "ctrl-p"];
 
@@ -178,13 +187,14 @@ actions! {
     Zoom "zoom" "This pane alone, or all panes" [Layers, Tree, Details] ["z"];
     Widen "widen" "More room for this pane" [Layers, Tree, Details] [">"];
     Narrow "narrow" "Less room for this pane" [Layers, Tree, Details] ["<"];
-    ToggleMouse "toggle-mouse" "Mouse on or off" [Layers, Tree, Details, Image, Waste, Packages, Map, Preview, Chooser] ["m"];
+    ToggleMouse "toggle-mouse" "Mouse on or off" [Layers, Tree, Details, Image, Waste, Packages, Map, Preview, Hits, Chooser] ["m"];
 
     Accept "accept" "Keep what is typed" [Prompt] ["enter"];
     Abandon "abandon" "Clear and leave" [Prompt] ["esc"];
     PromptDown "prompt-down" "Move down" [Prompt] ["down"];
     PromptUp "prompt-up" "Move up" [Prompt] ["up"];
 
+    Palette "palette" "All that can be done here, by name" [Everywhere] [":"];
     Help "help" "Help, and back" [Everywhere] ["?", "f1"];
     Back "back" "Back: clear the filter, stop loading, other images" [Everywhere] ["esc", "backspace"];
     Suspend "suspend" "To the background" [Everywhere, Prompt] ["ctrl-z"];

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::input::{Key, Mouse};
 use super::pages::Findings;
-use super::request::{Request, View};
+use super::request::{Hits, Paths, Request, View};
 use crate::image::{Config, DigestCheck, Identity, Image, LayerIndex};
 
 /// One opening of one reference. Reports of an opening that has been left are dropped, however late they come.
@@ -60,6 +60,12 @@ pub enum Report {
     Choose(Vec<Choice>),
     /// Rows of what a path holds.
     View(Box<View>),
+    /// Hits of a search through files.
+    Hits(Hits),
+    /// The best paths for some letters.
+    Paths(Paths),
+    /// Something that was asked for is done, or could not be; a sentence.
+    Done(Result<String, String>),
     /// It could not be opened or read on; the reason as a sentence.
     Failed(String),
 }

@@ -19,9 +19,11 @@ mod message;
 mod node_set;
 mod pages;
 mod perform;
+mod picker;
 mod pointer;
 mod prompt;
 mod request;
+mod results;
 mod rows;
 mod run;
 mod session;
@@ -46,7 +48,9 @@ pub use message::{
     Report, Start, Transfer,
 };
 pub use pages::Findings;
-pub use request::{Form, Place, Request, Subject, Ticket, View, ViewRequest};
+pub use request::{
+    ExtractRequest, Form, Hits, PathRequest, Paths, Place, Request, SearchRequest, Subject, Ticket, View, ViewRequest,
+};
 pub use run::{Ended, run};
 pub use settings::{Settings, SettingsError};
 pub use state::State;

@@ -33,6 +33,16 @@ pub(super) fn take(state: &mut State, mouse: Mouse, effects: &mut Vec<Effect>) {
                 viewer.move_by(lines);
             }
         }
+        Screen::Session(session) if session.results.is_some() => {
+            let Some(results) = &mut session.results else { return };
+            let rows = super::draw::results_rows(state.size);
+            if let Some(lines) = lines {
+                results.cursor.scroll_by(lines, results.hits.len(), usize::from(rows.height));
+            } else if mouse.action == MouseAction::Press && rows.contains((mouse.column, mouse.row).into()) {
+                let index = results.cursor.offset + usize::from(mouse.row - rows.y);
+                results.cursor.select(index, results.hits.len());
+            }
+        }
         Screen::Choosing => take_in_chooser(state, mouse, lines, effects),
         Screen::Session(session) if session.opened.is_some() && session.pages.current != Page::Files => {
             take_on_page(state, mouse, lines);

@@ -5,6 +5,7 @@
 
 use crate::image::{LayerIndex, NodeId, OccurrenceId};
 use crate::preview::StyledLine;
+use crate::search::{ContentHit, PathHit, SearchSummary};
 
 /// Number of a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -15,6 +16,14 @@ pub struct Ticket(pub u32);
 pub enum Request {
     /// Rows of what a path holds. A later one replaces those that are not answered yet.
     View(ViewRequest),
+    /// Hits in the content of files, as they are found. A later one stops it.
+    Search(SearchRequest),
+    /// The best paths. A later one replaces it.
+    Paths(PathRequest),
+    /// Stop searching.
+    StopSearch,
+    /// Copy a path with all below it to disk.
+    Extract(ExtractRequest),
 }
 
 /// What is looked at.
@@ -93,4 +102,65 @@ pub struct View {
     pub pending: bool,
     /// What is wrong with it, as a sentence.
     pub problem: Option<String>,
+}
+
+/// What to look for in files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SearchRequest {
+    /// Number of the question.
+    pub ticket: Ticket,
+    /// A text as it stands, or after `re:` a regular expression; without capitals it stands for capitals too.
+    pub text: String,
+    /// The topmost of the layers that are stacked.
+    pub layer: LayerIndex,
+}
+
+/// Hits that came since the last answer.
+#[derive(Debug, Default)]
+pub struct Hits {
+    /// The question.
+    pub ticket: Ticket,
+    /// The hits.
+    pub hits: Vec<ContentHit>,
+    /// How far it is.
+    pub summary: SearchSummary,
+    /// Whether it has ended.
+    pub complete: bool,
+    /// Why nothing could be looked for, as a sentence.
+    pub problem: Option<String>,
+}
+
+/// Letters of a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathRequest {
+    /// Number of the question.
+    pub ticket: Ticket,
+    /// The letters, in words.
+    pub text: String,
+    /// The topmost of the layers that are stacked.
+    pub layer: LayerIndex,
+}
+
+/// The best paths so far, which replace those before.
+#[derive(Debug, Clone, Default)]
+pub struct Paths {
+    /// The question.
+    pub ticket: Ticket,
+    /// The best, best first.
+    pub hits: Vec<PathHit>,
+    /// All that match, whether or not among the best.
+    pub matched: u64,
+    /// Whether all paths were looked at.
+    pub complete: bool,
+}
+
+/// What to copy to disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExtractRequest {
+    /// The path.
+    pub node: NodeId,
+    /// The topmost of the layers that are stacked.
+    pub layer: LayerIndex,
+    /// The directory on disk to put it into.
+    pub directory: String,
 }

@@ -204,5 +204,5 @@ impl<F: FnMut(Effect)> Runner<F> {
 
 /// Whether a message should be seen at once, not with the next frame.
 fn is_urgent(message: &Message) -> bool {
-    !matches!(message, Message::Report(_, Report::Progress(_) | Report::DigestChecked { .. }))
+    !matches!(message, Message::Report(_, Report::Progress(_) | Report::DigestChecked { .. } | Report::Hits(_)))
 }

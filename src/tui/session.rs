@@ -9,6 +9,7 @@ use super::message::{Identified, LayerOutline, Opened, Opening, Overview, Progre
 use super::pages::{Page, Pages};
 use super::prompt::Purpose;
 use super::request::{Form, Subject, Ticket};
+use super::results::Results;
 use super::settings::View;
 use super::tree_view::{Filter, TreeView};
 use super::viewer::Viewer;
@@ -86,6 +87,8 @@ pub(super) struct Session {
     pub underway: Option<Underway>,
     /// What lies over all panes and pages.
     pub viewer: Option<Viewer>,
+    /// Hits of a search through files, under a file that is looked at.
+    pub results: Option<Results>,
     latest_ticket: Ticket,
 }
 
@@ -107,6 +110,7 @@ impl Session {
             search: None,
             underway: None,
             viewer: None,
+            results: None,
             latest_ticket: Ticket::default(),
         }
     }
@@ -238,6 +242,7 @@ impl Session {
         self.underway = None;
         let Some(opened) = &self.opened else { return };
         let known = match purpose {
+            Purpose::Search | Purpose::Path | Purpose::Directory | Purpose::Command => return,
             Purpose::Filter => &opened.tree.filter,
             Purpose::Find => &self.search,
         };
@@ -273,6 +278,7 @@ impl Session {
 
     fn found(&mut self, purpose: Purpose, found: Option<Filter>) {
         match purpose {
+            Purpose::Search | Purpose::Path | Purpose::Directory | Purpose::Command => {}
             Purpose::Filter => {
                 self.with_tree(|view, tree| view.set_filter(tree, found));
             }
@@ -302,6 +308,8 @@ impl Session {
     pub(super) fn reveal(&mut self, node: NodeId) {
         self.pages.current = Page::Files;
         self.focus = Pane::Tree;
+        self.viewer = None;
+        self.results = None;
         let seen = self.opened.as_ref().and_then(|opened| {
             let (scope, baseline) = self.scope(&opened.image);
             opened.image.tree.see_alone(node, scope, baseline)

@@ -46,6 +46,16 @@ impl Viewer {
         }
     }
 
+    /// Goes to a place that is shown in its own right.
+    pub(super) fn go(&mut self, place: Place) {
+        if let Place::Row(row) = place {
+            self.mark = Some(row);
+            self.offset = row.saturating_sub(ROWS_ABOVE);
+        } else {
+            self.jump = Some(place);
+        }
+    }
+
     /// Shows it as something else, from its beginning.
     pub(super) fn switch(&mut self, form: Form) {
         self.form = form;

@@ -10,6 +10,8 @@ mod layers;
 mod loading;
 mod pages;
 mod painter;
+mod picker;
+mod results;
 mod viewer;
 
 use ratatui::buffer::Buffer;
@@ -39,6 +41,9 @@ pub fn draw(state: &State, buffer: &mut Buffer) {
             Screen::Session(session) => draw_session(&mut canvas, session, state),
             Screen::Failed { name, reason } => loading::draw_failure(&mut canvas, screen, name, reason, state),
         }
+        if let Some(picker) = &state.picker {
+            picker::draw(&mut canvas, state, picker);
+        }
         footer::draw(&mut canvas, screen, state);
     }
     if !state.options.colours {
@@ -51,6 +56,9 @@ fn draw_session(canvas: &mut Canvas, session: &Session, state: &State) {
     header::draw(canvas, areas.header, session, &state.keymap);
     if let Some(viewer) = &session.viewer {
         return viewer::draw(canvas, body(state.size), viewer);
+    }
+    if let (Some(results), Some(opened)) = (&session.results, &session.opened) {
+        return results::draw(canvas, body(state.size), results, opened);
     }
     if let Some(opened) = session.opened.as_ref().filter(|_| session.pages.current != Page::Files) {
         return pages::draw(canvas, body(state.size), session, opened);
@@ -108,6 +116,16 @@ fn body(size: (u16, u16)) -> Rect {
 /// Where the rows of a preview are.
 pub(super) fn viewer_rows(size: (u16, u16)) -> Rect {
     viewer::rows(body(size))
+}
+
+/// Where the hits of a search through files are.
+pub(super) fn results_rows(size: (u16, u16)) -> Rect {
+    results::rows(body(size))
+}
+
+/// Where the rows of what is chosen from while it is typed are.
+pub(super) fn picker_rows(size: (u16, u16)) -> Rect {
+    picker::rows(size)
 }
 
 /// Rows of the list on the page beside the files that is looked at.

@@ -30,7 +30,8 @@ pub(super) fn draw(canvas: &mut Canvas, body: Rect, viewer: &Viewer) {
         canvas.line(rows, area.height).skip(1).fitted(problem, style);
     }
     if !viewer.is_current() {
-        canvas.line(area, 0).skip(1).text("Reading…", theme.dim);
+        let ellipsis = canvas.glyphs.ellipsis;
+        canvas.line(area, 0).skip(1).text("Reading", theme.dim).text(ellipsis, theme.dim);
         return;
     }
     if viewer.wrap { wrapped(canvas, area, viewer) } else { cut(canvas, area, viewer) }

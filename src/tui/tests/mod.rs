@@ -6,6 +6,7 @@ mod looking;
 mod pages;
 mod samples;
 mod screens;
+mod searching;
 mod views;
 
 use ratatui::buffer::Buffer;
