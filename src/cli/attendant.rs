@@ -1,6 +1,6 @@
 //! Answers the interface's questions about an opened image, on a thread of its own.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -154,8 +154,8 @@ impl Attendant {
     }
 
     fn extract(&self, request: &ExtractRequest) {
-        let directory = Path::new(&request.directory);
-        let done = extract(&self.image.tree, &self.contents, request.node, request.layer, directory);
+        let directory = at_home(&request.directory);
+        let done = extract(&self.image.tree, &self.contents, request.node, request.layer, &directory);
         self.tell(Report::Done(match done {
             Ok(done) => {
                 let files = if done.files == 1 { "1 file".to_owned() } else { format!("{} files", done.files) };
@@ -167,6 +167,15 @@ impl Attendant {
             }
             Err(error) => Err(error.to_string()),
         }));
+    }
+}
+
+/// A directory as a person writes it: `~/` stands for the home directory, as in a shell.
+fn at_home(directory: &str) -> PathBuf {
+    let home = std::env::var_os("HOME").filter(|home| !home.is_empty());
+    match (directory.strip_prefix("~/"), home) {
+        (Some(rest), Some(home)) => Path::new(&home).join(rest.trim_start_matches('/')),
+        _ => PathBuf::from(directory),
     }
 }
 

@@ -69,10 +69,14 @@ fn draw_hit(pen: &mut Pen, hit: &ContentHit, opened: &Exploration, width: usize)
     // Blanks at the beginning of a line say nothing here.
     let trimmed = hit.excerpt.len() - hit.excerpt.trim_start().len();
     let mut shown = hit.matches.first().map_or(trimmed, |first| trimmed.min(first.start));
+    let first = hit.matches.first().map_or(0, |first| first.start);
     for found in &hit.matches {
         let before = hit.excerpt.get(shown..found.start).unwrap_or_default();
+        // What stands before the first match makes room for it.
+        let room = if found.start == first { pen.room() / 3 } else { usize::MAX };
+        let before = fit_end(before, room, glyphs.ellipsis);
         let within = hit.excerpt.get(found.clone()).unwrap_or_default();
-        pen.text(before, theme.plain).text(within, theme.hit);
+        pen.text(&before, theme.plain).text(within, theme.hit);
         shown = found.end.max(shown);
     }
     pen.fitted(hit.excerpt.get(shown..).unwrap_or_default(), theme.plain);
