@@ -149,6 +149,25 @@ fn pty_size((cols, rows): (u16, u16)) -> PtySize {
     PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }
 }
 
+#[test]
+fn files_are_searched_and_looked_into() {
+    let mut terminal = Terminal::opened((100, 30));
+    terminal.types("\x13");
+    terminal.waits_for("Search in files");
+    terminal.types("re:[a-z]\r");
+    terminal.waits_for("kB searched; ");
+    terminal.types("\r");
+    terminal.waits_until("the file with the hit", |terminal| {
+        let text = terminal.text();
+        text.contains(" text, ") || text.contains(" bytes, ")
+    });
+    terminal.types("x");
+    terminal.waits_for("00000000  ");
+    terminal.types("q");
+    assert_eq!(terminal.ends(), 0);
+    assert!(terminal.is_given_back());
+}
+
 /// The settings of a terminal on which nothing has run yet.
 fn untouched() -> String {
     let pair = native_pty_system().openpty(pty_size((80, 24))).unwrap();

@@ -1,6 +1,7 @@
 //! The command line: one file a command. Parse, call, print, exit code.
 
 mod arguments;
+mod attendant;
 mod browse;
 mod cat;
 mod extract;
@@ -12,6 +13,7 @@ mod opener;
 mod output;
 mod samples;
 mod settings;
+mod viewed;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -5,17 +5,18 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use hashbrown::HashMap;
 
 use super::arguments::OpenArguments;
+use super::attendant::Attendant;
 use super::open_reference;
 use crate::analysis::assess;
 use crate::image::{Image, LayerIndex};
 use crate::open::{Contents, Keep, OpenError, OpenOptions, Opened, Progress, check_layer, refine};
 use crate::reference::Reference;
 use crate::source::Layout;
-use crate::tui::{self, Effect, Findings, Message, Opening, Report};
+use crate::tui::{self, Effect, Findings, Message, Opening, Report, Request};
 
 /// Between two looks at how far an opening is.
 const TICK: Duration = Duration::from_millis(40);
@@ -26,8 +27,14 @@ const COMPARED_AT_ONCE: u64 = 32 << 20;
 pub struct Opener {
     arguments: OpenArguments,
     messages: Sender<Message>,
-    running: HashMap<Opening, Progress>,
+    running: HashMap<Opening, Running>,
     threads: Vec<JoinHandle<()>>,
+}
+
+/// An opening that was not left yet: how to stop it, and how to ask about its image.
+struct Running {
+    progress: Progress,
+    requests: Sender<Request>,
 }
 
 /// How long the end of the program waits for threads that were told to stop.
@@ -44,8 +51,14 @@ impl Opener {
         match effect {
             Effect::Open { opening, reference } => self.start(opening, OsString::from(reference)),
             Effect::Cancel(opening) => {
-                if let Some(progress) = self.running.remove(&opening) {
-                    progress.cancel().cancel();
+                if let Some(running) = self.running.remove(&opening) {
+                    running.progress.cancel().cancel();
+                }
+            }
+            Effect::Ask { opening, request } => {
+                if let Some(running) = self.running.get(&opening) {
+                    // An image that failed to open has nobody to ask.
+                    let _ = running.requests.send(request);
                 }
             }
             // The interface does these itself.
@@ -55,7 +68,7 @@ impl Opener {
 
     /// Stops all openings, and waits for them a little, so that nothing is left to do when the program ends.
     pub fn stop(&mut self) {
-        self.running.drain().for_each(|(_, progress)| progress.cancel().cancel());
+        self.running.drain().for_each(|(_, running)| running.progress.cancel().cancel());
         let begun = Instant::now();
         while self.threads.iter().any(|thread| !thread.is_finished()) && begun.elapsed() < PATIENCE {
             std::thread::sleep(Duration::from_millis(1));
@@ -65,10 +78,11 @@ impl Opener {
     /// Begins to open an image.
     pub fn start(&mut self, opening: Opening, image: OsString) {
         let progress = Progress::new();
-        self.running.insert(opening, progress.clone());
+        let (requests, asked) = unbounded();
+        self.running.insert(opening, Running { progress: progress.clone(), requests });
         let mut options = self.arguments.options(Keep::AnyContent);
         options.comparison_bytes = Some(COMPARED_AT_ONCE);
-        let job = Job { opening, messages: self.messages.clone(), options, progress };
+        let job = Job { opening, messages: self.messages.clone(), options, progress, asked };
         let failed = self.messages.clone();
         let spawned = std::thread::Builder::new().name("open".into()).spawn(move || job.run(&image));
         self.threads.retain(|thread| !thread.is_finished());
@@ -88,6 +102,8 @@ struct Job {
     messages: Sender<Message>,
     options: OpenOptions,
     progress: Progress,
+    /// What the interface asks about the image.
+    asked: Receiver<Request>,
 }
 
 impl Job {
@@ -156,10 +172,11 @@ impl Job {
     /// Shows the image, and then checks what was put off for the sake of the first screen.
     fn opened(&self, opened: Opened) {
         let Opened { image, contents, captured, exact } = opened;
-        let image = Arc::new(image);
+        let (image, contents) = (Arc::new(image), Arc::new(contents));
         if !self.tell(Report::Opened(overview(&image))) {
             return;
         }
+        self.attend(&image, &contents);
         let packages = super::inspect::packages_of(&image, &captured).unwrap_or_default();
         drop(captured);
         self.tell(Report::Findings(Arc::new(Findings { assessment: assess(&image), packages })));
@@ -170,6 +187,22 @@ impl Job {
             self.tell(Report::Refined(overview(&refined)));
         }
         self.check_layers(&image, &contents);
+    }
+
+    /// Answers questions about the image from now on.
+    fn attend(&self, image: &Arc<Image>, contents: &Arc<Contents>) {
+        let attendant = Attendant {
+            opening: self.opening,
+            image: Arc::clone(image),
+            contents: Arc::clone(contents),
+            messages: self.messages.clone(),
+            cancel: self.progress.cancel().clone(),
+        };
+        let asked = self.asked.clone();
+        let spawned = std::thread::Builder::new().name("attend".into()).spawn(move || attendant.serve(&asked));
+        if let Err(error) = spawned {
+            self.tell(Report::Failed(format!("no thread can be started: {error}")));
+        }
     }
 
     fn check_layers(&self, image: &Image, contents: &Contents) {

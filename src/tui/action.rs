@@ -23,6 +23,10 @@ pub enum Context {
     Packages,
     /// The map of what is large.
     Map,
+    /// A file that is looked at.
+    Preview,
+    /// Hits of a search through files.
+    Hits,
     /// The list of images to choose from.
     Chooser,
     /// The help.
@@ -33,7 +37,7 @@ pub enum Context {
 
 impl Context {
     /// All of them, in the order of the help.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Layers,
         Self::Tree,
         Self::Details,
@@ -41,6 +45,8 @@ impl Context {
         Self::Waste,
         Self::Packages,
         Self::Map,
+        Self::Preview,
+        Self::Hits,
         Self::Chooser,
         Self::Prompt,
         Self::Help,
@@ -59,6 +65,8 @@ impl Context {
             Self::Waste => "waste",
             Self::Packages => "packages",
             Self::Map => "map",
+            Self::Preview => "preview",
+            Self::Hits => "hits",
             Self::Chooser => "images",
             Self::Help => "help",
             Self::Prompt => "typing",
@@ -103,14 +111,14 @@ pub struct ActionInfo {
 }
 
 actions! {
-    MoveDown "move-down" "Move down" [Layers, Tree, Details, Image, Waste, Packages, Map, Chooser, Help] ["j", "down"];
-    MoveUp "move-up" "Move up" [Layers, Tree, Details, Image, Waste, Packages, Map, Chooser, Help] ["k", "up"];
-    HalfPageDown "half-page-down" "Half a page down" [Layers, Tree, Details, Image, Waste, Packages, Chooser, Help] ["ctrl-d"];
-    HalfPageUp "half-page-up" "Half a page up" [Layers, Details, Image, Waste, Packages, Chooser, Help] ["ctrl-u"];
-    PageDown "page-down" "A page down" [Layers, Tree, Details, Image, Waste, Packages, Chooser, Help] ["pgdn", "d"];
-    PageUp "page-up" "A page up" [Layers, Tree, Details, Image, Waste, Packages, Chooser, Help] ["pgup", "u"];
-    First "first" "To the first" [Layers, Tree, Details, Image, Waste, Packages, Chooser, Help] ["g g", "home"];
-    Last "last" "To the last" [Layers, Tree, Details, Image, Waste, Packages, Chooser, Help] ["G", "end"];
+    MoveDown "move-down" "Move down" [Layers, Tree, Details, Image, Waste, Packages, Map, Preview, Hits, Chooser, Help] ["j", "down"];
+    MoveUp "move-up" "Move up" [Layers, Tree, Details, Image, Waste, Packages, Map, Preview, Hits, Chooser, Help] ["k", "up"];
+    HalfPageDown "half-page-down" "Half a page down" [Layers, Tree, Details, Image, Waste, Packages, Preview, Hits, Chooser, Help] ["ctrl-d"];
+    HalfPageUp "half-page-up" "Half a page up" [Layers, Details, Image, Waste, Packages, Preview, Hits, Chooser, Help] ["ctrl-u"];
+    PageDown "page-down" "A page down" [Layers, Tree, Details, Image, Waste, Packages, Preview, Hits, Chooser, Help] ["pgdn", "d"];
+    PageUp "page-up" "A page up" [Layers, Tree, Details, Image, Waste, Packages, Preview, Hits, Chooser, Help] ["pgup", "u"];
+    First "first" "To the first" [Layers, Tree, Details, Image, Waste, Packages, Preview, Hits, Chooser, Help] ["g g", "home"];
+    Last "last" "To the last" [Layers, Tree, Details, Image, Waste, Packages, Preview, Hits, Chooser, Help] ["G", "end"];
 
     ShowFiles "show-files" "Layers and files" [Layers, Tree, Details, Image, Waste, Packages, Map] ["1"];
     ShowImage "show-image" "The image: configuration and Dockerfile" [Layers, Tree, Details, Image, Waste, Packages, Map] ["2"];
@@ -130,12 +138,23 @@ actions! {
     Open "open" "Open the image" [Chooser] ["enter", "l", "right"];
     EnterTree "enter-tree" "Go to the files" [Layers] ["enter", "l", "right"];
 
-    Toggle "toggle" "Expand or collapse" [Tree] ["space", "enter"];
+    Toggle "toggle" "Expand or collapse; look into a file" [Tree] ["space", "enter"];
     Expand "expand" "Expand, or step in" [Tree] ["l", "right"];
     Collapse "collapse" "Collapse, or go to the parent" [Tree] ["h", "left"];
     ExpandBelow "expand-below" "Expand all below" [Tree] ["L"];
     CollapseBelow "collapse-below" "Collapse all below" [Tree] ["H"];
     ToggleAll "toggle-all" "Collapse all, or expand all" [Tree] ["ctrl-space", "="];
+
+    Preview "preview" "Look into the file" [Tree, Details] ["p"];
+    Extract "extract" "Copy to disk" [Tree, Details] ["e", "ctrl-e"];
+    SearchFiles "search-files" "Search in files" [Layers, Tree, Details, Image, Waste, Packages, Map, Preview, Hits] ["ctrl-s"];
+    FindPath "find-path" "Go to a path by some of its letters" [Layers, Tree, Details, Image, Waste, Packages, Map, Preview, Hits] ["ctrl-t"];
+    OpenHit "open-hit" "Look into the file at the hit" [Hits] ["enter", "l", "right"];
+    RevealHit "reveal-hit" "Show in the files" [Preview, Hits] ["o"];
+    ToggleBytes "toggle-bytes" "As bytes, or as what it is" [Preview] ["x"];
+    ToggleDifference "toggle-difference" "What differs from the lower layer's version" [Preview] ["D"];
+    ScrollLeft "scroll-left" "To the left" [Preview] ["h", "left"];
+    ScrollRight "scroll-right" "To the right" [Preview] ["l", "right"];
 
     Filter "filter" "Filter by name or path" [Layers, Tree, Details, Chooser] ["/", "ctrl-f"];
     Find "find" "Find and jump" [Layers, Tree, Details] ["f"];
@@ -159,22 +178,23 @@ actions! {
     NextLayer "next-layer" "Next layer" [Tree, Details] ["]"];
     PreviousLayer "previous-layer" "Previous layer" [Tree, Details] ["["];
 
-    CopyPath "copy" "Copy the path or the digest" [Layers, Tree, Details, Image, Waste, Packages, Map, Chooser] ["y"];
+    CopyPath "copy" "Copy the path or the digest" [Layers, Tree, Details, Image, Waste, Packages, Map, Preview, Hits, Chooser] ["y"];
     CopyRow "copy-row" "Copy the whole row" [Layers, Tree, Details] ["Y"];
-    ToggleWrap "toggle-wrap" "Wrap long lines, or cut them" [Layers, Tree, Details] ["w", "ctrl-p"];
+    ToggleWrap "toggle-wrap" "Wrap long lines, or cut them" [Layers, Tree, Details, Preview] ["w", "ctrl-p"];
 
     NextPane "next-pane" "Next pane" [Layers, Tree, Details] ["tab"];
     PreviousPane "previous-pane" "Previous pane" [Layers, Tree, Details] ["shift-tab"];
     Zoom "zoom" "This pane alone, or all panes" [Layers, Tree, Details] ["z"];
     Widen "widen" "More room for this pane" [Layers, Tree, Details] [">"];
     Narrow "narrow" "Less room for this pane" [Layers, Tree, Details] ["<"];
-    ToggleMouse "toggle-mouse" "Mouse on or off" [Layers, Tree, Details, Image, Waste, Packages, Map, Chooser] ["m"];
+    ToggleMouse "toggle-mouse" "Mouse on or off" [Layers, Tree, Details, Image, Waste, Packages, Map, Preview, Hits, Chooser] ["m"];
 
     Accept "accept" "Keep what is typed" [Prompt] ["enter"];
     Abandon "abandon" "Clear and leave" [Prompt] ["esc"];
     PromptDown "prompt-down" "Move down" [Prompt] ["down"];
     PromptUp "prompt-up" "Move up" [Prompt] ["up"];
 
+    Palette "palette" "All that can be done here, by name" [Everywhere] [":"];
     Help "help" "Help, and back" [Everywhere] ["?", "f1"];
     Back "back" "Back: clear the filter, stop loading, other images" [Everywhere] ["esc", "backspace"];
     Suspend "suspend" "To the background" [Everywhere, Prompt] ["ctrl-z"];

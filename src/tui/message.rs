@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use super::input::{Key, Mouse};
 use super::pages::Findings;
+use super::request::{Hits, Paths, Request, View};
 use crate::image::{Config, DigestCheck, Identity, Image, LayerIndex};
 
 /// One opening of one reference. Reports of an opening that has been left are dropped, however late they come.
@@ -57,6 +58,14 @@ pub enum Report {
     },
     /// There are several images or platforms to choose from.
     Choose(Vec<Choice>),
+    /// Rows of what a path holds.
+    View(Box<View>),
+    /// Hits of a search through files.
+    Hits(Hits),
+    /// The best paths for some letters.
+    Paths(Paths),
+    /// Something that was asked for is done, or could not be; a sentence.
+    Done(Result<String, String>),
     /// It could not be opened or read on; the reason as a sentence.
     Failed(String),
 }
@@ -153,6 +162,13 @@ pub enum Effect {
     },
     /// Stop what this opening is still doing: nothing of it is wanted any more.
     Cancel(Opening),
+    /// Find this out about an opened image, and report it.
+    Ask {
+        /// The image.
+        opening: Opening,
+        /// The question.
+        request: Request,
+    },
     /// Put this into the clipboard.
     Copy(String),
     /// Switch the mouse on or off.

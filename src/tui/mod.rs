@@ -3,7 +3,8 @@
 //! `message` is what comes in and what goes out; `state` holds everything that is drawn; `update` (with `perform` for
 //! actions and `pointer` for the mouse) takes messages into the state and answers with effects; `draw` makes a screen
 //! of the state and changes nothing. `tree_view` is the file tree as it is looked at: `rows` flattens it, `find`
-//! searches its names, `walk` jumps in it. `action` is the one table of everything that a key can do. Only `terminal`
+//! searches its names, `walk` jumps in it. `request` is what is asked of the contents of files, which other threads read;
+//! `viewer` is a file that is looked at. `action` is the one table of everything that a key can do. Only `terminal`
 //! knows the real terminal, and `run` ties it all together.
 
 mod action;
@@ -13,12 +14,16 @@ mod find;
 mod input;
 mod layout;
 mod list;
+mod look;
 mod message;
 mod node_set;
 mod pages;
 mod perform;
+mod picker;
 mod pointer;
 mod prompt;
+mod request;
+mod results;
 mod rows;
 mod run;
 mod session;
@@ -29,6 +34,7 @@ mod theme;
 mod themes;
 mod tree_view;
 mod update;
+mod viewer;
 mod walk;
 
 #[cfg(test)]
@@ -42,6 +48,9 @@ pub use message::{
     Report, Start, Transfer,
 };
 pub use pages::Findings;
+pub use request::{
+    ExtractRequest, Form, Hits, PathRequest, Paths, Place, Request, SearchRequest, Subject, Ticket, View, ViewRequest,
+};
 pub use run::{Ended, run};
 pub use settings::{Settings, SettingsError};
 pub use state::State;

@@ -3,6 +3,7 @@
 use super::action::Action;
 use super::layout::Pane;
 use super::list::ListCursor;
+use super::look;
 use super::message::Effect;
 use super::pages::{Heading, Page, waste_row};
 use super::prompt::{Prompt, Purpose};
@@ -23,6 +24,7 @@ pub(super) fn perform(state: &mut State, action: Action, effects: &mut Vec<Effec
         Action::Open => open_choice(state, effects),
         Action::Filter => begin_prompt(state, Purpose::Filter),
         Action::Find => begin_prompt(state, Purpose::Find),
+        Action::Palette | Action::SearchFiles | Action::FindPath | Action::Extract => look::begin_asking(state, action),
         Action::Accept => accept_prompt(state, effects),
         Action::Abandon => abandon_prompt(state),
         Action::ToggleMouse => {
@@ -48,6 +50,16 @@ pub(super) fn perform(state: &mut State, action: Action, effects: &mut Vec<Effec
                     return state.inform("The image is not read yet");
                 }
                 session.pages.current = page;
+                return;
+            }
+            match action {
+                Action::OpenHit => return look::open_hit(session),
+                Action::RevealHit => return look::reveal(session),
+                _ if session.viewer.is_some() => return look::perform_on_viewer(session, action),
+                _ if session.results.is_some() => return,
+                _ => {}
+            }
+            if look::begin(session, action) {
                 return;
             }
             if session.pages.current != Page::Files {
@@ -85,7 +97,7 @@ fn begin_prompt(state: &mut State, purpose: Purpose) {
             session.focus = Pane::Tree;
             match purpose {
                 Purpose::Filter => opened.tree.filter.as_ref().map(|filter| filter.text.clone()).unwrap_or_default(),
-                Purpose::Find => String::new(),
+                _ => String::new(),
             }
         }
         (Screen::Failed { .. }, _) => return,
@@ -96,6 +108,9 @@ fn begin_prompt(state: &mut State, purpose: Purpose) {
 
 fn accept_prompt(state: &mut State, effects: &mut Vec<Effect>) {
     let Some(prompt) = state.prompt.take() else { return };
+    if look::accept(state, &prompt, effects) {
+        return;
+    }
     match &mut state.screen {
         Screen::Choosing => open_choice(state, effects),
         Screen::Session(session) if prompt.purpose == Purpose::Find && !prompt.text.is_empty() => {
@@ -119,6 +134,7 @@ fn abandon_prompt(state: &mut State) {
         }
     }
     state.prompt = None;
+    state.picker = None;
 }
 
 /// How far a movement goes: lines, or halves of a page.
@@ -139,6 +155,11 @@ impl Step {
 
 fn move_by(state: &mut State, step: Step) {
     let full = state.size.1.saturating_sub(3);
+    if let Some(picker) = &mut state.picker {
+        let (cursor, length) = picker.list();
+        cursor.move_by(step.lines(full), length);
+        return;
+    }
     if let Some(help) = &mut state.help {
         help.offset = help.offset.saturating_add_signed(step.lines(full));
         return;
@@ -148,6 +169,18 @@ fn move_by(state: &mut State, step: Step) {
             if let Some(chooser) = state.choosers.last_mut() {
                 let length = chooser.shown().count();
                 chooser.cursor.move_by(step.lines(full), length);
+            }
+        }
+        Screen::Session(session) if session.viewer.is_some() => {
+            let lines = step.lines(super::draw::viewer_rows(state.size).height);
+            if let Some(viewer) = &mut session.viewer {
+                viewer.move_by(lines);
+            }
+        }
+        Screen::Session(session) if session.results.is_some() => {
+            let lines = step.lines(super::draw::results_rows(state.size).height);
+            if let Some(results) = &mut session.results {
+                results.cursor.move_by(lines, results.hits.len());
             }
         }
         Screen::Session(session) if session.pages.current != Page::Files => {

@@ -26,7 +26,23 @@ pub(super) fn take(state: &mut State, mouse: Mouse, effects: &mut Vec<Effect>) {
         }
         return;
     }
-    match &state.screen {
+    let viewing = matches!(&state.screen, Screen::Session(session) if session.viewer.is_some());
+    match &mut state.screen {
+        Screen::Session(session) if viewing => {
+            if let (Some(viewer), Some(lines)) = (&mut session.viewer, lines) {
+                viewer.move_by(lines);
+            }
+        }
+        Screen::Session(session) if session.results.is_some() => {
+            let Some(results) = &mut session.results else { return };
+            let rows = super::draw::results_rows(state.size);
+            if let Some(lines) = lines {
+                results.cursor.scroll_by(lines, results.hits.len(), usize::from(rows.height));
+            } else if mouse.action == MouseAction::Press && rows.contains((mouse.column, mouse.row).into()) {
+                let index = results.cursor.offset + usize::from(mouse.row - rows.y);
+                results.cursor.select(index, results.hits.len());
+            }
+        }
         Screen::Choosing => take_in_chooser(state, mouse, lines, effects),
         Screen::Session(session) if session.opened.is_some() && session.pages.current != Page::Files => {
             take_on_page(state, mouse, lines);

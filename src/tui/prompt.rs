@@ -7,6 +7,14 @@ pub(super) enum Purpose {
     Filter,
     /// The selection goes to what matches.
     Find,
+    /// Files whose content has it are listed.
+    Search,
+    /// The best paths are listed.
+    Path,
+    /// The directory on disk to copy the selection to.
+    Directory,
+    /// The actions whose names have it are listed.
+    Command,
 }
 
 /// A line being typed.

@@ -179,7 +179,7 @@ impl<F: FnMut(Effect)> Runner<F> {
                 Effect::Mouse(on) => self.terminal.set_mouse(on)?,
                 Effect::Suspend => self.suspend()?,
                 Effect::Quit => return Ok(self.end(Ended::Quit)),
-                effect @ (Effect::Open { .. } | Effect::Cancel(_)) => (self.effects)(effect),
+                effect @ (Effect::Open { .. } | Effect::Cancel(_) | Effect::Ask { .. }) => (self.effects)(effect),
             }
         }
         Ok(Flow::Continue(()))
@@ -204,5 +204,5 @@ impl<F: FnMut(Effect)> Runner<F> {
 
 /// Whether a message should be seen at once, not with the next frame.
 fn is_urgent(message: &Message) -> bool {
-    !matches!(message, Message::Report(_, Report::Progress(_) | Report::DigestChecked { .. }))
+    !matches!(message, Message::Report(_, Report::Progress(_) | Report::DigestChecked { .. } | Report::Hits(_)))
 }

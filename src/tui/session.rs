@@ -8,10 +8,13 @@ use super::list::ListCursor;
 use super::message::{Identified, LayerOutline, Opened, Opening, Overview, Progress};
 use super::pages::{Page, Pages};
 use super::prompt::Purpose;
+use super::request::{Form, Subject, Ticket};
+use super::results::Results;
 use super::settings::View;
 use super::tree_view::{Filter, TreeView};
+use super::viewer::Viewer;
 use super::walk::{Direction, Goal};
-use crate::image::{Baseline, DigestCheck, Image, Layer, LayerIndex, NodeId, Scope, SortKey};
+use crate::image::{Baseline, DigestCheck, Image, Kind, Layer, LayerIndex, NodeId, Scope, SortKey, display_name};
 
 /// What is selected in the list of layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +85,11 @@ pub(super) struct Session {
     /// What jumps go to.
     pub search: Option<Filter>,
     pub underway: Option<Underway>,
+    /// What lies over all panes and pages.
+    pub viewer: Option<Viewer>,
+    /// Hits of a search through files, under a file that is looked at.
+    pub results: Option<Results>,
+    latest_ticket: Ticket,
 }
 
 impl Session {
@@ -101,7 +109,40 @@ impl Session {
             sort: view.sort,
             search: None,
             underway: None,
+            viewer: None,
+            results: None,
+            latest_ticket: Ticket::default(),
         }
+    }
+
+    /// A number for a new question.
+    pub(super) fn next_ticket(&mut self) -> Ticket {
+        self.latest_ticket = Ticket(self.latest_ticket.0.wrapping_add(1));
+        self.latest_ticket
+    }
+
+    /// What a path is with the selected layers: as they leave it, or as it was before one of them removed it.
+    pub(super) fn subject(&self, node: NodeId) -> Option<Subject> {
+        let opened = self.opened.as_ref()?;
+        let tree = &opened.image.tree;
+        let (Scope::Stacked(layer) | Scope::Layer(layer)) = self.scope(&opened.image).0;
+        let before = || {
+            let mut older = tree.occurrences_of(node).skip_while(|&id| tree.occurrence(id).layer > layer);
+            older.find(|&id| tree.occurrence(id).kind != Kind::Whiteout)
+        };
+        if tree.exists_at(node, layer) {
+            return Some(Subject { node, layer, entry: tree.visible_at(node, layer) });
+        }
+        let entry = before()?;
+        Some(Subject { node, layer: tree.occurrence(entry).layer, entry: Some(entry) })
+    }
+
+    /// Looks into a path.
+    pub(super) fn view(&mut self, subject: Subject, form: Form) {
+        let Some(opened) = &self.opened else { return };
+        let path = display_name(&opened.image.tree.path(subject.node)).into_owned();
+        let ticket = self.next_ticket();
+        self.viewer = Some(Viewer::new(ticket, subject, path, form));
     }
 
     pub(super) fn layer_count(&self) -> usize {
@@ -201,6 +242,7 @@ impl Session {
         self.underway = None;
         let Some(opened) = &self.opened else { return };
         let known = match purpose {
+            Purpose::Search | Purpose::Path | Purpose::Directory | Purpose::Command => return,
             Purpose::Filter => &opened.tree.filter,
             Purpose::Find => &self.search,
         };
@@ -236,6 +278,7 @@ impl Session {
 
     fn found(&mut self, purpose: Purpose, found: Option<Filter>) {
         match purpose {
+            Purpose::Search | Purpose::Path | Purpose::Directory | Purpose::Command => {}
             Purpose::Filter => {
                 self.with_tree(|view, tree| view.set_filter(tree, found));
             }
@@ -265,6 +308,8 @@ impl Session {
     pub(super) fn reveal(&mut self, node: NodeId) {
         self.pages.current = Page::Files;
         self.focus = Pane::Tree;
+        self.viewer = None;
+        self.results = None;
         let seen = self.opened.as_ref().and_then(|opened| {
             let (scope, baseline) = self.scope(&opened.image);
             opened.image.tree.see_alone(node, scope, baseline)

@@ -7,6 +7,7 @@ use super::layout::Pane;
 use super::list::ListCursor;
 use super::message::{Opening, Options, Start};
 use super::pages::Page;
+use super::picker::Picker;
 use super::prompt::Prompt;
 use super::session::Session;
 use super::settings::{Settings, View};
@@ -53,6 +54,8 @@ pub struct State {
     pub(super) choosers: Vec<Chooser>,
     pub(super) help: Option<ListCursor>,
     pub(super) prompt: Option<Prompt>,
+    /// What is chosen from while it is typed.
+    pub(super) picker: Option<Picker>,
     pub(super) notice: Option<Notice>,
     pub(super) typed: Vec<Key>,
     pub(super) mouse: bool,
@@ -87,6 +90,7 @@ impl State {
             choosers,
             help: None,
             prompt: None,
+            picker: None,
             notice: None,
             typed: Vec::new(),
             mouse: options.mouse,
@@ -131,6 +135,8 @@ impl Screen {
     pub(super) fn context(&self) -> Context {
         match self {
             Self::Choosing => Context::Chooser,
+            Self::Session(session) if session.viewer.is_some() => Context::Preview,
+            Self::Session(session) if session.results.is_some() => Context::Hits,
             Self::Session(session) if session.opened.is_some() && session.pages.current != Page::Files => {
                 session.pages.current.context().unwrap_or(Context::Everywhere)
             }

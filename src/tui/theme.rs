@@ -4,6 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier, Style};
 
 use crate::image::Change;
+use crate::preview::{self, Meaning};
 
 /// Styles by meaning, in the terminal's own sixteen colours, which its user has made to fit light or dark.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +54,29 @@ impl Theme {
         selected: Style::new().add_modifier(Modifier::REVERSED),
         remembered: Style::new().add_modifier(Modifier::UNDERLINED),
     };
+
+    /// Of a piece of a file.
+    pub(super) fn text(&self, style: preview::Style) -> Style {
+        let mut look = match style.meaning {
+            Meaning::Plain | Meaning::Operator | Meaning::Variable => self.plain,
+            Meaning::Comment | Meaning::Punctuation | Meaning::Dim => self.dim,
+            Meaning::String | Meaning::Added => self.added,
+            Meaning::Number | Meaning::Constant | Meaning::Type => self.modified,
+            Meaning::Escape | Meaning::Function | Meaning::Link => self.link,
+            Meaning::Keyword | Meaning::Key => self.bar,
+            Meaning::Heading => self.title_focused,
+            Meaning::Removed => self.removed,
+            Meaning::Problem => self.error,
+            Meaning::Label => self.strong,
+        };
+        if style.bold {
+            look = look.add_modifier(Modifier::BOLD);
+        }
+        if style.italic {
+            look = look.add_modifier(Modifier::ITALIC);
+        }
+        look
+    }
 
     pub(super) fn change(&self, change: Change) -> Style {
         match change {

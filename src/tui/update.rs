@@ -7,8 +7,10 @@ use super::layout::Pane;
 use super::message::{Effect, Identified, Message, Opening, Report};
 use super::pages::Page;
 use super::perform::perform;
+use super::picker::Picker;
 use super::pointer;
 use super::prompt::Purpose;
+use super::request::Request;
 use super::session::Session;
 use super::state::{Level, Notice, Screen, State};
 use crate::image::{DigestCheck, NodeId, display_name};
@@ -35,10 +37,22 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
         }
     }
     settle(state);
+    ask(state, &mut effects);
     effects
 }
 
+/// Asks for what is to be on screen and is not at hand.
+fn ask(state: &mut State, effects: &mut Vec<Effect>) {
+    let area = super::draw::viewer_rows(state.size);
+    let Screen::Session(session) = &mut state.screen else { return };
+    let opening = session.opening;
+    let request = session.viewer.as_mut().and_then(|viewer| viewer.wanted(area.width, area.height));
+    effects.extend(request.map(|request| Effect::Ask { opening, request }));
+    effects.extend(super::look::ask_for_paths(state));
+}
+
 fn take_report(state: &mut State, opening: Opening, report: Report) {
+    let rows = super::draw::viewer_rows(state.size).height;
     let Screen::Session(session) = &mut state.screen else { return };
     if session.opening != opening {
         return;
@@ -58,6 +72,23 @@ fn take_report(state: &mut State, opening: Opening, report: Report) {
                 *known = check;
             }
         }
+        Report::View(view) => {
+            if let Some(viewer) = &mut session.viewer {
+                viewer.take(*view, rows);
+            }
+        }
+        Report::Hits(hits) => {
+            if let Some(results) = &mut session.results {
+                results.take(hits);
+            }
+        }
+        Report::Paths(paths) => {
+            if let Some(Picker::Paths(list)) = &mut state.picker {
+                list.take(paths);
+            }
+        }
+        Report::Done(Ok(text)) => state.inform(text),
+        Report::Done(Err(text)) => state.notice = Some(Notice { level: Level::Error, text }),
         Report::Choose(choices) => {
             let source = std::mem::take(&mut session.name);
             state.choosers.push(Chooser::new(choices, source));
@@ -110,6 +141,9 @@ fn take_key(state: &mut State, key: Key, effects: &mut Vec<Effect>) {
 pub(super) fn apply_prompt(state: &mut State) {
     let Some(prompt) = &state.prompt else { return };
     let text = prompt.text.clone();
+    if let Some(Picker::Commands(commands)) = &mut state.picker {
+        return commands.filter(&text);
+    }
     match (&mut state.screen, prompt.purpose) {
         (Screen::Choosing, _) => {
             if let Some(chooser) = state.choosers.last_mut() {
@@ -146,6 +180,15 @@ pub(super) fn back(state: &mut State, effects: &mut Vec<Effect>) {
                 state.choosers.pop();
             }
         }
+        Screen::Session(session) if session.viewer.is_some() => session.viewer = None,
+        Screen::Session(session) if session.results.is_some() => {
+            let stopped = session.results.as_mut().is_none_or(|results| std::mem::replace(&mut results.complete, true));
+            if stopped {
+                session.results = None;
+            } else {
+                effects.push(Effect::Ask { opening: session.opening, request: Request::StopSearch });
+            }
+        }
         Screen::Session(session) if session.pages.current != Page::Files => {
             let at_root = session.pages.map.directory == NodeId::ROOT;
             if session.pages.current == Page::Map && !at_root {
@@ -178,6 +221,14 @@ pub(super) fn name_of_selection(state: &State) -> Option<String> {
     match &state.screen {
         Screen::Choosing => Some(state.choosers.last()?.selected()?.reference.clone()),
         Screen::Failed { reason, .. } => Some(reason.clone()),
+        Screen::Session(session) if session.viewer.is_some() => {
+            session.viewer.as_ref().map(|viewer| viewer.path.clone())
+        }
+        Screen::Session(session) if session.results.is_some() => {
+            let (opened, hit) = (session.opened.as_ref()?, session.results.as_ref()?.selected()?);
+            let path = opened.image.tree.path(hit.node);
+            Some(format!("{}:{}", display_name(&path), hit.line.saturating_add(1)))
+        }
         Screen::Session(session) if session.pages.current != Page::Files => {
             let opened = session.opened.as_ref()?;
             super::perform::selected_on_page(session, opened)
@@ -211,11 +262,21 @@ fn settle(state: &mut State) {
         let length = chooser.shown().count();
         chooser.cursor.settle(length, full);
     }
+    if let Some(picker) = &mut state.picker {
+        let (cursor, length) = picker.list();
+        cursor.settle(length, usize::from(super::draw::picker_rows(size).height));
+    }
     if let Some(help) = &mut state.help {
         let length = super::draw::help_length(&state.screen);
         help.offset = help.offset.min(length.saturating_sub(full));
     }
     if let Screen::Session(session) = &mut state.screen {
+        if let Some(viewer) = &mut session.viewer {
+            viewer.settle(super::draw::viewer_rows(size).height);
+        }
+        if let Some(results) = &mut session.results {
+            results.cursor.settle(results.hits.len(), usize::from(super::draw::results_rows(size).height));
+        }
         let page_rows = usize::from(super::draw::page_rows(session, size));
         if let Some((cursor, length)) = session.pages.list() {
             cursor.settle(length, page_rows);

@@ -117,13 +117,13 @@ fn of_entry(tree: &FileTree, contents: &Contents, id: OccurrenceId) -> Seen {
     seen
 }
 
-/// As it is extracted: without set-id and sticky bits, which mean nothing for another owner; directories open to their
-/// owner; nothing that is neither file, directory nor link.
+/// As it is extracted: without set-id bits, which mean nothing for another owner, and sticky only where that protects
+/// what is in a directory; directories open to their owner; nothing that is neither file, directory nor link.
 pub fn as_extracted(snapshot: &Snapshot) -> Snapshot {
     let mut copy = snapshot.clone();
     copy.retain(|_, seen| seen.kind != 'p');
     for seen in copy.values_mut() {
-        seen.mode &= 0o777;
+        seen.mode &= if seen.kind == 'd' { 0o1777 } else { 0o777 };
         if seen.kind == 'd' {
             seen.mode |= 0o700;
         }

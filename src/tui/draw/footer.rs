@@ -19,6 +19,10 @@ pub(super) fn draw(canvas: &mut Canvas, screen: Rect, state: &State) {
         let label = match prompt.purpose {
             Purpose::Filter => " Filter: ",
             Purpose::Find => " Find: ",
+            Purpose::Search => " Search in files (re: for a pattern): ",
+            Purpose::Path => " Go to path: ",
+            Purpose::Directory => " Copy to disk, into directory: ",
+            Purpose::Command => " Action: ",
         };
         pen.text(label, theme.key);
         let text = display_name(prompt.text.as_bytes());
@@ -71,8 +75,11 @@ fn hints(state: &State) -> Vec<(&str, &'static str)> {
         Context::Tree => &[
             (Action::Help, "help"),
             (Action::Toggle, "open"),
+            (Action::Preview, "look into"),
             (Action::Filter, "filter"),
             (Action::Sort, "sort"),
+            (Action::SearchFiles, "search in files"),
+            (Action::Palette, "all actions"),
             (Action::NextChange, "next change"),
             (Action::Quit, "quit"),
             (Action::ToggleUnmodified, "unmodified"),
@@ -120,6 +127,25 @@ fn hints(state: &State) -> Vec<(&str, &'static str)> {
             (Action::RevealTile, "show in the files"),
             (Action::MapColour, "colour"),
             (Action::ShowFiles, "files"),
+            (Action::Quit, "quit"),
+        ],
+        Context::Preview => &[
+            (Action::Help, "help"),
+            (Action::Back, "back"),
+            (Action::ToggleBytes, "bytes"),
+            (Action::ToggleWrap, "wrap"),
+            (Action::ToggleDifference, "difference"),
+            (Action::RevealHit, "show in the files"),
+            (Action::CopyPath, "copy the path"),
+            (Action::Quit, "quit"),
+        ],
+        Context::Hits => &[
+            (Action::OpenHit, "look into"),
+            (Action::Help, "help"),
+            (Action::Back, "stop, back"),
+            (Action::RevealHit, "show in the files"),
+            (Action::SearchFiles, "search again"),
+            (Action::CopyPath, "copy the place"),
             (Action::Quit, "quit"),
         ],
         Context::Prompt => &[(Action::Accept, "keep"), (Action::Abandon, "clear")],

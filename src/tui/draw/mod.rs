@@ -10,6 +10,9 @@ mod layers;
 mod loading;
 mod pages;
 mod painter;
+mod picker;
+mod results;
+mod viewer;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -38,6 +41,9 @@ pub fn draw(state: &State, buffer: &mut Buffer) {
             Screen::Session(session) => draw_session(&mut canvas, session, state),
             Screen::Failed { name, reason } => loading::draw_failure(&mut canvas, screen, name, reason, state),
         }
+        if let Some(picker) = &state.picker {
+            picker::draw(&mut canvas, state, picker);
+        }
         footer::draw(&mut canvas, screen, state);
     }
     if !state.options.colours {
@@ -48,6 +54,12 @@ pub fn draw(state: &State, buffer: &mut Buffer) {
 fn draw_session(canvas: &mut Canvas, session: &Session, state: &State) {
     let areas = session.areas(state.size);
     header::draw(canvas, areas.header, session, &state.keymap);
+    if let Some(viewer) = &session.viewer {
+        return viewer::draw(canvas, body(state.size), viewer);
+    }
+    if let (Some(results), Some(opened)) = (&session.results, &session.opened) {
+        return results::draw(canvas, body(state.size), results, opened);
+    }
     if let Some(opened) = session.opened.as_ref().filter(|_| session.pages.current != Page::Files) {
         return pages::draw(canvas, body(state.size), session, opened);
     }
@@ -99,6 +111,21 @@ fn too_small(canvas: &mut Canvas, screen: Rect) {
 /// All between header and footer.
 fn body(size: (u16, u16)) -> Rect {
     Rect::new(0, 1, size.0, size.1.saturating_sub(2))
+}
+
+/// Where the rows of a preview are.
+pub(super) fn viewer_rows(size: (u16, u16)) -> Rect {
+    viewer::rows(body(size))
+}
+
+/// Where the hits of a search through files are.
+pub(super) fn results_rows(size: (u16, u16)) -> Rect {
+    results::rows(body(size))
+}
+
+/// Where the rows of what is chosen from while it is typed are.
+pub(super) fn picker_rows(size: (u16, u16)) -> Rect {
+    picker::rows(size)
 }
 
 /// Rows of the list on the page beside the files that is looked at.

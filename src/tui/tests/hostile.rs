@@ -6,7 +6,7 @@ use crate::image::{EntryBatch, EntryFields, Kind, TreeBuilder, Warning, Xattr, c
 use crate::tui::{Choice, Opened};
 
 /// What a terminal, or its reader, would take for something else than text.
-const POISON: &str =
+pub(super) const POISON: &str =
     "a\u{1b}[31m\u{1b}]52;c;eA==\u{7}\r\n\t\u{0}\u{7f}\u{85}\u{9b}2J\u{202e}\u{2066}\u{200b}\u{feff}\u{ad}z";
 
 fn poisoned() -> Opened {
@@ -62,7 +62,7 @@ fn is_poison(character: char) -> bool {
     character.is_control() || "\u{202e}\u{2066}\u{200b}\u{feff}\u{ad}".contains(character)
 }
 
-fn assert_clean(person: &Person, when: &str) {
+pub(super) fn assert_clean(person: &Person, when: &str) {
     for (index, cell) in person.screen().content.iter().enumerate() {
         assert!(!cell.symbol().chars().any(is_poison), "{:?} in cell {index} {when}", cell.symbol());
     }

@@ -2,9 +2,11 @@
 
 mod hostile;
 mod journeys;
+mod looking;
 mod pages;
 mod samples;
 mod screens;
+mod searching;
 mod views;
 
 use ratatui::buffer::Buffer;

@@ -1,0 +1,324 @@
+//! Answers the interface's questions about an opened image, on a thread of its own.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender};
+
+use super::viewed::Viewed;
+use crate::extract::extract;
+use crate::image::{Image, LayerIndex, display_bytes};
+use crate::open::Contents;
+use crate::preview::{Cancel, Syntaxes};
+use crate::search::{
+    ContentHit, ContentSearch, PathQuery, PathSearch, Pattern, PatternError, SearchEvent, SearchSummary,
+};
+use crate::tui::{
+    ExtractRequest, Hits, Message, Opening, PathRequest, Paths, Report, Request, SearchRequest, Ticket, ViewRequest,
+};
+
+/// Answers to one question that may follow each other; each gets further than the one before.
+const MOST_ANSWERS: usize = 4096;
+/// Paths that an answer holds.
+const MOST_PATHS: usize = 200;
+/// Between two answers of a search through files.
+const BETWEEN: Duration = Duration::from_millis(30);
+
+/// Which paths are searched, with the layer that they are the paths of.
+type Searched = Arc<Mutex<Option<(LayerIndex, PathSearch)>>>;
+
+/// An opened image, and whom to tell about it.
+#[derive(Clone)]
+pub struct Attendant {
+    pub opening: Opening,
+    pub image: Arc<Image>,
+    pub contents: Arc<Contents>,
+    pub messages: Sender<Message>,
+    /// Stops all that is under way for this image.
+    pub cancel: Cancel,
+}
+
+impl Attendant {
+    /// Serves until nobody can ask any more.
+    pub fn serve(&self, requests: &Receiver<Request>) {
+        let syntaxes = Arc::new(Syntaxes::new());
+        let mut viewed: Option<Viewed> = None;
+        let (mut searching, mut finding) = (Cancel::new(), Cancel::new());
+        let searched = Searched::default();
+        let mut next = None;
+        while let Some(request) = next.take().or_else(|| requests.recv().ok()) {
+            match request {
+                Request::View(request) => next = self.view(request, &mut viewed, &syntaxes, requests),
+                Request::Search(request) => {
+                    let cancel = renew(&mut searching);
+                    self.start(move |attendant| attendant.search(&request, &cancel));
+                }
+                Request::StopSearch => searching.cancel(),
+                Request::Paths(request) => {
+                    let cancel = renew(&mut finding);
+                    let searched = Arc::clone(&searched);
+                    self.start(move |attendant| attendant.find_paths(&request, &searched, &cancel));
+                }
+                Request::Extract(request) => self.start(move |attendant| attendant.extract(&request)),
+            }
+        }
+        searching.cancel();
+        finding.cancel();
+    }
+
+    /// Tells the interface; `false` when it is gone.
+    fn tell(&self, report: Report) -> bool {
+        self.messages.send(Message::Report(self.opening, report)).is_ok()
+    }
+
+    /// Answers until the answer is whole, or something else is asked: that is returned.
+    fn view(
+        &self,
+        request: ViewRequest,
+        viewed: &mut Option<Viewed>,
+        syntaxes: &Arc<Syntaxes>,
+        requests: &Receiver<Request>,
+    ) -> Option<Request> {
+        let known = viewed.take().filter(|viewed| viewed.is_of(&request));
+        let mut open =
+            known.unwrap_or_else(|| Viewed::open(&self.image, &self.contents, &request, syntaxes, &self.cancel));
+        let mut next = None;
+        for _ in 0..MOST_ANSWERS {
+            if let Ok(request) = requests.try_recv() {
+                next = Some(request);
+                break;
+            }
+            let view = open.rows(&request);
+            let pending = view.pending;
+            if !self.tell(Report::View(Box::new(view))) || !pending || self.cancel.is_cancelled() {
+                break;
+            }
+        }
+        *viewed = Some(open);
+        next
+    }
+
+    /// Does something on a thread of its own.
+    fn start(&self, work: impl FnOnce(&Self) + Send + 'static) {
+        let attendant = self.clone();
+        let spawned = std::thread::Builder::new().name("answer".into()).spawn(move || work(&attendant));
+        if let Err(error) = spawned {
+            self.tell(Report::Done(Err(format!("no thread can be started: {error}"))));
+        }
+    }
+
+    fn search(&self, request: &SearchRequest, cancel: &Cancel) {
+        let mut told = Told { attendant: self, ticket: request.ticket, hits: Vec::new(), last: Instant::now() };
+        let pattern = match pattern(&request.text) {
+            Ok(pattern) => pattern,
+            Err(error) => {
+                let problem = Some(format!("«{}»: {error}", request.text));
+                let hits = Hits { ticket: request.ticket, complete: true, problem, ..Hits::default() };
+                self.tell(Report::Hits(hits));
+                return;
+            }
+        };
+        let mut summary = SearchSummary::default();
+        let search = ContentSearch::new(pattern);
+        let done = search.run(&self.image.tree, &self.contents, request.layer, cancel, &mut |event| {
+            match event {
+                SearchEvent::Hit(hit) => {
+                    summary.hits += 1;
+                    summary.handed_out += 1;
+                    told.hits.push(hit);
+                }
+                SearchEvent::Progress(progress) => summary = progress,
+                SearchEvent::Unreadable { .. } => summary.unreadable += 1,
+            }
+            if told.last.elapsed() >= BETWEEN && (!told.send(summary, false) || self.cancel.is_cancelled()) {
+                cancel.cancel();
+            }
+        });
+        told.send(done, true);
+    }
+
+    fn find_paths(&self, request: &PathRequest, searched: &Searched, cancel: &Cancel) {
+        let tree = &self.image.tree;
+        let mut searched = searched.lock().unwrap_or_else(PoisonError::into_inner);
+        if searched.as_ref().is_none_or(|(layer, _)| *layer != request.layer) {
+            *searched = Some((request.layer, PathSearch::stacked(tree, request.layer)));
+        }
+        let Some((_, search)) = &*searched else { return };
+        search.search(tree, &PathQuery::new(&request.text), MOST_PATHS, cancel, &mut |results| {
+            let (hits, matched, complete) = (results.hits, results.matched, results.complete);
+            if !self.tell(Report::Paths(Paths { ticket: request.ticket, hits, matched, complete })) {
+                cancel.cancel();
+            }
+        });
+    }
+
+    fn extract(&self, request: &ExtractRequest) {
+        let directory = at_home(&request.directory);
+        let done = extract(&self.image.tree, &self.contents, request.node, request.layer, &directory);
+        self.tell(Report::Done(match done {
+            Ok(done) => {
+                let files = if done.files == 1 { "1 file".to_owned() } else { format!("{} files", done.files) };
+                let copied = format!("Copied {files}, {}, to {}", display_bytes(done.bytes), request.directory);
+                match done.skipped.first() {
+                    None => Ok(copied),
+                    Some(first) => Err(format!("{copied}; left out: {first}")),
+                }
+            }
+            Err(error) => Err(error.to_string()),
+        }));
+    }
+}
+
+/// A directory as a person writes it: `~/` stands for the home directory, as in a shell.
+fn at_home(directory: &str) -> PathBuf {
+    let home = std::env::var_os("HOME").filter(|home| !home.is_empty());
+    match (directory.strip_prefix("~/"), home) {
+        (Some(rest), Some(home)) => Path::new(&home).join(rest.trim_start_matches('/')),
+        _ => PathBuf::from(directory),
+    }
+}
+
+/// Hits that wait to be told.
+struct Told<'a> {
+    attendant: &'a Attendant,
+    ticket: Ticket,
+    hits: Vec<ContentHit>,
+    last: Instant,
+}
+
+impl Told<'_> {
+    /// Tells what there is; `false` when nobody listens any more.
+    fn send(&mut self, summary: SearchSummary, complete: bool) -> bool {
+        self.last = Instant::now();
+        let hits = std::mem::take(&mut self.hits);
+        self.attendant.tell(Report::Hits(Hits { ticket: self.ticket, hits, summary, complete, problem: None }))
+    }
+}
+
+/// Stops what an earlier question started, for a new one.
+fn renew(cancel: &mut Cancel) -> Cancel {
+    cancel.cancel();
+    *cancel = Cancel::new();
+    cancel.clone()
+}
+
+/// A text as it stands, or after `re:` a regular expression; without capitals it stands for capitals too.
+fn pattern(text: &str) -> Result<Pattern, PatternError> {
+    let ignore_case = |text: &str| !text.chars().any(char::is_uppercase);
+    match text.strip_prefix("re:") {
+        Some(regex) => Pattern::regex(regex, ignore_case(regex)),
+        None => Pattern::literal(text, ignore_case(text)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::samples;
+    use crate::image::{Kind, NodeId};
+    use crate::open::{Keep, OpenOptions, Progress, open_embedded};
+    use crate::reference::Reference;
+    use crate::tui::{Form, Place, Subject};
+
+    /// Asks one thing of the sample, and hears what is said until nothing more comes.
+    fn answers(ask: impl FnOnce(&Image) -> Request) -> (Arc<Image>, Vec<Report>) {
+        let reference = Reference::parse(samples::EMBEDDED.as_ref()).unwrap();
+        let options = OpenOptions { keep: Keep::AnyContent, ..OpenOptions::default() };
+        let sample = samples::embedded(&reference).unwrap();
+        let opened = open_embedded(sample, "sample", &options, &Progress::new()).unwrap();
+        let (messages, heard) = crossbeam_channel::unbounded();
+        let (requests, asked) = crossbeam_channel::unbounded();
+        let (image, contents) = (Arc::new(opened.image), Arc::new(opened.contents));
+        let cancel = Cancel::new();
+        let attendant = Attendant { opening: Opening::FIRST, image: Arc::clone(&image), contents, messages, cancel };
+        let serving = std::thread::spawn(move || attendant.serve(&asked));
+        requests.send(ask(&image)).unwrap();
+        let mut reports = Vec::new();
+        while let Ok(Message::Report(_, report)) = heard.recv_timeout(Duration::from_secs(20)) {
+            let last = match &report {
+                Report::Hits(hits) => hits.complete,
+                Report::Paths(paths) => paths.complete,
+                Report::View(view) => !view.pending,
+                _ => true,
+            };
+            reports.push(report);
+            if last {
+                break;
+            }
+        }
+        drop(requests);
+        serving.join().unwrap();
+        (image, reports)
+    }
+
+    fn file(image: &Image) -> NodeId {
+        let tree = &image.tree;
+        let is_file = |node: &NodeId| {
+            let top = tree.top_layer().unwrap();
+            tree.visible_at(*node, top).is_some_and(|id| tree.occurrence(id).kind == Kind::File)
+        };
+        tree.node_ids().find(is_file).unwrap()
+    }
+
+    fn top(image: &Image) -> LayerIndex {
+        image.tree.top_layer().unwrap()
+    }
+
+    #[test]
+    fn a_search_ends_with_what_it_has_searched() {
+        let (_, reports) = answers(|image| {
+            Request::Search(SearchRequest { ticket: Ticket(3), text: "re:[a-z]+".into(), layer: top(image) })
+        });
+        let found: usize =
+            reports.iter().map(|report| if let Report::Hits(hits) = report { hits.hits.len() } else { 0 }).sum();
+        let Some(Report::Hits(last)) = reports.last() else { panic!("{reports:?}") };
+        assert!(last.complete && last.ticket == Ticket(3));
+        assert!(found > 0 && found as u64 == last.summary.handed_out);
+        assert_eq!(last.summary.bytes, last.summary.total_bytes);
+    }
+
+    #[test]
+    fn a_broken_pattern_is_answered_with_the_reason() {
+        let (_, reports) = answers(|image| {
+            Request::Search(SearchRequest { ticket: Ticket(1), text: "re:(".into(), layer: top(image) })
+        });
+        assert!(matches!(reports.as_slice(), [Report::Hits(Hits { complete: true, problem: Some(_), .. })]));
+    }
+
+    #[test]
+    fn paths_are_found_by_some_of_their_letters() {
+        let (image, reports) = answers(|image| {
+            Request::Paths(PathRequest { ticket: Ticket(1), text: "nixstore".into(), layer: top(image) })
+        });
+        let Some(Report::Paths(paths)) = reports.last() else { panic!("{reports:?}") };
+        assert!(image.tree.path(paths.hits[0].node).starts_with(b"/nix/store"));
+    }
+
+    #[test]
+    fn a_file_is_copied_to_disk() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().to_str().unwrap().to_owned();
+        let (image, reports) = answers(|image| {
+            Request::Extract(ExtractRequest { node: file(image), layer: top(image), directory: path.clone() })
+        });
+        let [Report::Done(Ok(text))] = reports.as_slice() else { panic!("{reports:?}") };
+        assert!(text.starts_with("Copied 1 file, "), "{text}");
+        let name = String::from_utf8(image.tree.name(file(&image)).to_vec()).unwrap();
+        let id = image.tree.visible_at(file(&image), top(&image)).unwrap();
+        let written = std::fs::metadata(directory.path().join(name)).unwrap();
+        assert_eq!(written.len(), image.tree.occurrence(id).bytes);
+    }
+
+    #[test]
+    fn a_file_is_looked_at() {
+        let (_, reports) = answers(|image| {
+            let node = file(image);
+            let subject = Subject { node, layer: top(image), entry: image.tree.visible_at(node, top(image)) };
+            let (ticket, place) = (Ticket(9), Place::Row(0));
+            Request::View(ViewRequest { ticket, subject, form: Form::Bytes, place, height: 5, width: 80 })
+        });
+        let Some(Report::View(view)) = reports.last() else { panic!("{reports:?}") };
+        assert!(view.ticket == Ticket(9) && view.problem.is_none() && !view.kind.is_empty());
+    }
+}
