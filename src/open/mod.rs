@@ -9,6 +9,7 @@ mod progress;
 mod random_access;
 mod seekable;
 mod spool;
+mod stream_start;
 mod streamed;
 mod verify;
 
@@ -236,14 +237,12 @@ impl Opening<'_> {
             return Err(self.source_error(SourceError::NotAnImage("is empty".to_owned())));
         }
         if let Some(found) = compression::detect(&magic[..count]) {
-            return streamed::open_stream(self, streamed::Input::Compressed(section, found));
+            return streamed::open_stream(self, stream_start::Input::Compressed(section, found));
         }
         let index = ArchiveIndex::read(section.clone(), self.cancel()).map_err(|error| self.source_error(error))?;
-        let layout = read_layout(&index, &self.request(), true).map_err(|error| match (index.broken(), error) {
-            (Some(broken), SourceError::NotAnImage(_) | SourceError::Missing { .. }) => self.source_error(
-                SourceError::Broken(format!("is a tar archive that {broken}; what it needs is not in the part before")),
-            ),
-            (_, error) => self.source_error(error),
+        let layout = read_layout(&index, &self.request(), true).map_err(|error| match index.broken() {
+            Some(broken) => self.source_error(error.of_broken(broken)),
+            None => self.source_error(error),
         })?;
         self.progress.identified(&layout);
         let mut layout: Layout = layout;
@@ -256,7 +255,7 @@ impl Opening<'_> {
 
     /// What can only be read once, in order.
     fn pipe(&self, input: Box<dyn Read + Send>) -> Result<Opened, OpenError> {
-        streamed::open_stream(self, streamed::Input::Pipe(input))
+        streamed::open_stream(self, stream_start::Input::Pipe(input))
     }
 }
 

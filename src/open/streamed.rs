@@ -1,17 +1,17 @@
 //! An archive that is read once, in order: compressed as a whole, or from a pipe. Its layers are read as they come by,
 //! before it is known which of them belong to the image.
 
-use std::io::{self, Read};
-use std::sync::Arc;
+use std::io;
 
 use hashbrown::HashMap;
 
 use super::assemble::{ReadLayer, Stored, finish};
 use super::contents::LayerStore;
 use super::spool::Spool;
+use super::stream_start::{Input, Sniffed, Started, no_archive, sniff, start};
 use super::{Keep, OpenError, Opened, Opening};
 use crate::image::{Compression, EntryBatch, Kind, TreeBuilder};
-use crate::scan::gzip_index::{GzipIndex, IndexInProgress};
+use crate::scan::gzip_index::GzipIndex;
 use crate::scan::tar::{TarError, TarInput, TarWalker, normalize};
 use crate::scan::{
     BlockReader, LayerOptions, LayerProgress, LayerScan, NameRoom, Part, Section, compression, needs_tee, scan_part,
@@ -23,12 +23,6 @@ use crate::source::{
 
 /// Bytes of all JSON documents together that are kept of one archive.
 const MAX_ALL_DOCUMENTS: usize = 64 << 20;
-
-/// What the stream is read from.
-pub(super) enum Input {
-    Compressed(Section, Compression),
-    Pipe(Box<dyn Read + Send>),
-}
 
 /// The stream once it has come by.
 struct Source {
@@ -104,37 +98,6 @@ pub(super) fn open_stream(opening: &Opening<'_>, input: Input) -> Result<Opened,
     let broken = reading.read_members(reader)?;
     let index = index.map(|index| index.snapshot());
     reading.assemble(Source { found, again, index, source_bytes }, broken)
-}
-
-/// A stream that is being unpacked.
-struct Started {
-    reader: BlockReader,
-    found: Compression,
-    /// The section, where it can be unpacked a second time.
-    again: Option<Section>,
-    index: Option<IndexInProgress>,
-}
-
-/// Starts unpacking.
-fn start(opening: &Opening<'_>, input: Input) -> io::Result<Started> {
-    let count = Arc::clone(&opening.progress.stream().read_bytes);
-    let threads = opening.options.threads;
-    let (found, again, whole): (_, _, Box<dyn Read + Send>) = match input {
-        Input::Compressed(section, found) => (found, Some(section.clone()), Box::new(section.reader())),
-        Input::Pipe(mut pipe) => {
-            let mut magic = Vec::new();
-            pipe.by_ref().take(compression::MAGIC_BYTES as u64).read_to_end(&mut magic)?;
-            if magic.is_empty() {
-                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "is empty"));
-            }
-            let found = compression::detect(&magic).unwrap_or_default();
-            (found, None, Box::new(io::Cursor::new(magic).chain(pipe)))
-        }
-    };
-    let access = if again.is_some() { opening.access() } else { compression::Access::Beginning };
-    let (stream, index) = compression::counted_decoder(whole, found, threads, Arc::clone(&count), access)?;
-    let reader = BlockReader::spawn(stream, count, opening.options.unpack_limit, opening.cancel().clone())?;
-    Ok(Started { reader, found, again, index })
 }
 
 impl Reading<'_> {
@@ -278,14 +241,15 @@ impl Reading<'_> {
         let found = source.found;
         let result = read_layout(&self.members, &opening.request(), true);
         let mut layout = match (broken, result) {
-            (Some(error), Err(SourceError::NotAnImage(_) | SourceError::Missing { .. })) => {
-                return Err(self.broken(found, error));
+            (Some(TarError::NotAHeader(0)), Err(_)) if self.members.is_empty() => {
+                return Err(opening.source_error(SourceError::NotAnImage(no_archive(found))));
             }
+            (Some(broken), Err(error)) => return Err(opening.source_error(error.of_broken(&broken))),
             (None, Err(SourceError::NotAnImage(_))) if self.members.is_empty() && found != Compression::None => {
                 let reason = format!("is compressed with {}, but unpacks to an empty archive", found.name());
                 return Err(opening.source_error(SourceError::NotAnImage(reason)));
             }
-            (_, Err(error)) => return Err(opening.source_error(error)),
+            (None, Err(error)) => return Err(opening.source_error(error)),
             (Some(error), Ok(mut layout)) => {
                 layout.warn(format!("the archive is not whole: {error}"));
                 layout
@@ -300,20 +264,6 @@ impl Reading<'_> {
         let mut tree = TreeBuilder::new();
         let read = self.read_layers(&layout, &mut tree, &source)?;
         finish(opening, layout, tree, read, source.source_bytes)
-    }
-
-    /// The error of a stream that broke off before it had all that the image needs.
-    fn broken(&self, found: Compression, error: TarError) -> OpenError {
-        let reference = self.opening.reference.text.clone();
-        if let (TarError::NotAHeader(0), true) = (&error, self.members.is_empty()) {
-            let reason = if found == Compression::None {
-                "is neither a tar archive nor compressed with gzip, zstd, xz or bzip2".to_owned()
-            } else {
-                format!("is compressed with {}, but holds no tar archive", found.name())
-            };
-            return self.opening.source_error(SourceError::NotAnImage(reason));
-        }
-        OpenError::Stream { reference, error }
     }
 
     fn read_layers(
@@ -423,32 +373,4 @@ impl Reading<'_> {
 struct Unpacked {
     scan: LayerScan,
     batches: Vec<EntryBatch>,
-}
-
-enum Sniffed {
-    Document,
-    Layer,
-    Compressed,
-    Other,
-}
-
-/// What a member is, by its first bytes.
-fn sniff(start: &[u8]) -> Sniffed {
-    if compression::detect(start).is_some() {
-        return Sniffed::Compressed;
-    }
-    // A tar stream without a byte has no entries either.
-    if start.is_empty() {
-        return Sniffed::Layer;
-    }
-    let header = start.first_chunk::<{ crate::scan::tar::BLOCK }>();
-    let is_tar = header
-        .is_some_and(|block| block.iter().all(|&byte| byte == 0) || crate::scan::tar::Header::parse(block).is_some());
-    if is_tar {
-        return Sniffed::Layer;
-    }
-    match start.iter().find(|byte| !byte.is_ascii_whitespace()) {
-        Some(b'{' | b'[') => Sniffed::Document,
-        _ => Sniffed::Other,
-    }
 }

@@ -59,11 +59,30 @@ pub fn decoder(
         Compression::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?;
             decoder.window_log_max(ZSTD_WINDOW_LOG)?;
-            Box::new(decoder)
+            Box::new(Told { decoder, compression })
         }
-        Compression::Xz => Box::new(XzStreams::new(input, threads)?),
-        Compression::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(input)),
+        Compression::Xz => Box::new(Told { decoder: XzStreams::new(input, threads)?, compression }),
+        Compression::Bzip2 => Box::new(Told { decoder: bzip2::bufread::MultiBzDecoder::new(input), compression }),
     })
+}
+
+/// Says in every error which decoder failed, and in the same words that it was cut off.
+struct Told<D> {
+    decoder: D,
+    compression: Compression,
+}
+
+impl<D: Read> Read for Told<D> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.decoder.read(buffer).map_err(|error| match error.kind() {
+            io::ErrorKind::Interrupted => error,
+            io::ErrorKind::UnexpectedEof => {
+                let name = self.compression.name();
+                io::Error::new(io::ErrorKind::UnexpectedEof, format!("{name} stream: the stream is truncated"))
+            }
+            kind => io::Error::new(kind, format!("{} stream: {error}", self.compression.name())),
+        })
+    }
 }
 
 /// Where a stream can be unpacked from later on.

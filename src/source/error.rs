@@ -2,6 +2,7 @@ use std::io;
 
 use super::Choice;
 use crate::image::Platform;
+use crate::scan::tar::TarError;
 
 /// Why a source cannot be opened. Does not repeat the path of the source, which whoever prints it puts in front.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +71,24 @@ pub enum SourceError {
     },
 }
 
+impl SourceError {
+    /// The same of an archive that could not be read to its end: what is missing may have been there.
+    #[must_use]
+    pub fn of_broken(self, broken: &TarError) -> Self {
+        match self {
+            Self::Missing { name, named_by } => Self::Broken(format!(
+                "{broken}; «{}», which {} names, is not in the part before; fetch the archive again",
+                shown(&name),
+                shown(&named_by)
+            )),
+            Self::NotAnImage(_) => {
+                Self::Broken(format!("{broken}; no manifest is in the part before; fetch the archive again"))
+            }
+            other => other,
+        }
+    }
+}
+
 /// Items of a list that are shown; the others are counted.
 const MAX_LISTED: usize = 200;
 
@@ -94,6 +113,7 @@ fn describe(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "no such file or directory".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        io::ErrorKind::IsADirectory => "is a directory".to_owned(),
         _ => error.to_string(),
     }
 }

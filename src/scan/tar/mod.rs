@@ -4,6 +4,7 @@ mod header;
 mod input;
 mod path;
 mod pax;
+mod sparse;
 mod walk;
 
 pub use header::{BLOCK, Header};

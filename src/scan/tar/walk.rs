@@ -1,10 +1,11 @@
 use std::io;
 use std::sync::Arc;
 
-use super::header::{BLOCK, Header, gnu_sparse_continuation};
+use super::header::{BLOCK, Header};
 use super::input::TarInput;
-use super::pax::{Extended, MAX_SEGMENTS, decimal};
-use crate::image::{EntryFields, Kind, Segment};
+use super::pax::Extended;
+use super::sparse::SparseMap;
+use crate::image::{EntryFields, Kind};
 
 /// Bytes that one extended header may have; Go's reader stops at the same.
 const MAX_EXTENDED_BYTES: u64 = 1 << 20;
@@ -350,11 +351,8 @@ impl<I: TarInput> TarWalker<I> {
         self.content_left = stored_bytes;
         self.padding = padding(stored_bytes);
         let map = match extended.sparse {
-            _ if header.type_flag() == b'S' => Some(self.old_gnu_sparse(header)?),
-            Some(sparse) if sparse.map_in_content => {
-                Some(SparseMap { segments: self.sparse_map_in_content()?, bytes: sparse.real_bytes })
-            }
-            Some(sparse) => Some(SparseMap { segments: Some(sparse.segments), bytes: sparse.real_bytes }),
+            _ if header.type_flag() == b'S' => Some(SparseMap::of_header(header, &mut || self.block().map(Some))?),
+            Some(sparse) => Some(SparseMap::of_pax(sparse, &mut || self.content_block())?),
             None => None,
         };
         if let Some(map) = map {
@@ -367,101 +365,32 @@ impl<I: TarInput> TarWalker<I> {
     /// Makes the current entry a sparse file. Where the map describes none, what is stored is taken as it is.
     fn apply_sparse(&mut self, map: SparseMap, offset: u64) {
         let stored = self.content_left;
-        let bytes = map.bytes.unwrap_or(stored);
-        match map.segments.filter(|segments| fits(segments, bytes, stored)) {
-            Some(segments) => {
-                self.member.fields.bytes = bytes;
-                self.member.fields.sparse = Some(segments);
-            }
-            None => {
-                self.member.fields.bytes = stored;
-                self.note(format!(
-                    "the map of the sparse file at offset {offset} makes no sense; its stored bytes are shown as they are"
-                ));
-            }
-        }
+        let Some((segments, bytes)) = map.fitting(stored) else {
+            self.member.fields.bytes = stored;
+            self.note(format!(
+                "the map of the sparse file at offset {offset} makes no sense; its stored bytes are shown as they are"
+            ));
+            return;
+        };
+        self.member.fields.bytes = bytes;
+        self.member.fields.sparse = Some(segments);
     }
 
-    fn old_gnu_sparse(&mut self, header: &Header<'_>) -> Result<SparseMap, TarError> {
-        let (mut segments, bytes, mut more) = header.gnu_sparse();
-        let mut complete = true;
-        while more {
-            let mut block = [0u8; BLOCK];
-            if self.take(&mut block)? < BLOCK {
-                return Err(TarError::Truncated(self.input.position()));
-            }
-            let (next, follows) = gnu_sparse_continuation(&block);
-            complete &= segments.len() + next.len() <= MAX_SEGMENTS;
-            if complete {
-                segments.extend(next);
-            }
-            more = follows;
+    fn block(&mut self) -> Result<[u8; BLOCK], TarError> {
+        let mut block = [0u8; BLOCK];
+        if self.take(&mut block)? < BLOCK {
+            return Err(TarError::Truncated(self.input.position()));
         }
-        Ok(SparseMap { segments: complete.then_some(segments), bytes })
+        Ok(block)
     }
 
-    /// PAX sparse format 1.0: decimal numbers, a line each, padded to a whole block: the count, then offset and length
-    /// of each run. `None` where they are something else.
-    fn sparse_map_in_content(&mut self) -> Result<Option<Vec<Segment>>, TarError> {
-        let mut numbers = Vec::new();
-        let mut wanted = None;
-        let mut line = Vec::new();
-        while wanted.is_none_or(|count| numbers.len() < count) && self.content_left >= BLOCK as u64 {
-            let mut block = [0u8; BLOCK];
-            if self.take(&mut block)? < BLOCK {
-                return Err(TarError::Truncated(self.input.position()));
-            }
-            self.content_left -= BLOCK as u64;
-            for &byte in &block {
-                // The rest of the map's last block is padding.
-                if wanted.is_some_and(|count| numbers.len() >= count) {
-                    break;
-                }
-                if byte != b'\n' {
-                    line.push(byte);
-                    if line.len() > 20 {
-                        return Ok(None);
-                    }
-                    continue;
-                }
-                let Some(value) = decimal(&line) else { return Ok(None) };
-                line.clear();
-                match wanted {
-                    None => match usize::try_from(value) {
-                        Ok(count) if count <= MAX_SEGMENTS => wanted = Some(count * 2),
-                        _ => return Ok(None),
-                    },
-                    Some(_) => numbers.push(value),
-                }
-            }
-        }
-        let complete = wanted.is_some_and(|count| numbers.len() == count);
-        let run = |pair: &[u64]| Segment { file_offset: pair[0], length: pair[1] };
-        Ok(complete.then(|| numbers.chunks_exact(2).map(run).collect()))
+    /// The next block of the current entry's content; `None` where there is no whole one left.
+    fn content_block(&mut self) -> Result<Option<[u8; BLOCK]>, TarError> {
+        let Some(left) = self.content_left.checked_sub(BLOCK as u64) else { return Ok(None) };
+        let block = self.block()?;
+        self.content_left = left;
+        Ok(Some(block))
     }
-}
-
-/// Where the stored bytes of a sparse file belong, as its headers say.
-struct SparseMap {
-    /// `None` where they say it in no way that can be read.
-    segments: Option<Vec<Segment>>,
-    /// Unpacked size, bytes.
-    bytes: Option<u64>,
-}
-
-/// Whether runs follow each other within a file of `bytes` bytes, and need no more than is stored.
-fn fits(segments: &[Segment], bytes: u64, stored: u64) -> bool {
-    let mut end = 0u64;
-    let mut needed = 0u64;
-    for segment in segments {
-        let Some(next) = segment.file_offset.checked_add(segment.length) else { return false };
-        if segment.file_offset < end || next > bytes {
-            return false;
-        }
-        end = next;
-        needed += segment.length;
-    }
-    needed <= stored
 }
 
 fn padding(length: u64) -> u64 {

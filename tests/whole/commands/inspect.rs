@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 use super::{Place, root};
 use crate::support::images::{Image, sample_layers};
 use crate::support::program::run;
+use crate::support::tar_bytes::Tar;
 
 #[test]
 fn the_json_report_has_its_schema_and_its_names() {
@@ -76,6 +77,22 @@ fn a_configuration_without_its_optional_fields() {
     assert_eq!(report["layers"][0]["diffIdCheck"], "notGiven");
     for format in ["text", "markdown"] {
         run(&["inspect", place.image(), "--format", format]).done();
+    }
+}
+
+#[test]
+fn large_plain_layers_are_held_against_their_diff_ids_when_asked() {
+    let tar = Tar::new().file("large", vec![7; 17 << 20]).finish();
+    let right = Image::new(vec![tar]);
+    let mut wrong = right.clone();
+    wrong.config["rootfs"]["diff_ids"][0] = format!("sha256:{}", "0".repeat(64)).into();
+    for (image, verified) in [(right, "matches"), (wrong, "differs")] {
+        let place = Place::of_image(&image);
+        for (arguments, expected) in [(&[][..], "notChecked"), (&["--verify"], verified)] {
+            let arguments = [&["inspect", place.image(), "--format", "json"], arguments].concat();
+            let report: Value = serde_json::from_str(run(&arguments).done().text()).unwrap();
+            assert_eq!(report["layers"][0]["diffIdCheck"], expected);
+        }
     }
 }
 

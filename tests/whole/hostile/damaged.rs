@@ -110,7 +110,7 @@ fn a_cut_off_archive_says_where() {
 fn bytes_that_were_changed_anywhere() {
     let directory = scratch();
     for (what, bytes) in archives() {
-        let step = (bytes.len() / 40).max(1);
+        let step = (bytes.len() / 24).max(1);
         for at in (0..bytes.len()).step_by(step) {
             for value in [0x00, 0xff, bytes[at] ^ 0x10] {
                 let mut changed = bytes.clone();
