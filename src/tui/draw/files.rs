@@ -10,7 +10,9 @@ use super::super::session::{Exploration, LayerChoice, Session};
 use super::super::tree_view::TreeView;
 use super::painter::{Canvas, Pen, fit, fit_end};
 use super::{selection, title};
-use crate::image::{Change, FileTree, Kind, NodeId, OccurrenceId, Scope, Seen, SortKey, display_bytes, display_name};
+use crate::image::{
+    Change, FileTree, Kind, NodeId, OccurrenceId, Scope, Seen, SortKey, display_bytes, display_mode, display_name,
+};
 
 const BYTES_WIDTH: usize = 6;
 const BAR_WIDTH: usize = 5;
@@ -276,29 +278,10 @@ fn link<'a>(
 /// As `ls -l` writes it; empty for a directory that only its children imply.
 pub(super) fn permissions(tree: &FileTree, seen: &Seen) -> String {
     let Some(occurrence) = seen.occurrence.map(|id| tree.occurrence(id)) else { return String::new() };
-    let kind = match occurrence.kind {
-        Kind::File | Kind::HardLink => '-',
-        Kind::Directory | Kind::OpaqueMark => 'd',
-        Kind::Symlink => 'l',
-        Kind::CharacterDevice => 'c',
-        Kind::BlockDevice => 'b',
-        Kind::Fifo => 'p',
-        Kind::Whiteout => return "whiteout".to_owned(),
-    };
-    let mode = occurrence.mode();
-    let mut text = String::from(kind);
-    for (shift, special, letter) in [(6, 0o4000, 's'), (3, 0o2000, 's'), (0, 0o1000, 't')] {
-        let bits = mode >> shift;
-        text.push(if bits & 4 != 0 { 'r' } else { '-' });
-        text.push(if bits & 2 != 0 { 'w' } else { '-' });
-        text.push(match (bits & 1 != 0, mode & special != 0) {
-            (true, true) => letter,
-            (false, true) => letter.to_ascii_uppercase(),
-            (true, false) => 'x',
-            (false, false) => '-',
-        });
+    match occurrence.kind {
+        Kind::Whiteout => "whiteout".to_owned(),
+        kind => display_mode(kind, occurrence.mode()),
     }
-    text
 }
 
 pub(super) fn owner(tree: &FileTree, id: OccurrenceId) -> String {
