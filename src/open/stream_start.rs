@@ -48,7 +48,7 @@ pub(super) fn start(opening: &Opening<'_>, input: Input) -> io::Result<Started> 
 /// What is wrong with a stream that does not begin as an archive does.
 pub(super) fn no_archive(found: Compression) -> String {
     match found {
-        Compression::None => "is neither a tar archive nor compressed with gzip, zstd, xz or bzip2".to_owned(),
+        Compression::None => "is neither a tar archive nor compressed with gzip, zstd, xz or bzip2; give a docker-archive or an OCI archive".to_owned(),
         packed => format!("is compressed with {}, but holds no tar archive", packed.name()),
     }
 }

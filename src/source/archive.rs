@@ -83,7 +83,7 @@ impl ArchiveIndex {
         if members.is_empty()
             && let Some(TarError::NotAHeader(_)) = broken
         {
-            let reason = "is neither a tar archive nor compressed with gzip, zstd, xz or bzip2";
+            let reason = "is neither a tar archive nor compressed with gzip, zstd, xz or bzip2; give a docker-archive or an OCI archive";
             return Err(SourceError::NotAnImage(reason.to_owned()));
         }
         Ok(Self { section, members, broken })
