@@ -1,0 +1,13 @@
+//! Nix without Nix: store paths, references, NAR hashes, and the graph of closures.
+//!
+//! Everything here is plain data in, plain data out. Who reads the bytes is another room's business.
+
+pub mod base32;
+mod hash;
+mod name;
+pub mod references;
+mod store_path;
+
+pub use hash::Sha256Hash;
+pub use name::{PackageName, split_version};
+pub use store_path::{STORE_DIRECTORY, StoreHash, StorePath, StorePathError, is_name_byte};
