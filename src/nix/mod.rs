@@ -4,7 +4,10 @@
 
 pub mod base32;
 mod hash;
+#[cfg(test)]
+mod live;
 mod name;
+pub mod nar;
 pub mod references;
 mod store_path;
 

@@ -1,0 +1,60 @@
+//! A real Nix for tests to hold this room against.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A store of its own in a temporary directory.
+pub struct Lab {
+    directory: tempfile::TempDir,
+}
+
+/// A lab; `None`, with the reason printed, where there is no Nix. Panics instead where `NIXDIVE_LIVE` is `1`.
+pub fn lab(test: &str) -> Option<Lab> {
+    let found = Command::new("nix-store").arg("--version").output().is_ok_and(|output| output.status.success());
+    if !found {
+        skip(test, "nix-store is not installed");
+        return None;
+    }
+    Some(Lab { directory: tempfile::tempdir().unwrap() })
+}
+
+/// The images and closures to test against; `None`, with the reason printed, where they are not there.
+pub fn corpus(test: &str, file: &str) -> Option<PathBuf> {
+    let found = std::env::var_os("NIXDIVE_CORPUS").map(|root| Path::new(&root).join(file)).filter(|path| path.exists());
+    if found.is_none() {
+        skip(test, "NIXDIVE_CORPUS does not name the corpus");
+    }
+    found
+}
+
+fn skip(test: &str, reason: &str) {
+    assert_ne!(std::env::var("NIXDIVE_LIVE").as_deref(), Ok("1"), "{test}: {reason}");
+    eprintln!("{test} skipped: {reason}");
+}
+
+impl Lab {
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// A Nix program that works on this store alone.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        let home = self.path().join("home");
+        fs::create_dir_all(&home).unwrap();
+        let settings =
+            "sandbox = false\nbuild-users-group =\nexperimental-features = nix-command\nsubstitute = false\n";
+        command.env("NIX_CONFIG", settings).env("HOME", home).env("XDG_CACHE_HOME", self.path().join("cache"));
+        command.env("NIX_REMOTE", self.path().join("root"));
+        command
+    }
+
+    /// Standard output of a program that has to succeed.
+    pub fn run(&self, program: &str, arguments: &[&str]) -> String {
+        let output: Output = self.command(program).args(arguments).output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{program} {arguments:?}: {errors}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
