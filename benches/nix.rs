@@ -1,16 +1,71 @@
 //! Speed of the Nix parts: reference scans, NAR hashes, closure graphs.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use divan::{Bencher, counter::BytesCount};
 use nixdive::nix::StoreHash;
+use nixdive::nix::graph::{ClosureGraph, Dominators, PathId, Reachability};
+use nixdive::nix::nar::{NarEntry, NarNode, NarWriter};
 use nixdive::nix::references::{Candidates, HashCollector, MentionScanner, ReferenceScanner};
 
 fn main() {
     divan::main();
 }
 
-const CONTENT_BYTES: usize = 64 << 20;
+/// 50,000 paths with 1,000,000 references to later ones.
+fn large_graph() -> (Vec<u64>, Vec<(PathId, PathId)>) {
+    let count = 50_000u64;
+    let mut numbers = Numbers(1);
+    let edge = |edge| {
+        let from = edge % (count - 1);
+        (PathId(from as u32), PathId((from + 1 + numbers.next() % (count - 1 - from)) as u32))
+    };
+    (vec![1; count as usize], (0..1_000_000).map(edge).collect())
+}
+
+#[divan::bench(sample_count = 10)]
+fn graph_is_made(bencher: Bencher) {
+    let (bytes, edges) = large_graph();
+    bencher.bench_local(|| ClosureGraph::new(bytes.clone(), &edges).unwrap());
+}
+
+#[divan::bench(sample_count = 10)]
+fn graph_reachability(bencher: Bencher) {
+    let (bytes, edges) = large_graph();
+    let graph = ClosureGraph::new(bytes, &edges).unwrap();
+    bencher.bench_local(|| Reachability::new(&graph, &[PathId(0)]));
+}
+
+#[divan::bench(sample_count = 10)]
+fn graph_added_sizes(bencher: Bencher) {
+    let (bytes, edges) = large_graph();
+    let graph = ClosureGraph::new(bytes, &edges).unwrap();
+    bencher.bench_local(|| Dominators::new(&graph, &[PathId(0)]));
+}
+
+#[divan::bench(sample_count = 10)]
+fn graph_closure_sizes_of_all(bencher: Bencher) {
+    let (bytes, edges) = large_graph();
+    let graph = ClosureGraph::new(bytes, &edges).unwrap();
+    bencher.bench_local(|| graph.closure_bytes_of_all());
+}
+
+#[divan::bench(sample_count = 10)]
+fn nar_hash(bencher: Bencher) {
+    let content = real_content();
+    let node = NarNode::File { executable: false, bytes: content.len() as u64 };
+    bencher.counter(BytesCount::new(content.len())).bench_local(|| {
+        let mut writer = NarWriter::hashing();
+        writer.entry(&NarEntry { depth: 0, name: b"", node }).unwrap();
+        for block in content.chunks(BLOCK_BYTES) {
+            writer.content(block).unwrap();
+        }
+        writer.digest().unwrap()
+    });
+}
+
+const CONTENT_BYTES: usize = 16 << 20;
 const BLOCK_BYTES: usize = 256 << 10;
 
 /// A cheap generator of numbers that are the same on every run.
@@ -49,13 +104,21 @@ fn real_content() -> Vec<u8> {
     content
 }
 
+/// Scripts and documents of this machine.
 fn text_content() -> Vec<u8> {
-    let words = ["library ", "the ", "in\n", "function(", "0x7fff ", "    ", "value", "of ", "/share/doc/"];
-    let mut numbers = Numbers(2);
-    let mut content = Vec::with_capacity(CONTENT_BYTES + 16);
-    while content.len() < CONTENT_BYTES {
-        content.extend_from_slice(words[numbers.next() as usize % words.len()].as_bytes());
+    let mut content = Vec::with_capacity(CONTENT_BYTES);
+    let mut directories = vec![PathBuf::from("/usr/share"), PathBuf::from("/usr/lib/python3")];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(&directory).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() && !path.is_symlink() {
+                directories.push(path);
+            } else if content.len() < CONTENT_BYTES {
+                content.extend_from_slice(std::fs::read_to_string(&path).unwrap_or_default().as_bytes());
+            }
+        }
     }
+    content.resize(CONTENT_BYTES, b' ');
     content
 }
 
@@ -76,7 +139,7 @@ fn content(name: &str) -> Vec<u8> {
     }
 }
 
-#[divan::bench(args = CONTENTS, sample_count = 10)]
+#[divan::bench(args = CONTENTS, sample_count = 40)]
 fn known_references(bencher: Bencher, name: &str) {
     let content = content(name);
     let mut scanner = ReferenceScanner::new(Arc::new(Candidates::new(hashes(500))));
@@ -88,7 +151,7 @@ fn known_references(bencher: Bencher, name: &str) {
     });
 }
 
-#[divan::bench(args = CONTENTS, sample_count = 10)]
+#[divan::bench(args = CONTENTS, sample_count = 40)]
 fn collected_hashes(bencher: Bencher, name: &str) {
     let content = content(name);
     let mut collector = HashCollector::new(10_000);
@@ -100,7 +163,7 @@ fn collected_hashes(bencher: Bencher, name: &str) {
     });
 }
 
-#[divan::bench(args = CONTENTS, sample_count = 10)]
+#[divan::bench(args = CONTENTS, sample_count = 40)]
 fn mentions(bencher: Bencher, name: &str) {
     let content = content(name);
     let mut scanner = MentionScanner::new(10_000);

@@ -3,6 +3,7 @@
 //! Everything here is plain data in, plain data out. Who reads the bytes is another room's business.
 
 pub mod base32;
+pub mod graph;
 mod hash;
 #[cfg(test)]
 mod live;

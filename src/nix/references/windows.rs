@@ -2,10 +2,13 @@ use crate::nix::base32::is_digit;
 use crate::nix::store_path::StoreHash;
 
 const WINDOW: usize = StoreHash::LENGTH;
+/// Bytes at the right end of a window that are looked at first, together. Where one of them is no digit, no window that
+/// holds all of them is of interest.
+const LOOKED_AT: usize = 6;
 
 /// Finds every run of 32 base-32 digits in a stream of blocks: the candidates of Nix's reference scanner
 /// (`references.cc`). A window is looked at from its right end, and a byte that is no digit lets the search go on
-/// behind it, so most bytes are never read.
+/// near or behind it, so most bytes are never read.
 #[derive(Debug, Clone)]
 pub(super) struct Windows {
     /// Digits that the stream so far ended with, the last 31 of them at most.
@@ -29,9 +32,13 @@ impl Windows {
         let mut rest = block;
         let mut at = 0u64;
         while let Some((window, _)) = rest.split_first_chunk::<WINDOW>() {
-            let skip = match window.iter().rposition(|&byte| !is_digit(byte)) {
-                Some(last) => last + 1,
-                None => visit_run(rest, start + at, &mut visit),
+            let skip = if ends_in_digits(window) {
+                match window.iter().rposition(|&byte| !is_digit(byte)) {
+                    Some(last) => last + 1,
+                    None => visit_run(rest, start + at, &mut visit),
+                }
+            } else {
+                WINDOW + 1 - LOOKED_AT
             };
             at += skip as u64;
             rest = rest.get(skip..).unwrap_or_default();
@@ -74,6 +81,13 @@ impl Windows {
         }
         self.tail_length = kept + run;
     }
+}
+
+/// Whether the last bytes of a window are digits; without a branch for each of them.
+#[inline]
+fn ends_in_digits(window: &[u8; WINDOW]) -> bool {
+    let ending = window.last_chunk::<LOOKED_AT>().copied().unwrap_or_default();
+    ending.iter().fold(true, |all, &byte| all & is_digit(byte))
 }
 
 /// Visits the windows of the run of digits that `bytes` begins with; the number of bytes up to and with the one that
