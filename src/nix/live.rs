@@ -19,13 +19,17 @@ pub fn lab(test: &str) -> Option<Lab> {
     Some(Lab { directory: tempfile::tempdir().unwrap() })
 }
 
-/// The images and closures to test against; `None`, with the reason printed, where they are not there.
+/// A file of the corpus of real images: below `NIXDIVE_CORPUS`, or beside the project; `None`, with the reason printed,
+/// where it is not there.
 pub fn corpus(test: &str, file: &str) -> Option<PathBuf> {
-    let found = std::env::var_os("NIXDIVE_CORPUS").map(|root| Path::new(&root).join(file)).filter(|path| path.exists());
-    if found.is_none() {
-        skip(test, "NIXDIVE_CORPUS does not name the corpus");
+    let beside = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpus"));
+    let root = std::env::var_os("NIXDIVE_CORPUS").map_or_else(beside, PathBuf::from);
+    let path = root.join(file);
+    if path.exists() {
+        return Some(path);
     }
-    found
+    skip(test, &format!("the corpus has no {file}; NIXDIVE_CORPUS names its place"));
+    None
 }
 
 fn skip(test: &str, reason: &str) {
@@ -43,8 +47,15 @@ impl Lab {
         let mut command = Command::new(program);
         let home = self.path().join("home");
         fs::create_dir_all(&home).unwrap();
-        let settings =
-            "sandbox = false\nbuild-users-group =\nexperimental-features = nix-command\nsubstitute = false\n";
+        // A store that is not at its own place is built for in a namespace, into which the shell has to be let.
+        let settings = [
+            "sandbox = false",
+            "sandbox-paths = /bin /usr /lib /lib64",
+            "build-users-group =",
+            "experimental-features = nix-command",
+            "substitute = false",
+        ]
+        .join("\n");
         command.env("NIX_CONFIG", settings).env("HOME", home).env("XDG_CACHE_HOME", self.path().join("cache"));
         command.env("NIX_REMOTE", self.path().join("root"));
         command

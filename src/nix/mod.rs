@@ -3,13 +3,17 @@
 //! Everything here is plain data in, plain data out. Who reads the bytes is another room's business.
 
 pub mod base32;
+pub mod contents;
 pub mod graph;
 mod hash;
 #[cfg(test)]
 mod live;
+#[cfg(test)]
+mod live_tests;
 mod name;
 pub mod nar;
 pub mod references;
+pub mod rewrite;
 mod store_path;
 
 pub use hash::Sha256Hash;

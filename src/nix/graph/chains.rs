@@ -7,13 +7,16 @@ pub fn shortest_chain(graph: &ClosureGraph, from: &[PathId], to: PathId) -> Opti
     Chains::new(graph, from, to, graph.len().saturating_add(1)).next()
 }
 
-/// All chains of references from some paths to one, none of them through a path twice.
+/// All chains of references from some paths to one, none of them through a path twice; the shortest first, equally long
+/// ones in the order of the list.
 ///
-/// They come depth first, nearest references first, so that the first chain is a shortest one; a chain ends where it
-/// first meets its target. Their number can be exponential, so the search takes a bounded number of steps.
+/// Found by depth-first search with a limit on the length that grows (R. Korf, "Depth-first iterative-deepening",
+/// Artificial Intelligence 27, 1985), led by the distances to the target. Chains can be exponential in number, so the
+/// search takes a bounded number of steps.
 #[derive(Debug)]
 pub struct Chains<'g> {
     graph: &'g ClosureGraph,
+    from: Vec<PathId>,
     target: PathId,
     /// Steps from a path to the target.
     distances: Reachability,
@@ -21,6 +24,10 @@ pub struct Chains<'g> {
     choices: Vec<Vec<PathId>>,
     chain: Vec<PathId>,
     on_chain: Vec<bool>,
+    /// References in the chains that are now looked for.
+    length: u32,
+    /// The least length above it that a chain may have.
+    next_length: Option<u32>,
     steps_left: usize,
     truncated: bool,
 }
@@ -30,19 +37,20 @@ impl<'g> Chains<'g> {
     #[must_use]
     pub fn new(graph: &'g ClosureGraph, from: &[PathId], to: PathId, steps: usize) -> Self {
         let distances = Reachability::search(graph.len(), &[to], |path| graph.referrers(path), |_| true);
-        let mut chains = Self {
+        let next_length = from.iter().filter_map(|&path| distances.depth(path)).min();
+        Self {
             graph,
+            from: from.to_vec(),
             target: to,
             distances,
             choices: Vec::new(),
             chain: Vec::new(),
             on_chain: vec![false; graph.len()],
+            length: 0,
+            next_length,
             steps_left: steps,
             truncated: false,
-        };
-        let first = chains.ordered(from);
-        chains.choices.push(first);
-        chains
+        }
     }
 
     /// Whether there may be more chains than the steps allowed to find.
@@ -51,14 +59,23 @@ impl<'g> Chains<'g> {
         self.truncated
     }
 
-    /// Those that lead to the target, the nearest to it last.
-    fn ordered(&self, paths: &[PathId]) -> Vec<PathId> {
-        let free = |path: &&PathId| self.on_chain.get(path.index()).is_some_and(|taken| !taken);
-        let near = paths.iter().filter(free).filter_map(|&path| Some((self.distances.depth(path)?, path)));
-        let mut near: Vec<(u32, PathId)> = near.collect();
-        near.sort_unstable_by(|left, right| right.cmp(left));
-        near.dedup();
-        near.into_iter().map(|(_, path)| path).collect()
+    /// Those of `paths` that can come next in a chain of the present length, the first last.
+    fn next_choices(&mut self, paths: &[PathId]) -> Vec<PathId> {
+        let taken = self.chain.len() as u32;
+        let mut choices = Vec::new();
+        for &path in paths {
+            let Some(distance) = self.distances.depth(path).filter(|_| !self.on_chain[path.index()]) else { continue };
+            let length = taken.saturating_add(distance);
+            // The target is met at the end only: a chain that meets it too early is one of another length.
+            if length <= self.length && (distance > 0 || length == self.length) {
+                choices.push(path);
+            } else if length > self.length {
+                self.next_length = Some(self.next_length.map_or(length, |known| known.min(length)));
+            }
+        }
+        choices.sort_unstable_by(|left, right| right.cmp(left));
+        choices.dedup();
+        choices
     }
 
     fn leave_last(&mut self) {
@@ -66,13 +83,30 @@ impl<'g> Chains<'g> {
             self.on_chain[last.index()] = false;
         }
     }
+
+    /// Begins the search for the next longer chains; false where there can be none.
+    fn lengthen(&mut self) -> bool {
+        let Some(length) = self.next_length.take() else { return false };
+        self.length = length;
+        let from = std::mem::take(&mut self.from);
+        let first = self.next_choices(&from);
+        self.from = from;
+        self.choices.push(first);
+        true
+    }
 }
 
 impl Iterator for Chains<'_> {
     type Item = Vec<PathId>;
 
     fn next(&mut self) -> Option<Vec<PathId>> {
-        while let Some(choices) = self.choices.last_mut() {
+        while !self.truncated {
+            let Some(choices) = self.choices.last_mut() else {
+                if self.lengthen() {
+                    continue;
+                }
+                return None;
+            };
             let Some(path) = choices.pop() else {
                 self.choices.pop();
                 self.leave_last();
@@ -80,7 +114,6 @@ impl Iterator for Chains<'_> {
             };
             let Some(left) = self.steps_left.checked_sub(1) else {
                 self.truncated = true;
-                self.choices.clear();
                 return None;
             };
             self.steps_left = left;
@@ -91,7 +124,7 @@ impl Iterator for Chains<'_> {
             }
             self.chain.push(path);
             self.on_chain[path.index()] = true;
-            let next = self.ordered(self.graph.references(path));
+            let next = self.next_choices(self.graph.references(path));
             self.choices.push(next);
         }
         None

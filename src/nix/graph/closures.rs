@@ -1,18 +1,18 @@
 use super::components::Components;
 use super::{ClosureGraph, PathId};
 
-/// Groups whose reachability is found in one run over the graph.
-const WORDS: usize = 8;
+/// Words of 64 groups whose reachability is found in one run over the graph.
+const WORDS: usize = 16;
 const BLOCK: usize = 64 * WORDS;
 
-/// Rows times blocks from which on closure sizes are no longer found all at once: half a minute of work.
-const MOST_ROWS: u64 = 4_000_000_000;
+/// Rows and references times blocks from which on closure sizes are not found all at once: half a minute of work.
+const MOST_ROWS: u64 = 2_000_000_000;
 
 impl ClosureGraph {
     /// Closure size of every path, bytes: itself and all that it needs. `None` for a graph so large that this would take
-    /// minutes (more than a million paths); [`super::Reachability`] then tells it of one path at a time.
+    /// minutes (more than a million paths without cycles); [`super::Reachability`] then tells it of one path at a time.
     ///
-    /// The groups of paths are taken in blocks of 512. For a block, one run over the graph in topological order finds
+    /// The groups of paths are taken in blocks of 1024. For a block, one run over the graph in topological order finds
     /// which of its groups each group reaches; a reference that adds nothing (it is implied by others) is dropped when
     /// that is found, so that later runs follow the transitive reduction only.
     #[must_use]
@@ -20,7 +20,7 @@ impl ClosureGraph {
         let components = Components::new(self);
         let count = components.count;
         let blocks = count.div_ceil(BLOCK);
-        if (count as u64).saturating_mul(blocks as u64) > MOST_ROWS {
+        if ((count + self.reference_count()) as u64).saturating_mul(blocks as u64) > MOST_ROWS {
             return None;
         }
         let mut weights = vec![0u64; count];
@@ -31,18 +31,73 @@ impl ClosureGraph {
         let mut below = Below::new(self, &components);
         let mut sums = vec![0u64; count];
         let mut rows = vec![Row::default(); count];
-        for block in (0..blocks).rev() {
-            below.add_block(block * BLOCK, &weights, &mut rows, &mut sums);
+        for first in (0..blocks).rev().map(|block| block * BLOCK) {
+            let block = Block::new(first, &weights);
+            below.add_block(&block, &mut rows, &mut sums);
         }
         Some(components.of.iter().map(|&component| sums[component as usize]).collect())
     }
 }
 
+type Bits = [u64; WORDS];
+
 /// Which groups of one block are reached, and the sum of their NAR sizes.
 #[derive(Clone, Copy, Default)]
 struct Row {
-    bits: [u64; WORDS],
+    bits: Bits,
     bytes: u64,
+}
+
+/// Some groups of successive numbers.
+struct Block<'w> {
+    first: usize,
+    weights: &'w [u64],
+    whole: Row,
+}
+
+impl<'w> Block<'w> {
+    fn new(first: usize, weights: &'w [u64]) -> Self {
+        let members = &weights[first..weights.len().min(first + BLOCK)];
+        let mut bits = [0; WORDS];
+        for place in 0..members.len() {
+            bits[place / 64] |= 1 << (place % 64);
+        }
+        let bytes = members.iter().copied().fold(0, u64::saturating_add);
+        Self { first, weights: members, whole: Row { bits, bytes } }
+    }
+
+    /// The bit of a group, where it is of this block.
+    fn bit(&self, group: usize) -> Option<usize> {
+        group.checked_sub(self.first).filter(|&bit| bit < self.weights.len())
+    }
+
+    /// Sum of the NAR sizes of what is in `bits` and not in `without`.
+    fn bytes_of(&self, bits: &Bits, without: &Bits) -> u64 {
+        let mut bytes = 0u64;
+        for (word, (bits, without)) in bits.iter().zip(without).enumerate() {
+            let mut left = bits & !without;
+            while left != 0 {
+                bytes = bytes.saturating_add(self.weights[word * 64 + left.trailing_zeros() as usize]);
+                left &= left - 1;
+            }
+        }
+        bytes
+    }
+
+    /// The row of `bits`, its bytes found from those of `base`, which it includes, or of the whole block, whichever is
+    /// nearer.
+    fn row(&self, bits: Bits, base: &Row) -> Row {
+        let differing = |larger: &Bits, smaller: &Bits| -> u32 {
+            larger.iter().zip(smaller).map(|(larger, smaller)| (larger & !smaller).count_ones()).sum()
+        };
+        let whole = &self.whole;
+        let bytes = if whole.bytes == u64::MAX || differing(&bits, &base.bits) <= differing(&whole.bits, &bits) {
+            base.bytes.saturating_add(self.bytes_of(&bits, &base.bits))
+        } else {
+            whole.bytes - self.bytes_of(&whole.bits, &bits)
+        };
+        Row { bits, bytes }
+    }
 }
 
 /// The groups that each group refers to directly, the highest first.
@@ -73,57 +128,36 @@ impl Below {
         Self { starts, lengths, groups }
     }
 
-    /// Adds to `sums` what each group reaches of the groups `first..first + BLOCK`. Blocks come highest first.
-    fn add_block(&mut self, first: usize, weights: &[u64], rows: &mut [Row], sums: &mut [u64]) {
-        for group in first..weights.len() {
+    /// Adds to `sums` what each group reaches of the groups of a block. Blocks come highest first.
+    fn add_block(&mut self, block: &Block<'_>, rows: &mut [Row], sums: &mut [u64]) {
+        for group in block.first..sums.len() {
             let start = self.starts[group] as usize;
             let length = self.lengths[group] as usize;
-            let mut row = Row::default();
-            let mut kept = 0;
+            let mut bits = [0; WORDS];
+            let (mut base, mut kept) = (None, 0);
             for place in start..start + length {
                 let other = self.groups[place];
-                let other_index = other as usize;
-                let inside = other_index >= first;
-                let adds = if inside && other_index < first + BLOCK {
-                    let bit = other_index - first;
-                    row.bits[bit / 64] >> (bit % 64) & 1 == 0
-                } else {
-                    true
-                };
-                if adds {
-                    self.groups[start + kept] = other;
-                    kept += 1;
-                    if inside {
-                        row.add(&rows[other_index], first, weights);
+                let implied = block.bit(other as usize).is_some_and(|bit| bits[bit / 64] >> (bit % 64) & 1 == 1);
+                if implied {
+                    continue;
+                }
+                self.groups[start + kept] = other;
+                kept += 1;
+                if other as usize >= block.first {
+                    let row = &rows[other as usize];
+                    for (bits, more) in bits.iter_mut().zip(&row.bits) {
+                        *bits |= more;
                     }
+                    base = base.filter(|base: &&Row| base.bytes >= row.bytes).or(Some(row));
                 }
             }
             self.lengths[group] = kept as u32;
-            if group < first + BLOCK {
-                let bit = group - first;
-                row.bits[bit / 64] |= 1 << (bit % 64);
-                row.bytes = row.bytes.saturating_add(weights[group]);
+            if let Some(bit) = block.bit(group) {
+                bits[bit / 64] |= 1 << (bit % 64);
             }
-            rows[group] = row;
+            let row = block.row(bits, base.unwrap_or(&Row::default()));
             sums[group] = sums[group].saturating_add(row.bytes);
-        }
-    }
-}
-
-impl Row {
-    fn add(&mut self, other: &Self, first: usize, weights: &[u64]) {
-        if self.bytes == 0 && self.bits == [0; WORDS] {
-            *self = *other;
-            return;
-        }
-        for (word, (bits, &more)) in self.bits.iter_mut().zip(&other.bits).enumerate() {
-            let mut new = more & !*bits;
-            *bits |= more;
-            while new != 0 {
-                let group = first + word * 64 + new.trailing_zeros() as usize;
-                self.bytes = self.bytes.saturating_add(weights[group]);
-                new &= new - 1;
-            }
+            rows[group] = row;
         }
     }
 }

@@ -30,6 +30,20 @@ impl Components {
     }
 }
 
+impl ClosureGraph {
+    /// The paths in an order in which what a path refers to comes before it; paths that reach one another, which Nix
+    /// never makes, together in one group.
+    #[must_use]
+    pub fn references_first(&self) -> Vec<Vec<PathId>> {
+        let components = Components::new(self);
+        let mut groups = vec![Vec::new(); components.count];
+        for path in self.ids() {
+            groups[components.of[path.index()] as usize].push(path);
+        }
+        groups
+    }
+}
+
 struct Search {
     of: Vec<u32>,
     /// In the order of discovery.

@@ -65,6 +65,18 @@ fn numbers(chain: &[PathId]) -> Vec<u32> {
 }
 
 #[test]
+fn no_chain_is_left_out() {
+    // A diamond on a diamond, with a short cut and a way back: 0 → {1, 2} → 3 → {4, 5} → 6, 0 → 3, 6 → 0.
+    let edges = [(0, 1), (0, 2), (1, 3), (2, 3), (3, 4), (3, 5), (4, 6), (5, 6), (0, 3), (6, 0)];
+    let graph = graph(&[0; 7], &edges);
+    let mut chains = Chains::new(&graph, &[id(0), id(4)], id(6), 1000);
+    let all: Vec<Vec<u32>> = chains.by_ref().map(|chain| numbers(&chain)).collect();
+    let expected = [&[4, 6][..], &[0, 3, 4, 6], &[0, 3, 5, 6], &[0, 1, 3, 4, 6], &[0, 1, 3, 5, 6]];
+    assert_eq!(all[..5], expected);
+    assert_eq!((all.len(), chains.is_truncated()), (7, false));
+}
+
+#[test]
 fn chains_of_a_hostile_graph_come_to_an_end() {
     // Everything refers to everything: the number of chains is beyond counting.
     let edges: Vec<_> = (0..60).flat_map(|from| (0..60).map(move |to| (from, to))).collect();
@@ -158,6 +170,7 @@ proptest! {
         let target = id(target);
         let chains: Vec<Vec<PathId>> = Chains::new(&graph, &roots, target, 2000).collect();
         let depth = Reachability::new(&graph, &roots).depth(target);
+        prop_assert!(chains.is_sorted_by_key(Vec::len));
         prop_assert_eq!(chains.first().map(|chain| chain.len() as u32 - 1), depth);
         for (number, chain) in chains.iter().enumerate() {
             prop_assert!(roots.contains(&chain[0]) && chain[chain.len() - 1] == target);
@@ -165,4 +178,34 @@ proptest! {
             prop_assert!(!chains[..number].contains(chain));
         }
     }
+}
+
+#[test]
+fn closure_sizes_hold_over_many_blocks_of_groups() {
+    let count = 3000u64;
+    let mut state = 1u64;
+    let mut number = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state >> 33
+    };
+    let mut edges: Vec<_> = (0..9000)
+        .map(|edge| {
+            let from = edge % (count - 1);
+            (from as u32, (from + 1 + number() % (count - 1 - from).min(400)) as u32)
+        })
+        .collect();
+    edges.extend([(2000, 1990), (500, 200)]);
+    let graph = graph(&(0..count).collect::<Vec<_>>(), &edges);
+    let closures = graph.closure_bytes_of_all().unwrap();
+    for path in graph.ids().step_by(37) {
+        let closure = Reachability::new(&graph, &[path]);
+        assert_eq!(closures[path.index()], closure.nar_bytes(&graph), "{path:?}");
+    }
+}
+
+#[test]
+fn references_come_before_what_refers_to_them() {
+    let graph = graph(&[0; 5], &[(0, 1), (1, 2), (2, 1), (2, 3)]);
+    let groups: Vec<Vec<u32>> = graph.references_first().iter().map(|group| numbers(group)).collect();
+    assert_eq!(groups, [vec![3], vec![1, 2], vec![0], vec![4]]);
 }
