@@ -1,5 +1,7 @@
 //! Speed of the Nix parts: reference scans, NAR hashes, closure graphs.
 
+#![expect(clippy::unwrap_used, reason = "a benchmark that cannot be set up has to stop")]
+
 use std::path::PathBuf;
 use std::sync::Arc;
 

@@ -63,8 +63,8 @@ fn contents_link_targets_and_names_refer() {
         item(&format!("{A}/{hash_of_b}.txt"), Kind::File, ""),
         item(&format!("{A}/link"), Kind::Symlink, &format!("../{}-c-3", "c".repeat(32))),
         item(&format!("{A}/self"), Kind::File, &format!("me: {}", "a".repeat(32))),
-        item(&format!("{B}"), Kind::Symlink, &format!("/{C}/gone")),
-        item(&format!("{C}"), Kind::File, "plain"),
+        item(B, Kind::Symlink, &format!("/{C}/gone")),
+        item(C, Kind::File, "plain"),
     ]]);
     let study = Study::new(&fixture);
     let proofs: Vec<_> = study.evidence[0].iter().map(|proof| (proof.place, study.name(proof.to))).collect();

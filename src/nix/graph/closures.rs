@@ -52,18 +52,11 @@ struct Row {
 struct Block<'w> {
     first: usize,
     weights: &'w [u64],
-    whole: Row,
 }
 
 impl<'w> Block<'w> {
     fn new(first: usize, weights: &'w [u64]) -> Self {
-        let members = &weights[first..weights.len().min(first + BLOCK)];
-        let mut bits = [0; WORDS];
-        for place in 0..members.len() {
-            bits[place / 64] |= 1 << (place % 64);
-        }
-        let bytes = members.iter().copied().fold(0, u64::saturating_add);
-        Self { first, weights: members, whole: Row { bits, bytes } }
+        Self { first, weights: &weights[first..weights.len().min(first + BLOCK)] }
     }
 
     /// The bit of a group, where it is of this block.
@@ -71,31 +64,18 @@ impl<'w> Block<'w> {
         group.checked_sub(self.first).filter(|&bit| bit < self.weights.len())
     }
 
-    /// Sum of the NAR sizes of what is in `bits` and not in `without`.
-    fn bytes_of(&self, bits: &Bits, without: &Bits) -> u64 {
-        let mut bytes = 0u64;
-        for (word, (bits, without)) in bits.iter().zip(without).enumerate() {
-            let mut left = bits & !without;
-            while left != 0 {
-                bytes = bytes.saturating_add(self.weights[word * 64 + left.trailing_zeros() as usize]);
-                left &= left - 1;
+    /// The row of `bits`, which include those of `base`: most often there is little or nothing to add to its bytes.
+    fn row(&self, bits: Bits, base: &Row) -> Row {
+        let mut bytes = base.bytes;
+        if bits != base.bits {
+            for (word, (bits, known)) in bits.iter().zip(&base.bits).enumerate() {
+                let mut new = bits & !known;
+                while new != 0 {
+                    bytes = bytes.saturating_add(self.weights[word * 64 + new.trailing_zeros() as usize]);
+                    new &= new - 1;
+                }
             }
         }
-        bytes
-    }
-
-    /// The row of `bits`, its bytes found from those of `base`, which it includes, or of the whole block, whichever is
-    /// nearer.
-    fn row(&self, bits: Bits, base: &Row) -> Row {
-        let differing = |larger: &Bits, smaller: &Bits| -> u32 {
-            larger.iter().zip(smaller).map(|(larger, smaller)| (larger & !smaller).count_ones()).sum()
-        };
-        let whole = &self.whole;
-        let bytes = if whole.bytes == u64::MAX || differing(&bits, &base.bits) <= differing(&whole.bits, &bits) {
-            base.bytes.saturating_add(self.bytes_of(&bits, &base.bits))
-        } else {
-            whole.bytes - self.bytes_of(&whole.bits, &bits)
-        };
         Row { bits, bytes }
     }
 }
@@ -109,13 +89,9 @@ struct Below {
 
 impl Below {
     fn new(graph: &ClosureGraph, components: &Components) -> Self {
-        let mut members = vec![Vec::new(); components.count];
-        for path in graph.ids() {
-            members[components.of[path.index()] as usize].push(path);
-        }
         let (mut starts, mut lengths, mut groups) = (Vec::new(), Vec::new(), Vec::new());
         let mut row: Vec<u32> = Vec::new();
-        for (group, paths) in members.iter().enumerate() {
+        for (group, paths) in components.members().iter().enumerate() {
             let references = paths.iter().flat_map(|&path: &PathId| graph.references(path));
             row.clear();
             row.extend(references.map(|path| components.of[path.index()]).filter(|&other| other as usize != group));
@@ -143,8 +119,9 @@ impl Below {
                 }
                 self.groups[start + kept] = other;
                 kept += 1;
-                if other as usize >= block.first {
-                    let row = &rows[other as usize];
+                // A row of no bytes has nothing to give.
+                let row = rows.get(other as usize).filter(|row| other as usize >= block.first && row.bytes > 0);
+                if let Some(row) = row {
                     for (bits, more) in bits.iter_mut().zip(&row.bits) {
                         *bits |= more;
                     }

@@ -28,6 +28,15 @@ impl Components {
         }
         Self { of: search.of, count: search.count as usize }
     }
+
+    /// By group, its paths.
+    pub fn members(&self) -> Vec<Vec<PathId>> {
+        let mut members = vec![Vec::new(); self.count];
+        for (path, &group) in (0..).map(PathId).zip(&self.of) {
+            members[group as usize].push(path);
+        }
+        members
+    }
 }
 
 impl ClosureGraph {
@@ -35,12 +44,7 @@ impl ClosureGraph {
     /// never makes, together in one group.
     #[must_use]
     pub fn references_first(&self) -> Vec<Vec<PathId>> {
-        let components = Components::new(self);
-        let mut groups = vec![Vec::new(); components.count];
-        for path in self.ids() {
-            groups[components.of[path.index()] as usize].push(path);
-        }
-        groups
+        Components::new(self).members()
     }
 }
 
