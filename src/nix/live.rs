@@ -1,7 +1,7 @@
 //! A real Nix for tests to hold this room against.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 /// A store of its own in a temporary directory.
@@ -17,19 +17,6 @@ pub fn lab(test: &str) -> Option<Lab> {
         return None;
     }
     Some(Lab { directory: tempfile::tempdir().unwrap() })
-}
-
-/// A file of the corpus of real images: below `NIXDIVE_CORPUS`, or beside the project; `None`, with the reason printed,
-/// where it is not there.
-pub fn corpus(test: &str, file: &str) -> Option<PathBuf> {
-    let beside = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpus"));
-    let root = std::env::var_os("NIXDIVE_CORPUS").map_or_else(beside, PathBuf::from);
-    let path = root.join(file);
-    if path.exists() {
-        return Some(path);
-    }
-    skip(test, &format!("the corpus has no {file}; NIXDIVE_CORPUS names its place"));
-    None
 }
 
 fn skip(test: &str, reason: &str) {

@@ -1,13 +1,13 @@
 use super::fixture::{Fixture, Study, item, rows_of_nix};
 use crate::image::{Kind, LayerIndex};
 use crate::nix::graph::{Chains, Dominators, Reachability, shortest_chain};
-use crate::nix::live;
+use crate::testing::corpus_file;
+
+use super::*;
 
 const A: &str = "nix/store/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-a-1";
 const B: &str = "nix/store/bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb-b-2";
 const C: &str = "nix/store/cccccccccccccccccccccccccccccccc-c-3";
-
-use super::*;
 
 #[test]
 fn the_store_is_what_the_topmost_layer_leaves_of_it() {
@@ -120,8 +120,7 @@ fn a_very_deep_tree_needs_no_call_stack() {
 #[test]
 fn images_of_the_corpus_are_what_nix_says_they_are() {
     for image in ["hello-nix", "web-nix"] {
-        let test = "images_of_the_corpus_are_what_nix_says_they_are";
-        let Some(archive) = live::corpus(test, &format!("nix/{image}.tar.gz")) else { return };
+        let Some(archive) = corpus_file(&format!("nix/{image}.tar.gz")) else { return };
         let truth = std::fs::read(archive.with_file_name(format!("{image}.closure.json"))).unwrap();
         let study = Study::new(&Fixture::from_docker_archive(&archive));
         assert_eq!(study.rows(), rows_of_nix(&truth), "{image}");
@@ -132,8 +131,7 @@ fn images_of_the_corpus_are_what_nix_says_they_are() {
 
 #[test]
 fn perl_is_in_the_web_server_by_a_script_of_openssl() {
-    let test = "perl_is_in_the_web_server_by_a_script_of_openssl";
-    let Some(archive) = live::corpus(test, "nix/web-nix.tar.gz") else { return };
+    let Some(archive) = corpus_file("nix/web-nix.tar.gz") else { return };
     let fixture = Fixture::from_docker_archive(&archive);
     let study = Study::new(&fixture);
     let perl = study.named("perl-5.36.0");
