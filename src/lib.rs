@@ -7,6 +7,7 @@ pub mod analysis;
 pub mod cli;
 pub mod extract;
 pub mod image;
+pub mod nix;
 pub mod open;
 pub mod packages;
 pub mod preview;

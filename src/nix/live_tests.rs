@@ -1,0 +1,200 @@
+//! Closures built by a real Nix, held against what this room finds out from their files alone.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write;
+
+use super::contents::fixture::{Fixture, Study, rows_of_nix};
+use super::contents::{Place, TreeEntryKind};
+use super::graph::{Chains, PathId, Reachability, shortest_chain};
+use super::live::{Lab, lab};
+use super::nar::NarWriter;
+use super::rewrite::{HashModulo, HashRewriter, StorePathRewriter, content_address_text, content_addressed_path};
+use super::{Sha256Hash, StorePath};
+
+/// A derivation of a shell script. Builders end with a pause: Nix may kill one that is gone at once and call it failed.
+const DERIVE: &str = r#"
+let derive = name: script: derivation {
+  inherit name; system = builtins.currentSystem; builder = "/bin/sh";
+  args = [ "-c" "export PATH=/usr/bin:/bin; ${script}\nsleep 0.05 & exit 0" ];
+};
+"#;
+
+/// Every way to refer: text, link, bare hash, name of a file, over the border of blocks, to itself; and what does not.
+const SMALL: &str = r#"
+  hash = path: builtins.substring 11 32 "${path}";
+  c = derive "c-1.0" "echo nothing >$out";
+  d = derive "d-2.0-dev" "mkdir -p $out/bin; echo x >$out/bin/d; chmod +x $out/bin/d; ln -s d $out/bin/e";
+  b = derive "b-3.1" "mkdir $out; ln -s ${d}/bin $out/bin; echo $out >$out/self; : >$out/${hash c}";
+  a = derive "a" ''mkdir $out; h=${b}; h=''${h#/nix/store/}; h=''${h%%-*}
+    (head -c 4080 /dev/zero; echo $h; printf eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee) >$out/blob
+    echo ${c} | tr a-z A-Z >$out/upper'';
+in a"#;
+
+/// 220 paths, each with references to some before it, some of them to themselves.
+const LARGE: &str = r#"
+  mod = a: b: a - b * (a / b);
+  make = n: before:
+    let
+      at = k: builtins.elemAt before k;
+      picks = if n == 0 then [ ] else [ (at (n - 1 - mod (n * 5) (if n < 30 then n else 30))) (at (n / 2)) (at (mod (n * 7) n + mod (n * n) n)) ];
+    in derive "p${toString n}-1.${toString (mod n 5)}" ''
+      mkdir -p $out/lib; ${if mod n 3 == 0 then "echo $out >$out/lib/self;" else ""}
+      head -c ${toString (n * 97)} /dev/zero >$out/lib/zeros
+      for p in ${toString picks}; do echo $p/lib >>$out/references; done'';
+  grow = list: if builtins.length list == 220 then list else grow (list ++ [ (make (builtins.length list) list) ]);
+  all = grow [ ];
+in derive "all" "mkdir $out; for p in ${toString all}; do ln -s $p $out/; done""#;
+
+/// Flat files that name one another; nothing is built.
+const FLAT: &str = r#"
+  file = n: builtins.toFile "f${toString n}-0.${toString n}.txt"
+    (if n == 0 then "end" else "${file (n - 1)} ${if n > 2 then file (n - 3) else ""}");
+in file 12"#;
+
+fn build(lab: &Lab, expression: &str) -> String {
+    let file = lab.path().join("expression.nix");
+    fs::write(&file, format!("{DERIVE}{expression}")).unwrap();
+    let file = file.to_str().unwrap().to_owned();
+    let printed = if expression == FLAT {
+        lab.run("nix-instantiate", &["--eval", "--read-write-mode", &file])
+    } else {
+        lab.run("nix-build", &["--no-out-link", "-j6", &file])
+    };
+    printed.trim().trim_matches('"').to_owned()
+}
+
+fn id(study: &Study, path: &str) -> PathId {
+    study.store.id_of(&StorePath::parse(path.as_bytes()).unwrap()).unwrap()
+}
+
+#[test]
+fn closures_built_by_nix_are_found_out_exactly() {
+    for (expression, least) in [(SMALL, 4), (LARGE, 221), (FLAT, 13)] {
+        let Some(lab) = lab("closures_built_by_nix_are_found_out_exactly") else { return };
+        let top = build(&lab, expression);
+        let fixture = Fixture::from_store(&lab.path().join("root/nix/store"));
+        let study = Study::new(&fixture);
+        let closure = Reachability::new(&study.graph, &[id(&study, &top)]);
+        assert!(closure.paths().len() >= least);
+        rows_are_those_of_path_info(&lab, &study, &closure, &top);
+        chains_are_those_of_why_depends(&lab, &fixture, &study, &top);
+        names_are_those_of_make_content_addressed(&lab, &fixture, &study, &closure, &top);
+    }
+}
+
+/// Members, references, NAR hashes, NAR sizes and closure sizes.
+fn rows_are_those_of_path_info(lab: &Lab, study: &Study, closure: &Reachability, top: &str) {
+    let mut members: Vec<String> = closure.paths().iter().map(|&id| path(study, id).to_string()).collect();
+    members.sort();
+    let mut required: Vec<String> = lab.run("nix-store", &["-qR", top]).lines().map(str::to_owned).collect();
+    required.sort();
+    assert_eq!(members, required);
+    let truth = rows_of_nix(lab.run("nix", &["path-info", "-rsS", "--json", top]).as_bytes());
+    let rows: Vec<_> = study.rows().into_iter().filter(|row| members.contains(&row.0)).collect();
+    assert_eq!(rows, truth);
+}
+
+/// Chains and the files that hold their references. Nix 2.8 takes paths from its queue in the order of their addresses, so
+/// that its chain may be longer than the shortest.
+fn chains_are_those_of_why_depends(lab: &Lab, fixture: &Fixture, study: &Study, top: &str) {
+    let from = id(study, top);
+    let below = Reachability::new(&study.graph, &[from]);
+    let deep: Vec<PathId> = below.paths().iter().copied().filter(|&id| below.depth(id) >= Some(2)).collect();
+    for &target in deep.iter().step_by(deep.len() / 8 + 1) {
+        let to = path(study, target).to_string();
+        let printed = lab.run("nix", &["why-depends", "--precise", top, &to]);
+        let (chain, files) = read_chain(study, &printed);
+        assert_eq!((chain.first(), chain.last()), (Some(&from), Some(&target)), "{printed}");
+        for (pair, file) in chain.windows(2).zip(&files) {
+            let proofs = study.evidence[pair[0].index()].iter().filter(|proof| proof.to == pair[1]);
+            let places: Vec<String> = proofs
+                .filter(|proof| proof.place != Place::Name)
+                .map(|proof| String::from_utf8_lossy(&fixture.tree.path(proof.node)).into_owned())
+                .collect();
+            let expected = format!("{}/{file}", path(study, pair[0])).trim_end_matches('/').to_owned();
+            assert!(places.contains(&expected), "{expected} is not in {places:?}");
+        }
+        let ours = shortest_chain(&study.graph, &[from], target).unwrap();
+        assert!(ours.len() <= chain.len());
+        let mut all = Chains::new(&study.graph, &[from], target, 20_000);
+        let found = all.by_ref().take_while(|other| other.len() <= chain.len()).any(|other| other == chain);
+        assert!(found || all.is_truncated(), "{printed}");
+        assert!(chain.len() > 3 || ours == chain, "{printed}");
+    }
+}
+
+/// The store paths of a printed chain, and of each but the last the file that refers to the next.
+fn read_chain(study: &Study, printed: &str) -> (Vec<PathId>, Vec<String>) {
+    let (mut chain, mut files) = (Vec::new(), Vec::new());
+    for line in printed.lines().filter(|line| !line.is_empty()) {
+        if let Some((_, hit)) = line.split_once("└───") {
+            files.push(hit.split([':', ' ']).next().unwrap_or_default().to_owned());
+        } else {
+            let text = line.trim_start_matches([' ', '→']).split('\u{1b}').next().unwrap_or_default();
+            chain.push(id(study, text));
+        }
+    }
+    (chain, files)
+}
+
+fn path(study: &Study, id: PathId) -> &StorePath {
+    &study.store.paths[id.index()].path
+}
+
+/// NAR of a store path with its references renamed, as `make-content-addressed` has it before its own name is known.
+fn write_nar<W: Write>(
+    fixture: &Fixture,
+    study: &Study,
+    path: PathId,
+    renamed: &[(StorePath, StorePath)],
+    out: W,
+) -> W {
+    let mut nar =
+        NarWriter::new(StorePathRewriter::new(out, renamed.iter().map(|(old, new)| (old.clone(), new.hash()))));
+    for entry in &study.entries[path.index()].entries {
+        nar.entry(&entry.nar_entry(&fixture.tree)).unwrap();
+        if let TreeEntryKind::File { content, .. } = entry.kind {
+            nar.content(fixture.content(content)).unwrap();
+        }
+    }
+    nar.finish().unwrap().0.finish().unwrap()
+}
+
+/// New names of all members, bottom up, and the hashes of their rewritten NARs.
+fn names_are_those_of_make_content_addressed(
+    lab: &Lab,
+    fixture: &Fixture,
+    study: &Study,
+    closure: &Reachability,
+    top: &str,
+) {
+    let printed = lab.run("nix", &["store", "make-content-addressed", "-r", "--json", top]);
+    let truth: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    let truth = truth["rewrites"].as_object().unwrap();
+    assert_eq!(truth.len(), closure.paths().len());
+    let mut renamed: Vec<Option<StorePath>> = vec![None; study.graph.len()];
+    for id in study.graph.references_first().into_iter().flatten().filter(|&id| closure.contains(id)) {
+        let old = path(study, id);
+        let references: Vec<(StorePath, StorePath)> = study
+            .graph
+            .references(id)
+            .iter()
+            .map(|&other| (path(study, other).clone(), renamed[other.index()].clone().unwrap()))
+            .collect();
+        let modulo = write_nar(fixture, study, id, &references, HashModulo::new(&old.hash()));
+        let (hash, refers_to_itself) = modulo.finish().unwrap();
+        let new_references: BTreeSet<StorePath> = references.iter().map(|pair| pair.1.clone()).collect();
+        let new = content_addressed_path(&hash, old.name(), &new_references, refers_to_itself).unwrap();
+        assert_eq!(truth[&old.to_string()], new.to_string().as_str());
+        if id.index() % 10 == 0 {
+            let rewriter = HashRewriter::new(Vec::new(), &old.hash(), *new.hash().as_bytes());
+            let (nar, _) = write_nar(fixture, study, id, &references, rewriter).finish().unwrap();
+            let recorded = lab.run("nix-store", &["-q", "--hash", &new.to_string()]);
+            assert_eq!(Sha256Hash::of(&nar).to_base32(), recorded.trim());
+            let address = lab.run("nix", &["path-info", "--json", &new.to_string()]);
+            assert!(address.contains(&content_address_text(&hash)), "{address}");
+        }
+        renamed[id.index()] = Some(new);
+    }
+}

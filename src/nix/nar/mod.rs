@@ -1,0 +1,119 @@
+//! NAR, the archive form whose hash and size Nix records of every store path.
+
+mod bytes;
+mod writer;
+
+use std::io;
+
+use sha2::{Digest, Sha256};
+
+pub use bytes::{NAR_MAGIC_BYTES, nar_bytes, nar_entry_bytes};
+pub use writer::NarWriter;
+
+use super::Sha256Hash;
+
+/// What a path is to a NAR. Owner, times and all permission bits but one are left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NarNode<'n> {
+    /// A directory.
+    Directory,
+    /// A regular file.
+    File {
+        /// Whether its owner may execute it.
+        executable: bool,
+        /// Length of its content, bytes.
+        bytes: u64,
+    },
+    /// A symbolic link.
+    Symlink {
+        /// Where it points.
+        target: &'n [u8],
+    },
+}
+
+/// One path of a tree. A tree is a sequence of them: its root, then below every directory its entries sorted by name,
+/// each followed by what is in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NarEntry<'n> {
+    /// 0 for the root, 1 for what is directly in it.
+    pub depth: usize,
+    /// Its own name; of the root it does not count.
+    pub name: &'n [u8],
+    /// What it is.
+    pub node: NarNode<'n>,
+}
+
+/// Why a sequence of entries makes no NAR.
+#[derive(Debug, thiserror::Error)]
+pub enum NarError {
+    /// A name that no directory entry can have.
+    #[error("a name in a NAR is not empty, `.` or `..`, and has no slash or zero byte")]
+    Name,
+    /// Not in byte order, or a name twice in a directory.
+    #[error("the entries of a directory in a NAR are sorted by name, each name once")]
+    Order,
+    /// An entry below something that is no open directory, a second root, or no root.
+    #[error("the entries of a NAR form no tree")]
+    Structure,
+    /// Content of another length than the entry gave, or content without a file.
+    #[error("a file has more or fewer bytes than its entry says")]
+    Content,
+    /// Content could not be read.
+    #[error("reading a file for a NAR")]
+    Read(#[source] io::Error),
+    /// The NAR could not be written.
+    #[error("writing a NAR")]
+    Write(#[source] io::Error),
+}
+
+/// Where a NAR goes whose hash alone is wanted.
+#[derive(Debug, Clone, Default)]
+pub struct Sha256Sink(Sha256);
+
+impl Sha256Sink {
+    /// The hash of all that was written.
+    #[must_use]
+    pub fn finish(self) -> Sha256Hash {
+        Sha256Hash(self.0.finalize().into())
+    }
+}
+
+impl io::Write for Sha256Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What Nix records of a store path's content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct NarDigest {
+    /// NAR hash.
+    pub hash: Sha256Hash,
+    /// NAR size, bytes.
+    pub bytes: u64,
+}
+
+impl NarWriter<Sha256Sink> {
+    /// A NAR of which only hash and size are kept.
+    #[must_use]
+    pub fn hashing() -> Self {
+        Self::new(Sha256Sink::default())
+    }
+
+    /// Ends the NAR; gives out its hash and size.
+    ///
+    /// # Errors
+    /// [`NarError`].
+    pub fn digest(self) -> Result<NarDigest, NarError> {
+        let (sink, bytes) = self.finish()?;
+        Ok(NarDigest { hash: sink.finish(), bytes })
+    }
+}
+
+#[cfg(test)]
+mod tests;
