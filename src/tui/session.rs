@@ -6,7 +6,7 @@ use super::columns::Columns;
 use super::find::{Finding, Marks, Needle};
 use super::layout::{Areas, Arrangement, Pane, arrange};
 use super::list::ListCursor;
-use super::message::{Identified, LayerOutline, Opened, Opening, Overview, Progress};
+use super::message::{Identified, LayerOutline, Opened, Opening, Overview, Progress, Transfer};
 use super::pages::{Page, Pages};
 use super::prompt::Purpose;
 use super::request::{Form, Subject, Ticket};
@@ -98,6 +98,8 @@ pub(super) struct Session {
     pub viewer: Option<Viewer>,
     /// Hits of a search through files, under a file that is looked at.
     pub results: Option<Results>,
+    /// What is being copied to disk.
+    pub copying: Option<Transfer>,
     latest_ticket: Ticket,
 }
 
@@ -120,6 +122,7 @@ impl Session {
             underway: None,
             viewer: None,
             results: None,
+            copying: None,
             latest_ticket: Ticket::default(),
         }
     }

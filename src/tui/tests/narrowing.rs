@@ -110,3 +110,22 @@ fn the_settings_say_which_columns_there_are_and_in_which_order() {
     assert!(text.contains("1970-01-01"), "{text}");
     assert!(!text.contains("drwxr-xr-x "), "{text}");
 }
+
+#[test]
+fn a_copy_to_disk_shows_how_far_it_is_and_escape_stops_it() {
+    use crate::tui::{Effect, Request, Transfer};
+    let mut person = person();
+    person.presses("tab e enter");
+    let asked = |person: &Person, wanted: fn(&Request) -> bool| {
+        person.effects.iter().any(|effect| matches!(effect, Effect::Ask { request, .. } if wanted(request)))
+    };
+    assert!(asked(&person, |request| matches!(request, Request::Extract(_))));
+    person.hears(Report::Copying(Transfer { read_bytes: 2_000_000, total_bytes: Some(9_000_000) }));
+    assert!(person.text().contains("copied 2.0 MB of 9.0 MB, esc stops"), "{}", person.text());
+    person.presses("e enter");
+    assert!(person.text().contains("Another copy is under way"), "{}", person.text());
+    person.presses("esc");
+    assert!(asked(&person, |request| matches!(request, Request::StopExtract)));
+    person.hears(Report::Copied(Err("stopped; 3 files were written before".into())));
+    assert!(person.text().contains("3 files were written"), "{}", person.text());
+}
