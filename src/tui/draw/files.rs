@@ -87,14 +87,19 @@ impl<'a> ParentBytes<'a> {
     }
 }
 
-/// What the tree shows, in words.
-fn describe(session: &Session, view: &TreeView) -> String {
-    let mut words = match (session.layer_choice(), view.settings.scope) {
+/// Which layers are looked at.
+pub(super) fn scope_words(session: &Session, scope: Scope) -> String {
+    match (session.layer_choice(), scope) {
         (LayerChoice::All, _) => "of the whole image".to_owned(),
         (_, Scope::Layer(layer)) => format!("of layer {} alone", layer.0),
         (_, Scope::Stacked(layer)) if layer.0 == 0 => "of layer 0".to_owned(),
         (_, Scope::Stacked(layer)) => format!("of layers 0-{}", layer.0),
-    };
+    }
+}
+
+/// What the tree shows, in words.
+fn describe(session: &Session, view: &TreeView) -> String {
+    let mut words = scope_words(session, view.settings.scope);
     if session.preferences.aggregated && session.layer_choice() != LayerChoice::All {
         words.push_str(", changes since the base");
     }

@@ -177,7 +177,8 @@ fn map(canvas: &mut Canvas, body: Rect, session: &Session, opened: &Exploration)
     let directory = display_name(&tree.path(view.directory)).into_owned();
     let area = rows(body, Page::Map);
     let tiles = map_tiles(session, opened, area);
-    title(canvas, body, "Map", &directory, &format!("{} tiles", tiles.len()), true);
+    let of = super::files::scope_words(session, session.scope(&opened.image).0);
+    title(canvas, body, "Map", &format!("{directory} {of}"), &format!("{} tiles", tiles.len()), true);
     let selected = view.selected.and_then(|node| tiles.iter().find(|tile| tile.node == Some(node)));
     let mut pen = canvas.line(body, 1);
     pen.skip(1).text("coloured by ", theme.dim).text(view.colouring.name(), theme.strong);
@@ -196,7 +197,7 @@ fn map(canvas: &mut Canvas, body: Rect, session: &Session, opened: &Exploration)
 }
 
 fn name(tree: &FileTree, tile: &Tile) -> String {
-    let Some(node) = tile.node else { return "all that is smaller".to_owned() };
+    let Some(node) = tile.node else { return format!("{} smaller", tile.paths) };
     let mut name = display_name(tree.name(node)).into_owned();
     if tile.is_directory {
         name.push('/');
