@@ -6,7 +6,9 @@ mod looking;
 mod pages;
 mod samples;
 mod screens;
+mod screenshots;
 mod searching;
+mod svg;
 mod views;
 
 use ratatui::buffer::Buffer;
