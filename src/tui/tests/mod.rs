@@ -8,6 +8,7 @@ mod samples;
 mod screens;
 mod screenshots;
 mod searching;
+mod states;
 mod svg;
 mod views;
 

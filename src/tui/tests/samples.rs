@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use crate::image::{
-    Compression, Config, DigestCheck, EntryBatch, EntryFields, FileTree, Identity, Image, Kind, Layer, Measured,
-    OccurrenceId, Platform, TreeBuilder, Warning, compute_history,
+    Compression, Config, DigestCheck, EntryBatch, EntryFields, FileTree, HistoryEntry, Identity, Image, Kind, Layer,
+    Measured, OccurrenceId, Platform, TreeBuilder, Warning, compute_history,
 };
 use crate::tui::{Opened, Overview};
 
@@ -81,6 +81,7 @@ pub(super) fn layer(tree: &FileTree, index: usize, command: &str) -> Layer {
 
 pub(super) fn image(tree: FileTree, commands: &[&str]) -> Image {
     let layers = commands.iter().enumerate().map(|(index, command)| layer(&tree, index, command)).collect();
+    let step = |command: &&str| HistoryEntry { created_by: Some((*command).into()), ..HistoryEntry::default() };
     Image {
         identity: Identity {
             requested: "./web.tar.gz".into(),
@@ -96,6 +97,7 @@ pub(super) fn image(tree: FileTree, commands: &[&str]) -> Image {
             entrypoint: vec!["/usr/bin/tool".into(), "--listen".into(), "0.0.0.0 8080".into()],
             env: vec!["PATH=/usr/bin:/bin".into()],
             exposed_ports: vec!["8080/tcp".into()],
+            history: commands.iter().map(step).collect(),
             ..Config::default()
         },
         layers,
@@ -158,6 +160,7 @@ pub(super) fn nix() -> Opened {
     ];
     let mut image = image(tree(&[&paths]), &["unused"]);
     image.layers[0].created_by = None;
+    image.config.history.clear();
     image.layers[0].comment = Some(
         "store paths: ['/nix/store/hmnypiai2d9q9ri3yd4kdycjp1rg1027-glibc-2.36', \
          '/nix/store/xkqm7yb4n7aj317l7w8xfchlfazmxlzx-hello-2.10']"
