@@ -300,7 +300,7 @@ fn a_program_that_panics() {
         return;
     }
     let effects = |effect| match effect {
-        Effect::Open { reference, .. } if reference == "elsewhere" => {
+        Effect::Open { reference, .. } if reference == "first" => {
             // The panic itself is what is wanted of the thread.
             let _ = std::thread::spawn(|| panic!("a thread fails")).join();
         }
@@ -308,7 +308,7 @@ fn a_program_that_panics() {
         _ => {}
     };
     let choice = |name: &str| Choice { reference: name.into(), ..Choice::default() };
-    let start = Start::Choosing(vec![choice("elsewhere"), choice("here")]);
+    let start = Start::Choosing(vec![choice("first"), choice("second")]);
     let (_reports, received) = crossbeam_channel::unbounded();
     run(received, effects, start, Options::default(), Settings::default()).unwrap();
 }
@@ -319,14 +319,14 @@ fn a_panic_gives_the_terminal_back_and_one_of_another_thread_is_a_notice() {
     let arguments = ["--exact", "a_program_that_panics", "--nocapture"];
     let mut terminal =
         Terminal::run(this.to_str().unwrap(), &arguments, (80, 24), &[(PANIC, "1"), ("RUST_BACKTRACE", "0")]);
-    terminal.waits_for("here");
+    terminal.waits_for("second");
     terminal.types("\r");
     terminal.waits_for("A part of nixdive failed");
     assert!(terminal.screen().screen().alternate_screen());
     terminal.types("\x1b");
     terminal.waits_until("the notice to go", |terminal| !terminal.text().contains("failed"));
     terminal.types("\x1b");
-    terminal.waits_for("here");
+    terminal.waits_for("second");
     terminal.types("j\r");
     terminal.leaves(101);
     assert!(terminal.text().contains("the drawing fails"), "{}", terminal.text());

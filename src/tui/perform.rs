@@ -57,6 +57,10 @@ pub(super) fn perform(state: &mut State, action: Action, effects: &mut Vec<Effec
                 Action::RevealHit => return look::reveal(session),
                 _ if session.viewer.is_some() => return look::perform_on_viewer(session, action),
                 _ if session.results.is_some() => return,
+                Action::OnlyWasted => {
+                    let text = session.toggle_wasted();
+                    return state.inform(text);
+                }
                 _ => {}
             }
             if look::begin(session, action) {
@@ -230,6 +234,9 @@ fn perform_on_session(session: &mut Session, action: Action) -> Option<String> {
         Action::ToggleAttributes => preferences.attributes = !preferences.attributes,
         Action::NextLayer => move_layer(session, 1),
         Action::PreviousLayer => move_layer(session, -1),
+        Action::ToggleBase => return Some(session.toggle_base()),
+        Action::ChangingLayer => return session.go_to_change(Direction::Backward),
+        Action::LaterChangingLayer => return session.go_to_change(Direction::Forward),
         Action::ToggleScope => {
             preferences.alone = !preferences.alone;
             let text = if preferences.alone {

@@ -87,6 +87,14 @@ fn take_report(state: &mut State, opening: Opening, report: Report) {
                 list.take(paths);
             }
         }
+        Report::Copying(transfer) => session.copying = Some(transfer),
+        Report::Copied(done) => {
+            session.copying = None;
+            match done {
+                Ok(text) => state.inform(text),
+                Err(text) => state.notice = Some(Notice { level: Level::Error, text }),
+            }
+        }
         Report::Done(Ok(text)) => state.inform(text),
         Report::Done(Err(text)) => state.notice = Some(Notice { level: Level::Error, text }),
         Report::Choose(choices) => {
@@ -172,6 +180,11 @@ pub(super) fn back(state: &mut State, effects: &mut Vec<Effect>) {
     if state.help.take().is_some() || state.notice.take().is_some_and(|notice| notice.level == Level::Error) {
         return;
     }
+    if let Screen::Session(session) = &state.screen
+        && session.copying.is_some()
+    {
+        return effects.push(Effect::Ask { opening: session.opening, request: Request::StopExtract });
+    }
     match &mut state.screen {
         Screen::Choosing => {
             let cleared =
@@ -201,6 +214,8 @@ pub(super) fn back(state: &mut State, effects: &mut Vec<Effect>) {
             let filtered = session.opened.as_ref().is_some_and(|opened| opened.tree.filter.is_some());
             if filtered {
                 session.look_for(Purpose::Filter, "");
+            } else if session.preferences.wasted {
+                session.toggle_wasted();
             } else if session.preferences.zoomed {
                 session.preferences.zoomed = false;
             } else if !state.choosers.is_empty() {

@@ -276,7 +276,7 @@ fn differences(difference: Difference) -> String {
 }
 
 /// Seconds since 1970 as a date and time, UTC. Days to date after Howard Hinnant's `civil_from_days`.
-fn time(seconds: i64) -> String {
+pub(super) fn time(seconds: i64) -> String {
     let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     if !(-719_468..=2_932_896).contains(&days) {
         return format!("{seconds} s since 1970");
@@ -294,7 +294,7 @@ fn time(seconds: i64) -> String {
 }
 
 fn layer(sheet: &mut Sheet, session: &Session, glyphs: &Glyphs) {
-    let index = session.layers.selected.saturating_sub(1);
+    let index = session.selected_layer_index().unwrap_or(0);
     sheet.heading(format!("Layer {index}"));
     let Some(layer) = session.selected_layer() else {
         if let Some(outline) = session.selected_outline() {
@@ -304,7 +304,8 @@ fn layer(sheet: &mut Sheet, session: &Session, glyphs: &Glyphs) {
         }
         return;
     };
-    sheet.field("Command", layer.command());
+    // Layers of Nix have none; their comment says what is in them.
+    sheet.field("Command", layer.created_by.as_ref().map_or("", |_| layer.command()));
     sheet.field("Comment", layer.comment.as_deref().unwrap_or_default());
     sheet.field("Unpacked", &format!("{} ({})", display_bytes(layer.unpacked_bytes), layer.unpacked_bytes));
     sheet.field("Compressed", &compressed(layer));

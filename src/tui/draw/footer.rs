@@ -5,7 +5,7 @@ use super::super::action::{Action, Context};
 use super::super::prompt::Purpose;
 use super::super::state::{Level, Screen, State};
 use super::painter::{Canvas, fit, fit_end};
-use crate::image::display_name;
+use crate::image::{display_bytes, display_name};
 
 /// The bottom line: what is being typed, what there is to tell, or the keys of the place; progress at its right.
 pub(super) fn draw(canvas: &mut Canvas, screen: Rect, state: &State) {
@@ -161,6 +161,10 @@ fn right(state: &State) -> String {
     let Screen::Session(session) = &state.screen else { return String::new() };
     let Some(opened) = &session.opened else { return super::loading::in_brief(session) };
     let mut right = String::new();
+    if let Some(copying) = &session.copying {
+        let total = copying.total_bytes.map(|total| format!(" of {}", display_bytes(total))).unwrap_or_default();
+        return format!("copied {}{total}, esc stops", display_bytes(copying.read_bytes));
+    }
     if let Some(filter) = &opened.tree.filter {
         right = match filter.marks.count {
             1 => "1 match".to_owned(),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::action::Context;
 use super::list::ListCursor;
-use crate::analysis::Assessment;
+use crate::analysis::{Assessment, HiddenCopies};
 use crate::image::Image;
 use crate::packages::Inventory;
 
@@ -23,6 +23,8 @@ pub(super) use waste::{waste_row, waste_rows};
 pub struct Findings {
     /// dive's figures, and the waste behind them.
     pub assessment: Assessment,
+    /// Copies of files that later layers cover or remove, once they are counted.
+    pub hidden: Option<HiddenCopies>,
     /// Packages of the databases in the image.
     pub packages: Inventory,
 }

@@ -3,6 +3,7 @@
 mod hostile;
 mod journeys;
 mod looking;
+mod narrowing;
 mod pages;
 mod samples;
 mod screens;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::screens::shows;
 use super::*;
-use crate::analysis::assess;
+use crate::analysis::{HiddenCopies, assess};
 use crate::image::LayerIndex;
 use crate::packages::{DatabaseFile, Inventory, Ownership, parse};
 use crate::tui::pages::Page;
@@ -22,7 +22,8 @@ pub(super) fn informed(opened: Opened, database: &[u8], size: (u16, u16)) -> Per
     let top = image.tree.top_layer().unwrap_or(LayerIndex(0));
     let ownership = Ownership::compute(&image.tree, top, &packages, &|_| None);
     let packages = Inventory { packages, ownership, problems: Vec::new() };
-    let findings = Findings { assessment: assess(&image), packages };
+    let hidden = Some(HiddenCopies::of(&image.tree));
+    let findings = Findings { assessment: assess(&image), hidden, packages };
     person.hears(Report::Findings(Arc::new(findings)));
     person
 }
