@@ -159,7 +159,7 @@ fn the_base_image_ends_where_it_says_what_it_runs() {
     type Step = (&'static str, bool);
     let layer = |text: &'static str| (text, false);
     let none = |text: &'static str| (text, true);
-    let cases: [(&[Step], Option<u16>); 5] = [
+    let cases: [(&[Step], Option<u16>); 6] = [
         (&[layer("ADD rootfs"), none("CMD [\"sh\"]"), layer("RUN make"), none("CMD [\"app\"]")], Some(1)),
         (
             &[
@@ -172,6 +172,7 @@ fn the_base_image_ends_where_it_says_what_it_runs() {
             Some(2),
         ),
         (&[layer("COPY a"), layer("COPY b"), none("CMD [\"a\"]")], None),
+        (&[layer("/bin/sh -c #(nop) ADD file:1 in /"), layer("RUN make")], Some(1)),
         (&[layer("ADD rootfs"), none("CMD [\"sh\"]")], None),
         (&[], None),
     ];
@@ -200,4 +201,10 @@ fn hidden_copies_are_what_later_layers_cover_or_remove() {
     assert_eq!(bytes(Some(1), "c"), Some(20));
     assert_eq!(bytes(Some(2), "/"), None);
     assert_eq!(bytes(None, "d"), None);
+}
+
+#[test]
+fn the_base_image_of_a_real_one_is_what_its_dockerfile_says() {
+    let Some(image) = corpus_image("dockerfile/web-docker.tar.zst") else { return };
+    assert_eq!(base_layers(&image.config), Some(1), "FROM localhost/debian:bookworm");
 }
