@@ -5,7 +5,7 @@ use unicode_width::UnicodeWidthStr;
 use super::samples::{image, overview, tree};
 use super::screens::picture;
 use super::*;
-use crate::image::{EntryBatch, EntryFields, Kind, TreeBuilder, Warning, Xattr, compute_history};
+use crate::image::{EntryBatch, EntryFields, HistoryEntry, Kind, TreeBuilder, Warning, Xattr, compute_history};
 use crate::search::{ContentHit, PathHit};
 use crate::tui::{Choice, Hits, Opened, Paths, Request};
 
@@ -67,6 +67,8 @@ fn poisoned() -> Opened {
     }
     image.config.exposed_ports = vec![POISON.into()];
     image.config.labels = vec![(POISON.into(), POISON.into())];
+    let step = HistoryEntry { created_by: Some(POISON.into()), ..HistoryEntry::default() };
+    image.config.history = vec![step; 3];
     image.warnings = vec![Warning { layer: None, message: POISON.into() }];
     Opened { image: Arc::new(image), overview: overview() }
 }

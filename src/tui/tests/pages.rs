@@ -9,7 +9,7 @@ use crate::image::LayerIndex;
 use crate::packages::{DatabaseFile, Inventory, Ownership, parse};
 use crate::tui::pages::Page;
 use crate::tui::{Findings, Opened};
-use samples::web;
+use samples::web_with_history;
 
 /// A database in which one package owns what the sample's installation brought.
 const INSTALLED: &[u8] = b"P:tool\nV:1.2-r0\nA:x86_64\nI:4096\nF:usr/bin\nR:tool\nF:opt/app\nR:tool\n\n";
@@ -29,7 +29,7 @@ pub(super) fn informed(opened: Opened, database: &[u8], size: (u16, u16)) -> Per
 }
 
 fn looking(size: (u16, u16), keys: &str) -> Person {
-    let mut person = informed(web(), INSTALLED, size);
+    let mut person = informed(web_with_history(), INSTALLED, size);
     person.presses(keys);
     person
 }

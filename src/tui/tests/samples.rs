@@ -81,7 +81,6 @@ pub(super) fn layer(tree: &FileTree, index: usize, command: &str) -> Layer {
 
 pub(super) fn image(tree: FileTree, commands: &[&str]) -> Image {
     let layers = commands.iter().enumerate().map(|(index, command)| layer(&tree, index, command)).collect();
-    let step = |command: &&str| HistoryEntry { created_by: Some((*command).into()), ..HistoryEntry::default() };
     Image {
         identity: Identity {
             requested: "./web.tar.gz".into(),
@@ -97,7 +96,6 @@ pub(super) fn image(tree: FileTree, commands: &[&str]) -> Image {
             entrypoint: vec!["/usr/bin/tool".into(), "--listen".into(), "0.0.0.0 8080".into()],
             env: vec!["PATH=/usr/bin:/bin".into()],
             exposed_ports: vec!["8080/tcp".into()],
-            history: commands.iter().map(step).collect(),
             ..Config::default()
         },
         layers,
@@ -151,6 +149,15 @@ pub(super) fn web() -> Opened {
     Opened { image: Arc::new(image), overview: overview() }
 }
 
+/// The same, whose configuration tells its history; its base is known by that.
+pub(super) fn web_with_history() -> Opened {
+    let Opened { image, overview } = web();
+    let mut image = Arc::unwrap_or_clone(image);
+    let step = |layer: &Layer| HistoryEntry { created_by: layer.created_by.clone(), ..HistoryEntry::default() };
+    image.config.history = image.layers.iter().map(step).collect();
+    Opened { image: Arc::new(image), overview }
+}
+
 /// An image in which one chain of directories leads to everything: `/nix/store`.
 pub(super) fn nix() -> Opened {
     let paths = [
@@ -160,7 +167,6 @@ pub(super) fn nix() -> Opened {
     ];
     let mut image = image(tree(&[&paths]), &["unused"]);
     image.layers[0].created_by = None;
-    image.config.history.clear();
     image.layers[0].comment = Some(
         "store paths: ['/nix/store/hmnypiai2d9q9ri3yd4kdycjp1rg1027-glibc-2.36', \
          '/nix/store/xkqm7yb4n7aj317l7w8xfchlfazmxlzx-hello-2.10']"
