@@ -20,7 +20,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use arguments::{Arguments, Command, OpenArguments};
+pub(crate) use arguments::OpenArguments;
+use arguments::{Arguments, Command};
+#[cfg(test)]
+pub(crate) use opener::Opener;
 
 use crate::open::{Keep, OpenError, OpenOptions, Opened, Progress, open};
 use crate::reference::Reference;

@@ -234,7 +234,7 @@ pub(super) fn back(state: &mut State, effects: &mut Vec<Effect>) {
 /// What the selection is called outside: a path, a digest, a reference.
 pub(super) fn name_of_selection(state: &State) -> Option<String> {
     match &state.screen {
-        Screen::Choosing => Some(state.choosers.last()?.selected()?.reference.clone()),
+        Screen::Choosing => Some(display_name(state.choosers.last()?.selected()?.reference.as_bytes()).into_owned()),
         Screen::Failed { reason, .. } => Some(reason.clone()),
         Screen::Session(session) if session.viewer.is_some() => {
             session.viewer.as_ref().map(|viewer| viewer.path.clone())

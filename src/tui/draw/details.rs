@@ -211,8 +211,9 @@ fn file(sheet: &mut Sheet, opened: &Exploration) {
 /// Which layers hold a path, the highest first, and what each made of it.
 fn held_by(sheet: &mut Sheet, opened: &Exploration, node: NodeId) {
     let tree = &opened.image.tree;
-    let mut label = "In layers";
     let ids: Vec<OccurrenceId> = tree.occurrences_of(node).collect();
+    // Layers that follow each other and did the same share a line.
+    let mut lines: Vec<(String, String)> = Vec::new();
     for &id in ids.iter().take(MOST_LISTED) {
         let occurrence = tree.occurrence(id);
         let did = match occurrence.kind {
@@ -223,9 +224,16 @@ fn held_by(sheet: &mut Sheet, opened: &Exploration, node: NodeId) {
             _ if occurrence.difference().is_empty() => "the same again".to_owned(),
             _ => "another time only".to_owned(),
         };
-        let bytes =
-            if occurrence.kind == Kind::File { format!(" {}", display_bytes(occurrence.bytes)) } else { String::new() };
-        sheet.field(std::mem::take(&mut label), &format!("{:>3}{bytes} {did}", occurrence.layer.0));
+        let did =
+            if occurrence.kind == Kind::File { format!("{} {did}", display_bytes(occurrence.bytes)) } else { did };
+        match lines.last_mut().filter(|(_, before)| *before == did) {
+            Some((layers, _)) => layers.push_str(&format!(" {}", occurrence.layer.0)),
+            None => lines.push((format!("{:>3}", occurrence.layer.0), did)),
+        }
+    }
+    let mut label = "In layers";
+    for (layers, did) in lines {
+        sheet.field(std::mem::take(&mut label), &format!("{layers} {did}"));
     }
     if ids.len() > MOST_LISTED {
         sheet.field("", &format!("and {} more", ids.len() - MOST_LISTED));
@@ -296,7 +304,8 @@ fn layer(sheet: &mut Sheet, session: &Session, glyphs: &Glyphs) {
         }
         return;
     };
-    sheet.field("Command", layer.command());
+    // Layers of Nix have none; their comment says what is in them.
+    sheet.field("Command", layer.created_by.as_ref().map_or("", |_| layer.command()));
     sheet.field("Comment", layer.comment.as_deref().unwrap_or_default());
     sheet.field("Unpacked", &format!("{} ({})", display_bytes(layer.unpacked_bytes), layer.unpacked_bytes));
     sheet.field("Compressed", &compressed(layer));

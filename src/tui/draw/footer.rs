@@ -38,14 +38,17 @@ pub(super) fn draw(canvas: &mut Canvas, screen: Rect, state: &State) {
         };
         pen.skip(1).text(&text, style).text(hint, theme.dim);
     } else {
-        let mut used = 1;
+        let width = |(key, word): &(&str, &str)| key.width() + 1 + word.width() + 2;
+        // How to leave is always said.
+        let leave = state.keymap.key(state.context(), Action::Quit).map(|key| (key, "quit"));
+        let mut left = room.saturating_sub(1 + leave.as_ref().map_or(0, width));
+        let shown = hints(state).into_iter().take_while(|hint| {
+            let fits = width(hint) <= left;
+            left = left.saturating_sub(width(hint));
+            fits
+        });
         pen.skip(1);
-        for (key, word) in hints(state) {
-            let width = key.width() + 1 + word.width() + 2;
-            if used + width > room {
-                break;
-            }
-            used += width;
+        for (key, word) in shown.chain(leave) {
             pen.text(key, theme.key).text(" ", theme.dim).text(word, theme.dim).skip(2);
         }
     }
@@ -58,17 +61,18 @@ pub(super) fn draw(canvas: &mut Canvas, screen: Rect, state: &State) {
 fn hints(state: &State) -> Vec<(&str, &'static str)> {
     let context = state.context();
     let wanted: &[(Action, &str)] = match context {
-        Context::Help => &[(Action::Help, "back"), (Action::MoveDown, "down"), (Action::Quit, "quit")],
-        Context::Chooser => {
-            &[(Action::Open, "open"), (Action::Filter, "filter"), (Action::Help, "help"), (Action::Quit, "quit")]
+        Context::Layers | Context::Tree | Context::Details if is_unopened(state, false) => {
+            &[(Action::Help, "help"), (Action::Back, "stop")]
         }
+        Context::Layers | Context::Tree | Context::Details if is_unopened(state, true) => &[(Action::Help, "help")],
+        Context::Help => &[(Action::Help, "back"), (Action::MoveDown, "down")],
+        Context::Chooser => &[(Action::Open, "open"), (Action::Filter, "filter"), (Action::Help, "help")],
         Context::Layers => &[
             (Action::Help, "help"),
             (Action::NextPane, "files"),
             (Action::Filter, "filter"),
             (Action::ToggleScope, "stacked/alone"),
             (Action::ToggleBaseline, "changes"),
-            (Action::Quit, "quit"),
             (Action::CopyPath, "copy"),
             (Action::Zoom, "zoom"),
         ],
@@ -81,7 +85,6 @@ fn hints(state: &State) -> Vec<(&str, &'static str)> {
             (Action::SearchFiles, "search in files"),
             (Action::Palette, "all actions"),
             (Action::NextChange, "next change"),
-            (Action::Quit, "quit"),
             (Action::ToggleUnmodified, "unmodified"),
             (Action::NextPane, "details"),
             (Action::ToggleAll, "all"),
@@ -95,14 +98,12 @@ fn hints(state: &State) -> Vec<(&str, &'static str)> {
             (Action::ToggleWrap, "wrap"),
             (Action::Zoom, "zoom"),
             (Action::CopyPath, "copy"),
-            (Action::Quit, "quit"),
         ],
         Context::Image => &[
             (Action::Help, "help"),
             (Action::ShowFiles, "files"),
             (Action::NextPage, "next page"),
             (Action::CopyPath, "copy"),
-            (Action::Quit, "quit"),
         ],
         Context::Waste => &[
             (Action::Help, "help"),
@@ -110,7 +111,6 @@ fn hints(state: &State) -> Vec<(&str, &'static str)> {
             (Action::ShowFiles, "files"),
             (Action::NextPage, "next page"),
             (Action::CopyPath, "copy"),
-            (Action::Quit, "quit"),
         ],
         Context::Packages => &[
             (Action::Help, "help"),
@@ -118,7 +118,6 @@ fn hints(state: &State) -> Vec<(&str, &'static str)> {
             (Action::ShowFiles, "files"),
             (Action::NextPage, "next page"),
             (Action::CopyPath, "copy"),
-            (Action::Quit, "quit"),
         ],
         Context::Map => &[
             (Action::Help, "help"),
@@ -127,7 +126,6 @@ fn hints(state: &State) -> Vec<(&str, &'static str)> {
             (Action::RevealTile, "show in the files"),
             (Action::MapColour, "colour"),
             (Action::ShowFiles, "files"),
-            (Action::Quit, "quit"),
         ],
         Context::Preview => &[
             (Action::Help, "help"),
@@ -137,7 +135,6 @@ fn hints(state: &State) -> Vec<(&str, &'static str)> {
             (Action::ToggleDifference, "difference"),
             (Action::RevealHit, "show in the files"),
             (Action::CopyPath, "copy the path"),
-            (Action::Quit, "quit"),
         ],
         Context::Hits => &[
             (Action::OpenHit, "look into"),
@@ -146,12 +143,17 @@ fn hints(state: &State) -> Vec<(&str, &'static str)> {
             (Action::RevealHit, "show in the files"),
             (Action::SearchFiles, "search again"),
             (Action::CopyPath, "copy the place"),
-            (Action::Quit, "quit"),
         ],
         Context::Prompt => &[(Action::Accept, "keep"), (Action::Abandon, "clear")],
-        Context::Everywhere => &[(Action::Quit, "quit"), (Action::Back, "back")],
+        Context::Everywhere if state.choosers.is_empty() => &[],
+        Context::Everywhere => &[(Action::Back, "the other images")],
     };
     wanted.iter().filter_map(|&(action, word)| Some((state.keymap.key(context, action)?, word))).collect()
+}
+
+/// Whether there are no files to look at, as they are being read, or as that was stopped.
+fn is_unopened(state: &State, stopped: bool) -> bool {
+    matches!(&state.screen, Screen::Session(session) if session.opened.is_none() && session.stopped == stopped)
 }
 
 /// How far things are.

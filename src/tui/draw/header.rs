@@ -39,7 +39,7 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect, session: &Session, keymap: &
 /// The pages with their keys, and whether each is the one looked at. Where room is short only that one has its name.
 fn tabs(session: &Session, keymap: &Keymap, width: u16) -> Vec<(String, bool)> {
     const ROOM_FOR_NAMES: u16 = 100;
-    const ROOM_FOR_KEYS: u16 = 60;
+    const ROOM_FOR_KEYS: u16 = 50;
     if session.opened.is_none() || width < ROOM_FOR_KEYS {
         return Vec::new();
     }

@@ -96,16 +96,21 @@ fn waste(canvas: &mut Canvas, body: Rect, session: &Session, opened: &Exploratio
     let figures = [
         (percent(overview.efficiency), "efficiency: the smallest copy of every path over all copies"),
         (display_bytes(overview.wasted_bytes), "wasted: all copies of the paths below, as dive counts them"),
-        (percent(overview.user_wasted_percent), "of what the layers above the base hold"),
+        (percent(overview.user_wasted_percent), "of the bytes in the layers above the base are wasted"),
     ];
     for (line, (value, meaning)) in (1..4).zip(figures) {
         canvas.line(body, line).skip(1).right(&value, 9, theme.strong).skip(2).fitted(meaning, theme.dim);
     }
-    let wide = body.width >= 84;
+    // The longest cause, where the paths have room beside it.
+    let cause = match body.width {
+        0..84 => 0,
+        84..110 => 26,
+        _ => 38,
+    };
     let mut pen = canvas.line(body, 4);
     pen.right("Bytes", 10, theme.head).skip(2).left("Copies", 7, theme.head).left("Layers", 13, theme.head);
-    if wide {
-        pen.left("Why", 26, theme.head).skip(1);
+    if cause > 0 {
+        pen.left("Why", cause, theme.head).skip(1);
     }
     pen.fitted("Path", theme.head);
     let rows = rows(body, Page::Waste);
@@ -118,8 +123,8 @@ fn waste(canvas: &mut Canvas, body: Rect, session: &Session, opened: &Exploratio
         let mut pen = canvas.line(rows, line);
         pen.right(&row.bytes, 10, theme.plain).skip(2);
         pen.left(&row.copies, 7, theme.dim).left(&row.layers, 13, theme.dim);
-        if wide {
-            pen.left(row.cause, 26, theme.modified).skip(1);
+        if cause > 0 {
+            pen.left(row.cause, cause, theme.modified).skip(1);
         }
         pen.fitted(&row.path, theme.plain);
         if index == pages.waste.selected {
@@ -134,7 +139,7 @@ fn packages(canvas: &mut Canvas, body: Rect, session: &Session) {
     let theme = canvas.theme;
     let pages = &session.pages;
     let list = &pages.packages;
-    title(canvas, body, "Packages", "", &place(&list.cursor, list.len()), true);
+    title(canvas, body, "Packages", "with the bytes that their databases give", &place(&list.cursor, list.len()), true);
     let wide = body.width >= 70;
     let mut pen = canvas.line(body, 1);
     pen.right("Installed", 10, theme.head).skip(1);
@@ -245,7 +250,7 @@ fn group(session: &Session, opened: &Exploration, tile: &Tile, colouring: Colour
         Colouring::Package => {
             let inventory = &session.pages.findings.packages;
             match inventory.ownership.owner(node) {
-                Some(package) => inventory.packages.get(package).name.to_string(),
+                Some(package) => display_name(inventory.packages.get(package).name.as_bytes()).into_owned(),
                 None if tile.is_directory => "directory".to_owned(),
                 None => "no package".to_owned(),
             }

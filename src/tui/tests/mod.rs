@@ -7,7 +7,10 @@ mod narrowing;
 mod pages;
 mod samples;
 mod screens;
+mod screenshots;
 mod searching;
+mod states;
+mod svg;
 mod views;
 
 use ratatui::buffer::Buffer;
