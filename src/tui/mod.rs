@@ -39,6 +39,7 @@ mod tree_view;
 mod update;
 mod viewer;
 mod walk;
+mod wrap;
 
 #[cfg(test)]
 mod tests;

@@ -105,7 +105,7 @@ pub(super) fn draw_failure(canvas: &mut Canvas, screen: Rect, name: &str, reason
     let mut line = 2;
     for paragraph in reason.lines() {
         let text = display_name(paragraph.as_bytes());
-        for piece in super::details::wrap(&text, usize::from(area.width)) {
+        for piece in super::super::wrap::wrap(&text, usize::from(area.width)) {
             canvas.line(area, line).text(piece, theme.plain);
             line = line.saturating_add(1);
         }

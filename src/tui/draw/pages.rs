@@ -5,7 +5,7 @@ use ratatui::style::{Color, Modifier, Style};
 use unicode_width::UnicodeWidthStr;
 
 use super::super::list::ListCursor;
-use super::super::pages::{Colouring, LineKind, Page, Tile, tiles, waste_row, waste_rows};
+use super::super::pages::{Colouring, LABEL_WIDTH, LineKind, Page, Tile, tiles};
 use super::super::session::{Exploration, Session};
 use super::header::percent;
 use super::painter::Canvas;
@@ -44,13 +44,12 @@ fn place(cursor: &ListCursor, length: usize) -> String {
 }
 
 fn image(canvas: &mut Canvas, body: Rect, session: &Session) {
-    const LABEL: usize = 13;
+    const LABEL: usize = LABEL_WIDTH;
     let theme = canvas.theme;
     let page = &session.pages.image;
     let rows = rows(body, Page::Image);
-    let last = (page.cursor.offset + usize::from(rows.height)).min(page.lines.len());
-    title(canvas, body, "Image", "", &format!("{last}/{}", page.lines.len()), true);
-    for (line, content) in (0..rows.height).zip(page.lines.iter().skip(page.cursor.offset)) {
+    title(canvas, body, "Image", "", &place(&page.cursor, page.shown.len()), true);
+    for (line, (index, (_, content))) in (0..rows.height).zip(page.shown.iter().enumerate().skip(page.cursor.offset)) {
         let mut pen = canvas.line(rows, line);
         pen.skip(1);
         match content.kind {
@@ -76,6 +75,9 @@ fn image(canvas: &mut Canvas, body: Rect, session: &Session) {
                 pen.skip(LABEL + 2).fitted(&content.text, theme.link);
             }
         }
+        if index == page.cursor.selected {
+            canvas.overlay(rows, line, selection(canvas, true));
+        }
     }
 }
 
@@ -83,13 +85,13 @@ fn waste(canvas: &mut Canvas, body: Rect, session: &Session, opened: &Exploratio
     let theme = canvas.theme;
     let pages = &session.pages;
     let assessment = &pages.findings.assessment;
-    let length = waste_rows(assessment);
+    let length = pages.waste.len();
     title(
         canvas,
         body,
         "Waste",
         "every copy of a path that is there more than once",
-        &place(&pages.waste, length),
+        &place(&pages.waste.cursor, length),
         true,
     );
     let overview = &opened.overview;
@@ -99,7 +101,7 @@ fn waste(canvas: &mut Canvas, body: Rect, session: &Session, opened: &Exploratio
         (percent(overview.user_wasted_percent), "of the bytes in the layers above the base are wasted"),
     ];
     for (line, (value, meaning)) in (1..4).zip(figures) {
-        canvas.line(body, line).skip(1).right(&value, 9, theme.strong).skip(2).fitted(meaning, theme.dim);
+        canvas.line(body, line).skip(1).right(&value, 15, theme.strong).skip(2).fitted(meaning, theme.dim);
     }
     // The longest cause, where the paths have room beside it.
     let cause = match body.width {
@@ -118,8 +120,8 @@ fn waste(canvas: &mut Canvas, body: Rect, session: &Session, opened: &Exploratio
         canvas.line(rows, 1).skip(2).fitted("Nothing is wasted: no path is there twice.", theme.plain);
     }
     for line in 0..rows.height {
-        let index = pages.waste.offset + usize::from(line);
-        let Some(row) = waste_row(&opened.image, assessment, index) else { break };
+        let index = pages.waste.cursor.offset + usize::from(line);
+        let Some(row) = pages.waste.row(&opened.image, assessment, index) else { break };
         let mut pen = canvas.line(rows, line);
         pen.right(&row.bytes, 10, theme.plain).skip(2);
         pen.left(&row.copies, 7, theme.dim).left(&row.layers, 13, theme.dim);
@@ -127,7 +129,7 @@ fn waste(canvas: &mut Canvas, body: Rect, session: &Session, opened: &Exploratio
             pen.left(row.cause, cause, theme.modified).skip(1);
         }
         pen.fitted(&row.path, theme.plain);
-        if index == pages.waste.selected {
+        if index == pages.waste.cursor.selected {
             canvas.overlay(rows, line, selection(canvas, true));
             let below = body.height.saturating_sub(1);
             canvas.line(body, below).skip(1).text("Saved by: ", theme.dim).fitted(row.remedy, theme.plain);
