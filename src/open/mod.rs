@@ -21,6 +21,7 @@ use std::sync::Arc;
 pub use contents::{ContentError, Contents, cut_off};
 pub use error::OpenError;
 pub use progress::{Progress, Snapshot};
+pub use spool::Spool;
 pub use verify::{check_layer, refine};
 
 use crate::image::{Compression, Image, LayerIndex, Platform};
