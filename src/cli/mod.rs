@@ -17,6 +17,7 @@ mod viewed;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 
@@ -27,6 +28,7 @@ pub(crate) use opener::Opener;
 
 use crate::open::{Keep, OpenError, OpenOptions, Opened, Progress, open};
 use crate::reference::Reference;
+use crate::study::StoreWatch;
 
 /// Exit code of what could not be done. 1 is left to rules of `--ci` that fail.
 const COULD_NOT: u8 = 2;
@@ -73,6 +75,13 @@ fn usage(error: &clap::Error) -> ExitCode {
 fn open_for(image: &OsString, arguments: &OpenArguments, keep: Keep) -> anyhow::Result<Opened> {
     let reference = Reference::parse(image)?;
     let options = arguments.options(keep);
+    Ok(open_reference(&reference, &options, &Progress::new())?)
+}
+
+/// The same, with a watch on what a Nix store contains.
+fn open_watched(image: &OsString, arguments: &OpenArguments, keep: Keep, watch: &StoreWatch) -> anyhow::Result<Opened> {
+    let reference = Reference::parse(image)?;
+    let options = OpenOptions { watch: Some(Arc::new(watch.clone())), ..arguments.options(keep) };
     Ok(open_reference(&reference, &options, &Progress::new())?)
 }
 

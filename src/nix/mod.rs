@@ -17,6 +17,7 @@ pub mod nar;
 pub mod references;
 pub mod rewrite;
 mod store_path;
+pub mod study;
 
 pub use builder::{Builder, Recognition, Signal, recognise};
 pub use claims::LayerClaim;

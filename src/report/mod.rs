@@ -12,6 +12,7 @@ mod listing;
 mod markdown;
 mod names;
 mod sections;
+mod store;
 mod table;
 mod text;
 
