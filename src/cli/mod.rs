@@ -14,6 +14,7 @@ mod output;
 mod samples;
 mod settings;
 mod viewed;
+mod why;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -51,6 +52,7 @@ pub fn run() -> ExitCode {
         Some(Command::Ls(list)) => list::run(&list),
         Some(Command::Cat(cat)) => cat::run(&cat),
         Some(Command::Extract(extract)) => extract::run(&extract),
+        Some(Command::Why(why)) => why::run(&why),
         Some(Command::Completions { shell }) => manual::completions(shell),
         Some(Command::Man) => manual::page(),
         None => browse::run(&arguments.browse),

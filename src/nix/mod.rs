@@ -9,9 +9,9 @@ pub mod contents;
 pub mod graph;
 mod hash;
 #[cfg(test)]
-mod live;
+pub(crate) mod live;
 #[cfg(test)]
-mod live_tests;
+pub(crate) mod live_tests;
 mod name;
 pub mod nar;
 pub mod references;

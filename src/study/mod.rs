@@ -4,6 +4,7 @@
 //! in that pass by a [`StoreWatch`]. What did not come by, or came in an order that makes no NAR, is read afterwards:
 //! from uncompressed layers by any thread at any place, from compressed ones once more from their beginning.
 
+mod excerpts;
 mod nar_stream;
 mod notes;
 mod plan;
@@ -16,6 +17,7 @@ mod live_tests;
 #[cfg(test)]
 mod tests;
 
+pub use excerpts::{Excerpts, excerpts};
 pub use watch::StoreWatch;
 
 use crate::nix::graph::GraphError;

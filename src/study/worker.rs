@@ -139,6 +139,11 @@ impl<'a> Worker<'a> {
                     if bytes == 0 || (writer.is_none() && !is_scanned) {
                         continue;
                     }
+                    if !self.can_be_had(content, aside) {
+                        // Why not was told of its layer.
+                        writer = None;
+                        continue;
+                    }
                     let sink = writer.as_mut().map_or(Sink::Nothing, Sink::Nar);
                     let result = self.content(content, is_scanned, sink, aside);
                     self.scene.cancel.check()?;
@@ -155,6 +160,10 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
+    fn can_be_had(&self, id: OccurrenceId, aside: &HashMap<OccurrenceId, Section>) -> bool {
+        aside.contains_key(&id) || self.scene.contents.is_at_hand(self.scene.tree.occurrence(id).layer)
+    }
+
     fn content(
         &mut self,
         id: OccurrenceId,
@@ -164,9 +173,6 @@ impl<'a> Worker<'a> {
     ) -> io::Result<()> {
         if let Some(section) = aside.get(&id) {
             return self.read(id, &mut section.reader(), is_scanned, sink);
-        }
-        if !self.scene.contents.is_at_hand(self.scene.tree.occurrence(id).layer) {
-            return Err(io::Error::other("its layer could not be read so far"));
         }
         let mut reader = self.scene.contents.reader(self.scene.tree, id).map_err(io::Error::other)?;
         self.read(id, &mut *reader, is_scanned, sink)

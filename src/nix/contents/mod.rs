@@ -17,6 +17,6 @@ pub use roots::{Root, RootSource, config_roots, outside_contents, tree_roots};
 pub(in crate::nix) use roots::{config_texts, walk_outside};
 
 #[cfg(test)]
-pub(super) mod fixture;
+pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;

@@ -2,9 +2,11 @@
 
 mod absent;
 mod recorded;
+mod why;
 
 pub use absent::{Dangling, Scrubbed, Sighting, SightingSource};
 pub use recorded::{Disagreement, RecordedPath, RecordedStore};
+pub use why::{Chain, Match, Why};
 
 use hashbrown::HashMap;
 
@@ -17,6 +19,7 @@ use super::graph::{ClosureGraph, Dominators, GraphError, PathId, Reachability};
 use super::hash::Sha256Hash;
 use super::nar::{NarDigest, nar_bytes};
 use super::references::{Mention, ReferenceScanner};
+use super::store_path::StorePath;
 use crate::image::{FileTree, Image, OccurrenceId};
 use absent::Absent;
 
@@ -165,6 +168,12 @@ impl StoreStudy {
     /// The ids of all store paths.
     pub fn ids(&self) -> impl DoubleEndedIterator<Item = PathId> + ExactSizeIterator + use<> {
         self.store.ids()
+    }
+
+    /// The store path of an id.
+    #[must_use]
+    pub fn get_path(&self, id: PathId) -> Option<&StorePath> {
+        self.store.get(id).map(|known| &known.path)
     }
 
     /// Whether a root reaches a path.
