@@ -5,7 +5,9 @@
 
 pub mod analysis;
 pub mod cli;
+pub mod examine;
 pub mod extract;
+pub mod findings;
 pub mod image;
 pub mod nix;
 pub mod open;

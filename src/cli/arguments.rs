@@ -115,6 +115,9 @@ pub struct InspectArguments {
     /// The form of the report
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+    /// Judge it by the rules of docs/findings.md; reads the files' content, and shows no secret
+    #[arg(long)]
+    pub findings: bool,
     /// How to open it.
     #[command(flatten)]
     pub open: OpenArguments,

@@ -38,7 +38,7 @@ pub fn run(arguments: &BrowseArguments) -> anyhow::Result<ExitCode> {
     } else if std::io::stdout().is_terminal() {
         return browse(arguments, Some(image));
     } else {
-        inspect::report(image, &arguments.open, Format::Text)?;
+        inspect::report(image, &arguments.open, Format::Text, false)?;
     }
     Ok(ExitCode::SUCCESS)
 }

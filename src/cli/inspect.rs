@@ -3,11 +3,14 @@ use std::process::ExitCode;
 
 use super::arguments::{self, InspectArguments, OpenArguments};
 use super::{open_watched, output};
+use crate::examine::examine;
+use crate::findings::{Findings, Subject, find as judge, redact};
 use crate::image::{Image, LayerIndex};
-use crate::open::Keep;
+use crate::nix::study::StoreStudy;
+use crate::open::{Keep, Opened};
 use crate::packages::{CapturedFile, Inventory, find};
 use crate::report::{Format, InspectOptions, Inspection};
-use crate::scan::Captured;
+use crate::scan::{Cancel, Captured};
 use crate::study::{StoreWatch, StudyOptions, study};
 
 /// Prints what an image is made of.
@@ -17,7 +20,7 @@ pub fn run(arguments: &InspectArguments) -> anyhow::Result<ExitCode> {
         arguments::Format::Json => Format::Json,
         arguments::Format::Markdown => Format::Markdown,
     };
-    report(&arguments.image, &arguments.open, format)?;
+    report(&arguments.image, &arguments.open, format, arguments.findings)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -30,12 +33,25 @@ pub fn packages_of(image: &Image, captured: &[(LayerIndex, Captured)]) -> Option
     Some(find(&image.tree, image.tree.top_layer()?, &captured))
 }
 
-/// Writes a report of an image to standard output.
-pub fn report(image: &OsString, arguments: &OpenArguments, format: Format) -> anyhow::Result<()> {
+/// Writes a report of an image to standard output. Findings are looked for only where they are `judged`, as that reads
+/// the files' content; secrets that they tell of are then taken out of the rest of the report.
+pub fn report(image: &OsString, arguments: &OpenArguments, format: Format, judged: bool) -> anyhow::Result<()> {
     let watch = StoreWatch::new();
-    let opened = open_watched(image, arguments, Keep::Trees, &watch)?;
+    let keep = if judged { Keep::Content } else { Keep::Trees };
+    let mut opened = open_watched(image, arguments, keep, &watch)?;
     let store = study(&opened, &StudyOptions { watch: Some(&watch), ..StudyOptions::default() })?;
     let packages = packages_of(&opened.image, &opened.captured).unwrap_or_default();
+    let found = if judged { Some(findings(&opened, &packages, store.as_ref())?) } else { None };
+    if judged {
+        redact(&mut opened.image);
+    }
     let inspection = Inspection::new(&opened.image, InspectOptions::default());
-    output::print(|out| inspection.with_packages(&packages).with_store(store.as_ref()).write(format, out))
+    let inspection = inspection.with_packages(&packages).with_store(store.as_ref()).with_findings(found.as_ref());
+    output::print(|out| inspection.write(format, out))
+}
+
+/// Reads the files once, and judges the image by what they contain and by all else that is known.
+fn findings(opened: &Opened, packages: &Inventory, store: Option<&StoreStudy>) -> anyhow::Result<Findings> {
+    let facts = examine(&opened.image, &opened.contents, 0, &Cancel::new())?;
+    Ok(judge(&Subject { image: &opened.image, packages: Some(packages), store, facts: Some(&facts) }))
 }

@@ -1,6 +1,7 @@
 use std::io::{self, Write};
 
 use crate::analysis::{Assessment, LargestDirectory, LargestFile, assess, largest};
+use crate::findings::Findings;
 use crate::image::Image;
 use crate::nix::study::StoreStudy;
 use crate::packages::Inventory;
@@ -62,6 +63,8 @@ pub struct Inspection<'a> {
     pub packages: Option<&'a Inventory>,
     /// The Nix store; `None` where there is none, or nobody looked.
     pub store: Option<&'a StoreStudy>,
+    /// What is wrong with it, or could be better; `None` where nobody asked.
+    pub findings: Option<&'a Findings>,
     pub(super) options: InspectOptions,
 }
 
@@ -77,6 +80,7 @@ impl<'a> Inspection<'a> {
             largest_directories,
             packages: None,
             store: None,
+            findings: None,
             options,
         }
     }
@@ -91,6 +95,12 @@ impl<'a> Inspection<'a> {
     #[must_use]
     pub fn with_store(self, store: Option<&'a StoreStudy>) -> Self {
         Self { store, ..self }
+    }
+
+    /// Adds what was found to be wrong, or could be better.
+    #[must_use]
+    pub fn with_findings(self, findings: Option<&'a Findings>) -> Self {
+        Self { findings, ..self }
     }
 
     /// Writes the report, ending with a line feed.

@@ -1,6 +1,7 @@
 use std::io::{self, Write};
 
 use super::Inspection;
+use super::findings::{self, Places};
 use super::{sections, store};
 
 /// The report for a pull request or a job summary. All that comes from the image stands in code spans, so that none
@@ -17,6 +18,13 @@ pub(super) fn write(inspection: &Inspection<'_>, out: &mut dyn Write) -> io::Res
     }
     for warning in &image.warnings {
         writeln!(out, "\n> ⚠ {}", code(&sections::warning(warning)))?;
+    }
+    if let Some(found) = inspection.findings {
+        writeln!(out, "\n### {}\n", findings::heading(found))?;
+        if !found.list.is_empty() {
+            findings::write_markdown(found, Places { image, store: inspection.store, quote: code }, out)?;
+        }
+        findings::unread(found).iter().try_for_each(|sentence| writeln!(out, "\n> {sentence}"))?;
     }
     writeln!(out, "\n### Layers\n")?;
     sections::layers(image, code).write_markdown(out)?;

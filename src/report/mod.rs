@@ -6,6 +6,7 @@
 
 mod dive_export;
 mod document;
+mod findings;
 mod inspect;
 mod json;
 mod listing;

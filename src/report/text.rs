@@ -1,6 +1,7 @@
 use std::io::{self, Write};
 
 use super::Inspection;
+use super::findings::{self, Places};
 use super::{sections, store};
 
 /// The report for people. What a reader looks for comes first, and no line depends on the width of a terminal.
@@ -15,6 +16,11 @@ pub(super) fn write(inspection: &Inspection<'_>, out: &mut dyn Write) -> io::Res
     pairs(&sections::figures(inspection), out)?;
     for warning in &image.warnings {
         writeln!(out, "Warning      {}", sections::warning(warning))?;
+    }
+    if let Some(found) = inspection.findings {
+        heading(&findings::heading(found), out)?;
+        findings::write_text(found, Places { image, store: inspection.store, quote }, out)?;
+        findings::unread(found).iter().try_for_each(|sentence| writeln!(out, "  {sentence}"))?;
     }
     heading("Layers, base first (+ added, ~ modified, - removed)", out)?;
     sections::layers(image, quote).write_text(out)?;

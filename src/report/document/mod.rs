@@ -1,6 +1,7 @@
 //! The JSON report, `nixdive.inspect/1`: integer bytes, a fixed order, `null` for what is not known.
 
 mod config;
+mod findings;
 mod packages;
 mod store;
 mod waste;
@@ -12,6 +13,7 @@ use super::Inspection;
 use super::names::{hexadecimal, replaced};
 use crate::image::{Config, Digest, DigestCheck, FileTree, Image, Layer, LayerIndex, Measured, NodeId};
 use config::ConfigDocument;
+use findings::FindingDocument;
 use packages::PackageDocument;
 use store::{BuilderDocument, StoreDocument, StorePaths};
 use waste::{Each, RemovedList, WasteList};
@@ -59,6 +61,10 @@ pub(super) struct Document<'a> {
     builder: Option<BuilderDocument>,
     store_paths: StorePaths<'a>,
     store: Option<StoreDocument<'a>>,
+    /// `null` where nobody asked for findings.
+    findings: Option<Vec<FindingDocument>>,
+    /// File bytes that all findings together would save, each counted once.
+    reclaimable_bytes: Option<u64>,
     waste: Each<WasteList<'a>>,
     removed_directories: Each<RemovedList<'a>>,
     warnings: Vec<WarningDocument<'a>>,
@@ -97,6 +103,8 @@ impl<'a> Document<'a> {
             builder: inspection.store.and_then(|study| study.builder.as_ref()).map(BuilderDocument::new),
             store_paths: StorePaths(inspection.store),
             store: inspection.store.map(|study| StoreDocument::new(image, study)),
+            findings: inspection.findings.map(|found| findings::documents(inspection, found)),
+            reclaimable_bytes: inspection.findings.map(|found| found.reclaimable_bytes),
             waste: Each(WasteList(inspection)),
             removed_directories: Each(RemovedList(inspection)),
             warnings: image

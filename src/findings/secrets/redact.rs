@@ -1,0 +1,35 @@
+use super::patterns::{Secret, SecretScanner};
+use crate::image::Image;
+
+/// What is shown in place of a secret.
+const REMOVED: &str = "(redacted)";
+
+/// Takes the secrets out of an image's environment, labels and history, by the same rules that find them, so that a
+/// report of the image does not print them.
+pub fn redact(image: &mut Image) {
+    let scanner = SecretScanner::new();
+    let config = &mut image.config;
+    for variable in &mut config.env {
+        replace(variable, scanner.in_variable(variable));
+    }
+    for (key, value) in &mut config.labels {
+        replace(value, scanner.in_named(key, value));
+    }
+    let entries = config.history.iter_mut().flat_map(|entry| [&mut entry.created_by, &mut entry.comment]);
+    let layers = image.layers.iter_mut().flat_map(|layer| [&mut layer.created_by, &mut layer.comment]);
+    for text in entries.chain(layers).flatten() {
+        replace(text, scanner.in_command(text));
+    }
+    let commands = [&mut config.entrypoint, &mut config.cmd, &mut config.on_build, &mut config.shell];
+    for text in commands.into_iter().flatten() {
+        replace(text, scanner.in_command(text));
+    }
+}
+
+fn replace(text: &mut String, found: Vec<Secret>) {
+    for secret in found.into_iter().rev() {
+        if text.get(secret.range.clone()).is_some() {
+            text.replace_range(secret.range, REMOVED);
+        }
+    }
+}
