@@ -1,8 +1,9 @@
 //! The grammar of image references: what the user typed, before anything is opened.
 //!
 //! Transports are those of `containers-transports(5)`: `docker-archive:FILE[:REFERENCE|:@INDEX]`,
-//! `oci:DIRECTORY[:REFERENCE]`, `oci-archive:FILE[:REFERENCE]`, `dir:DIRECTORY`; `rootfs:DIRECTORY` is ours. Without a
-//! transport it is a path, whose kind is found by its content; `-` is standard input.
+//! `oci:DIRECTORY[:REFERENCE]`, `oci-archive:FILE[:REFERENCE]`, `dir:DIRECTORY`; `nix:FILE` is that of nix2container's
+//! skopeo, and `rootfs:DIRECTORY` is ours. Without a transport it is a path, whose kind is found by its content; `-` is
+//! standard input.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -22,10 +23,12 @@ pub enum Transport {
     Dir,
     /// An extracted root directory.
     Rootfs,
+    /// What Nix built: nix2container's `image.json`, an archive, or any store path.
+    Nix,
 }
 
 impl Transport {
-    const ALL: [Self; 5] = [Self::DockerArchive, Self::Oci, Self::OciArchive, Self::Dir, Self::Rootfs];
+    const ALL: [Self; 6] = [Self::DockerArchive, Self::Oci, Self::OciArchive, Self::Dir, Self::Rootfs, Self::Nix];
 
     /// As it is typed, without the colon.
     #[must_use]
@@ -36,6 +39,7 @@ impl Transport {
             Self::OciArchive => "oci-archive",
             Self::Dir => "dir",
             Self::Rootfs => "rootfs",
+            Self::Nix => "nix",
         }
     }
 
@@ -134,6 +138,12 @@ impl Reference {
 
     fn behind_transport(text: String, transport: Transport, rest: &[u8]) -> Result<Self, ReferenceError> {
         let (path, selector) = if transport.takes_selector() { split_selector(rest) } else { (rest, None) };
+        // nix-snapshotter's way to write it: an address of a host that is none, and the path behind it.
+        let path = if transport == Transport::Nix {
+            path.strip_prefix(b"0").filter(|rest| rest.starts_with(b"/")).unwrap_or(path)
+        } else {
+            path
+        };
         if path.is_empty() {
             return Err(ReferenceError::NoPath(transport.name()));
         }
@@ -196,6 +206,8 @@ mod tests {
             ("oci-archive:/tmp/x.tar", Some(Transport::OciArchive), "/tmp/x.tar", None),
             ("dir:some:where", Some(Transport::Dir), "some:where", None),
             ("rootfs:/srv/root", Some(Transport::Rootfs), "/srv/root", None),
+            ("nix:image.json", Some(Transport::Nix), "image.json", None),
+            ("nix:0/nix/store/x.tar", Some(Transport::Nix), "/nix/store/x.tar", None),
             ("with:colon.tar", None, "with:colon.tar", None),
         ];
         for (text, transport, path, selector) in table {

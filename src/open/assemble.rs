@@ -4,8 +4,8 @@ use super::comparison::StoredComparison;
 use super::contents::{LayerStore, read_in};
 use super::{Contents, OpenError, Opened, Opening};
 use crate::image::{
-    Compression, Digest, DigestCheck, FileTree, Image, Kind, Layer, LayerIndex, Measured, TreeBuilder, Warning,
-    compute_history,
+    Compression, Digest, DigestCheck, FileTree, Image, Kind, Layer, LayerContents, LayerIndex, Measured, TreeBuilder,
+    Warning, compute_history,
 };
 use crate::scan::tar::{BLOCK, TarError};
 use crate::scan::{Captured, LayerScan};
@@ -99,18 +99,21 @@ fn layer(number: usize, described: DescribedLayer, read: &ReadLayer, warnings: &
     if let Some(failure) = &scan.failure {
         warn(format!("{failure}; its {} entries before that are shown", scan.entries));
     }
-    let actual = scan.diff_id.as_ref().map(Digest::from_sha256).filter(|_| scan.failure.is_none());
+    // What stands for absent store paths has not the bytes that the source describes.
+    let is_whole = scan.failure.is_none() && described.contents == LayerContents::Present;
+    let actual = scan.diff_id.as_ref().map(Digest::from_sha256).filter(|_| is_whole);
     let diff_id_check = check(described.diff_id.as_ref(), actual.as_ref());
     if let (DigestCheck::Differs { actual }, Some(stated)) = (&diff_id_check, &described.diff_id) {
         warn(format!("the configuration gives the diffID {stated}, the bytes have {actual}"));
     }
-    let blob = scan.blob_digest.as_ref().map(Digest::from_sha256).filter(|_| scan.failure.is_none());
+    let blob = scan.blob_digest.as_ref().map(Digest::from_sha256).filter(|_| is_whole);
     if let (DigestCheck::Differs { actual }, Some(stated)) =
         (check(described.digest.as_ref(), blob.as_ref()), &described.digest)
     {
         warn(format!("the manifest gives the digest {stated}, the blob has {actual}"));
     }
     let stored_bytes = match read.stored {
+        _ if described.contents != LayerContents::Present => described.stored_bytes.map(Measured::Exact),
         Stored::Exactly(bytes) => Some(Measured::Exact(bytes)),
         Stored::Share(bytes) => Some(Measured::Share(bytes)),
         Stored::Unknown => None,
@@ -121,6 +124,11 @@ fn layer(number: usize, described: DescribedLayer, read: &ReadLayer, warnings: &
         warn(format!("the manifest gives {stated} bytes, the blob has {actual}"));
     }
     let plain = scan.compression == Compression::None;
+    let unpacked_bytes = match (&described.contents, described.stored_bytes) {
+        (LayerContents::Present, _) => scan.unpacked_bytes,
+        (_, Some(stored)) if described.media_type.as_ref().is_some_and(|kind| kind.ends_with("tar")) => stored,
+        _ => 0,
+    };
     let diff_id = described.diff_id.clone().or(actual);
     Layer {
         digest: described.digest.or(blob).or_else(|| diff_id.clone().filter(|_| plain)),
@@ -128,7 +136,7 @@ fn layer(number: usize, described: DescribedLayer, read: &ReadLayer, warnings: &
         media_type: described.media_type.unwrap_or_else(|| docker_media_type(scan.compression).to_owned()),
         stored_as: described.name,
         compression: scan.compression,
-        unpacked_bytes: scan.unpacked_bytes,
+        unpacked_bytes,
         compressed_bytes: stored_bytes,
         file_bytes: scan.file_bytes,
         entries: scan.entries,
@@ -137,6 +145,7 @@ fn layer(number: usize, described: DescribedLayer, read: &ReadLayer, warnings: &
         comment: described.comment,
         created: described.created,
         annotations: described.annotations,
+        contents: described.contents,
     }
 }
 

@@ -4,6 +4,7 @@ mod assemble;
 mod comparison;
 mod contents;
 mod error;
+mod nix;
 mod pipe;
 mod progress;
 mod random_access;
@@ -30,6 +31,7 @@ use crate::scan::{Cancel, Captured, Section, UnpackLimit, Wanted, compression};
 use crate::source::{
     ArchiveIndex, DirectoryContainer, Layout, Request, RootfsWalk, SourceError, read_layout, rootfs_layout,
 };
+use crate::store::LocalStore;
 
 /// Whether the layers of a plain archive are read whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -71,6 +73,8 @@ pub struct OpenOptions {
     pub comparison_bytes: Option<u64>,
     /// Files whose content is to be kept in memory.
     pub wanted: Option<Wanted>,
+    /// Where contents of store paths are that an image only names.
+    pub store: LocalStore,
 }
 
 impl Default for OpenOptions {
@@ -83,6 +87,7 @@ impl Default for OpenOptions {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             comparison_bytes: None,
             wanted: None,
+            store: LocalStore::default(),
         }
     }
 }
@@ -238,6 +243,9 @@ impl Opening<'_> {
         }
         if let Some(found) = compression::detect(&magic[..count]) {
             return streamed::open_stream(self, stream_start::Input::Compressed(section, found));
+        }
+        if nix::looks_like_json(&magic[..count]) {
+            return self.image_json(&section);
         }
         let index = ArchiveIndex::read(section.clone(), self.cancel()).map_err(|error| self.source_error(error))?;
         let layout = read_layout(&index, &self.request(), true).map_err(|error| match index.broken() {

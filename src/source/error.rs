@@ -50,6 +50,14 @@ pub enum SourceError {
         /// What is accepted, bytes.
         most: u64,
     },
+    /// Store paths that cannot be read as a layer.
+    #[error("layer {number}: {error}")]
+    Store {
+        /// The layer, from 0.
+        number: usize,
+        /// What is wrong.
+        error: crate::store::StoreError,
+    },
     /// Several images and no choice.
     #[error("holds {} images; choose one of:{}", .0.len(), list(.0.iter().map(|choice| &choice.reference)))]
     Several(Vec<Choice>),

@@ -3,6 +3,7 @@
 mod docker;
 mod layers;
 mod layouts;
+mod nix;
 mod platforms;
 mod references;
 

@@ -1,0 +1,31 @@
+//! What Nix built and is no archive.
+
+#[cfg(test)]
+mod tests;
+
+use super::{OpenError, Opened, Opening, seekable};
+use crate::scan::Section;
+use crate::source::{MAX_DOCUMENT_BYTES, SourceError, read_nix2container};
+
+/// Whether a file begins as a JSON document does.
+pub(super) fn looks_like_json(start: &[u8]) -> bool {
+    matches!(start.iter().find(|byte| !byte.is_ascii_whitespace()), Some(b'{' | b'['))
+}
+
+impl Opening<'_> {
+    /// nix2container's `image.json`.
+    pub(super) fn image_json(&self, section: &Section) -> Result<Opened, OpenError> {
+        let length = section.length();
+        if length > MAX_DOCUMENT_BYTES {
+            let name = "the JSON document".to_owned();
+            return Err(self.source_error(SourceError::TooLong { name, length, most: MAX_DOCUMENT_BYTES }));
+        }
+        let mut bytes = vec![0; length as usize];
+        let count = section.read_full_at(&mut bytes, 0).map_err(|error| self.io_error(error))?;
+        bytes.truncate(count);
+        let read = read_nix2container(&bytes, &self.request(), &self.options.store, self.cancel());
+        let (layout, layers) = read.map_err(|error| self.source_error(error))?;
+        self.progress.identified(&layout);
+        seekable::open_layers(self, &layers, layout, None)
+    }
+}
