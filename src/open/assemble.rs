@@ -2,6 +2,7 @@ use std::path::Path;
 
 use super::comparison::StoredComparison;
 use super::contents::{LayerStore, read_in};
+use super::nix::closure;
 use super::{Contents, OpenError, Opened, Opening};
 use crate::image::{
     Compression, Digest, DigestCheck, FileTree, Image, Kind, Layer, LayerContents, LayerIndex, Measured, TreeBuilder,
@@ -29,14 +30,16 @@ pub(super) struct ReadLayer {
 pub(super) fn finish(
     opening: &Opening<'_>,
     layout: Layout,
-    tree: TreeBuilder,
-    read: Vec<ReadLayer>,
+    mut tree: TreeBuilder,
+    mut read: Vec<ReadLayer>,
     source_bytes: Option<u64>,
 ) -> Result<Opened, OpenError> {
     let mut warnings = layout.warnings;
     let mut layers = Vec::with_capacity(read.len());
     let mut stores = Vec::with_capacity(read.len());
     let mut captured = Vec::new();
+    let mut mounts = closure::mount(opening, &layout.layers, &mut read, &mut tree)?;
+    warnings.extend(mounts.note().map(|message| Warning { layer: None, message }));
     for (number, (described, mut read)) in layout.layers.into_iter().zip(read).enumerate() {
         if read.scan.entries == 0
             && let Some(failure) = &read.scan.failure
@@ -50,7 +53,11 @@ pub(super) fn finish(
         }
         let wanted = std::mem::take(&mut read.scan.captured);
         captured.extend(wanted.into_iter().map(|file| (LayerIndex(number as u16), file)));
-        layers.push(layer(number, described, &read, &mut warnings));
+        let mut layer = layer(number, described, &read, &mut warnings);
+        if let Some(contents) = mounts.contents.get_mut(number).and_then(Option::take) {
+            layer.contents = contents;
+        }
+        layers.push(layer);
         stores.push(read.store);
     }
     let tree = tree.finish();

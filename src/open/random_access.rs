@@ -21,16 +21,18 @@ impl Contents {
         let id = tree.content_of(id).ok_or(ContentError::NoContent)?;
         let occurrence = tree.occurrence(id);
         let (offset, length) = (occurrence.offset, stored_bytes(tree, id));
-        let stored = match self.layers.get(occurrence.layer.index()) {
-            Some(LayerStore::Plain(section)) => section.part(offset, length),
-            Some(LayerStore::Packed { .. }) => {
+        let number = occurrence.layer.index();
+        let stored = match (self.second_part(number, offset, length), self.first_store(number)) {
+            (Some(section), _) => section,
+            (None, Some(LayerStore::Plain(section))) => section.part(offset, length),
+            (None, Some(LayerStore::Packed { .. })) => {
                 Section::new(Arc::new(Unpacking::new(self.stored(tree, id)?)), 0, length)
             }
-            Some(LayerStore::Directory(root)) => {
+            (None, Some(LayerStore::Directory(root))) => {
                 let file: File = open_in(root, &tree.path(occurrence.node()))?;
                 Section::new(Arc::new(file), 0, length)
             }
-            Some(LayerStore::Gone) | None => return Err(ContentError::Gone),
+            (None, Some(LayerStore::Gone | LayerStore::Joined { .. }) | None) => return Err(ContentError::Gone),
         };
         Ok(match tree.sparse(id) {
             Some(segments) => Section::new(Arc::new(Sparse::new(stored, segments)), 0, occurrence.bytes),

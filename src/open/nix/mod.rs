@@ -1,5 +1,6 @@
 //! What Nix built and is no archive.
 
+pub(super) mod closure;
 #[cfg(test)]
 mod tests;
 

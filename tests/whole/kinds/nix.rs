@@ -1,10 +1,14 @@
 //! What Nix builds.
 
+use nixdive::image::{DigestCheck, LayerContents};
 use nixdive::open::{Keep, OpenOptions, Verify};
 use nixdive::store::LocalStore;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::images::digest;
+use crate::support::compress::gzip;
+use crate::support::images::{
+    Image, Layer, OCI_GZIP, OCI_MANIFEST, blob, descriptor, digest, index, oci_members, write_directory,
+};
 use crate::support::program::{content, file, open_with, paths, scratch};
 use crate::support::tar_bytes::Tar;
 
@@ -53,4 +57,64 @@ fn a_platform_that_is_not_there_is_refused() {
     let platform = nixdive::image::Platform::parse("linux/amd64");
     let error = open_with(json, OpenOptions { platform, ..OpenOptions::default() }).unwrap_err();
     assert!(error.to_string().contains("linux/arm64"), "{error}");
+}
+
+/// An OCI layout as nix-snapshotter makes them: mount points in the only layer, the closure in its annotations.
+fn snapshotter_layout(directory: &std::path::Path, tar: Vec<u8>, store_paths: &[&str]) -> std::path::PathBuf {
+    let layer = Layer::stored(tar, OCI_GZIP, gzip);
+    let mut members = oci_members(&[Image::of(vec![layer])]);
+    let manifest = members
+        .iter_mut()
+        .find(|(_, bytes)| {
+            bytes.starts_with(b"{") && serde_json::from_slice::<Value>(bytes).unwrap()["layers"].is_array()
+        })
+        .unwrap();
+    let mut document: Value = serde_json::from_slice(&manifest.1).unwrap();
+    let mut annotations = json!({"containerd.io/snapshot/nix-layer": "true"});
+    for (number, path) in store_paths.iter().enumerate() {
+        annotations[format!("containerd.io/snapshot/nix-store-path.{number}")] = format!("/nix/store/{path}").into();
+    }
+    document["layers"][0]["annotations"] = annotations;
+    let changed = document.to_string().into_bytes();
+    *manifest = blob(changed.clone());
+    let position = members.iter().position(|(name, _)| name == "index.json").unwrap();
+    members[position].1 = index(&[descriptor(OCI_MANIFEST, &changed)]);
+    write_directory(&directory.join("layout"), &members)
+}
+
+#[test]
+fn the_closure_of_a_nix_snapshotter_image_comes_from_the_local_store_where_that_has_it() {
+    const OTHER: &str = "xkqm7yb4n7aj317l7w8xfchlfazmxlzx-other-2.0";
+    let root = scratch();
+    let here = root.path().join("nix/store").join(BASE_NAME);
+    std::fs::create_dir_all(here.join("bin")).unwrap();
+    file(&here.join("bin"), "tool", b"a tool");
+    let mount_points = Tar::new()
+        .directory("nix/")
+        .directory("nix/store/")
+        .directory(format!("nix/store/{BASE_NAME}/"))
+        .directory(format!("nix/store/{OTHER}/"))
+        .file("bin-list", "tool")
+        .finish();
+    let tool = format!("/nix/store/{BASE_NAME}/bin/tool");
+
+    let whole = snapshotter_layout(root.path(), mount_points.clone(), &[BASE_NAME]);
+    for keep in [Keep::Content, Keep::AnyContent] {
+        let opened = open_with(&whole, OpenOptions { keep, ..with_store(root.path()) }).unwrap();
+        assert_eq!(opened.image.warnings, []);
+        let layer = &opened.image.layers[0];
+        assert!(!layer.is_absent());
+        assert_eq!(layer.diff_id_check, DigestCheck::Matches);
+        assert_eq!(content(&opened, &tool), b"a tool");
+        assert_eq!(content(&opened, "/bin-list"), b"tool");
+    }
+
+    let partial = snapshotter_layout(root.path(), mount_points, &[OTHER, BASE_NAME]);
+    let opened = open_with(partial, with_store(root.path())).unwrap();
+    let layer = &opened.image.layers[0];
+    assert_eq!(layer.contents, LayerContents::Absent(vec![format!("/nix/store/{OTHER}")]));
+    assert_eq!(layer.diff_id_check, DigestCheck::Matches);
+    assert_eq!(content(&opened, &tool), b"a tool");
+    assert!(paths(&opened).contains(&format!("/nix/store/{OTHER}/")));
+    assert!(opened.image.warnings[0].message.starts_with("1 of the 2 store paths"), "{:?}", opened.image.warnings);
 }
