@@ -2,7 +2,7 @@
 //!
 //! Transports are those of `containers-transports(5)`: `docker-archive:FILE[:REFERENCE|:@INDEX]`,
 //! `oci:DIRECTORY[:REFERENCE]`, `oci-archive:FILE[:REFERENCE]`, `dir:DIRECTORY`; `nix:FILE` is that of nix2container's
-//! skopeo, and `rootfs:DIRECTORY` is ours. Without a transport it is a path, whose kind is found by its content; `-` is
+//! skopeo; `rootfs:DIRECTORY` and `stream:SCRIPT` are ours. Without a transport it is a path, whose kind is found by its content; `-` is
 //! standard input.
 
 use std::ffi::OsStr;
@@ -25,10 +25,13 @@ pub enum Transport {
     Rootfs,
     /// What Nix built: nix2container's `image.json`, an archive, or any store path.
     Nix,
+    /// A script that writes an archive to its standard output, such as dockerTools' streamLayeredImage makes. It is run.
+    Stream,
 }
 
 impl Transport {
-    const ALL: [Self; 6] = [Self::DockerArchive, Self::Oci, Self::OciArchive, Self::Dir, Self::Rootfs, Self::Nix];
+    const ALL: [Self; 7] =
+        [Self::DockerArchive, Self::Oci, Self::OciArchive, Self::Dir, Self::Rootfs, Self::Nix, Self::Stream];
 
     /// As it is typed, without the colon.
     #[must_use]
@@ -40,6 +43,7 @@ impl Transport {
             Self::Dir => "dir",
             Self::Rootfs => "rootfs",
             Self::Nix => "nix",
+            Self::Stream => "stream",
         }
     }
 
@@ -206,6 +210,7 @@ mod tests {
             ("oci-archive:/tmp/x.tar", Some(Transport::OciArchive), "/tmp/x.tar", None),
             ("dir:some:where", Some(Transport::Dir), "some:where", None),
             ("rootfs:/srv/root", Some(Transport::Rootfs), "/srv/root", None),
+            ("stream:./result", Some(Transport::Stream), "./result", None),
             ("nix:image.json", Some(Transport::Nix), "image.json", None),
             ("nix:0/nix/store/x.tar", Some(Transport::Nix), "/nix/store/x.tar", None),
             ("with:colon.tar", None, "with:colon.tar", None),

@@ -22,7 +22,7 @@ use clap::Parser;
 
 use arguments::{Arguments, Command, OpenArguments};
 
-use crate::open::{Keep, OpenError, OpenOptions, Opened, Progress, open};
+use crate::open::{Keep, OpenError, OpenOptions, Opened, Programs, Progress, open};
 use crate::reference::Reference;
 
 /// Exit code of what could not be done. 1 is left to rules of `--ci` that fail.
@@ -69,7 +69,7 @@ fn usage(error: &clap::Error) -> ExitCode {
 /// Opens an image for a command that prints something of it. Ctrl-C ends the program, as for any filter.
 fn open_for(image: &OsString, arguments: &OpenArguments, keep: Keep) -> anyhow::Result<Opened> {
     let reference = Reference::parse(image)?;
-    let options = arguments.options(keep);
+    let options = OpenOptions { programs: Programs::Foreground, ..arguments.options(keep) };
     Ok(open_reference(&reference, &options, &Progress::new())?)
 }
 

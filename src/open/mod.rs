@@ -55,6 +55,16 @@ pub enum Keep {
     AnyContent,
 }
 
+/// How programs are run that an image comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Programs {
+    /// Apart from the terminal: nothing that they say is shown before they fail, and stopping them is up to us.
+    #[default]
+    Background,
+    /// On the terminal: what is interrupted there is interrupted with us, and long builds show their log.
+    Foreground,
+}
+
 /// How an image is opened.
 #[derive(Debug, Clone)]
 pub struct OpenOptions {
@@ -75,6 +85,8 @@ pub struct OpenOptions {
     pub wanted: Option<Wanted>,
     /// Where contents of store paths are that an image only names.
     pub store: LocalStore,
+    /// How programs are run.
+    pub programs: Programs,
 }
 
 impl Default for OpenOptions {
@@ -88,6 +100,7 @@ impl Default for OpenOptions {
             comparison_bytes: None,
             wanted: None,
             store: LocalStore::default(),
+            programs: Programs::default(),
         }
     }
 }
@@ -196,8 +209,10 @@ impl Opening<'_> {
 
     fn path(&self, path: &Path) -> Result<Opened, OpenError> {
         let metadata = std::fs::metadata(path).map_err(|error| self.io_error(error))?;
-        if self.reference.transport == Some(Transport::Rootfs) {
-            return self.rootfs(path);
+        match self.reference.transport {
+            Some(Transport::Rootfs) => return self.rootfs(path),
+            Some(Transport::Stream) => return self.script(path),
+            _ => {}
         }
         if metadata.is_dir() {
             return self.directory(path);
@@ -207,6 +222,9 @@ impl Opening<'_> {
             return self.pipe(pipe);
         }
         let file = File::open(path).map_err(|error| self.io_error(error))?;
+        if nix::is_script(&file) {
+            return Err(self.source_error(SourceError::Script(path.display().to_string())));
+        }
         self.archive(file_section(file, metadata.len()))
     }
 

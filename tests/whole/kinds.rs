@@ -52,3 +52,10 @@ fn choices(typed: impl AsRef<Path>) -> Vec<String> {
     let choices = error.choices().unwrap_or_else(|| panic!("no choice: {error}"));
     choices.iter().map(|choice| choice.reference.clone()).collect()
 }
+
+/// A script that can be run.
+pub fn script(directory: &Path, name: &str, text: &str) -> std::path::PathBuf {
+    let path = crate::support::program::file(directory, name, text.as_bytes());
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    path
+}

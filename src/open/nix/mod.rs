@@ -1,8 +1,13 @@
 //! What Nix built and is no archive.
 
 pub(super) mod closure;
+mod program;
+mod script;
 #[cfg(test)]
 mod tests;
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 
 use super::{OpenError, Opened, Opening, seekable};
 use crate::scan::Section;
@@ -11,6 +16,12 @@ use crate::source::{MAX_DOCUMENT_BYTES, SourceError, read_nix2container};
 /// Whether a file begins as a JSON document does.
 pub(super) fn looks_like_json(start: &[u8]) -> bool {
     matches!(start.iter().find(|byte| !byte.is_ascii_whitespace()), Some(b'{' | b'['))
+}
+
+/// Whether a file is a script. One that cannot be read is not told to be.
+pub(super) fn is_script(file: &File) -> bool {
+    let mut start = [0; 2];
+    file.read_exact_at(&mut start, 0).is_ok() && start == *b"#!"
 }
 
 impl Opening<'_> {

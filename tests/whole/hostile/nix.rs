@@ -1,9 +1,12 @@
 //! What Nix builds, with mistakes in it.
 
+use nixdive::open::{OpenError, OpenOptions, Progress, open};
+use nixdive::reference::Reference;
 use serde_json::{Value, json};
 
 use super::{refused, warnings};
-use crate::support::program::{file, open_typed, run, scratch};
+use crate::kinds::script;
+use crate::support::program::{PATIENCE, file, open_typed, run, scratch, within};
 
 const PATH: &str = "/nix/store/hmnypiai2d9q9ri3yd4kdycjp1rg1027-nowhere-1.0";
 const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -108,4 +111,61 @@ fn store_paths_that_are_not_here_are_said_to_be_absent_and_never_to_be_empty() {
     assert_eq!((&layer["fileBytes"], &layer["entries"]), (&Value::Null, &Value::Null));
     assert_eq!((&layer["absentPaths"], &report["figures"]["fileBytes"]), (&json!([PATH]), &Value::Null));
     assert_eq!(warnings(open_typed(&json)).len(), 1);
+}
+
+#[test]
+fn a_script_that_fails_is_quoted() {
+    let directory = scratch();
+    let text = "#!/bin/sh\nprintf 'layer 1\\n\\033[2Jno space left\\n' >&2\nexit 7\n";
+    let failing = script(directory.path(), "failing", text);
+    let typed = format!("stream:{}", failing.display());
+    let error = run(&["inspect", &typed]).refused();
+    assert!(error.contains("exit status 7") && error.contains("no space left"), "{error}");
+    assert!(!error.contains('\u{1b}'), "{error:?}");
+
+    let text = "#!/bin/sh\nhead -c 100000 /dev/zero\necho half way >&2\nexit 1\n";
+    let error = run(&["inspect", &format!("stream:{}", script(directory.path(), "half", text).display())]).refused();
+    assert!(error.contains("half way"), "{error}");
+
+    let empty = script(directory.path(), "empty", "#!/bin/sh\n");
+    assert!(run(&["inspect", &format!("stream:{}", empty.display())]).refused().contains("empty"));
+    let text = script(directory.path(), "text", "#!/bin/sh\necho hello\n");
+    assert!(run(&["inspect", &format!("stream:{}", text.display())]).refused().contains("neither a tar archive"));
+    let unset = file(directory.path(), "unset", b"#!/bin/sh\n");
+    assert!(run(&["inspect", &format!("stream:{}", unset.display())]).refused().contains("cannot be run"));
+    assert!(run(&["inspect", &format!("stream:{}", directory.path().display())]).refused().contains("no script"));
+}
+
+#[test]
+fn a_script_that_never_ends_is_stopped_with_all_that_it_started() {
+    let directory = scratch();
+    let pids = directory.path().join("pids");
+    let text = format!("#!/bin/sh\nsleep 1000 &\necho $$ $! >{0}.new\nmv {0}.new {0}\nwait\n", pids.display());
+    let script = script(directory.path(), "endless", &text);
+    let reference = Reference::parse(format!("stream:{}", script.display()).as_ref()).unwrap();
+    let progress = Progress::new();
+    let opening = std::thread::spawn({
+        let progress = progress.clone();
+        move || open(&reference, &OpenOptions::default(), &progress).map(drop)
+    });
+    while !pids.exists() {
+        assert!(!opening.is_finished());
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    progress.cancel().cancel();
+    let ended = within(PATIENCE, move || opening.join().unwrap());
+    assert!(matches!(ended, Err(OpenError::Cancelled)), "{ended:?}");
+    for pid in std::fs::read_to_string(pids).unwrap().split_whitespace() {
+        let gone = || match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
+            Ok(stat) => stat.contains(") Z "),
+            Err(_) => true,
+        };
+        for _ in 0..500 {
+            if gone() {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        assert!(gone(), "process {pid} goes on");
+    }
 }

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use crate::support::compress::gzip;
 use crate::support::images::{
-    Image, Layer, OCI_GZIP, OCI_MANIFEST, blob, descriptor, digest, index, oci_members, write_directory,
+    Image, Layer, OCI_GZIP, OCI_MANIFEST, blob, descriptor, digest, docker_archive, index, oci_members, write_directory,
 };
-use crate::support::program::{content, file, open_with, paths, scratch};
+use crate::support::program::{content, file, open_with, paths, run, scratch};
 use crate::support::tar_bytes::Tar;
 
 const BASE_NAME: &str = "hmnypiai2d9q9ri3yd4kdycjp1rg1027-tool-1.0";
@@ -117,4 +117,26 @@ fn the_closure_of_a_nix_snapshotter_image_comes_from_the_local_store_where_that_
     assert_eq!(content(&opened, &tool), b"a tool");
     assert!(paths(&opened).contains(&format!("/nix/store/{OTHER}/")));
     assert!(opened.image.warnings[0].message.starts_with("1 of the 2 store paths"), "{:?}", opened.image.warnings);
+}
+
+#[test]
+fn a_script_that_streams_an_image_is_run_where_that_is_asked_for() {
+    let directory = scratch();
+    let tar = file(directory.path(), "image.tar", &docker_archive(&Image::sample()));
+    let ran = directory.path().join("ran");
+    let text = format!("#!/bin/sh\ntouch {}\necho streaming >&2\ncat {}\n", ran.display(), tar.display());
+    let script = super::script(directory.path(), "stream", &text);
+    let link = directory.path().join("result");
+    std::os::unix::fs::symlink(&script, &link).unwrap();
+    for typed in [&script, &link] {
+        let error = super::refused(typed).to_string();
+        assert!(error.contains(&format!("«nixdive stream:{}»", typed.display())), "{error}");
+        let error = super::refused(format!("nix:{}", typed.display())).to_string();
+        assert!(error.contains("nixdive stream:"), "{error}");
+    }
+    assert!(!ran.exists(), "it was run because its path was given");
+    super::assert_opens(format!("stream:{}", link.display()), "a script");
+    assert!(ran.exists());
+    let run = run(&["inspect", "--format", "json", &format!("stream:{}", script.display())]).done();
+    assert_eq!(serde_json::from_slice::<Value>(&run.stdout).unwrap()["layers"].as_array().unwrap().len(), 2);
 }
