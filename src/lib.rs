@@ -16,6 +16,7 @@ pub mod report;
 pub mod scan;
 pub mod search;
 pub mod source;
+pub mod sqlite;
 pub mod store;
 pub mod tui;
 
