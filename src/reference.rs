@@ -3,7 +3,7 @@
 //! Transports are those of `containers-transports(5)`: `docker-archive:FILE[:REFERENCE|:@INDEX]`,
 //! `oci:DIRECTORY[:REFERENCE]`, `oci-archive:FILE[:REFERENCE]`, `dir:DIRECTORY`; `nix:FILE` is that of nix2container's
 //! skopeo; `rootfs:DIRECTORY` and `stream:SCRIPT` are ours. Without a transport it is a path, whose kind is found by its content; `-` is
-//! standard input.
+//! standard input, and what is no path and has a `#` in it is an installable of Nix.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -59,6 +59,8 @@ pub enum Location {
     StandardInput,
     /// A file, a directory, or a symbolic link to one.
     Path(PathBuf),
+    /// What `nix build` takes: `FLAKE#OUTPUT`.
+    Installable(String),
 }
 
 /// Which of several images is meant.
@@ -137,7 +139,11 @@ impl Reference {
                 return Err(ReferenceError::Unsupported(other.to_owned()));
             }
         }
-        Ok(Self { text: shown, transport: None, location: Location::Path(plain), selector: None })
+        let location = match text.to_str().filter(|text| text.contains('#') && !plain.exists()) {
+            Some(installable) => Location::Installable(installable.to_owned()),
+            None => Location::Path(plain),
+        };
+        Ok(Self { text: shown, transport: None, location, selector: None })
     }
 
     fn behind_transport(text: String, transport: Transport, rest: &[u8]) -> Result<Self, ReferenceError> {
@@ -165,6 +171,7 @@ impl Reference {
         let path = match &self.location {
             Location::StandardInput => "-".to_owned(),
             Location::Path(path) => path.display().to_string(),
+            Location::Installable(installable) => installable.clone(),
         };
         format!("{}:{path}:{selector}", transport.name())
     }
@@ -221,6 +228,17 @@ mod tests {
             assert_eq!(reference.location, Location::Path(PathBuf::from(path)), "{text}");
             assert_eq!(reference.selector, selector, "{text}");
         }
+    }
+
+    #[test]
+    fn what_nix_builds_has_a_number_sign() {
+        for text in [".#image", "nixpkgs#hello", "github:owner/repo/branch#a.b", "/some/flake#"] {
+            assert_eq!(parse(text).unwrap().location, Location::Installable(text.to_owned()));
+        }
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("image#1.tar");
+        std::fs::write(&file, "").unwrap();
+        assert_eq!(Reference::parse(file.as_os_str()).unwrap().location, Location::Path(file));
     }
 
     #[test]

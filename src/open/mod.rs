@@ -204,6 +204,7 @@ impl Opening<'_> {
         match &self.reference.location {
             Location::StandardInput => self.standard_input(),
             Location::Path(path) => self.path(path),
+            Location::Installable(installable) => self.installable(installable.as_ref()),
         }
     }
 
@@ -222,10 +223,15 @@ impl Opening<'_> {
             return self.pipe(pipe);
         }
         let file = File::open(path).map_err(|error| self.io_error(error))?;
-        if nix::is_script(&file) {
+        let is_script = nix::is_script(&file);
+        if is_script && self.reference.transport != Some(Transport::Nix) {
             return Err(self.source_error(SourceError::Script(path.display().to_string())));
         }
-        self.archive(file_section(file, metadata.len()))
+        match self.store_path_at(path).filter(|_| !nix::may_be_an_image(&file)) {
+            Some(store_path) => self.closure(&store_path),
+            None if is_script => Err(self.source_error(SourceError::Script(path.display().to_string()))),
+            None => self.archive(file_section(file, metadata.len())),
+        }
     }
 
     fn standard_input(&self) -> Result<Opened, OpenError> {
@@ -240,7 +246,14 @@ impl Opening<'_> {
 
     fn directory(&self, path: &Path) -> Result<Opened, OpenError> {
         let container = DirectoryContainer::new(path);
-        let layout = read_layout(&container, &self.request(), false).map_err(|error| self.source_error(error))?;
+        let layout = match read_layout(&container, &self.request(), false) {
+            Err(error @ SourceError::NotAnImage(_)) => match self.store_path_at(path) {
+                Some(store_path) => return self.closure(&store_path),
+                None if self.is_flake(path) => return self.flake(path),
+                None => return Err(self.source_error(error)),
+            },
+            read => read.map_err(|error| self.source_error(error))?,
+        };
         self.progress.identified(&layout);
         seekable::open_layers(self, &container, layout, None)
     }

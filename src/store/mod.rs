@@ -1,5 +1,6 @@
 //! The Nix store of this machine: which store paths are there, and what they are as a layer.
 
+mod closure;
 mod error;
 mod header;
 mod local;
@@ -9,6 +10,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+pub use closure::Closure;
 pub use error::StoreError;
 pub use local::LocalStore;
 pub use plan::TarPlan;

@@ -10,6 +10,7 @@ use super::rules::clean;
 use super::*;
 use crate::nix::StorePath;
 use crate::scan::{Cancel, NameRoom, ReadAt, Section};
+use crate::sqlite::samples::{Cell, SampleTable, sqlite_tables};
 use crate::testing::corpus_file;
 
 const BASE_NAME: &str = "7pr3f0vqg8mjwlx30jdkzlpyz8mahl94-web-root";
@@ -169,6 +170,57 @@ fn a_file_that_has_changed_is_an_error() {
     let section = planned.finish().into_section();
     fs::write(root.path().join("nix/store").join(BASE_NAME).join("data"), [7; 10]).unwrap();
     assert!(section.reader().read_to_end(&mut Vec::new()).is_err());
+}
+
+/// A store of three paths: the first names the second in a file, the second the third in a link.
+fn chain() -> (tempfile::TempDir, LocalStore, Vec<StorePath>) {
+    let root = tempfile::tempdir().unwrap();
+    let names = ['a', 'b', 'c', 'd'].map(|letter| format!("{}-{letter}", letter.to_string().repeat(32)));
+    let store = root.path().join("nix/store");
+    write(&store.join(&names[0]), format!("exec /nix/store/{}/bin/b", names[1]).as_bytes(), 0o555);
+    fs::create_dir_all(store.join(&names[1]).join("lib")).unwrap();
+    let target = format!("/nix/store/{}/lib/c", names[2]);
+    std::os::unix::fs::symlink(target, store.join(&names[1]).join("lib/c")).unwrap();
+    write(&store.join(&names[2]).join("lib/c"), format!("back to {}", names[1]).as_bytes(), 0o444);
+    write(&store.join(&names[3]), b"alone", 0o444);
+    let paths = names.iter().map(|name| StorePath::parse_base_name(name.as_bytes()).unwrap()).collect();
+    let local = LocalStore::at(root.path());
+    (root, local, paths)
+}
+
+#[test]
+fn a_closure_is_found_in_files_where_there_is_no_database() {
+    let (_root, store, paths) = chain();
+    let closure = store.closure(&paths[0], &Cancel::new()).unwrap();
+    assert_eq!(closure.paths, [paths[2].clone(), paths[1].clone(), paths[0].clone()]);
+    assert!(closure.scanned_because.unwrap().contains("db.sqlite"));
+    assert_eq!(store.closure(&paths[3], &Cancel::new()).unwrap().paths, [paths[3].clone()]);
+    let gone = StorePath::parse_base_name(BASE_NAME.as_bytes()).unwrap();
+    assert!(matches!(store.closure(&gone, &Cancel::new()), Err(StoreError::Read { .. })));
+}
+
+#[test]
+fn a_database_goes_before_files_and_a_broken_one_is_told() {
+    let (root, store, paths) = chain();
+    let statement =
+        "CREATE TABLE ValidPaths (id integer primary key, path text, hash text, deriver text, narSize integer)";
+    let texts: Vec<String> = paths.iter().map(ToString::to_string).collect();
+    let row = |path: &'static str| vec![Cell::Null, Cell::Text(path), Cell::Null, Cell::Null, Cell::Null];
+    let rows = texts.iter().take(2).map(|path| row(path.clone().leak())).collect();
+    let valid = SampleTable { name: "ValidPaths", statement, rows };
+    let statement = "CREATE TABLE Refs (referrer integer, reference integer)";
+    let refs = SampleTable { name: "Refs", statement, rows: vec![vec![Cell::Number(1), Cell::Number(2)]] };
+    let file = root.path().join(crate::nix::database::DATABASE_PATH);
+    write(&file, &sqlite_tables(&[valid, refs]), 0o644);
+    let known = store.closure(&paths[0], &Cancel::new()).unwrap();
+    assert_eq!((known.paths, known.scanned_because), (vec![paths[1].clone(), paths[0].clone()], None));
+    let unknown = store.closure(&paths[2], &Cancel::new()).unwrap();
+    assert_eq!(unknown.paths.len(), 2);
+    assert!(unknown.scanned_because.unwrap().contains("does not know"));
+    write(&file, b"no database", 0o644);
+    write(&file.with_file_name("db.sqlite-wal"), b"log", 0o644);
+    let note = store.closure(&paths[0], &Cancel::new()).unwrap().scanned_because.unwrap();
+    assert!(note.contains("is no SQLite database") && note.contains("write-ahead log"), "{note}");
 }
 
 proptest! {

@@ -72,6 +72,7 @@ fn without_its_store_paths_an_image_has_their_names_and_the_sizes_that_are_told(
     assert!(image.layers.iter().all(|layer| layer.diff_id_check == DigestCheck::NotChecked));
     let store = crate::nix::contents::StoreContents::new(&image.tree);
     assert_eq!(store.paths.len(), 9);
+    assert_eq!(store.absent(&image.layers).len(), 9);
     assert_eq!(image.warnings.len(), 1);
 }
 

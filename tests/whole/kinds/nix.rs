@@ -9,7 +9,7 @@ use crate::support::compress::gzip;
 use crate::support::images::{
     Image, Layer, OCI_GZIP, OCI_MANIFEST, blob, descriptor, digest, docker_archive, index, oci_members, write_directory,
 };
-use crate::support::program::{content, file, open_with, paths, run, scratch};
+use crate::support::program::{Run, content, file, nixdive, open_with, paths, run, run_command, scratch};
 use crate::support::tar_bytes::Tar;
 
 const BASE_NAME: &str = "hmnypiai2d9q9ri3yd4kdycjp1rg1027-tool-1.0";
@@ -139,4 +139,73 @@ fn a_script_that_streams_an_image_is_run_where_that_is_asked_for() {
     assert!(ran.exists());
     let run = run(&["inspect", "--format", "json", &format!("stream:{}", script.display())]).done();
     assert_eq!(serde_json::from_slice::<Value>(&run.stdout).unwrap()["layers"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_store_path_that_is_no_image_opens_as_its_closure() {
+    let root = scratch();
+    let store = root.path().join("nix/store");
+    let library = "xkqm7yb4n7aj317l7w8xfchlfazmxlzx-library-2.0";
+    std::fs::create_dir_all(store.join(library)).unwrap();
+    std::fs::create_dir_all(store.join(BASE_NAME).join("bin")).unwrap();
+    file(&store.join(library), "data", b"some data");
+    super::script(&store.join(BASE_NAME).join("bin"), "tool", &format!("#!/bin/sh\ncat /nix/store/{library}/data\n"));
+    let wrapper = "35kdi21hl9pb66jiwhc8k8jpq3d8fzzd-wrapper";
+    super::script(&store, wrapper, &format!("#!/bin/sh\nexec /nix/store/{BASE_NAME}/bin/tool\n"));
+    let link = root.path().join("result");
+    std::os::unix::fs::symlink(store.join(BASE_NAME), &link).unwrap();
+    for typed in [store.join(BASE_NAME), link] {
+        let opened = open_with(&typed, with_store(root.path())).unwrap();
+        let names: Vec<&str> = opened.image.layers.iter().map(|layer| layer.stored_as.as_str()).collect();
+        assert_eq!(names, [format!("/nix/store/{library}"), format!("/nix/store/{BASE_NAME}")]);
+        assert_eq!(content(&opened, &format!("/nix/store/{library}/data")), b"some data");
+        assert_eq!(opened.image.identity.source_kind, "store-path");
+    }
+    let error = open_with(store.join(wrapper), with_store(root.path())).unwrap_err().to_string();
+    assert!(error.contains("nixdive stream:"), "{error}");
+    let typed = format!("nix:{}", store.join(wrapper).display());
+    assert_eq!(open_with(typed, with_store(root.path())).unwrap().image.layers.len(), 3);
+    let error = open_with(store.join(BASE_NAME).join("bin"), with_store(root.path())).unwrap_err().to_string();
+    assert!(error.contains("holds no image"), "{error}");
+}
+
+/// Runs the program with a `nix` of the test's own, or with none.
+fn with_nix(directory: &std::path::Path, nix: Option<&str>, typed: &str) -> Run {
+    let path = directory.join("path");
+    std::fs::create_dir_all(&path).unwrap();
+    if let Some(text) = nix {
+        super::script(&path, "nix", text);
+    }
+    let mut command = nixdive();
+    run_command(command.env("PATH", path).current_dir(directory).args(["inspect", typed]))
+}
+
+#[test]
+fn an_installable_is_built_with_its_log_shown_and_then_opened() {
+    let directory = scratch();
+    let tar = file(directory.path(), "image.tar", &docker_archive(&Image::sample()));
+    let built = json!([{"drvPath": "/nix/store/image.drv", "outputs": {"out": tar}}]);
+    let text = format!("#!/bin/sh\necho \"building $*\" >&2\necho '{built}'\n");
+    let run = with_nix(directory.path(), Some(&text), ".#image");
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert!(run.stderr.contains("building") && run.stderr.contains("-- .#image"), "{}", run.stderr);
+    assert!(run.text().contains("2 layers"), "{}", run.text());
+
+    assert!(with_nix(directory.path(), Some(&text), ".").refused().contains("holds no image"));
+    file(directory.path(), "flake.nix", b"{ }");
+    let run = with_nix(directory.path(), Some(&text), ".");
+    assert!(run.code == Some(0) && run.stderr.trim_end().ends_with("-- ."), "{}", run.stderr);
+
+    let built = json!([{"outputs": {"bin": "/nix/store/one", "doc": null}}, {"path": "/nix/store/two"}]);
+    let several = format!("#!/bin/sh\necho '{built}'\n");
+    assert!(with_nix(directory.path(), Some(&several), ".#both").refused().contains("/nix/store/two"));
+    for nothing in ["", "[]", "[{}]", "no JSON"] {
+        let text = format!("#!/bin/sh\necho '{nothing}'\n");
+        assert!(with_nix(directory.path(), Some(&text), ".#x").refused().contains("told of no path"));
+    }
+    let failing = with_nix(directory.path(), Some("#!/bin/sh\necho broken >&2\nexit 1\n"), ".#x");
+    assert_eq!(failing.code, Some(2));
+    assert!(failing.stderr.contains("broken\nnixdive: .#x: nix build ended with exit status 1"), "{}", failing.stderr);
+    std::fs::remove_dir_all(directory.path().join("path")).unwrap();
+    assert!(with_nix(directory.path(), None, "nixpkgs#hello").refused().contains("no nix on PATH"));
 }
