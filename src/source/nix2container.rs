@@ -277,3 +277,59 @@ impl PathDocument {
         Ok(rules)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::reference::Reference;
+
+    const DOCUMENT: &str = r#"{"version": 1, "image-config": {"Env": ["A=b"], "Labels": {"a": "b"}}, "layers": [{"digest":
+        "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "size": 5120, "diff_ids": "sha256:00",
+        "paths": [{"path": "/nix/store/hmnypiai2d9q9ri3yd4kdycjp1rg1027-a", "options": {"rewrite": {"regex": "^/nix/(.*)",
+        "repl": "/${1}/.."}, "perms": [{"regex": "a", "mode": "0644", "uid": 7}], "ignoreDestination": "b"}}],
+        "mediatype": "tar", "History": {"created_by": "nix2container"}}], "arch": "arm64", "created": "1970-01-01T00:00:01Z"}"#;
+
+    fn read(bytes: &[u8]) -> Result<(Layout, StoreLayers), SourceError> {
+        let reference = Reference::parse(OsStr::new("image.json")).unwrap();
+        let request = Request { reference: &reference, platform: None };
+        let nowhere = LocalStore::at(Path::new("/nonexistent"));
+        read_nix2container(bytes, &request, &nowhere, &Cancel::new())
+    }
+
+    #[test]
+    fn an_image_json_describes_layers_and_configuration() {
+        let (layout, layers) = read(DOCUMENT.as_bytes()).unwrap();
+        assert_eq!((layout.layers.len(), layout.config.env.as_slice()), (1, &["A=b".to_owned()][..]));
+        let layer = &layout.layers[0];
+        assert_eq!((layer.stored_bytes, layer.created_by.as_deref()), (Some(5120), Some("nix2container")));
+        assert!(matches!(&layer.contents, LayerContents::Absent(paths) if paths.len() == 1));
+        assert!(layers.blob("0").unwrap().is_some() && layers.blob("1").unwrap().is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn damage_anywhere_is_an_error_or_another_image(
+            damage in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..6),
+        ) {
+            let mut bytes = DOCUMENT.as_bytes().to_vec();
+            for (place, byte) in damage {
+                let place = place.index(bytes.len());
+                bytes[place] = byte;
+            }
+            match read(&bytes) {
+                Ok((layout, layers)) => {
+                    let all_there = layout.layers.iter().all(|layer| layers.locate(&layer.located).is_some());
+                    prop_assert!(all_there);
+                }
+                Err(error) => {
+                    let steers = error.to_string().contains('\u{1b}');
+                    prop_assert!(!steers);
+                }
+            }
+        }
+    }
+}

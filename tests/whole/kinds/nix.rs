@@ -209,3 +209,13 @@ fn an_installable_is_built_with_its_log_shown_and_then_opened() {
     std::fs::remove_dir_all(directory.path().join("path")).unwrap();
     assert!(with_nix(directory.path(), None, "nixpkgs#hello").refused().contains("no nix on PATH"));
 }
+
+#[test]
+fn an_image_json_that_lies_around_is_found() {
+    let directory = scratch();
+    let json = file(directory.path(), "image.json", br#"{"version": 1, "image-config": {}, "layers": []}"#);
+    file(directory.path(), "package.json", br#"{"version": "1", "name": "no image"}"#);
+    std::os::unix::fs::symlink(&json, directory.path().join("result")).unwrap();
+    let found: Vec<_> = nixdive::source::discover(directory.path()).into_iter().map(|found| found.path).collect();
+    assert_eq!(found, [directory.path().join("result"), json]);
+}
