@@ -1,58 +1,15 @@
 //! What the reports say of a Nix store.
 
-use super::names::{bytes_and_exact, one_line, replaced};
+use super::names::{bytes_and_exact, one_line};
 use super::sections::Quote;
 use super::table::{Align::Left, Align::Right, Table};
 use crate::image::{Image, display_bytes, display_name};
-use crate::nix::contents::{Place, RootSource};
+use crate::nix::contents::RootSource;
 use crate::nix::graph::PathId;
 use crate::nix::study::StoreStudy;
 
 /// Names that a line lists before it counts.
 const NAMED: usize = 3;
-
-/// The text of the configuration, or the link's target, that a source is; `None` where bytes of a file are.
-pub(super) fn source_text(image: &Image, source: RootSource) -> Option<String> {
-    let config = &image.config;
-    match source {
-        RootSource::Entrypoint(index) => config.entrypoint.get(index).cloned(),
-        RootSource::Command(index) => config.cmd.get(index).cloned(),
-        RootSource::Environment(index) => config.env.get(index).cloned(),
-        RootSource::WorkingDirectory => Some(config.working_directory.clone()),
-        RootSource::Volume(index) => config.volumes.get(index).cloned(),
-        RootSource::Label(index) => config.labels.get(index).map(|(name, value)| format!("{name}={value}")),
-        RootSource::Healthcheck(index) => config.healthcheck.as_ref()?.test.get(index).cloned(),
-        RootSource::Shell(index) => config.shell.get(index).cloned(),
-        RootSource::Tree(node, Place::LinkTarget) => {
-            let occurrence = image.tree.visible_at(node, image.tree.top_layer()?)?;
-            Some(replaced(image.tree.link_target(occurrence)?).into_owned())
-        }
-        RootSource::Tree(..) => None,
-    }
-}
-
-/// What holds a store path, on one line: `config Entrypoint: …`, `/bin/ls → …`.
-pub(super) fn reason(image: &Image, source: RootSource) -> String {
-    let kind = match source {
-        RootSource::Entrypoint(_) => "config Entrypoint",
-        RootSource::Command(_) => "config Cmd",
-        RootSource::Environment(_) => "config Env",
-        RootSource::WorkingDirectory => "config WorkingDir",
-        RootSource::Volume(_) => "config Volumes",
-        RootSource::Label(_) => "config Labels",
-        RootSource::Healthcheck(_) => "config Healthcheck",
-        RootSource::Shell(_) => "config Shell",
-        RootSource::Tree(node, place) => {
-            let path = display_name(&image.tree.path(node)).into_owned();
-            return match (place, source_text(image, source)) {
-                (Place::LinkTarget, Some(target)) => format!("{path} → {}", one_line(&target)),
-                (Place::Content(offset), _) => format!("{path} (its content, at byte {offset})"),
-                _ => format!("{path} (its name)"),
-            };
-        }
-    };
-    format!("{kind}: {}", one_line(&source_text(image, source).unwrap_or_default()))
-}
 
 /// The store in a few names and values.
 pub(super) fn figures(study: &StoreStudy, quote: Quote) -> Vec<(&'static str, String)> {
@@ -153,7 +110,7 @@ fn holder(image: &Image, study: &StoreStudy, id: PathId, quote: Quote) -> String
     if let Some(&source) = study.reasons(id).first() {
         return match source {
             RootSource::Tree(node, _) => quote(&display_name(&image.tree.path(node))),
-            source => reason(image, source).split(": ").next().unwrap_or_default().to_owned(),
+            source => source.label(image).into_owned(),
         };
     }
     match (study.dominators.immediate(id), study.graph.referrers(id)) {

@@ -20,10 +20,11 @@ mod tests;
 pub use excerpts::{Excerpts, excerpts};
 pub use watch::StoreWatch;
 
+use crate::image::Image;
 use crate::nix::graph::GraphError;
 use crate::nix::study::{RecordedStore, StoreOutline, StoreStudy};
 use crate::nix::{Builder, recognise};
-use crate::open::Opened;
+use crate::open::{Contents, Opened};
 use crate::scan::Cancel;
 
 /// Why a store could not be studied.
@@ -64,7 +65,18 @@ pub struct StudyOptions<'a> {
 /// # Errors
 /// [`StudyError`].
 pub fn study(opened: &Opened, options: &StudyOptions<'_>) -> Result<Option<StoreStudy>, StudyError> {
-    let (image, contents) = (&opened.image, &opened.contents);
+    study_contents(&opened.image, &opened.contents, options)
+}
+
+/// The same of an image and the way to its contents.
+///
+/// # Errors
+/// [`StudyError`].
+pub fn study_contents(
+    image: &Image,
+    contents: &Contents,
+    options: &StudyOptions<'_>,
+) -> Result<Option<StoreStudy>, StudyError> {
     let outline = StoreOutline::new(&image.tree);
     if outline.store.paths.is_empty() {
         let builder = recognise(&image.config, &image.layers, &image.tree, &outline.store);

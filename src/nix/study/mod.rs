@@ -1,6 +1,7 @@
 //! All that an image itself tells of its store: each path's content, cost and reason, as plain data.
 
 mod absent;
+mod reason;
 mod recorded;
 mod why;
 

@@ -6,7 +6,6 @@ use crate::nix::contents::{Place, RootSource};
 use crate::nix::graph::PathId;
 use crate::nix::study::{Disagreement, Sighting, SightingSource, StoreStudy};
 use crate::nix::{Recognition, Sha256Hash};
-use crate::report::store::source_text;
 
 #[derive(Serialize)]
 pub(super) struct BuilderDocument {
@@ -199,7 +198,7 @@ pub(in crate::report) struct SourceDocument {
 
 impl SourceDocument {
     pub(in crate::report) fn new(image: &Image, source: RootSource) -> Self {
-        let text = source_text(image, source);
+        let text = source.text(image);
         let place = |kind, index| Self { kind, index: Some(index), text: text.clone(), ..Self::default() };
         match source {
             RootSource::Entrypoint(index) => place("entrypoint", index),
