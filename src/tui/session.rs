@@ -265,7 +265,7 @@ impl Session {
         self.underway = None;
         let Some(opened) = &self.opened else { return };
         let known = match purpose {
-            Purpose::Search | Purpose::Path | Purpose::Directory | Purpose::Command => return,
+            Purpose::Rows | Purpose::Search | Purpose::Path | Purpose::Directory | Purpose::Command => return,
             Purpose::Filter => &opened.tree.filter,
             Purpose::Find => &self.search,
         };
@@ -301,7 +301,7 @@ impl Session {
 
     fn found(&mut self, purpose: Purpose, found: Option<Filter>) {
         match purpose {
-            Purpose::Search | Purpose::Path | Purpose::Directory | Purpose::Command => {}
+            Purpose::Rows | Purpose::Search | Purpose::Path | Purpose::Directory | Purpose::Command => {}
             Purpose::Filter => {
                 self.with_tree(|view, tree| view.set_filter(tree, found));
             }

@@ -62,6 +62,7 @@ fn take_report(state: &mut State, opening: Opening, report: Report) {
         Report::Progress(progress) => session.progress = progress,
         Report::Opened(opened) => session.open(opened),
         Report::Findings(findings) => session.pages.learn(findings),
+        Report::Store(study) => session.pages.learn_store(study),
         Report::Refined(refined) => session.refine(refined),
         Report::DigestChecked { layer, check } => {
             if matches!(check, DigestCheck::Differs { .. }) {
@@ -159,6 +160,7 @@ pub(super) fn apply_prompt(state: &mut State) {
                 chooser.cursor = Default::default();
             }
         }
+        (Screen::Session(session), Purpose::Rows) => session.pages.store.set_filter(&text),
         (Screen::Session(session), purpose) => session.look_for(purpose, &text),
         (Screen::Failed { .. }, _) => {}
     }
@@ -203,6 +205,9 @@ pub(super) fn back(state: &mut State, effects: &mut Vec<Effect>) {
             }
         }
         Screen::Session(session) if session.pages.current != Page::Files => {
+            if session.pages.current == Page::Store && session.pages.store.back() {
+                return;
+            }
             let at_root = session.pages.map.directory == NodeId::ROOT;
             if session.pages.current == Page::Map && !at_root {
                 super::perform::map_out(session);
@@ -296,6 +301,9 @@ fn settle(state: &mut State) {
         let page_rows = usize::from(super::draw::page_rows(session, size));
         if let Some((cursor, length)) = session.pages.list() {
             cursor.settle(length, page_rows);
+        }
+        if session.pages.current == Page::Store {
+            session.pages.store.explain();
         }
         let areas = session.areas(size);
         let rows = |pane| usize::from(areas.rows(pane).height);

@@ -17,7 +17,7 @@ pub(super) fn draw(canvas: &mut Canvas, screen: Rect, state: &State) {
     let room = pen.room().saturating_sub(right_width);
     if let Some(prompt) = &state.prompt {
         let label = match prompt.purpose {
-            Purpose::Filter => " Filter: ",
+            Purpose::Filter | Purpose::Rows => " Filter: ",
             Purpose::Find => " Find: ",
             Purpose::Search => " Search in files (re: for a pattern): ",
             Purpose::Path => " Go to path: ",
@@ -130,6 +130,17 @@ fn hints(state: &State) -> Vec<(&str, &'static str)> {
             (Action::MapOut, "out"),
             (Action::RevealTile, "show in the files"),
             (Action::MapColour, "colour"),
+            (Action::ShowFiles, "files"),
+        ],
+        Context::Store => &[
+            (Action::Help, "help"),
+            (Action::RevealPath, "its files"),
+            (Action::StoreRight, "references"),
+            (Action::StoreLeft, "referrers"),
+            (Action::Sort, "sort"),
+            (Action::Filter, "filter"),
+            (Action::NextChain, "next chain"),
+            (Action::StoreMap, "map"),
             (Action::ShowFiles, "files"),
         ],
         Context::Preview => &[
