@@ -11,11 +11,12 @@ use hashbrown::HashMap;
 use super::arguments::OpenArguments;
 use super::attendant::Attendant;
 use super::open_reference;
-use crate::analysis::assess;
+use crate::analysis::{HiddenCopies, assess};
 use crate::image::{Image, LayerIndex};
 use crate::open::{Contents, Keep, OpenError, OpenOptions, Opened, Progress, check_layer, refine};
 use crate::reference::Reference;
 use crate::source::Layout;
+use crate::study::{StudyError, StudyOptions, study_contents};
 use crate::tui::{self, Effect, Findings, Message, Opening, Report, Request};
 
 /// Between two looks at how far an opening is.
@@ -179,14 +180,26 @@ impl Job {
         self.attend(&image, &contents);
         let packages = super::inspect::packages_of(&image, &captured).unwrap_or_default();
         drop(captured);
-        self.tell(Report::Findings(Arc::new(Findings { assessment: assess(&image), packages })));
+        let findings = Findings { assessment: assess(&image), hidden: Some(HiddenCopies::of(&image.tree)), packages };
+        self.tell(Report::Findings(Arc::new(findings)));
         // From here on nobody waits for this thread; drawing comes first. Where it cannot step back, it goes on as it is.
         let _ = rustix::process::nice(10);
+        self.study(&image, &contents);
         if !exact {
             let refined = Arc::new(refine(&image, &contents));
             self.tell(Report::Refined(overview(&refined)));
         }
         self.check_layers(&image, &contents);
+    }
+
+    /// Tells what the store of a Nix image contains.
+    fn study(&self, image: &Image, contents: &Contents) {
+        let options = StudyOptions { cancel: self.progress.cancel().clone(), ..StudyOptions::default() };
+        match study_contents(image, contents, &options) {
+            Ok(study) => self.tell(Report::Store(study.map(Arc::new))),
+            Err(StudyError::Cancelled) => return,
+            Err(error) => self.tell(Report::Failed(format!("the store cannot be studied: {error}"))),
+        };
     }
 
     /// Answers questions about the image from now on.

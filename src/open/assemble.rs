@@ -40,6 +40,7 @@ pub(super) fn finish(
     let mut captured = Vec::new();
     let mut mounts = closure::mount(opening, &layout.layers, &mut read, &mut tree)?;
     warnings.extend(mounts.note().map(|message| Warning { layer: None, message }));
+    let mut watched = Vec::with_capacity(read.len());
     for (number, (described, mut read)) in layout.layers.into_iter().zip(read).enumerate() {
         if read.scan.entries == 0
             && let Some(failure) = &read.scan.failure
@@ -58,10 +59,11 @@ pub(super) fn finish(
             layer.contents = contents;
         }
         layers.push(layer);
+        watched.push(read.scan.watched);
         stores.push(read.store);
     }
     let tree = tree.finish();
-    let contents = Contents::new(stores);
+    let contents = Contents::new(stores, watched);
     let (tree, exact) = with_history(tree, &contents, opening.options.comparison_bytes, &mut warnings);
     opening.cancel().check().map_err(|_| OpenError::Cancelled)?;
     let image = Image { identity: layout.identity, config: layout.config, layers, tree, warnings, source_bytes };

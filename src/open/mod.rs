@@ -22,12 +22,13 @@ use std::sync::Arc;
 pub use contents::{ContentError, Contents, cut_off};
 pub use error::OpenError;
 pub use progress::{Progress, Snapshot};
+pub use spool::Spool;
 pub use verify::{check_layer, refine};
 
 use crate::image::{Compression, Image, LayerIndex, Platform};
 use crate::reference::{Location, Reference, Transport};
 use crate::scan::compression::Access;
-use crate::scan::{Cancel, Captured, Section, UnpackLimit, Wanted, compression};
+use crate::scan::{Cancel, Captured, ContentWatch, Section, UnpackLimit, Wanted, compression};
 use crate::source::{
     ArchiveIndex, DirectoryContainer, Layout, Request, RootfsWalk, SourceError, read_layout, rootfs_layout,
 };
@@ -87,6 +88,8 @@ pub struct OpenOptions {
     pub store: LocalStore,
     /// How programs are run.
     pub programs: Programs,
+    /// Looks at the content of layers that are read whole; see [`Contents::watched`].
+    pub watch: Option<Arc<dyn ContentWatch>>,
 }
 
 impl Default for OpenOptions {
@@ -101,6 +104,7 @@ impl Default for OpenOptions {
             wanted: None,
             store: LocalStore::default(),
             programs: Programs::default(),
+            watch: None,
         }
     }
 }

@@ -5,7 +5,7 @@ use super::layout::Pane;
 use super::list::ListCursor;
 use super::look;
 use super::message::Effect;
-use super::pages::{Heading, Page, waste_row};
+use super::pages::{Heading, Look, Page, Way};
 use super::prompt::{Prompt, Purpose};
 use super::rows::Hidden;
 use super::session::{Exploration, LayerChoice, Session};
@@ -22,6 +22,7 @@ pub(super) fn perform(state: &mut State, action: Action, effects: &mut Vec<Effec
         Action::Help => state.help = if state.help.is_some() { None } else { Some(ListCursor::default()) },
         Action::Back => back(state, effects),
         Action::Open => open_choice(state, effects),
+        Action::Filter if state.context() == super::action::Context::Store => begin_prompt(state, Purpose::Rows),
         Action::Filter => begin_prompt(state, Purpose::Filter),
         Action::Find => begin_prompt(state, Purpose::Find),
         Action::Palette | Action::SearchFiles | Action::FindPath | Action::Extract => look::begin_asking(state, action),
@@ -50,6 +51,9 @@ pub(super) fn perform(state: &mut State, action: Action, effects: &mut Vec<Effec
                     return state.inform("The image is not read yet");
                 }
                 session.pages.current = page;
+                if page == Page::Map && session.pages.map.selected.is_none() {
+                    go(session, size, Heading::Down);
+                }
                 return;
             }
             match action {
@@ -57,6 +61,10 @@ pub(super) fn perform(state: &mut State, action: Action, effects: &mut Vec<Effec
                 Action::RevealHit => return look::reveal(session),
                 _ if session.viewer.is_some() => return look::perform_on_viewer(session, action),
                 _ if session.results.is_some() => return,
+                Action::OnlyWasted => {
+                    let text = session.toggle_wasted();
+                    return state.inform(text);
+                }
                 _ => {}
             }
             if look::begin(session, action) {
@@ -93,6 +101,11 @@ fn begin_prompt(state: &mut State, purpose: Purpose) {
             let Some(opened) = &session.opened else {
                 return state.inform("The files are not read yet");
             };
+            if purpose == Purpose::Rows {
+                let text = session.pages.store.filter.clone();
+                state.prompt = Some(Prompt { purpose, text });
+                return;
+            }
             // What is typed is about the files, so they had better be in sight.
             session.focus = Pane::Tree;
             match purpose {
@@ -129,7 +142,7 @@ fn accept_prompt(state: &mut State, effects: &mut Vec<Effect>) {
 fn abandon_prompt(state: &mut State) {
     if let Some(prompt) = &mut state.prompt {
         prompt.text.clear();
-        if prompt.purpose == Purpose::Filter {
+        if matches!(prompt.purpose, Purpose::Filter | Purpose::Rows) {
             apply_prompt(state);
         }
     }
@@ -230,6 +243,9 @@ fn perform_on_session(session: &mut Session, action: Action) -> Option<String> {
         Action::ToggleAttributes => preferences.attributes = !preferences.attributes,
         Action::NextLayer => move_layer(session, 1),
         Action::PreviousLayer => move_layer(session, -1),
+        Action::ToggleBase => return Some(session.toggle_base()),
+        Action::ChangingLayer => return session.go_to_change(Direction::Backward),
+        Action::LaterChangingLayer => return session.go_to_change(Direction::Forward),
         Action::ToggleScope => {
             preferences.alone = !preferences.alone;
             let text = if preferences.alone {
@@ -319,6 +335,7 @@ fn page_of(session: &Session, action: Action) -> Option<Page> {
         Action::ShowWaste => Page::Waste,
         Action::ShowPackages => Page::Packages,
         Action::ShowMap => Page::Map,
+        Action::ShowStore => Page::Store,
         Action::NextPage => beside(1),
         Action::PreviousPage => beside(Page::ALL.len() - 1),
         _ => return None,
@@ -326,18 +343,15 @@ fn page_of(session: &Session, action: Action) -> Option<Page> {
 }
 
 fn move_on_page(session: &mut Session, size: (u16, u16), lines: isize) {
+    if session.pages.current == Page::Store && matches!(session.pages.store.look, Look::Map(_)) {
+        let heading = if lines > 0 { Heading::Down } else { Heading::Up };
+        return session.pages.store.go(super::draw::page_rows_area(session, size), heading);
+    }
     if session.pages.current == Page::Map {
         return go(session, size, if lines > 0 { Heading::Down } else { Heading::Up });
     }
-    // Text without a selection moves as a whole.
-    let text = session.pages.current == Page::Image;
     if let Some((cursor, length)) = session.pages.list() {
-        if text {
-            cursor.scroll_by(lines, length, usize::from(size.1.saturating_sub(2)));
-            cursor.selected = cursor.offset;
-        } else {
-            cursor.move_by(lines, length);
-        }
+        cursor.move_by(lines, length);
     }
 }
 
@@ -347,9 +361,44 @@ fn go(session: &mut Session, size: (u16, u16), heading: Heading) {
     session.pages.map.go(&tiles, heading);
 }
 
+/// Along references and referrers, or on the map to the side.
+fn step_in_store(session: &mut Session, size: (u16, u16), action: Action) -> Option<String> {
+    let (way, heading) = match action {
+        Action::StoreLeft => (Way::Referrers, Heading::Left),
+        _ => (Way::References, Heading::Right),
+    };
+    if matches!(session.pages.store.look, Look::Map(_)) {
+        let area = super::draw::page_rows_area(session, size);
+        session.pages.store.go(area, heading);
+        return None;
+    }
+    session.pages.store.step(way)
+}
+
 /// Actions on the pages beside the files; what to tell the user of them.
 fn perform_on_page(session: &mut Session, size: (u16, u16), action: Action) -> Option<String> {
     match action {
+        Action::StoreLeft | Action::StoreRight => return step_in_store(session, size, action),
+        Action::NextChain => return session.pages.store.next_chain(),
+        Action::StoreMap => {
+            session.pages.store.toggle_map();
+            session.pages.store.go(super::draw::page_rows_area(session, size), Heading::Down);
+        }
+        Action::StoreMapIn => {
+            let said = session.pages.store.map_in();
+            session.pages.store.go(super::draw::page_rows_area(session, size), Heading::Down);
+            return said;
+        }
+        Action::StoreMapOut => {
+            session.pages.store.map_out();
+        }
+        Action::Sort => session.pages.store.next_sort(),
+        Action::ReverseSort => session.pages.store.reverse(),
+        Action::RevealPath => {
+            let id = session.pages.store.selected()?;
+            let node = session.pages.store.study()?.store.get(id)?.node;
+            session.reveal(node);
+        }
         Action::MapLeft => go(session, size, Heading::Left),
         Action::MapRight => go(session, size, Heading::Right),
         Action::MapOut => map_out(session),
@@ -376,7 +425,9 @@ fn perform_on_page(session: &mut Session, size: (u16, u16), action: Action) -> O
         Action::Reveal => match session.pages.current {
             Page::Waste => {
                 let opened = session.opened.as_ref()?;
-                let row = waste_row(&opened.image, &session.pages.findings.assessment, session.pages.waste.selected)?;
+                let waste = &session.pages.waste;
+                let assessment = &session.pages.findings.assessment;
+                let row = waste.row(&opened.image, assessment, waste.cursor.selected)?;
                 session.reveal(row.node);
             }
             Page::Packages => {
@@ -386,7 +437,7 @@ fn perform_on_page(session: &mut Session, size: (u16, u16), action: Action) -> O
                 session.show_only(&name, findings.packages.ownership.files(package));
                 return Some(format!("Files of {name}; esc shows all again"));
             }
-            Page::Files | Page::Image | Page::Map => {}
+            Page::Files | Page::Image | Page::Map | Page::Store => {}
         },
         _ => {}
     }
@@ -408,9 +459,15 @@ pub(super) fn selected_on_page(session: &Session, opened: &Exploration) -> Optio
     let pages = &session.pages;
     match pages.current {
         Page::Files => None,
-        Page::Image => pages.image.lines.get(pages.image.cursor.selected).map(|line| line.text.clone()),
-        Page::Waste => Some(waste_row(&opened.image, &pages.findings.assessment, pages.waste.selected)?.path),
+        Page::Image => pages.image.selected().map(str::to_owned),
+        Page::Waste => {
+            Some(pages.waste.row(&opened.image, &pages.findings.assessment, pages.waste.cursor.selected)?.path)
+        }
         Page::Packages => Some(pages.packages.row(&pages.findings.packages, pages.packages.cursor.selected)?.name),
+        Page::Store => {
+            let id = pages.store.selected()?;
+            Some(pages.store.study()?.store.get(id)?.path.to_string())
+        }
         Page::Map => {
             let node = pages.map.selected?;
             Some(crate::image::display_name(&opened.image.tree.path(node)).into_owned())

@@ -5,6 +5,8 @@ use super::input::{Key, KeyCode};
 pub(super) enum Purpose {
     /// Only what matches is shown.
     Filter,
+    /// Only rows of the page that match are shown.
+    Rows,
     /// The selection goes to what matches.
     Find,
     /// Files whose content has it are listed.

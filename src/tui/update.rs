@@ -62,6 +62,7 @@ fn take_report(state: &mut State, opening: Opening, report: Report) {
         Report::Progress(progress) => session.progress = progress,
         Report::Opened(opened) => session.open(opened),
         Report::Findings(findings) => session.pages.learn(findings),
+        Report::Store(study) => session.pages.learn_store(study),
         Report::Refined(refined) => session.refine(refined),
         Report::DigestChecked { layer, check } => {
             if matches!(check, DigestCheck::Differs { .. }) {
@@ -85,6 +86,14 @@ fn take_report(state: &mut State, opening: Opening, report: Report) {
         Report::Paths(paths) => {
             if let Some(Picker::Paths(list)) = &mut state.picker {
                 list.take(paths);
+            }
+        }
+        Report::Copying(transfer) => session.copying = Some(transfer),
+        Report::Copied(done) => {
+            session.copying = None;
+            match done {
+                Ok(text) => state.inform(text),
+                Err(text) => state.notice = Some(Notice { level: Level::Error, text }),
             }
         }
         Report::Done(Ok(text)) => state.inform(text),
@@ -151,6 +160,7 @@ pub(super) fn apply_prompt(state: &mut State) {
                 chooser.cursor = Default::default();
             }
         }
+        (Screen::Session(session), Purpose::Rows) => session.pages.store.set_filter(&text),
         (Screen::Session(session), purpose) => session.look_for(purpose, &text),
         (Screen::Failed { .. }, _) => {}
     }
@@ -172,6 +182,11 @@ pub(super) fn back(state: &mut State, effects: &mut Vec<Effect>) {
     if state.help.take().is_some() || state.notice.take().is_some_and(|notice| notice.level == Level::Error) {
         return;
     }
+    if let Screen::Session(session) = &state.screen
+        && session.copying.is_some()
+    {
+        return effects.push(Effect::Ask { opening: session.opening, request: Request::StopExtract });
+    }
     match &mut state.screen {
         Screen::Choosing => {
             let cleared =
@@ -190,6 +205,9 @@ pub(super) fn back(state: &mut State, effects: &mut Vec<Effect>) {
             }
         }
         Screen::Session(session) if session.pages.current != Page::Files => {
+            if session.pages.current == Page::Store && session.pages.store.back() {
+                return;
+            }
             let at_root = session.pages.map.directory == NodeId::ROOT;
             if session.pages.current == Page::Map && !at_root {
                 super::perform::map_out(session);
@@ -201,6 +219,8 @@ pub(super) fn back(state: &mut State, effects: &mut Vec<Effect>) {
             let filtered = session.opened.as_ref().is_some_and(|opened| opened.tree.filter.is_some());
             if filtered {
                 session.look_for(Purpose::Filter, "");
+            } else if session.preferences.wasted {
+                session.toggle_wasted();
             } else if session.preferences.zoomed {
                 session.preferences.zoomed = false;
             } else if !state.choosers.is_empty() {
@@ -219,7 +239,7 @@ pub(super) fn back(state: &mut State, effects: &mut Vec<Effect>) {
 /// What the selection is called outside: a path, a digest, a reference.
 pub(super) fn name_of_selection(state: &State) -> Option<String> {
     match &state.screen {
-        Screen::Choosing => Some(state.choosers.last()?.selected()?.reference.clone()),
+        Screen::Choosing => Some(display_name(state.choosers.last()?.selected()?.reference.as_bytes()).into_owned()),
         Screen::Failed { reason, .. } => Some(reason.clone()),
         Screen::Session(session) if session.viewer.is_some() => {
             session.viewer.as_ref().map(|viewer| viewer.path.clone())
@@ -277,9 +297,13 @@ fn settle(state: &mut State) {
         if let Some(results) = &mut session.results {
             results.cursor.settle(results.hits.len(), usize::from(super::draw::results_rows(size).height));
         }
+        session.pages.fit(size.0);
         let page_rows = usize::from(super::draw::page_rows(session, size));
         if let Some((cursor, length)) = session.pages.list() {
             cursor.settle(length, page_rows);
+        }
+        if session.pages.current == Page::Store {
+            session.pages.store.explain();
         }
         let areas = session.areas(size);
         let rows = |pane| usize::from(areas.rows(pane).height);

@@ -83,6 +83,7 @@ fn add(
         decoder_threads: 1,
         access: opening.access(),
         wanted: opening.options.wanted,
+        watch: None,
         names: NameRoom::default(),
         cancel: opening.cancel().clone(),
     };

@@ -12,6 +12,7 @@ mod pages;
 mod painter;
 mod picker;
 mod results;
+mod store;
 mod viewer;
 
 use ratatui::buffer::Buffer;
@@ -24,6 +25,7 @@ use super::pages::{Page, Tile};
 use super::session::{Exploration, Session};
 use super::state::{Screen, State};
 use super::theme::{Glyphs, strip_colours};
+use crate::image::NodeId;
 use painter::Canvas;
 
 /// Draws the state into an empty buffer of the state's own dimensions.
@@ -39,7 +41,7 @@ pub fn draw(state: &State, buffer: &mut Buffer) {
         match &state.screen {
             Screen::Choosing => chooser::draw(&mut canvas, screen, state),
             Screen::Session(session) => draw_session(&mut canvas, session, state),
-            Screen::Failed { name, reason } => loading::draw_failure(&mut canvas, screen, name, reason, state),
+            Screen::Failed { name, reason } => loading::draw_failure(&mut canvas, screen, name, reason),
         }
         if let Some(picker) = &state.picker {
             picker::draw(&mut canvas, state, picker);
@@ -139,7 +141,7 @@ pub(super) fn page_rows_area(session: &Session, size: (u16, u16)) -> Rect {
 }
 
 /// The tiles of the map as they stand on the screen.
-pub(super) fn map_tiles(session: &Session, opened: &Exploration, size: (u16, u16)) -> Vec<Tile> {
+pub(super) fn map_tiles(session: &Session, opened: &Exploration, size: (u16, u16)) -> Vec<Tile<NodeId>> {
     pages::map_tiles(session, opened, page_rows_area(session, size))
 }
 

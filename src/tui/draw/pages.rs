@@ -5,7 +5,7 @@ use ratatui::style::{Color, Modifier, Style};
 use unicode_width::UnicodeWidthStr;
 
 use super::super::list::ListCursor;
-use super::super::pages::{Colouring, LineKind, Page, Tile, tiles, waste_row, waste_rows};
+use super::super::pages::{Colouring, LABEL_WIDTH, LineKind, Page, Tile, tiles};
 use super::super::session::{Exploration, Session};
 use super::header::percent;
 use super::painter::Canvas;
@@ -16,15 +16,21 @@ use crate::image::{FileTree, Kind, NodeId, display_bytes, display_name};
 fn lines_above(page: Page) -> u16 {
     match page {
         Page::Files | Page::Image => 1,
-        Page::Packages | Page::Map => 2,
+        Page::Packages | Page::Map | Page::Store => 2,
         Page::Waste => 5,
     }
 }
 
-/// Where the rows of a page are. The last line but one of the waste says what would save the selected path.
+/// Where the rows of a page are. Below them the waste says what would save the selected path, and the store why it is
+/// there.
 pub(super) fn rows(body: Rect, page: Page) -> Rect {
     let above = lines_above(page).min(body.height);
-    let below = u16::from(page == Page::Waste).min(body.height - above);
+    let below = match page {
+        Page::Waste => 1,
+        Page::Store => super::store::lines_below(body.height),
+        _ => 0,
+    };
+    let below = below.min(body.height - above);
     Rect { y: body.y + above, height: body.height - above - below, ..body }
 }
 
@@ -35,6 +41,7 @@ pub(super) fn draw(canvas: &mut Canvas, body: Rect, session: &Session, opened: &
         Page::Waste => waste(canvas, body, session, opened),
         Page::Packages => packages(canvas, body, session),
         Page::Map => map(canvas, body, session, opened),
+        Page::Store => super::store::draw(canvas, body, session, opened),
     }
 }
 
@@ -44,13 +51,12 @@ fn place(cursor: &ListCursor, length: usize) -> String {
 }
 
 fn image(canvas: &mut Canvas, body: Rect, session: &Session) {
-    const LABEL: usize = 13;
+    const LABEL: usize = LABEL_WIDTH;
     let theme = canvas.theme;
     let page = &session.pages.image;
     let rows = rows(body, Page::Image);
-    let last = (page.cursor.offset + usize::from(rows.height)).min(page.lines.len());
-    title(canvas, body, "Image", "", &format!("{last}/{}", page.lines.len()), true);
-    for (line, content) in (0..rows.height).zip(page.lines.iter().skip(page.cursor.offset)) {
+    title(canvas, body, "Image", "", &place(&page.cursor, page.shown.len()), true);
+    for (line, (index, (_, content))) in (0..rows.height).zip(page.shown.iter().enumerate().skip(page.cursor.offset)) {
         let mut pen = canvas.line(rows, line);
         pen.skip(1);
         match content.kind {
@@ -76,6 +82,9 @@ fn image(canvas: &mut Canvas, body: Rect, session: &Session) {
                 pen.skip(LABEL + 2).fitted(&content.text, theme.link);
             }
         }
+        if index == page.cursor.selected {
+            canvas.overlay(rows, line, selection(canvas, true));
+        }
     }
 }
 
@@ -83,29 +92,34 @@ fn waste(canvas: &mut Canvas, body: Rect, session: &Session, opened: &Exploratio
     let theme = canvas.theme;
     let pages = &session.pages;
     let assessment = &pages.findings.assessment;
-    let length = waste_rows(assessment);
+    let length = pages.waste.len();
     title(
         canvas,
         body,
         "Waste",
         "every copy of a path that is there more than once",
-        &place(&pages.waste, length),
+        &place(&pages.waste.cursor, length),
         true,
     );
     let overview = &opened.overview;
     let figures = [
         (percent(overview.efficiency), "efficiency: the smallest copy of every path over all copies"),
         (display_bytes(overview.wasted_bytes), "wasted: all copies of the paths below, as dive counts them"),
-        (percent(overview.user_wasted_percent), "of what the layers above the base hold"),
+        (percent(overview.user_wasted_percent), "of the bytes in the layers above the base are wasted"),
     ];
     for (line, (value, meaning)) in (1..4).zip(figures) {
-        canvas.line(body, line).skip(1).right(&value, 9, theme.strong).skip(2).fitted(meaning, theme.dim);
+        canvas.line(body, line).skip(1).right(&value, 15, theme.strong).skip(2).fitted(meaning, theme.dim);
     }
-    let wide = body.width >= 84;
+    // The longest cause, where the paths have room beside it.
+    let cause = match body.width {
+        0..84 => 0,
+        84..110 => 26,
+        _ => 38,
+    };
     let mut pen = canvas.line(body, 4);
     pen.right("Bytes", 10, theme.head).skip(2).left("Copies", 7, theme.head).left("Layers", 13, theme.head);
-    if wide {
-        pen.left("Why", 26, theme.head).skip(1);
+    if cause > 0 {
+        pen.left("Why", cause, theme.head).skip(1);
     }
     pen.fitted("Path", theme.head);
     let rows = rows(body, Page::Waste);
@@ -113,16 +127,16 @@ fn waste(canvas: &mut Canvas, body: Rect, session: &Session, opened: &Exploratio
         canvas.line(rows, 1).skip(2).fitted("Nothing is wasted: no path is there twice.", theme.plain);
     }
     for line in 0..rows.height {
-        let index = pages.waste.offset + usize::from(line);
-        let Some(row) = waste_row(&opened.image, assessment, index) else { break };
+        let index = pages.waste.cursor.offset + usize::from(line);
+        let Some(row) = pages.waste.row(&opened.image, assessment, index) else { break };
         let mut pen = canvas.line(rows, line);
         pen.right(&row.bytes, 10, theme.plain).skip(2);
         pen.left(&row.copies, 7, theme.dim).left(&row.layers, 13, theme.dim);
-        if wide {
-            pen.left(row.cause, 26, theme.modified).skip(1);
+        if cause > 0 {
+            pen.left(row.cause, cause, theme.modified).skip(1);
         }
         pen.fitted(&row.path, theme.plain);
-        if index == pages.waste.selected {
+        if index == pages.waste.cursor.selected {
             canvas.overlay(rows, line, selection(canvas, true));
             let below = body.height.saturating_sub(1);
             canvas.line(body, below).skip(1).text("Saved by: ", theme.dim).fitted(row.remedy, theme.plain);
@@ -134,7 +148,7 @@ fn packages(canvas: &mut Canvas, body: Rect, session: &Session) {
     let theme = canvas.theme;
     let pages = &session.pages;
     let list = &pages.packages;
-    title(canvas, body, "Packages", "", &place(&list.cursor, list.len()), true);
+    title(canvas, body, "Packages", "with the bytes that their databases give", &place(&list.cursor, list.len()), true);
     let wide = body.width >= 70;
     let mut pen = canvas.line(body, 1);
     pen.right("Installed", 10, theme.head).skip(1);
@@ -165,7 +179,7 @@ fn packages(canvas: &mut Canvas, body: Rect, session: &Session) {
 }
 
 /// The tiles of the map in an area.
-pub(super) fn map_tiles(session: &Session, opened: &Exploration, area: Rect) -> Vec<Tile> {
+pub(super) fn map_tiles(session: &Session, opened: &Exploration, area: Rect) -> Vec<Tile<NodeId>> {
     let (scope, _) = session.scope(&opened.image);
     tiles(&opened.image.tree, session.pages.map.directory, scope, area)
 }
@@ -177,8 +191,9 @@ fn map(canvas: &mut Canvas, body: Rect, session: &Session, opened: &Exploration)
     let directory = display_name(&tree.path(view.directory)).into_owned();
     let area = rows(body, Page::Map);
     let tiles = map_tiles(session, opened, area);
-    title(canvas, body, "Map", &directory, &format!("{} tiles", tiles.len()), true);
-    let selected = view.selected.and_then(|node| tiles.iter().find(|tile| tile.node == Some(node)));
+    let of = super::files::scope_words(session, session.scope(&opened.image).0);
+    title(canvas, body, "Map", &format!("{directory} {of}"), &format!("{} tiles", tiles.len()), true);
+    let selected = view.selected.and_then(|node| tiles.iter().find(|tile| tile.key == Some(node)));
     let mut pen = canvas.line(body, 1);
     pen.skip(1).text("coloured by ", theme.dim).text(view.colouring.name(), theme.strong);
     if let Some(tile) = selected {
@@ -191,14 +206,14 @@ fn map(canvas: &mut Canvas, body: Rect, session: &Session, opened: &Exploration)
     }
     for tile in &tiles {
         let colour = colour(&group(session, opened, tile, view.colouring));
-        draw_tile(canvas, tree, tile, colour, selected == Some(tile));
+        draw_tile(canvas, &name(tree, tile), tile.bytes, tile.area, colour, selected == Some(tile));
     }
 }
 
-fn name(tree: &FileTree, tile: &Tile) -> String {
-    let Some(node) = tile.node else { return "all that is smaller".to_owned() };
+fn name(tree: &FileTree, tile: &Tile<NodeId>) -> String {
+    let Some(node) = tile.key else { return format!("{} smaller", tile.paths) };
     let mut name = display_name(tree.name(node)).into_owned();
-    if tile.is_directory {
+    if tile.can_divide {
         name.push('/');
     }
     name
@@ -206,8 +221,7 @@ fn name(tree: &FileTree, tile: &Tile) -> String {
 
 /// A block of one colour, its name in its first line; told from its neighbours by a border where there is room, and
 /// without colours by its name and that border.
-fn draw_tile(canvas: &mut Canvas, tree: &FileTree, tile: &Tile, colour: Color, selected: bool) {
-    let area = tile.area;
+pub(super) fn draw_tile(canvas: &mut Canvas, name: &str, bytes: u64, area: Rect, colour: Color, selected: bool) {
     let style = Style::new().fg(colour);
     let style = if selected { style.add_modifier(Modifier::REVERSED | Modifier::BOLD) } else { style };
     let (rule, side) = (canvas.glyphs.rule, canvas.glyphs.separator);
@@ -216,7 +230,7 @@ fn draw_tile(canvas: &mut Canvas, tree: &FileTree, tile: &Tile, colour: Color, s
         let top = line == 0;
         match (top, area.height) {
             (true, _) if area.width >= 2 => {
-                let label = format!("{} {}", name(tree, tile), display_bytes(tile.bytes));
+                let label = format!("{name} {}", display_bytes(bytes));
                 let room = pen.room().saturating_sub(1);
                 pen.text(side, style);
                 if label.width() <= room || area.width >= 6 {
@@ -232,20 +246,20 @@ fn draw_tile(canvas: &mut Canvas, tree: &FileTree, tile: &Tile, colour: Color, s
 }
 
 /// What a tile belongs to, as a name.
-fn group(session: &Session, opened: &Exploration, tile: &Tile, colouring: Colouring) -> String {
-    let Some(node) = tile.node else { return String::new() };
+fn group(session: &Session, opened: &Exploration, tile: &Tile<NodeId>, colouring: Colouring) -> String {
+    let Some(node) = tile.key else { return String::new() };
     let tree = &opened.image.tree;
     match colouring {
         Colouring::Layer => {
             let newest = newest_layer(tree, node);
             newest.map_or_else(String::new, |layer| format!("layer {layer}"))
         }
-        Colouring::Kind => kind(tree, node, tile.is_directory).to_owned(),
+        Colouring::Kind => kind(tree, node, tile.can_divide).to_owned(),
         Colouring::Package => {
             let inventory = &session.pages.findings.packages;
             match inventory.ownership.owner(node) {
-                Some(package) => inventory.packages.get(package).name.to_string(),
-                None if tile.is_directory => "directory".to_owned(),
+                Some(package) => display_name(inventory.packages.get(package).name.as_bytes()).into_owned(),
+                None if tile.can_divide => "directory".to_owned(),
                 None => "no package".to_owned(),
             }
         }
@@ -279,7 +293,7 @@ fn kind(tree: &FileTree, node: NodeId, is_directory: bool) -> &'static str {
 }
 
 /// The same of the terminal's colours for the same name.
-fn colour(group: &str) -> Color {
+pub(super) fn colour(group: &str) -> Color {
     const COLOURS: [Color; 12] = [
         Color::Blue,
         Color::Green,

@@ -3,26 +3,33 @@
 mod image;
 mod map;
 mod packages;
+mod store;
+mod treemap;
 mod waste;
 
 use std::sync::Arc;
 
 use super::action::Context;
 use super::list::ListCursor;
-use crate::analysis::Assessment;
+use crate::analysis::{Assessment, HiddenCopies};
 use crate::image::Image;
+use crate::nix::study::StoreStudy;
 use crate::packages::Inventory;
 
-pub(super) use image::{ImageLine, LineKind};
-pub(super) use map::{Colouring, Heading, MapView, Tile, tiles};
+pub(super) use image::{ImageLine, LABEL_WIDTH, LineKind};
+pub(super) use map::{Colouring, MapView, tiles};
 pub(super) use packages::PackageList;
-pub(super) use waste::{waste_row, waste_rows};
+pub(super) use store::{Look, StorePage, StoreSort, Walk, Way};
+pub(super) use treemap::{Heading, Tile};
+pub(super) use waste::WasteList;
 
 /// What was found out about an image besides its tree.
 #[derive(Debug, Default)]
 pub struct Findings {
     /// dive's figures, and the waste behind them.
     pub assessment: Assessment,
+    /// Copies of files that later layers cover or remove, once they are counted.
+    pub hidden: Option<HiddenCopies>,
     /// Packages of the databases in the image.
     pub packages: Inventory,
 }
@@ -36,10 +43,11 @@ pub(super) enum Page {
     Waste,
     Packages,
     Map,
+    Store,
 }
 
 impl Page {
-    pub(super) const ALL: [Self; 5] = [Self::Files, Self::Image, Self::Waste, Self::Packages, Self::Map];
+    pub(super) const ALL: [Self; 6] = [Self::Files, Self::Image, Self::Waste, Self::Packages, Self::Map, Self::Store];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -48,6 +56,7 @@ impl Page {
             Self::Waste => "Waste",
             Self::Packages => "Packages",
             Self::Map => "Map",
+            Self::Store => "Store",
         }
     }
 
@@ -59,6 +68,7 @@ impl Page {
             Self::Waste => Some(Context::Waste),
             Self::Packages => Some(Context::Packages),
             Self::Map => Some(Context::Map),
+            Self::Store => Some(Context::Store),
         }
     }
 }
@@ -69,39 +79,77 @@ pub(super) struct Pages {
     pub current: Page,
     pub findings: Arc<Findings>,
     pub image: ImagePage,
-    pub waste: ListCursor,
+    pub waste: WasteList,
     pub packages: PackageList,
     pub map: MapView,
+    pub store: StorePage,
+    /// Whether the store was studied, or there is none.
+    pub is_store_known: bool,
 }
 
 /// The configuration and the Dockerfile, as lines made once.
 #[derive(Debug, Default)]
 pub(super) struct ImagePage {
-    pub lines: Vec<ImageLine>,
+    /// As they are.
+    whole: Vec<ImageLine>,
+    /// In pieces that fit, each with the line that it is of.
+    pub shown: Vec<(usize, ImageLine)>,
+    width: u16,
     pub cursor: ListCursor,
+}
+
+impl ImagePage {
+    /// Breaks long lines for a screen of so many cells.
+    fn fit(&mut self, width: u16) {
+        if self.width != width {
+            self.width = width;
+            self.shown = image::wrapped(&self.whole, usize::from(width));
+        }
+    }
+
+    /// The text of the selected line, whole.
+    pub(super) fn selected(&self) -> Option<&str> {
+        let (line, _) = self.shown.get(self.cursor.selected)?;
+        self.whole.get(*line).map(|line| line.text.as_str())
+    }
 }
 
 impl Pages {
     /// Makes the pages those of an image.
     pub(super) fn show(&mut self, image: &Image) {
-        self.image = ImagePage { lines: image::lines(image), cursor: ListCursor::default() };
+        self.image = ImagePage { whole: image::lines(image), ..ImagePage::default() };
         self.map = MapView::default();
+        self.store = StorePage::default();
+        self.is_store_known = false;
+    }
+
+    /// Makes them fit a screen of so many cells.
+    pub(super) fn fit(&mut self, width: u16) {
+        self.image.fit(width);
     }
 
     /// Takes what was found out about it.
     pub(super) fn learn(&mut self, findings: Arc<Findings>) {
+        self.waste = WasteList::new(&findings.assessment);
         self.packages = PackageList::new(&findings.packages);
         self.findings = findings;
+    }
+
+    /// Takes what is known of the store.
+    pub(super) fn learn_store(&mut self, study: Option<Arc<StoreStudy>>) {
+        self.store = StorePage::new(study);
+        self.is_store_known = true;
     }
 
     /// Cursor and length of the list that a page is; `None` for pages that are none.
     pub(super) fn list(&mut self) -> Option<(&mut ListCursor, usize)> {
         match self.current {
             Page::Files | Page::Map => None,
-            Page::Image => Some((&mut self.image.cursor, self.image.lines.len())),
+            Page::Image => Some((&mut self.image.cursor, self.image.shown.len())),
+            Page::Store => self.store.list(),
             Page::Waste => {
-                let length = waste::waste_rows(&self.findings.assessment);
-                Some((&mut self.waste, length))
+                let length = self.waste.len();
+                Some((&mut self.waste.cursor, length))
             }
             Page::Packages => {
                 let length = self.packages.len();

@@ -169,3 +169,19 @@ fn a_script_that_never_ends_is_stopped_with_all_that_it_started() {
         assert!(gone(), "process {pid} goes on");
     }
 }
+
+#[test]
+fn what_absent_store_paths_cost_or_refer_to_is_not_known() {
+    let directory = scratch();
+    let json = file(directory.path(), "image.json", image(&layer()).to_string().as_bytes());
+    let run_json = run(&["inspect", "--format", "json", json.to_str().unwrap()]).done();
+    let report: Value = serde_json::from_slice(&run_json.stdout).unwrap();
+    let path = &report["storePaths"][0];
+    assert_eq!((&path["path"], &path["contents"]), (&json!(PATH), &json!("absent")));
+    for field in ["narBytes", "narHash", "closureBytes", "addedBytes", "files", "reachable"] {
+        assert_eq!(path.get(field), Some(&Value::Null), "{field}");
+    }
+    assert_eq!(report["store"]["unreachable"]["paths"], json!([]));
+    let text = run(&["inspect", json.to_str().unwrap()]).done();
+    assert!(text.text().contains("whose contents are not here"), "{}", text.text());
+}
