@@ -24,7 +24,9 @@ pub(super) fn perform(state: &mut State, action: Action, effects: &mut Vec<Effec
         Action::Open => open_choice(state, effects),
         Action::Filter => begin_prompt(state, Purpose::Filter),
         Action::Find => begin_prompt(state, Purpose::Find),
-        Action::Palette | Action::SearchFiles | Action::FindPath | Action::Extract => look::begin_asking(state, action),
+        Action::Palette | Action::SearchFiles | Action::FindPath | Action::Extract | Action::FindWithin => {
+            look::begin_asking(state, action);
+        }
         Action::Accept => accept_prompt(state, effects),
         Action::Abandon => abandon_prompt(state),
         Action::ToggleMouse => {
@@ -55,7 +57,7 @@ pub(super) fn perform(state: &mut State, action: Action, effects: &mut Vec<Effec
             match action {
                 Action::OpenHit => return look::open_hit(session),
                 Action::RevealHit => return look::reveal(session),
-                _ if session.viewer.is_some() => return look::perform_on_viewer(session, action),
+                _ if session.viewer.is_some() => return look::perform_on_viewer(session, size.0, action),
                 _ if session.results.is_some() => return,
                 _ => {}
             }
@@ -129,7 +131,7 @@ fn accept_prompt(state: &mut State, effects: &mut Vec<Effect>) {
 fn abandon_prompt(state: &mut State) {
     if let Some(prompt) = &mut state.prompt {
         prompt.text.clear();
-        if prompt.purpose == Purpose::Filter {
+        if matches!(prompt.purpose, Purpose::Filter | Purpose::Within) {
             apply_prompt(state);
         }
     }
@@ -172,9 +174,8 @@ fn move_by(state: &mut State, step: Step) {
             }
         }
         Screen::Session(session) if session.viewer.is_some() => {
-            let lines = step.lines(super::draw::viewer_rows(state.size).height);
             if let Some(viewer) = &mut session.viewer {
-                viewer.move_by(lines);
+                viewer.move_by(step.lines(super::draw::viewer_rows(state.size, viewer).height));
             }
         }
         Screen::Session(session) if session.results.is_some() => {
