@@ -1,7 +1,7 @@
 //! nixdive inspects, compares and rebuilds container images, and knows Nix.
 //!
 //! Data flows one way: `reference → source → scan → image → analysis → tui | report | cli`; [`open`] puts the first four
-//! together.
+//! together, [`study`] reads through it what [`nix`] asks of contents.
 
 pub mod analysis;
 pub mod cli;
@@ -16,6 +16,7 @@ pub mod report;
 pub mod scan;
 pub mod search;
 pub mod source;
+pub mod study;
 pub mod tui;
 
 #[cfg(test)]

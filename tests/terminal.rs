@@ -3,16 +3,21 @@
 
 #![cfg(unix)]
 // clippy.toml allows it in test functions; here all functions serve tests.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::io::{Read, Write};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use nixdive::tui::{Choice, Effect, Options, Settings, Start, run};
 use portable_pty::{Child, CommandBuilder, PtyPair, PtySize, native_pty_system};
 
 const PATIENCE: Duration = Duration::from_secs(20);
+const PROGRAM: &str = env!("CARGO_BIN_EXE_nixdive");
+const SAMPLE: &str = "embedded:sample";
+/// Asks [`a_program_that_panics`] to be one.
+const PANIC: &str = "NIXDIVE_TEST_PANICS";
 
 /// What the program has written so far.
 #[derive(Clone, Default)]
@@ -40,15 +45,13 @@ struct Terminal {
 impl Terminal {
     /// The program with its own sample image on a terminal of this size.
     fn open(size: (u16, u16), variables: &[(&str, &str)]) -> Self {
+        Self::run(PROGRAM, &[SAMPLE], size, variables)
+    }
+
+    /// Any program.
+    fn run(program: &str, arguments: &[&str], size: (u16, u16), variables: &[(&str, &str)]) -> Self {
         let pair = native_pty_system().openpty(pty_size(size)).unwrap();
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_nixdive"));
-        command.arg("embedded:sample");
-        command.env("TERM", "xterm-256color");
-        command.env("LC_ALL", "C.UTF-8");
-        command.env_remove("NO_COLOR");
-        for (name, value) in variables {
-            command.env(name, value);
-        }
+        let command = command(program, arguments, variables);
         let child = pair.slave.spawn_command(command).unwrap();
         let mut reader = pair.master.try_clone_reader().unwrap();
         let output = Output::default();
@@ -123,6 +126,20 @@ impl Terminal {
         }
     }
 
+    /// Ends with this code, and leaves the terminal as it was.
+    fn leaves(&mut self, code: u32) {
+        assert_eq!(self.ends(), code, "{}", self.text());
+        self.waits_until("the terminal back", Self::is_given_back);
+        assert_eq!(self.settings(), untouched());
+    }
+
+    /// Hundredths of a second for which it has kept the processor busy.
+    fn busy(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.process_id().unwrap())).unwrap();
+        let numbers = stat.rsplit_once(") ").unwrap().1.split(' ').skip(11).take(2);
+        numbers.map(|number| number.parse::<u64>().unwrap()).sum()
+    }
+
     fn settings(&self) -> String {
         // Compared as written: the type itself is not ours to name.
         format!("{:?}", self.pair.master.get_termios())
@@ -145,6 +162,18 @@ impl Drop for Terminal {
     }
 }
 
+fn command(program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> CommandBuilder {
+    let mut command = CommandBuilder::new(program);
+    command.args(arguments);
+    command.env("TERM", "xterm-256color");
+    command.env("LC_ALL", "C.UTF-8");
+    command.env_remove("NO_COLOR");
+    for (name, value) in variables {
+        command.env(name, value);
+    }
+    command
+}
+
 fn pty_size((cols, rows): (u16, u16)) -> PtySize {
     PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }
 }
@@ -164,8 +193,7 @@ fn files_are_searched_and_looked_into() {
     terminal.types("x");
     terminal.waits_for("00000000  ");
     terminal.types("q");
-    assert_eq!(terminal.ends(), 0);
-    assert!(terminal.is_given_back());
+    terminal.leaves(0);
 }
 
 /// The settings of a terminal on which nothing has run yet.
@@ -185,9 +213,7 @@ fn it_opens_moves_and_leaves_the_terminal_as_it_was() {
     terminal.types("\x1b");
     terminal.waits_until("the filter to go", |terminal| !terminal.text().contains("Filter:"));
     terminal.types("q");
-    assert_eq!(terminal.ends(), 0);
-    terminal.waits_until("the terminal back", Terminal::is_given_back);
-    assert_eq!(terminal.settings(), untouched());
+    terminal.leaves(0);
 }
 
 #[test]
@@ -205,9 +231,7 @@ fn a_signal_to_stop_gives_the_terminal_back() {
     for (signal, code) in [("-TERM", 143), ("-INT", 130), ("-HUP", 129)] {
         let mut terminal = Terminal::opened((80, 24));
         terminal.signals(signal);
-        assert_eq!(terminal.ends(), code, "{signal}");
-        terminal.waits_until("the terminal back", Terminal::is_given_back);
-        assert_eq!(terminal.settings(), untouched(), "{signal}");
+        terminal.leaves(code);
     }
 }
 
@@ -224,7 +248,7 @@ fn control_z_gives_the_terminal_back_until_it_goes_on() {
     terminal.waits_for("Layers");
     assert_eq!(terminal.settings(), settings);
     terminal.types("q");
-    assert_eq!(terminal.ends(), 0);
+    terminal.leaves(0);
 }
 
 #[test]
@@ -240,7 +264,7 @@ fn a_resized_terminal_is_filled_again() {
         });
     }
     terminal.types("q");
-    assert_eq!(terminal.ends(), 0);
+    terminal.leaves(0);
 }
 
 #[test]
@@ -253,4 +277,94 @@ fn without_colours_none_is_sent() {
         assert!(!terminal.output.has(colour), "{colour:?}");
     }
     assert!(terminal.output.has("\x1b[7m"), "the selection is still set off");
+}
+
+#[test]
+fn a_terminal_of_one_cell_is_waited_out() {
+    let mut terminal = Terminal::opened((80, 24));
+    for size in [(1, 1), (20, 5), (1, 40), (200, 1), (80, 24)] {
+        let written = terminal.output.bytes().len();
+        terminal.pair.master.resize(pty_size(size)).unwrap();
+        terminal.waits_until("another drawing", |terminal| terminal.output.bytes().len() > written);
+    }
+    terminal.types("j");
+    terminal.waits_for("layer 0");
+    terminal.types("q");
+    terminal.leaves(0);
+}
+
+/// The interface with parts that fail; does nothing unless [`PANIC`] is set, as the test below has it.
+#[test]
+fn a_program_that_panics() {
+    if std::env::var_os(PANIC).is_none() {
+        return;
+    }
+    let effects = |effect| match effect {
+        Effect::Open { reference, .. } if reference == "first" => {
+            // The panic itself is what is wanted of the thread.
+            let _ = std::thread::spawn(|| panic!("a thread fails")).join();
+        }
+        Effect::Open { .. } => panic!("the drawing fails"),
+        _ => {}
+    };
+    let choice = |name: &str| Choice { reference: name.into(), ..Choice::default() };
+    let start = Start::Choosing(vec![choice("first"), choice("second")]);
+    let (_reports, received) = crossbeam_channel::unbounded();
+    run(received, effects, start, Options::default(), Settings::default()).unwrap();
+}
+
+#[test]
+fn a_panic_gives_the_terminal_back_and_one_of_another_thread_is_a_notice() {
+    let this = std::env::current_exe().unwrap();
+    let arguments = ["--exact", "a_program_that_panics", "--nocapture"];
+    let mut terminal =
+        Terminal::run(this.to_str().unwrap(), &arguments, (80, 24), &[(PANIC, "1"), ("RUST_BACKTRACE", "0")]);
+    terminal.waits_for("second");
+    terminal.types("\r");
+    terminal.waits_for("A part of nixdive failed");
+    assert!(terminal.screen().screen().alternate_screen());
+    terminal.types("\x1b");
+    terminal.waits_until("the notice to go", |terminal| !terminal.text().contains("failed"));
+    terminal.types("\x1b");
+    terminal.waits_for("second");
+    terminal.types("j\r");
+    terminal.leaves(101);
+    assert!(terminal.text().contains("the drawing fails"), "{}", terminal.text());
+}
+
+#[test]
+fn a_terminal_that_is_closed_ends_it() {
+    let pair = native_pty_system().openpty(pty_size((80, 24))).unwrap();
+    let mut child = pair.slave.spawn_command(command(PROGRAM, &[SAMPLE], &[])).unwrap();
+    let mut reader = pair.master.try_clone_reader().unwrap();
+    let (mut written, mut buffer) = (Vec::new(), [0; 4096]);
+    while !written.windows(5).any(|piece| piece == b"Bytes") {
+        let count = reader.read(&mut buffer).unwrap();
+        written.extend_from_slice(&buffer[..count]);
+    }
+    drop((reader, pair));
+    let begun = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if begun.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            panic!("it goes on without a terminal");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn nothing_is_done_while_nothing_happens() {
+    let from_nowhere = format!("exec {PROGRAM} {SAMPLE} </dev/null");
+    for (program, arguments) in [(PROGRAM, &[SAMPLE][..]), ("sh", &["-c", &from_nowhere])] {
+        let mut terminal = Terminal::run(program, arguments, (80, 24), &[]);
+        terminal.waits_for("Bytes");
+        // Digests are still checked when the first screen is there.
+        std::thread::sleep(Duration::from_millis(300));
+        let before = terminal.busy();
+        std::thread::sleep(Duration::from_millis(300));
+        assert!(terminal.busy() <= before + 1, "{} hundredths of a second, {arguments:?}", terminal.busy() - before);
+        terminal.types("q");
+        terminal.leaves(0);
+    }
 }

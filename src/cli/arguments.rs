@@ -34,6 +34,8 @@ pub enum Command {
     Cat(CatArguments),
     /// Copy a file or a directory out of an image
     Extract(ExtractArguments),
+    /// Tell why a store path is in an image
+    Why(WhyArguments),
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -169,6 +171,37 @@ pub struct ExtractArguments {
     /// As the image is with the layers up to this one: its number from 0, or its digest
     #[arg(long, value_name = "N")]
     pub layer: Option<String>,
+    /// How to open it.
+    #[command(flatten)]
+    pub open: OpenArguments,
+}
+
+/// Forms of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum WhyFormat {
+    /// For reading
+    Text,
+    /// For programs: schema nixdive.why/1
+    Json,
+}
+
+/// `nixdive why`.
+#[derive(Debug, Args)]
+pub struct WhyArguments {
+    /// The image
+    pub image: OsString,
+    /// The store path: whole, by its name with or without version and output, or by the beginning of its hash
+    #[arg(value_name = "PATH-OR-NAME")]
+    pub wanted: String,
+    /// All chains, not only the shortest
+    #[arg(long)]
+    pub all: bool,
+    /// With the files and the bytes around each reference
+    #[arg(long)]
+    pub precise: bool,
+    /// The form of the answer
+    #[arg(long, value_enum, default_value_t = WhyFormat::Text)]
+    pub format: WhyFormat,
     /// How to open it.
     #[command(flatten)]
     pub open: OpenArguments,

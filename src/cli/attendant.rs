@@ -1,5 +1,6 @@
 //! Answers the interface's questions about an opened image, on a thread of its own.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -7,13 +8,14 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender};
 
 use super::viewed::Viewed;
-use crate::extract::extract;
+use crate::extract::{ExtractProgress, extract};
 use crate::image::{Image, LayerIndex, display_bytes};
 use crate::open::Contents;
 use crate::preview::{Cancel, Syntaxes};
 use crate::search::{ContentHit, ContentSearch, PathQuery, PathSearch, Pattern, SearchEvent, SearchSummary};
 use crate::tui::{
-    ExtractRequest, Hits, Message, Opening, PathRequest, Paths, Report, Request, SearchRequest, Ticket, ViewRequest,
+    ExtractRequest, Hits, Message, Opening, PathRequest, Paths, Report, Request, SearchRequest, Ticket, Transfer,
+    ViewRequest,
 };
 
 /// Answers to one question that may follow each other; each gets further than the one before.
@@ -42,7 +44,7 @@ impl Attendant {
     pub fn serve(&self, requests: &Receiver<Request>) {
         let syntaxes = Arc::new(Syntaxes::new());
         let mut viewed: Option<Viewed> = None;
-        let (mut searching, mut finding) = (Cancel::new(), Cancel::new());
+        let (mut searching, mut finding, mut copying) = (Cancel::new(), Cancel::new(), Cancel::new());
         let searched = Searched::default();
         let mut next = None;
         while let Some(request) = next.take().or_else(|| requests.recv().ok()) {
@@ -58,11 +60,16 @@ impl Attendant {
                     let searched = Arc::clone(&searched);
                     self.start(move |attendant| attendant.find_paths(&request, &searched, &cancel));
                 }
-                Request::Extract(request) => self.start(move |attendant| attendant.extract(&request)),
+                Request::Extract(request) => {
+                    let cancel = renew(&mut copying);
+                    self.start(move |attendant| attendant.extract(&request, &cancel));
+                }
+                Request::StopExtract => copying.cancel(),
             }
         }
         searching.cancel();
         finding.cancel();
+        copying.cancel();
     }
 
     /// Tells the interface; `false` when it is gone.
@@ -151,10 +158,21 @@ impl Attendant {
         });
     }
 
-    fn extract(&self, request: &ExtractRequest) {
+    fn extract(&self, request: &ExtractRequest, cancel: &Cancel) {
         let directory = at_home(&request.directory);
-        let done = extract(&self.image.tree, &self.contents, request.node, request.layer, &directory);
-        self.tell(Report::Done(match done {
+        let mut last = Instant::now();
+        let mut watch = |progress: ExtractProgress| {
+            if last.elapsed() >= BETWEEN {
+                last = Instant::now();
+                let ExtractProgress { bytes, total_bytes } = progress;
+                self.tell(Report::Copying(Transfer { read_bytes: bytes, total_bytes: Some(total_bytes) }));
+            }
+            let stops = cancel.is_cancelled() || self.cancel.is_cancelled();
+            if stops { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let (tree, node, layer) = (&self.image.tree, request.node, request.layer);
+        let done = extract(tree, &self.contents, node, layer, &directory, &mut watch);
+        self.tell(Report::Copied(match done {
             Ok(done) => {
                 let files = if done.files == 1 { "1 file".to_owned() } else { format!("{} files", done.files) };
                 let copied = format!("Copied {files}, {}, to {}", display_bytes(done.bytes), request.directory);
@@ -292,7 +310,7 @@ mod tests {
         let (image, reports) = answers(|image| {
             Request::Extract(ExtractRequest { node: file(image), layer: top(image), directory: path.clone() })
         });
-        let [Report::Done(Ok(text))] = reports.as_slice() else { panic!("{reports:?}") };
+        let [Report::Copied(Ok(text))] = reports.as_slice() else { panic!("{reports:?}") };
         assert!(text.starts_with("Copied 1 file, "), "{text}");
         let name = String::from_utf8(image.tree.name(file(&image)).to_vec()).unwrap();
         let id = image.tree.visible_at(file(&image), top(&image)).unwrap();

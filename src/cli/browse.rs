@@ -38,8 +38,7 @@ pub fn run(arguments: &BrowseArguments) -> anyhow::Result<ExitCode> {
     } else if std::io::stdout().is_terminal() {
         return browse(arguments, Some(image));
     } else {
-        let opened = open_for(image, &arguments.open, Keep::Trees)?;
-        inspect::print(&opened, Format::Text)?;
+        inspect::report(image, &arguments.open, Format::Text)?;
     }
     Ok(ExitCode::SUCCESS)
 }

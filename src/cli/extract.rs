@@ -1,8 +1,12 @@
+use std::io::{IsTerminal, Write};
+use std::ops::ControlFlow;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use super::arguments::ExtractArguments;
 use super::{locate, open_for, output};
-use crate::extract::extract;
+use crate::extract::{ExtractProgress, extract};
+use crate::image::display_bytes;
 use crate::open::Keep;
 
 /// Copies a file or a directory out of an image.
@@ -11,9 +15,30 @@ pub fn run(arguments: &ExtractArguments) -> anyhow::Result<ExitCode> {
     let image = &opened.image;
     let layer = locate::layer(image, arguments.layer.as_deref())?;
     let node = locate::node(image, &arguments.path, layer, true)?;
-    let done = extract(&image.tree, &opened.contents, node, layer, &arguments.output)?;
+    let done = extract(&image.tree, &opened.contents, node, layer, &arguments.output, &mut shown())?;
     for skipped in &done.skipped {
         output::note(skipped);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Shows how far it is on one line of a terminal, once it takes longer than people like to wait.
+fn shown() -> impl FnMut(ExtractProgress) -> ControlFlow<()> {
+    const PATIENCE: Duration = Duration::from_millis(300);
+    const BETWEEN: Duration = Duration::from_millis(100);
+    let visible = std::io::stderr().is_terminal();
+    let (begun, mut last) = (Instant::now(), Instant::now());
+    let mut on_screen = false;
+    move |progress| {
+        let ends = progress.bytes == progress.total_bytes;
+        if visible && begun.elapsed() > PATIENCE && (ends && on_screen || !ends && last.elapsed() > BETWEEN) {
+            last = Instant::now();
+            on_screen = !ends;
+            let (bytes, total) = (display_bytes(progress.bytes), display_bytes(progress.total_bytes));
+            let text = if ends { String::new() } else { format!("{bytes} of {total}") };
+            // Progress that cannot be shown is no reason to stop.
+            let _ = write!(std::io::stderr(), "\r\x1b[K{text}").and_then(|()| std::io::stderr().flush());
+        }
+        ControlFlow::Continue(())
+    }
 }

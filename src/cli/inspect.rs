@@ -1,22 +1,23 @@
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use super::arguments::{self, InspectArguments};
-use super::{open_for, output};
+use super::arguments::{self, InspectArguments, OpenArguments};
+use super::{open_watched, output};
 use crate::image::{Image, LayerIndex};
-use crate::open::{Keep, Opened};
+use crate::open::Keep;
 use crate::packages::{CapturedFile, Inventory, find};
 use crate::report::{Format, InspectOptions, Inspection};
 use crate::scan::Captured;
+use crate::study::{StoreWatch, StudyOptions, study};
 
 /// Prints what an image is made of.
 pub fn run(arguments: &InspectArguments) -> anyhow::Result<ExitCode> {
-    let opened = open_for(&arguments.image, &arguments.open, Keep::Trees)?;
     let format = match arguments.format {
         arguments::Format::Text => Format::Text,
         arguments::Format::Json => Format::Json,
         arguments::Format::Markdown => Format::Markdown,
     };
-    print(&opened, format)?;
+    report(&arguments.image, &arguments.open, format)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -29,9 +30,12 @@ pub fn packages_of(image: &Image, captured: &[(LayerIndex, Captured)]) -> Option
     Some(find(&image.tree, image.tree.top_layer()?, &captured))
 }
 
-/// Writes a report to standard output.
-pub fn print(opened: &Opened, format: Format) -> anyhow::Result<()> {
+/// Writes a report of an image to standard output.
+pub fn report(image: &OsString, arguments: &OpenArguments, format: Format) -> anyhow::Result<()> {
+    let watch = StoreWatch::new();
+    let opened = open_watched(image, arguments, Keep::Trees, &watch)?;
+    let store = study(&opened, &StudyOptions { watch: Some(&watch), ..StudyOptions::default() })?;
     let packages = packages_of(&opened.image, &opened.captured).unwrap_or_default();
     let inspection = Inspection::new(&opened.image, InspectOptions::default());
-    output::print(|out| inspection.with_packages(&packages).write(format, out))
+    output::print(|out| inspection.with_packages(&packages).with_store(store.as_ref()).write(format, out))
 }

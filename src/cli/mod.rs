@@ -14,16 +14,22 @@ mod output;
 mod samples;
 mod settings;
 mod viewed;
+mod why;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 
-use arguments::{Arguments, Command, OpenArguments};
+pub(crate) use arguments::OpenArguments;
+use arguments::{Arguments, Command};
+#[cfg(test)]
+pub(crate) use opener::Opener;
 
 use crate::open::{Keep, OpenError, OpenOptions, Opened, Progress, open};
 use crate::reference::Reference;
+use crate::study::StoreWatch;
 
 /// Exit code of what could not be done. 1 is left to rules of `--ci` that fail.
 const COULD_NOT: u8 = 2;
@@ -46,6 +52,7 @@ pub fn run() -> ExitCode {
         Some(Command::Ls(list)) => list::run(&list),
         Some(Command::Cat(cat)) => cat::run(&cat),
         Some(Command::Extract(extract)) => extract::run(&extract),
+        Some(Command::Why(why)) => why::run(&why),
         Some(Command::Completions { shell }) => manual::completions(shell),
         Some(Command::Man) => manual::page(),
         None => browse::run(&arguments.browse),
@@ -70,6 +77,13 @@ fn usage(error: &clap::Error) -> ExitCode {
 fn open_for(image: &OsString, arguments: &OpenArguments, keep: Keep) -> anyhow::Result<Opened> {
     let reference = Reference::parse(image)?;
     let options = arguments.options(keep);
+    Ok(open_reference(&reference, &options, &Progress::new())?)
+}
+
+/// The same, with a watch on what a Nix store contains.
+fn open_watched(image: &OsString, arguments: &OpenArguments, keep: Keep, watch: &StoreWatch) -> anyhow::Result<Opened> {
+    let reference = Reference::parse(image)?;
+    let options = OpenOptions { watch: Some(Arc::new(watch.clone())), ..arguments.options(keep) };
     Ok(open_reference(&reference, &options, &Progress::new())?)
 }
 

@@ -11,7 +11,7 @@ use hashbrown::HashMap;
 use super::arguments::OpenArguments;
 use super::attendant::Attendant;
 use super::open_reference;
-use crate::analysis::assess;
+use crate::analysis::{HiddenCopies, assess};
 use crate::image::{Image, LayerIndex};
 use crate::open::{Contents, Keep, OpenError, OpenOptions, Opened, Progress, check_layer, refine};
 use crate::reference::Reference;
@@ -179,7 +179,8 @@ impl Job {
         self.attend(&image, &contents);
         let packages = super::inspect::packages_of(&image, &captured).unwrap_or_default();
         drop(captured);
-        self.tell(Report::Findings(Arc::new(Findings { assessment: assess(&image), packages })));
+        let findings = Findings { assessment: assess(&image), hidden: Some(HiddenCopies::of(&image.tree)), packages };
+        self.tell(Report::Findings(Arc::new(findings)));
         // From here on nobody waits for this thread; drawing comes first. Where it cannot step back, it goes on as it is.
         let _ = rustix::process::nice(10);
         if !exact {

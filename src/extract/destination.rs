@@ -2,6 +2,7 @@ use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -21,6 +22,8 @@ pub(super) struct FileContent<'a> {
     pub bytes: u64,
     pub mode: u16,
     pub mtime: i64,
+    /// Is told of every piece, bytes, and says whether to go on.
+    pub written: &'a mut dyn FnMut(u64) -> ControlFlow<()>,
 }
 
 /// Which side of a copy failed.
@@ -28,6 +31,7 @@ pub(super) struct FileContent<'a> {
 pub(super) enum WriteError {
     Destination(ExtractError),
     Content(io::Error),
+    Stopped,
 }
 
 impl From<ExtractError> for WriteError {
@@ -57,6 +61,9 @@ impl FileContent<'_> {
                 };
                 file.write_all(&buffer[..count]).map_err(failed)?;
                 left -= count as u64;
+                if (self.written)(count as u64).is_break() {
+                    return Err(WriteError::Stopped);
+                }
             }
         }
         if self.runs.is_some() {

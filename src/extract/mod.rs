@@ -7,6 +7,7 @@
 mod destination;
 
 use std::io;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use destination::{Destination, FileContent, WriteError};
@@ -25,6 +26,18 @@ pub struct Extracted {
     /// What was left out, as sentences: the first ones, and a last one that counts the others.
     pub skipped: Vec<String>,
 }
+
+/// How far it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ExtractProgress {
+    /// Bytes of files written.
+    pub bytes: u64,
+    /// Bytes of files to write in all.
+    pub total_bytes: u64,
+}
+
+/// Is told how far it is, and says whether to go on.
+pub type Watch<'a> = dyn FnMut(ExtractProgress) -> ControlFlow<()> + 'a;
 
 /// Why it could not be extracted.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +60,9 @@ pub enum ExtractError {
         /// Why.
         error: ContentError,
     },
+    /// It was stopped. Files that are there are whole.
+    #[error("stopped; {0} files were written before")]
+    Stopped(u64),
     /// Something stands where a directory has to be.
     #[error("{} is no directory; nothing is written through it", display_name(.0.as_os_str().as_encoded_bytes()))]
     InTheWay(std::path::PathBuf),
@@ -70,7 +86,7 @@ struct Plan {
 }
 
 /// Writes what `node` is with the layers up to `layer` into the directory `output`: a file or a directory under its own
-/// name, the root's content directly.
+/// name, the root's content directly. `watch` is told at least after every 64 KiB.
 ///
 /// # Errors
 /// [`ExtractError`].
@@ -80,6 +96,7 @@ pub fn extract(
     node: NodeId,
     layer: LayerIndex,
     output: &Path,
+    watch: &mut Watch,
 ) -> Result<Extracted, ExtractError> {
     let room = MAX_PATH_BYTES.saturating_sub(output.as_os_str().len() + 1);
     let mut plan = plan(tree, node, layer, room);
@@ -91,7 +108,7 @@ pub fn extract(
         destination.make_directory(path)?;
     }
     let mut done = Extracted { skipped: plan.skipped, ..Extracted::default() };
-    write_files(tree, contents, &plan.files, &mut destination, &mut done)?;
+    write_files(tree, contents, &plan.files, &mut destination, &mut done, watch)?;
     for (path, id) in &plan.symlinks {
         destination.make_symlink(path, tree.link_target(*id).unwrap_or_default())?;
     }
@@ -166,12 +183,15 @@ fn write_files(
     files: &[(Vec<u8>, OccurrenceId)],
     destination: &mut Destination,
     done: &mut Extracted,
+    watch: &mut Watch,
 ) -> Result<(), ExtractError> {
     let mut names: HashMap<OccurrenceId, Vec<usize>> = HashMap::new();
     for (index, (_, content)) in files.iter().enumerate() {
         names.entry(*content).or_default().push(index);
     }
     let wanted: Vec<OccurrenceId> = names.keys().copied().collect();
+    let total_bytes = wanted.iter().map(|&id| tree.occurrence(id).bytes).fold(0, u64::saturating_add);
+    let mut progress = ExtractProgress { bytes: 0, total_bytes };
     contents.for_each_stored(tree, &wanted, &mut |id, stored| {
         let occurrence = tree.occurrence(id);
         let failed = |error| ExtractError::Content {
@@ -188,10 +208,15 @@ fn write_files(
             bytes: occurrence.bytes,
             mode: occurrence.mode(),
             mtime: occurrence.mtime,
+            written: &mut |count| {
+                progress.bytes = progress.bytes.saturating_add(count);
+                watch(progress)
+            },
         };
         destination.write_file(first, &mut content).map_err(|error| match error {
             WriteError::Destination(error) => error,
             WriteError::Content(error) => failed(error.into()),
+            WriteError::Stopped => ExtractError::Stopped(done.files),
         })?;
         done.bytes = done.bytes.saturating_add(occurrence.bytes);
         done.files += 1;

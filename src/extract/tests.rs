@@ -1,4 +1,5 @@
 use std::fs;
+use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -49,7 +50,9 @@ fn extract_all(bytes: &[u8], place: &Place) {
     let tree = &opened.image.tree;
     for layer in tree.layer_indices() {
         // What stands in the way of itself is an error, and so is a name that the disk does not take.
-        let _ = extract(tree, &opened.contents, NodeId::ROOT, layer, &place.destination());
+        let _ = extract(tree, &opened.contents, NodeId::ROOT, layer, &place.destination(), &mut |_| {
+            ControlFlow::Continue(())
+        });
         place.assert_untouched();
     }
 }
@@ -71,7 +74,9 @@ fn a_directory_of_an_image_is_not_written_through_a_link_that_was_there_before()
     let bytes = docker_archive(&[tar_of(&[Written::file("a/passwd", b"x")])]);
     let opened = open(&bytes).unwrap();
     let top = opened.image.tree.top_layer().unwrap();
-    let result = extract(&opened.image.tree, &opened.contents, NodeId::ROOT, top, &place.destination());
+    let result = extract(&opened.image.tree, &opened.contents, NodeId::ROOT, top, &place.destination(), &mut |_| {
+        ControlFlow::Continue(())
+    });
     assert!(result.unwrap_err().to_string().contains("is no directory"));
     place.assert_untouched();
 }
@@ -82,7 +87,9 @@ fn a_path_deeper_than_the_system_takes_is_left_out_at_little_cost() {
     let bytes = docker_archive(&[tar_of(&[Written::file(&deep, b""), Written::file("a", b"kept")])]);
     let (place, opened) = (Place::new(), open(&bytes).unwrap());
     let top = opened.image.tree.top_layer().unwrap();
-    let done = extract(&opened.image.tree, &opened.contents, NodeId::ROOT, top, &place.destination());
+    let done = extract(&opened.image.tree, &opened.contents, NodeId::ROOT, top, &place.destination(), &mut |_| {
+        ControlFlow::Continue(())
+    });
     // The error would hold all of the path.
     let Ok(done) = done else { panic!("it is an error") };
     assert_eq!(fs::read(place.destination().join("a")).unwrap(), b"kept");
@@ -119,7 +126,7 @@ proptest! {
         let (place, opened) = (Place::new(), open(&docker_archive(&layers)).unwrap());
         let tree = &opened.image.tree;
         let top = tree.top_layer().unwrap();
-        let done = extract(tree, &opened.contents, NodeId::ROOT, top, &place.destination()).unwrap();
+        let done = extract(tree, &opened.contents, NodeId::ROOT, top, &place.destination(), &mut |_| ControlFlow::Continue(())).unwrap();
         // What is below a name that no disk takes has no place.
         let has_place = |node| {
             let mut above = std::iter::successors(tree.parent(node), |&node| tree.parent(node));
@@ -128,5 +135,26 @@ proptest! {
         let expected = tree.stacked_paths(top).filter(|&(node, _)| has_place(node)).count();
         prop_assert_eq!(count(&place.destination()) + done.skipped.len(), expected);
         place.assert_untouched();
+    }
+}
+
+#[test]
+fn it_tells_how_far_it_is_and_stops_when_asked() {
+    let entries: Vec<Written> = (0..5).map(|number| Written::file(&format!("file{number}"), &[7; 100_000])).collect();
+    let opened = open(&docker_archive(&[tar_of(&entries)])).unwrap();
+    let tree = &opened.image.tree;
+    let top = tree.top_layer().unwrap();
+    let place = Place::new();
+    let mut told = Vec::new();
+    let mut watch = |progress: super::ExtractProgress| {
+        told.push(progress.bytes);
+        assert_eq!(progress.total_bytes, 500_000);
+        if progress.bytes < 250_000 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    let stopped = extract(tree, &opened.contents, NodeId::ROOT, top, &place.destination(), &mut watch);
+    assert!(matches!(stopped, Err(super::ExtractError::Stopped(2))), "{stopped:?}");
+    assert!(told.is_sorted() && told.len() > 4, "{told:?}");
+    for entry in fs::read_dir(place.destination()).unwrap() {
+        assert_eq!(entry.unwrap().metadata().unwrap().len(), 100_000, "what is there is whole");
     }
 }

@@ -27,8 +27,8 @@ pub enum Baseline {
     /// The layers below: what this layer did.
     #[default]
     Below,
-    /// The base layer: what all layers above it did together.
-    Base,
+    /// This layer: what all layers above it did together.
+    Since(LayerIndex),
 }
 
 /// What became of a path.
@@ -333,7 +333,7 @@ fn reference_layer(layer: u16, baseline: Baseline) -> Option<u16> {
     let below = layer.checked_sub(1)?;
     Some(match baseline {
         Baseline::Below => below,
-        Baseline::Base => 0,
+        Baseline::Since(base) => base.0.min(below),
     })
 }
 

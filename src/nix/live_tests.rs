@@ -21,7 +21,7 @@ let derive = name: script: derivation {
 "#;
 
 /// Every way to refer: text, link, bare hash, name of a file, over the border of blocks, to itself; and what does not.
-const SMALL: &str = r#"
+pub(crate) const SMALL: &str = r#"
   hash = path: builtins.substring 11 32 "${path}";
   c = derive "c-1.0" "echo nothing >$out";
   d = derive "d-2.0-dev" "mkdir -p $out/bin; echo x >$out/bin/d; chmod +x $out/bin/d; ln -s d $out/bin/e";
@@ -32,7 +32,7 @@ const SMALL: &str = r#"
 in a"#;
 
 /// 220 paths, each with references to some before it, some of them to themselves.
-const LARGE: &str = r#"
+pub(crate) const LARGE: &str = r#"
   mod = a: b: a - b * (a / b);
   make = n: before:
     let
@@ -47,12 +47,13 @@ const LARGE: &str = r#"
 in derive "all" "mkdir $out; for p in ${toString all}; do ln -s $p $out/; done""#;
 
 /// Flat files that name one another; nothing is built.
-const FLAT: &str = r#"
+pub(crate) const FLAT: &str = r#"
   file = n: builtins.toFile "f${toString n}-0.${toString n}.txt"
     (if n == 0 then "end" else "${file (n - 1)} ${if n > 2 then file (n - 3) else ""}");
 in file 12"#;
 
-fn build(lab: &Lab, expression: &str) -> String {
+/// The store path that an expression gives, built.
+pub(crate) fn build(lab: &Lab, expression: &str) -> String {
     let file = lab.path().join("expression.nix");
     fs::write(&file, format!("{DERIVE}{expression}")).unwrap();
     let file = file.to_str().unwrap().to_owned();

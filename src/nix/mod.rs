@@ -9,14 +9,15 @@ pub mod contents;
 pub mod graph;
 mod hash;
 #[cfg(test)]
-mod live;
+pub(crate) mod live;
 #[cfg(test)]
-mod live_tests;
+pub(crate) mod live_tests;
 mod name;
 pub mod nar;
 pub mod references;
 pub mod rewrite;
 mod store_path;
+pub mod study;
 
 pub use builder::{Builder, Recognition, Signal, recognise};
 pub use claims::LayerClaim;

@@ -37,6 +37,7 @@ pub(super) fn finish(
     let mut layers = Vec::with_capacity(read.len());
     let mut stores = Vec::with_capacity(read.len());
     let mut captured = Vec::new();
+    let mut watched = Vec::with_capacity(read.len());
     for (number, (described, mut read)) in layout.layers.into_iter().zip(read).enumerate() {
         if read.scan.entries == 0
             && let Some(failure) = &read.scan.failure
@@ -51,10 +52,11 @@ pub(super) fn finish(
         let wanted = std::mem::take(&mut read.scan.captured);
         captured.extend(wanted.into_iter().map(|file| (LayerIndex(number as u16), file)));
         layers.push(layer(number, described, &read, &mut warnings));
+        watched.push(read.scan.watched);
         stores.push(read.store);
     }
     let tree = tree.finish();
-    let contents = Contents::new(stores);
+    let contents = Contents::new(stores, watched);
     let (tree, exact) = with_history(tree, &contents, opening.options.comparison_bytes, &mut warnings);
     opening.cancel().check().map_err(|_| OpenError::Cancelled)?;
     let image = Image { identity: layout.identity, config: layout.config, layers, tree, warnings, source_bytes };

@@ -2,7 +2,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
-use crate::image::{Compression, FileTree, Kind, OccurrenceId, Segment};
+use crate::image::{Compression, FileTree, Kind, LayerIndex, OccurrenceId, Segment};
 use crate::scan::gzip_index::GzipIndex;
 use crate::scan::{Section, compression};
 
@@ -23,6 +23,7 @@ pub(super) enum LayerStore {
 #[derive(Debug)]
 pub struct Contents {
     pub(super) layers: Vec<LayerStore>,
+    watched: Vec<Option<usize>>,
 }
 
 /// Takes a file and its stored bytes, or why they cannot be had.
@@ -43,8 +44,21 @@ pub enum ContentError {
 }
 
 impl Contents {
-    pub(super) fn new(layers: Vec<LayerStore>) -> Self {
-        Self { layers }
+    pub(super) fn new(layers: Vec<LayerStore>, watched: Vec<Option<usize>>) -> Self {
+        Self { layers, watched }
+    }
+
+    /// The number under which the watch that the image was opened with keeps what it noted of a layer
+    /// ([`super::OpenOptions::watch`]); `None` where the layer's content did not come by.
+    #[must_use]
+    pub fn watched(&self, layer: LayerIndex) -> Option<usize> {
+        self.watched.get(layer.index()).copied().flatten()
+    }
+
+    /// Whether files of a layer can be read in any order at the same cost: it need not be unpacked.
+    #[must_use]
+    pub fn is_at_hand(&self, layer: LayerIndex) -> bool {
+        matches!(self.layers.get(layer.index()), Some(LayerStore::Plain(_) | LayerStore::Directory(_)))
     }
 
     /// Reads the content of a file, or of the file that a hard link names, from its beginning. Gaps of a sparse file

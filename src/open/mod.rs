@@ -21,12 +21,13 @@ use std::sync::Arc;
 pub use contents::{ContentError, Contents, cut_off};
 pub use error::OpenError;
 pub use progress::{Progress, Snapshot};
+pub use spool::Spool;
 pub use verify::{check_layer, refine};
 
 use crate::image::{Compression, Image, LayerIndex, Platform};
 use crate::reference::{Location, Reference, Transport};
 use crate::scan::compression::Access;
-use crate::scan::{Cancel, Captured, Section, UnpackLimit, Wanted, compression};
+use crate::scan::{Cancel, Captured, ContentWatch, Section, UnpackLimit, Wanted, compression};
 use crate::source::{
     ArchiveIndex, DirectoryContainer, Layout, Request, RootfsWalk, SourceError, read_layout, rootfs_layout,
 };
@@ -71,6 +72,8 @@ pub struct OpenOptions {
     pub comparison_bytes: Option<u64>,
     /// Files whose content is to be kept in memory.
     pub wanted: Option<Wanted>,
+    /// Looks at the content of layers that are read whole; see [`Contents::watched`].
+    pub watch: Option<Arc<dyn ContentWatch>>,
 }
 
 impl Default for OpenOptions {
@@ -83,6 +86,7 @@ impl Default for OpenOptions {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             comparison_bytes: None,
             wanted: None,
+            watch: None,
         }
     }
 }

@@ -77,6 +77,7 @@ fn read_all(
         decoder_threads: if sections.len() > 1 { 1 } else { opening.options.threads },
         access: opening.access(),
         wanted: opening.options.wanted,
+        watch: opening.options.watch.clone(),
         names: NameRoom::default(),
         cancel: opening.cancel().clone(),
     };

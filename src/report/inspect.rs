@@ -2,6 +2,7 @@ use std::io::{self, Write};
 
 use crate::analysis::{Assessment, LargestDirectory, LargestFile, assess, largest};
 use crate::image::Image;
+use crate::nix::study::StoreStudy;
 use crate::packages::Inventory;
 
 /// The form of a report.
@@ -36,11 +37,13 @@ pub struct InspectOptions {
     pub largest: usize,
     /// Wasting paths and removed directories that text and Markdown show; JSON has all.
     pub waste: usize,
+    /// Store paths that text and Markdown show; JSON has all.
+    pub store_paths: usize,
 }
 
 impl Default for InspectOptions {
     fn default() -> Self {
-        Self { largest: 20, waste: 20 }
+        Self { largest: 20, waste: 20, store_paths: 10 }
     }
 }
 
@@ -57,6 +60,8 @@ pub struct Inspection<'a> {
     pub largest_directories: Vec<LargestDirectory>,
     /// Packages of the databases in the image; `None` where nobody looked.
     pub packages: Option<&'a Inventory>,
+    /// The Nix store; `None` where there is none, or nobody looked.
+    pub store: Option<&'a StoreStudy>,
     pub(super) options: InspectOptions,
 }
 
@@ -65,13 +70,27 @@ impl<'a> Inspection<'a> {
     #[must_use]
     pub fn new(image: &'a Image, options: InspectOptions) -> Self {
         let (largest_files, largest_directories) = largest(image, options.largest);
-        Self { image, assessment: assess(image), largest_files, largest_directories, packages: None, options }
+        Self {
+            image,
+            assessment: assess(image),
+            largest_files,
+            largest_directories,
+            packages: None,
+            store: None,
+            options,
+        }
     }
 
     /// Adds the packages that were found.
     #[must_use]
     pub fn with_packages(self, packages: &'a Inventory) -> Self {
         Self { packages: Some(packages), ..self }
+    }
+
+    /// Adds what the image's Nix store is found to be.
+    #[must_use]
+    pub fn with_store(self, store: Option<&'a StoreStudy>) -> Self {
+        Self { store, ..self }
     }
 
     /// Writes the report, ending with a line feed.

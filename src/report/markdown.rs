@@ -1,7 +1,7 @@
 use std::io::{self, Write};
 
 use super::Inspection;
-use super::sections;
+use super::{sections, store};
 
 /// The report for a pull request or a job summary. All that comes from the image stands in code spans, so that none
 /// of it is markup, mentions anyone or links anywhere.
@@ -20,6 +20,17 @@ pub(super) fn write(inspection: &Inspection<'_>, out: &mut dyn Write) -> io::Res
     }
     writeln!(out, "\n### Layers\n")?;
     sections::layers(image, code).write_markdown(out)?;
+    if let Some(study) = inspection.store {
+        writeln!(out, "\n### Nix store\n\n| figure | value |\n| --- | --- |")?;
+        for (name, value) in store::figures(study, code) {
+            writeln!(out, "| {name} | {value} |")?;
+        }
+        if study.ids().len() > 0 {
+            writeln!(out)?;
+            store::adding_most(image, study, inspection.options.store_paths, code).write_markdown(out)?;
+            left_out(study.ids().len(), inspection.options.store_paths, out)?;
+        }
+    }
     let assessment = &inspection.assessment;
     if !assessment.wasted.is_empty() {
         writeln!(out, "\n### Waste\n")?;

@@ -12,12 +12,15 @@ mod listing;
 mod markdown;
 mod names;
 mod sections;
+mod store;
 mod table;
 mod text;
+mod why;
 
 pub use dive_export::write_dive_export;
 pub use document::{DocumentPath, INSPECT_SCHEMA};
 pub use inspect::{Format, InspectOptions, Inspection};
+pub use why::{WHY_SCHEMA, WhyReport};
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 use std::io::{self, Write};
 
 use super::Inspection;
-use super::sections;
+use super::{sections, store};
 
 /// The report for people. What a reader looks for comes first, and no line depends on the width of a terminal.
 pub(super) fn write(inspection: &Inspection<'_>, out: &mut dyn Write) -> io::Result<()> {
@@ -18,6 +18,16 @@ pub(super) fn write(inspection: &Inspection<'_>, out: &mut dyn Write) -> io::Res
     }
     heading("Layers, base first (+ added, ~ modified, - removed)", out)?;
     sections::layers(image, quote).write_text(out)?;
+    if let Some(study) = inspection.store {
+        heading("Nix store", out)?;
+        pairs(&store::figures(study, quote), out)?;
+        let (count, limit) = (study.ids().len(), inspection.options.store_paths);
+        if count > 0 {
+            let part = if count > limit { format!(" ({limit} of {count})") } else { String::new() };
+            heading(&format!("Store paths by what would leave with them{part}"), out)?;
+            store::adding_most(image, study, limit, quote).write_text(out)?;
+        }
+    }
     let assessment = &inspection.assessment;
     if !assessment.wasted.is_empty() {
         heading(&shown("Waste: paths that are there more than once", assessment.wasted.len(), inspection), out)?;

@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::compression::Access;
 use super::gzip_index::{GzipIndex, Trailing};
 use super::tar::{Member, SectionInput, TarError, TarInput, TarWalker, normalize};
-use super::{BlockReader, Cancel, CountingReader, HashingReader, NameRoom, Part, Section, UnpackLimit, compression};
+use super::{
+    BlockReader, Cancel, ContentWatch, CountingReader, HashingReader, LayerWatch, NameRoom, Part, Section, UnpackLimit,
+    compression,
+};
 use crate::image::{Compression, ContentHash, EntryBatch, Kind};
 
 /// How far a layer has been read, for a thread that watches.
@@ -40,6 +43,8 @@ pub struct LayerScan {
     pub gzip_index: Option<GzipIndex>,
     /// Content of files that were wanted, in the order of the entries.
     pub captured: Vec<Captured>,
+    /// The number under which a watch keeps what it noted of the layer; `None` where the content did not come by.
+    pub watched: Option<usize>,
 }
 
 /// A small file whose content was wanted.
@@ -73,6 +78,8 @@ pub struct LayerOptions {
     pub access: Access,
     /// Files whose content is wanted.
     pub wanted: Option<Wanted>,
+    /// Looks at content that comes by.
+    pub watch: Option<Arc<dyn ContentWatch>>,
     /// Room for names and attributes, shared by all layers of an image.
     pub names: NameRoom,
     /// Asks to stop.
@@ -215,6 +222,8 @@ fn collect<I: TarInput>(
     let mut climbs = 0u64;
     let mut captured_bytes = 0u64;
     let mut names = 0u64;
+    let watching = options.watch.as_ref().filter(|_| walker.content_comes_by());
+    let mut watch = watching.map(|watch| watch.begin_layer());
     scan.failure = loop {
         match walker.advance() {
             Ok(true) => {}
@@ -230,7 +239,12 @@ fn collect<I: TarInput>(
         let wanted = options.wanted.filter(|wanted| wants(wanted, walker.member(), &path, &captured_bytes));
         let mut content = wanted.map(|_| Vec::new());
         let needed = walker.content_comes_by() || wanted.is_some();
-        let failure = if needed { read_content(walker, content.as_mut()) } else { None };
+        let member = walker.member();
+        let watched = match watch.as_deref_mut() {
+            Some(watch) => watch.entry(&path, &member.link, &member.fields).then_some(watch),
+            None => None,
+        };
+        let failure = if needed { read_content(walker, content.as_mut(), watched) } else { None };
         if let Some(content) = content.filter(|_| failure.is_none()) {
             captured_bytes += content.len() as u64;
             scan.captured.push(Captured { path: path.clone(), content });
@@ -249,6 +263,7 @@ fn collect<I: TarInput>(
         }
     };
     options.cancel.check()?;
+    scan.watched = watch.map(|watch| watch.finish(scan.failure.is_none()));
     progress.entries.store(scan.entries, Ordering::Relaxed);
     if !batch.is_empty() {
         sink(batch)?;
@@ -268,9 +283,13 @@ fn wants(wanted: &Wanted, member: &Member, path: &[u8], captured_bytes: &u64) ->
         && (wanted.is_wanted)(path)
 }
 
-/// Reads a file's content: puts its identity into the fields, and the bytes into `capture`. A sparse file has no
-/// identity: what is stored of it is not what it contains.
-fn read_content<I: TarInput>(walker: &mut TarWalker<I>, mut capture: Option<&mut Vec<u8>>) -> Option<TarError> {
+/// Reads a file's content: puts its identity into the fields, and the bytes into `capture`; `watch` looks at them. A
+/// sparse file has no identity: what is stored of it is not what it contains.
+fn read_content<I: TarInput>(
+    walker: &mut TarWalker<I>,
+    mut capture: Option<&mut Vec<u8>>,
+    mut watch: Option<&mut (dyn LayerWatch + '_)>,
+) -> Option<TarError> {
     let member = walker.member();
     if member.fields.kind != Kind::File || member.fields.sparse.is_some() || member.stored_bytes == 0 {
         return None;
@@ -280,6 +299,9 @@ fn read_content<I: TarInput>(walker: &mut TarWalker<I>, mut capture: Option<&mut
         hash.update(piece);
         if let Some(capture) = &mut capture {
             capture.extend_from_slice(piece);
+        }
+        if let Some(watch) = &mut watch {
+            watch.content(piece);
         }
     });
     if let Err(error) = result {

@@ -11,6 +11,7 @@ mod part;
 mod range_reader;
 mod read_at;
 pub mod tar;
+mod watch;
 pub mod zstd_index;
 
 pub use blocks::{BlockReader, CountingReader, HashingReader, UnpackLimit};
@@ -22,6 +23,7 @@ pub use layer::{
 pub use name_room::NameRoom;
 pub use part::Part;
 pub use read_at::{ReadAt, Section, SectionReader};
+pub use watch::{ContentWatch, LayerWatch};
 
 #[cfg(test)]
 mod tests;

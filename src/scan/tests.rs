@@ -52,6 +52,7 @@ fn scan(bytes: &[u8], whole: bool) -> (Vec<String>, LayerScan) {
         decoder_threads: 1,
         access: super::compression::Access::Beginning,
         wanted: None,
+        watch: None,
         names: super::NameRoom::default(),
         cancel: Cancel::new(),
     };

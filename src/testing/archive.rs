@@ -32,6 +32,16 @@ impl Written {
         Self { path, flag: b'0', link: Vec::new(), mode: 0o644, uid: 0, gid: 0, mtime: 0, content }
     }
 
+    /// A directory.
+    pub fn directory(path: &str) -> Self {
+        Self { flag: b'5', mode: 0o755, ..Self::file(path, b"") }
+    }
+
+    /// A hard link.
+    pub fn hard_link(path: &str, target: &str) -> Self {
+        Self { flag: b'1', ..Self::symlink(path, target) }
+    }
+
     /// A symbolic link.
     pub fn symlink(path: &str, target: &str) -> Self {
         Self { flag: b'2', link: target.as_bytes().to_vec(), ..Self::file(path, b"") }

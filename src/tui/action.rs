@@ -170,12 +170,16 @@ actions! {
     ToggleModified "toggle-modified" "Show or hide modified" [Tree] ["M", "ctrl-m"];
     ToggleRemoved "toggle-removed" "Show or hide removed" [Tree] ["R", "ctrl-r"];
     ToggleUnmodified "toggle-unmodified" "Show or hide unmodified" [Tree] ["U", "ctrl-u"];
+    OnlyWasted "only-wasted" "Only what is wasted, or all files" [Layers, Tree, Details, Waste] ["W"];
+    ToggleBase "toggle-base" "Hide or show what the base image brings" [Layers, Tree, Details] ["B"];
     ToggleAttributes "toggle-attributes" "Show or hide mode and owner" [Layers, Tree] ["b", "ctrl-b"];
 
     ToggleScope "toggle-scope" "Stacked layers, or this layer alone" [Layers, Tree, Details] ["v"];
     ToggleBaseline "toggle-baseline" "Changes of this layer, or of all above the base" [Layers, Tree, Details] ["a"];
     LayerChanges "layer-changes" "Changes of this layer" [Layers] ["ctrl-l"];
     AggregatedChanges "aggregated-changes" "Changes of all layers above the base" [Layers] ["ctrl-a"];
+    ChangingLayer "changing-layer" "To the layer that last changed the path" [Tree, Details] ["c"];
+    LaterChangingLayer "later-changing-layer" "To the next layer up that changes the path" [Tree, Details] ["C"];
     NextLayer "next-layer" "Next layer" [Tree, Details] ["]"];
     PreviousLayer "previous-layer" "Previous layer" [Tree, Details] ["["];
 

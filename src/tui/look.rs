@@ -2,7 +2,7 @@
 
 use super::action::Action;
 use super::layout::Pane;
-use super::message::Effect;
+use super::message::{Effect, Transfer};
 use super::pages::Page;
 use super::perform::perform;
 use super::picker::{Commands, PathList, Picker};
@@ -115,8 +115,12 @@ fn search(state: &mut State, text: &str, effects: &mut Vec<Effect>) {
 
 fn extract(state: &mut State, directory: &str, effects: &mut Vec<Effect>) {
     let Screen::Session(session) = &mut state.screen else { return };
+    if session.copying.is_some() {
+        return state.inform("Another copy is under way; esc stops it");
+    }
     let node = session.opened.as_ref().and_then(|opened| Some(opened.tree.selected_row()?.node));
     let Some(subject) = node.and_then(|node| session.subject(node)) else { return };
+    session.copying = Some(Transfer::default());
     let request = ExtractRequest { node: subject.node, layer: subject.layer, directory: directory.to_owned() };
     effects.push(Effect::Ask { opening: session.opening, request: Request::Extract(request) });
     state.inform(format!("Copying to {directory}…"));

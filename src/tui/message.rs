@@ -64,6 +64,10 @@ pub enum Report {
     Hits(Hits),
     /// The best paths for some letters.
     Paths(Paths),
+    /// How much is copied to disk.
+    Copying(Transfer),
+    /// What was to be copied to disk is there, or could not be; a sentence.
+    Copied(Result<String, String>),
     /// Something that was asked for is done, or could not be; a sentence.
     Done(Result<String, String>),
     /// It could not be opened or read on; the reason as a sentence.

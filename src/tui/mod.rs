@@ -3,19 +3,22 @@
 //! `message` is what comes in and what goes out; `state` holds everything that is drawn; `update` (with `perform` for
 //! actions and `pointer` for the mouse) takes messages into the state and answers with effects; `draw` makes a screen
 //! of the state and changes nothing. `tree_view` is the file tree as it is looked at: `rows` flattens it, `find`
-//! searches its names, `walk` jumps in it. `request` is what is asked of the contents of files, which other threads read;
+//! searches its names, `walk` jumps in it, `narrow` leaves out the base image or what is not wasted. `request` is what is asked of the contents of files, which other threads read;
 //! `viewer` is a file that is looked at. `action` is the one table of everything that a key can do. Only `terminal`
 //! knows the real terminal, and `run` ties it all together.
 
 mod action;
 mod chooser;
+mod columns;
 mod draw;
+mod expansion;
 mod find;
 mod input;
 mod layout;
 mod list;
 mod look;
 mod message;
+mod narrow;
 mod node_set;
 mod pages;
 mod perform;
@@ -36,6 +39,7 @@ mod tree_view;
 mod update;
 mod viewer;
 mod walk;
+mod wrap;
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use super::layout::Pane;
 use super::list::ListCursor;
 use super::look;
 use super::message::Effect;
-use super::pages::{Heading, Page, waste_row};
+use super::pages::{Heading, Page};
 use super::prompt::{Prompt, Purpose};
 use super::rows::Hidden;
 use super::session::{Exploration, LayerChoice, Session};
@@ -52,6 +52,9 @@ pub(super) fn perform(state: &mut State, action: Action, effects: &mut Vec<Effec
                     return state.inform("The image is not read yet");
                 }
                 session.pages.current = page;
+                if page == Page::Map && session.pages.map.selected.is_none() {
+                    go(session, size, Heading::Down);
+                }
                 return;
             }
             match action {
@@ -59,6 +62,10 @@ pub(super) fn perform(state: &mut State, action: Action, effects: &mut Vec<Effec
                 Action::RevealHit => return look::reveal(session),
                 _ if session.viewer.is_some() => return look::perform_on_viewer(session, size.0, action),
                 _ if session.results.is_some() => return,
+                Action::OnlyWasted => {
+                    let text = session.toggle_wasted();
+                    return state.inform(text);
+                }
                 _ => {}
             }
             if look::begin(session, action) {
@@ -231,6 +238,9 @@ fn perform_on_session(session: &mut Session, action: Action) -> Option<String> {
         Action::ToggleAttributes => preferences.attributes = !preferences.attributes,
         Action::NextLayer => move_layer(session, 1),
         Action::PreviousLayer => move_layer(session, -1),
+        Action::ToggleBase => return Some(session.toggle_base()),
+        Action::ChangingLayer => return session.go_to_change(Direction::Backward),
+        Action::LaterChangingLayer => return session.go_to_change(Direction::Forward),
         Action::ToggleScope => {
             preferences.alone = !preferences.alone;
             let text = if preferences.alone {
@@ -330,15 +340,8 @@ fn move_on_page(session: &mut Session, size: (u16, u16), lines: isize) {
     if session.pages.current == Page::Map {
         return go(session, size, if lines > 0 { Heading::Down } else { Heading::Up });
     }
-    // Text without a selection moves as a whole.
-    let text = session.pages.current == Page::Image;
     if let Some((cursor, length)) = session.pages.list() {
-        if text {
-            cursor.scroll_by(lines, length, usize::from(size.1.saturating_sub(2)));
-            cursor.selected = cursor.offset;
-        } else {
-            cursor.move_by(lines, length);
-        }
+        cursor.move_by(lines, length);
     }
 }
 
@@ -377,7 +380,9 @@ fn perform_on_page(session: &mut Session, size: (u16, u16), action: Action) -> O
         Action::Reveal => match session.pages.current {
             Page::Waste => {
                 let opened = session.opened.as_ref()?;
-                let row = waste_row(&opened.image, &session.pages.findings.assessment, session.pages.waste.selected)?;
+                let waste = &session.pages.waste;
+                let assessment = &session.pages.findings.assessment;
+                let row = waste.row(&opened.image, assessment, waste.cursor.selected)?;
                 session.reveal(row.node);
             }
             Page::Packages => {
@@ -409,8 +414,10 @@ pub(super) fn selected_on_page(session: &Session, opened: &Exploration) -> Optio
     let pages = &session.pages;
     match pages.current {
         Page::Files => None,
-        Page::Image => pages.image.lines.get(pages.image.cursor.selected).map(|line| line.text.clone()),
-        Page::Waste => Some(waste_row(&opened.image, &pages.findings.assessment, pages.waste.selected)?.path),
+        Page::Image => pages.image.selected().map(str::to_owned),
+        Page::Waste => {
+            Some(pages.waste.row(&opened.image, &pages.findings.assessment, pages.waste.cursor.selected)?.path)
+        }
         Page::Packages => Some(pages.packages.row(&pages.findings.packages, pages.packages.cursor.selected)?.name),
         Page::Map => {
             let node = pages.map.selected?;

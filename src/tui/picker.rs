@@ -6,6 +6,9 @@ use super::request::{Paths, Ticket};
 use crate::image::{LayerIndex, NodeId};
 use crate::search::PathQuery;
 
+/// An action of so many places is one of moving about, which needs no name.
+const GENERAL: usize = 9;
+
 /// A list that follows what is typed.
 #[derive(Debug)]
 pub(super) enum Picker {
@@ -50,7 +53,9 @@ impl Commands {
             names.into_iter().flatten().max()
         };
         let mut scored: Vec<(i32, &ActionInfo)> = if query.is_empty() {
-            ACTIONS.iter().filter(here).map(|info| (0, info)).collect()
+            // What one would look for by name comes before what every list does.
+            let general = |info: &ActionInfo| info.contexts.len() >= GENERAL;
+            ACTIONS.iter().filter(here).map(|info| (-i32::from(general(info)), info)).collect()
         } else {
             ACTIONS.iter().filter(here).filter_map(|info| Some((score(info)?, info))).collect()
         };

@@ -26,6 +26,8 @@ pub enum Request {
     StopSearch,
     /// Copy a path with all below it to disk.
     Extract(ExtractRequest),
+    /// Stop that.
+    StopExtract,
 }
 
 /// What is looked at.

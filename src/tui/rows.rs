@@ -2,9 +2,13 @@
 
 use bitflags::bitflags;
 
+use super::expansion::Expansion;
 use super::find::Marks;
 use super::node_set::NodeSet;
-use crate::image::{Baseline, Change, Difference, FileTree, Floors, NodeId, Scope, Seen, SortKey};
+use crate::analysis::HiddenPaths;
+use crate::image::{
+    Baseline, Change, Difference, FileTree, Floors, Kind, LayerIndex, NodeId, Scope, Seen, SortKey, Totals,
+};
 
 bitflags! {
     /// What a row is, besides its node.
@@ -53,32 +57,6 @@ pub(super) struct Row {
     pub flags: RowFlags,
 }
 
-/// Which directories are open: a rule, and those that are not as the rule says.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Expansion {
-    /// The rule where no filter gives one.
-    pub open: bool,
-    pub exceptions: NodeSet,
-}
-
-impl Expansion {
-    fn rule(&self, node: NodeId, filter: Option<&Marks>) -> bool {
-        filter.map_or(self.open, |marks| marks.above.contains(node))
-    }
-
-    pub(super) fn is_open(&self, node: NodeId, filter: Option<&Marks>) -> bool {
-        self.rule(node, filter) != self.exceptions.contains(node)
-    }
-
-    pub(super) fn set(&mut self, node: NodeId, open: bool, filter: Option<&Marks>) {
-        if self.rule(node, filter) == open {
-            self.exceptions.remove(node);
-        } else {
-            self.exceptions.insert(node);
-        }
-    }
-}
-
 /// What decides which rows there are, and their order.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Lens<'a> {
@@ -88,7 +66,11 @@ pub(super) struct Lens<'a> {
     pub sort: SortKey,
     pub reversed: bool,
     pub hidden: Hidden,
+    /// What layers up to this one bring is not shown.
+    pub base: Option<LayerIndex>,
     pub filter: Option<&'a Marks>,
+    /// Where it is given, only hidden copies are shown, and their bytes.
+    pub wasted: Option<&'a HiddenPaths>,
 }
 
 /// A child of a directory that is shown.
@@ -104,11 +86,29 @@ impl Lens<'_> {
     const LOOK_LIMIT: usize = 2048;
 
     pub(super) fn see(&self, node: NodeId, floors: Floors) -> Option<Seen> {
-        self.tree.see(node, self.scope, self.baseline, floors)
+        match self.wasted {
+            Some(wasted) => self.see_wasted(wasted, node),
+            None => self.tree.see(node, self.scope, self.baseline, floors),
+        }
     }
 
     pub(super) fn see_alone(&self, node: NodeId) -> Option<Seen> {
-        self.tree.see_alone(node, self.scope, self.baseline)
+        match self.wasted {
+            Some(wasted) => self.see_wasted(wasted, node),
+            None => self.tree.see_alone(node, self.scope, self.baseline),
+        }
+    }
+
+    /// A path with what is hidden at it and below it: removed, or written again by a later layer.
+    fn see_wasted(&self, wasted: &HiddenPaths, node: NodeId) -> Option<Seen> {
+        let hidden = wasted.at(node)?;
+        let still_there = self.tree.top_layer().is_some_and(|top| self.tree.exists_at(node, top));
+        let change = if still_there { Change::Modified(Difference::CONTENT) } else { Change::Removed };
+        let totals = Totals { bytes: hidden.bytes, entries: hidden.entries };
+        let newest = || self.tree.occurrences_of(node).find(|&id| self.tree.occurrence(id).kind != Kind::Whiteout);
+        let is_directory = hidden.entries > 0;
+        let occurrence = hidden.copy.or_else(newest);
+        Some(Seen { occurrence, change, totals, floors: Floors::default(), is_directory })
     }
 
     /// A child as it is shown, if it is; `below_match` where a directory above matches the filter.
@@ -123,6 +123,9 @@ impl Lens<'_> {
         }
         effort.work += 1;
         let seen = self.see(node, floors)?;
+        if self.base.is_some_and(|base| self.comes_from(base, node, &seen)) {
+            return None;
+        }
         let wanted = self.filter.is_none() || hit || below_match;
         let mut flags = RowFlags::empty();
         if seen.is_directory {
@@ -140,6 +143,14 @@ impl Lens<'_> {
         }
         flags.set(RowFlags::MATCH, hit);
         Some(Sibling { key: self.key(&seen), node, flags })
+    }
+
+    /// Whether a path and all below it is as the layers up to `base` left it.
+    fn comes_from(&self, base: LayerIndex, node: NodeId, seen: &Seen) -> bool {
+        let entry = seen.occurrence.map(|id| self.tree.occurrence(id).layer);
+        seen.change != Change::Removed
+            && entry.is_none_or(|layer| layer <= base)
+            && self.tree.last_change_below(node, self.scope.layer()).is_none_or(|layer| layer <= base)
     }
 
     fn shows_directory(&self, node: NodeId, seen: &Seen, effort: &mut Effort) -> bool {

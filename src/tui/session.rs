@@ -2,18 +2,20 @@
 
 use std::sync::Arc;
 
+use super::columns::Columns;
 use super::find::{Finding, Marks, Needle};
 use super::layout::{Areas, Arrangement, Pane, arrange};
 use super::list::ListCursor;
-use super::message::{Identified, LayerOutline, Opened, Opening, Overview, Progress};
+use super::message::{Identified, LayerOutline, Opened, Opening, Overview, Progress, Transfer};
 use super::pages::{Page, Pages};
 use super::prompt::Purpose;
 use super::request::{Form, Subject, Ticket};
 use super::results::Results;
 use super::settings::View;
-use super::tree_view::{Filter, TreeView};
+use super::tree_view::{self, Filter, TreeView};
 use super::viewer::Viewer;
 use super::walk::{Direction, Goal};
+use crate::analysis::base_layers;
 use crate::image::{Baseline, DigestCheck, Image, Kind, Layer, LayerIndex, NodeId, Scope, SortKey, display_name};
 
 /// What is selected in the list of layers.
@@ -30,6 +32,8 @@ pub(super) struct Exploration {
     pub image: Arc<Image>,
     pub overview: Overview,
     pub tree: TreeView,
+    /// Layers of the image that it was built from, where its history tells.
+    pub base_layers: Option<u16>,
     /// By layer, newer than what the image holds.
     pub checks: Vec<DigestCheck>,
 }
@@ -41,8 +45,13 @@ pub(super) struct Preferences {
     pub alone: bool,
     /// Changes since the base layer, not since the layer below.
     pub aggregated: bool,
+    pub columns: Columns,
     pub attributes: bool,
     pub wrap: bool,
+    /// Only hidden copies in the tree.
+    pub wasted: bool,
+    /// The base image and what it brings out of sight.
+    pub hide_base: bool,
     pub zoomed: bool,
     /// Share of the layers and details, percent.
     pub share: u16,
@@ -50,8 +59,8 @@ pub(super) struct Preferences {
 
 impl From<View> for Preferences {
     fn from(view: View) -> Self {
-        let View { alone, aggregated, attributes, wrap, share, .. } = view;
-        Self { alone, aggregated, attributes, wrap, zoomed: false, share }
+        let View { alone, aggregated, columns, attributes, wrap, share, .. } = view;
+        Self { alone, aggregated, columns, attributes, wrap, wasted: false, hide_base: false, zoomed: false, share }
     }
 }
 
@@ -89,6 +98,8 @@ pub(super) struct Session {
     pub viewer: Option<Viewer>,
     /// Hits of a search through files, under a file that is looked at.
     pub results: Option<Results>,
+    /// What is being copied to disk.
+    pub copying: Option<Transfer>,
     latest_ticket: Ticket,
 }
 
@@ -111,6 +122,7 @@ impl Session {
             underway: None,
             viewer: None,
             results: None,
+            copying: None,
             latest_ticket: Ticket::default(),
         }
     }
@@ -151,14 +163,19 @@ impl Session {
 
     /// Rows of the list of layers: one for the whole image, then one for each.
     pub(super) fn layer_rows(&self) -> usize {
-        self.layer_count() + 1
+        (self.layer_count() - self.hidden_layers().min(self.layer_count())) + 1
     }
 
     pub(super) fn layer_choice(&self) -> LayerChoice {
-        match self.layers.selected.checked_sub(1).and_then(|index| u16::try_from(index).ok()) {
+        match self.selected_layer_index().and_then(|index| u16::try_from(index).ok()) {
             Some(index) => LayerChoice::One(LayerIndex(index)),
             None => LayerChoice::All,
         }
+    }
+
+    /// The number of the selected layer; `None` for the whole image.
+    pub(super) fn selected_layer_index(&self) -> Option<usize> {
+        Some(self.layers.selected.checked_sub(1)? + self.hidden_layers())
     }
 
     pub(super) fn selected_layer(&self) -> Option<&Layer> {
@@ -169,7 +186,7 @@ impl Session {
     }
 
     pub(super) fn selected_outline(&self) -> Option<&LayerOutline> {
-        self.layers.selected.checked_sub(1).and_then(|index| self.identified.layers.get(index))
+        self.selected_layer_index().and_then(|index| self.identified.layers.get(index))
     }
 
     pub(super) fn digest_check(&self, layer: usize) -> Option<&DigestCheck> {
@@ -183,9 +200,11 @@ impl Session {
     /// What the tree shows, and since when it counts changes.
     pub(super) fn scope(&self, image: &Image) -> (Scope, Baseline) {
         let top = image.tree.top_layer().unwrap_or(LayerIndex(0));
-        let baseline = if self.preferences.aggregated { Baseline::Base } else { Baseline::Below };
+        let base = self.opened.as_ref().and_then(|opened| opened.base_layers);
+        let since_base = Baseline::Since(LayerIndex(base.map_or(0, |count| count.saturating_sub(1))));
+        let baseline = if self.preferences.aggregated { since_base } else { Baseline::Below };
         match self.layer_choice() {
-            LayerChoice::All => (Scope::Stacked(top), Baseline::Base),
+            LayerChoice::All => (Scope::Stacked(top), since_base),
             LayerChoice::One(layer) if self.preferences.alone => (Scope::Layer(layer), baseline),
             LayerChoice::One(layer) => (Scope::Stacked(layer), baseline),
         }
@@ -193,11 +212,12 @@ impl Session {
 
     pub(super) fn open(&mut self, opened: Opened) {
         let Opened { image, overview } = opened;
-        let (scope, baseline) = self.scope(&image);
-        let tree = TreeView::new(&image.tree, scope, baseline, self.sort);
         self.pages.show(&image);
         let checks = vec![DigestCheck::NotChecked; image.layers.len()];
-        self.opened = Some(Exploration { image, overview, tree, checks });
+        let (scope, baseline) = self.scope(&image);
+        let tree = TreeView::new(&image.tree, scope, baseline, self.sort);
+        let base_layers = base_layers(&image.config);
+        self.opened = Some(Exploration { image, overview, tree, base_layers, checks });
         self.stopped = false;
         self.details_offset = 0;
     }
@@ -220,12 +240,15 @@ impl Session {
         let Some(image) = self.opened.as_ref().map(|opened| Arc::clone(&opened.image)) else { return };
         let (scope, baseline) = self.scope(&image);
         let Some(opened) = &mut self.opened else { return };
-        if (opened.tree.settings.scope, opened.tree.settings.baseline) != (scope, baseline) {
-            opened.tree.settings.scope = scope;
-            opened.tree.settings.baseline = baseline;
+        let base = opened.base_layers.filter(|_| self.preferences.hide_base);
+        let base = base.and_then(|count| count.checked_sub(1)).map(LayerIndex);
+        let settings = tree_view::Settings { scope, baseline, base, ..opened.tree.settings };
+        if opened.tree.settings != settings {
+            opened.tree.settings = settings;
             opened.tree.rebuild(&image.tree);
             self.details_offset = 0;
         }
+        self.follow_wasted();
     }
 
     /// Runs something on the tree view with the tree itself at hand.
@@ -320,7 +343,7 @@ impl Session {
                 let tree = &opened.image.tree;
                 tree.occurrences_of(node).next().map(|id| tree.occurrence(id).layer)
             });
-            self.layers.selected = layer.map_or(0, |layer| layer.index() + 1);
+            self.select_layer(layer);
             self.follow();
         }
         self.with_tree(|view, tree| {

@@ -22,10 +22,11 @@ use super::input::{Key, KeyCode, Mouse, MouseAction};
 use super::message::Message;
 use super::state::State;
 
-/// Alternate screen, cursor hidden, bracketed paste.
-const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[?2004h";
+/// Alternate screen, cursor hidden, bracketed paste; and keys told apart that share a byte, Ctrl-M and Enter for one,
+/// where the terminal knows how (kitty keyboard protocol, "Disambiguate escape codes"; others ignore it).
+const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[?2004h\x1b[>1u";
 /// The same undone, all attributes reset.
-const LEAVE: &[u8] = b"\x1b[?2026l\x1b[0m\x1b[?2004l\x1b[?25h\x1b[?1049l";
+const LEAVE: &[u8] = b"\x1b[?2026l\x1b[0m\x1b[<u\x1b[?2004l\x1b[?25h\x1b[?1049l";
 /// Buttons, wheel and dragging, in the form that has no limit of columns; not every movement.
 const MOUSE_ON: &[u8] = b"\x1b[?1000h\x1b[?1002h\x1b[?1006h";
 const MOUSE_OFF: &[u8] = b"\x1b[?1006l\x1b[?1002l\x1b[?1000l";
@@ -326,6 +327,24 @@ mod tests {
         {
             assert_eq!(base64(text.as_bytes()), expected);
         }
+    }
+
+    #[test]
+    fn what_is_set_is_unset() {
+        let count = |bytes: &[u8], end: u8| bytes.windows(1).filter(|byte| byte[0] == end).count();
+        assert_eq!(count(ENTER, b'u'), 1, "one set of keys pushed");
+        assert_eq!(count(LEAVE, b'u'), 1, "and popped");
+        for mode in ["1049", "2004", "25"] {
+            let has = |bytes: &[u8]| bytes.windows(mode.len()).any(|piece| piece == mode.as_bytes());
+            assert!(has(ENTER) && has(LEAVE), "{mode}");
+        }
+    }
+
+    #[test]
+    fn control_m_is_not_enter_where_the_terminal_tells_them_apart() {
+        let event = KeyEvent::new(TerminalKey::Char('m'), KeyModifiers::CONTROL);
+        assert_eq!(translate_key(event), Key::parse("ctrl-m"));
+        assert_eq!(translate_key(KeyEvent::from(TerminalKey::Enter)), Key::parse("enter"));
     }
 
     #[test]

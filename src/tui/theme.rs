@@ -83,8 +83,7 @@ impl Theme {
             Change::Added => self.added,
             Change::Modified(_) => self.modified,
             Change::Removed => self.removed,
-            Change::Touched => self.dim,
-            Change::Unmodified => self.plain,
+            Change::Touched | Change::Unmodified => self.dim,
         }
     }
 }

@@ -1,9 +1,11 @@
 //! The file tree as it is looked at: which rows there are, which is selected, which are on screen.
 
+use super::expansion::{Expansion, Expansions};
 use super::find::{Marks, Needle};
-use super::rows::{Effort, Expansion, Flattener, Hidden, Lens, Row, RowFlags};
+use super::rows::{Effort, Flattener, Hidden, Lens, Row, RowFlags};
 use super::walk::{self, Direction, Goal};
-use crate::image::{Baseline, FileTree, NodeId, Scope, Seen, SortKey};
+use crate::analysis::HiddenPaths;
+use crate::image::{Baseline, FileTree, LayerIndex, NodeId, Scope, Seen, SortKey};
 
 /// Paths looked at in one go before the screen is drawn again.
 const BUDGET: usize = 1 << 16;
@@ -20,13 +22,15 @@ pub(super) struct Filter {
 }
 
 /// What the rows depend on, besides the filter and which directories are open.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Settings {
     pub scope: Scope,
     pub baseline: Baseline,
     pub sort: SortKey,
     pub reversed: bool,
     pub hidden: Hidden,
+    /// What layers up to this one bring is not shown.
+    pub base: Option<LayerIndex>,
 }
 
 /// The state of the tree pane.
@@ -34,8 +38,9 @@ pub(super) struct Settings {
 pub(super) struct TreeView {
     pub settings: Settings,
     pub filter: Option<Filter>,
-    plain: Expansion,
-    filtered: Expansion,
+    /// Where it is there, only hidden copies are shown.
+    wasted: Option<HiddenPaths>,
+    expansions: Expansions,
     rows: Vec<Row>,
     pending: Option<Flattener>,
     selected: usize,
@@ -49,20 +54,26 @@ pub(super) struct TreeView {
     before_filter: Option<NodeId>,
 }
 
-fn lens<'a>(tree: &'a FileTree, settings: &Settings, filter: Option<&'a Filter>) -> Lens<'a> {
-    let Settings { scope, baseline, sort, reversed, hidden } = *settings;
-    Lens { tree, scope, baseline, sort, reversed, hidden, filter: filter.map(|filter| &filter.marks) }
+fn lens<'a>(
+    tree: &'a FileTree,
+    settings: &Settings,
+    filter: Option<&'a Filter>,
+    wasted: Option<&'a HiddenPaths>,
+) -> Lens<'a> {
+    let Settings { scope, baseline, sort, reversed, hidden, base } = *settings;
+    let filter = filter.map(|filter| &filter.marks);
+    Lens { tree, scope, baseline, sort, reversed, hidden, base, filter, wasted }
 }
 
 impl TreeView {
     pub(super) fn new(tree: &FileTree, scope: Scope, baseline: Baseline, sort: SortKey) -> Self {
         let hidden = Hidden::empty();
-        let settings = Settings { scope, baseline, sort, reversed: false, hidden };
+        let settings = Settings { scope, baseline, sort, reversed: false, hidden, base: None };
         let mut view = Self {
             settings,
             filter: None,
-            plain: Expansion::default(),
-            filtered: Expansion::default(),
+            wasted: None,
+            expansions: Expansions::default(),
             rows: Vec::new(),
             pending: None,
             selected: 0,
@@ -79,7 +90,7 @@ impl TreeView {
     }
 
     pub(super) fn lens<'a>(&'a self, tree: &'a FileTree) -> Lens<'a> {
-        lens(tree, &self.settings, self.filter.as_ref())
+        lens(tree, &self.settings, self.filter.as_ref(), self.wasted.as_ref())
     }
 
     pub(super) fn rows(&self) -> &[Row] {
@@ -111,7 +122,7 @@ impl TreeView {
     /// Opens the directories from the root down that hold one directory and nothing else, with what that holds, where
     /// this is a tenth of the image or more: `/nix/store` of a Nix image.
     fn open_main_chains(&mut self, tree: &FileTree) {
-        let all = lens(tree, &self.settings, None);
+        let all = lens(tree, &self.settings, None, None);
         let Some(root) = all.see(NodeId::ROOT, Default::default()) else { return };
         let mut opened = Vec::new();
         for sibling in all.siblings(NodeId::ROOT, root.floors, false, &mut Effort::default()).into_iter().take(64) {
@@ -122,7 +133,7 @@ impl TreeView {
             }
         }
         for node in opened {
-            self.plain.set(node, true, None);
+            self.expansions.plain.set(node, true, None);
         }
     }
 
@@ -137,8 +148,8 @@ impl TreeView {
     /// Goes on making rows.
     pub(super) fn proceed(&mut self, tree: &FileTree) {
         let Some(mut flattener) = self.pending.take() else { return };
-        let lens = lens(tree, &self.settings, self.filter.as_ref());
-        let expansion = if self.filter.is_some() { &mut self.filtered } else { &mut self.plain };
+        let lens = lens(tree, &self.settings, self.filter.as_ref(), self.wasted.as_ref());
+        let expansion = self.expansions.current(self.filter.is_some(), self.wasted.is_some());
         let done = flattener.run(&lens, expansion, &mut self.rows, BUDGET);
         if !done {
             self.pending = Some(flattener);
@@ -212,10 +223,8 @@ impl TreeView {
     }
 
     fn expansion(&mut self) -> (&mut Expansion, Option<&Marks>) {
-        match &self.filter {
-            Some(filter) => (&mut self.filtered, Some(&filter.marks)),
-            None => (&mut self.plain, None),
-        }
+        let expansion = self.expansions.current(self.filter.is_some(), self.wasted.is_some());
+        (expansion, self.filter.as_ref().map(|filter| &filter.marks))
     }
 
     fn is_directory(&self) -> bool {
@@ -290,7 +299,7 @@ impl TreeView {
         let any_open = self.rows.iter().any(|row| row.flags.contains(RowFlags::EXPANDED));
         if self.filter.is_some() {
             // Under a filter the rule is what leads to the matches: all of that, or none of it.
-            self.filtered = Expansion::default();
+            self.expansions.filtered = Expansion::default();
             if any_open {
                 let tops: Vec<NodeId> = self.rows.iter().filter(|row| row.depth == 0).map(|row| row.node).collect();
                 let (expansion, marks) = self.expansion();
@@ -299,7 +308,7 @@ impl TreeView {
                 }
             }
         } else {
-            self.plain = Expansion { open: !any_open, ..Expansion::default() };
+            *self.expansion().0 = Expansion { open: !any_open, ..Expansion::default() };
         }
         self.rebuild(tree);
     }
@@ -312,8 +321,8 @@ impl TreeView {
         for node in chain {
             expansion.set(node, true, marks);
         }
-        let lens = lens(tree, &self.settings, self.filter.as_ref());
-        let expansion = if self.filter.is_some() { &mut self.filtered } else { &mut self.plain };
+        let lens = lens(tree, &self.settings, self.filter.as_ref(), self.wasted.as_ref());
+        let expansion = self.expansions.current(self.filter.is_some(), self.wasted.is_some());
         let mut inside = Vec::new();
         let mut flattener = Flattener::below(&lens, &row, all);
         let done = flattener.run(&lens, expansion, &mut inside, BUDGET);
@@ -355,6 +364,17 @@ impl TreeView {
         self.rows[self.selected].flags -= RowFlags::EXPANDED;
     }
 
+    /// Whether only hidden copies are shown.
+    pub(super) fn shows_wasted(&self) -> bool {
+        self.wasted.is_some()
+    }
+
+    /// Shows only hidden copies, or what there is to see. All directories come open.
+    pub(super) fn set_wasted(&mut self, tree: &FileTree, wasted: Option<HiddenPaths>) {
+        self.wasted = wasted;
+        self.rebuild(tree);
+    }
+
     /// Filters, or shows everything again.
     pub(super) fn set_filter(&mut self, tree: &FileTree, filter: Option<Filter>) {
         let ends = filter.is_none() && self.filter.is_some();
@@ -365,7 +385,7 @@ impl TreeView {
             self.before_filter = self.wanted;
         }
         self.filter = filter;
-        self.filtered = Expansion::default();
+        self.expansions.filtered = Expansion::default();
         if ends && let Some(node) = self.wanted {
             self.open_above(tree, node);
         }

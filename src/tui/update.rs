@@ -92,6 +92,14 @@ fn take_report(state: &mut State, opening: Opening, report: Report) {
                 list.take(paths);
             }
         }
+        Report::Copying(transfer) => session.copying = Some(transfer),
+        Report::Copied(done) => {
+            session.copying = None;
+            match done {
+                Ok(text) => state.inform(text),
+                Err(text) => state.notice = Some(Notice { level: Level::Error, text }),
+            }
+        }
         Report::Done(Ok(text)) => state.inform(text),
         Report::Done(Err(text)) => state.notice = Some(Notice { level: Level::Error, text }),
         Report::Choose(choices) => {
@@ -182,6 +190,11 @@ pub(super) fn back(state: &mut State, effects: &mut Vec<Effect>) {
     if state.help.take().is_some() || state.notice.take().is_some_and(|notice| notice.level == Level::Error) {
         return;
     }
+    if let Screen::Session(session) = &state.screen
+        && session.copying.is_some()
+    {
+        return effects.push(Effect::Ask { opening: session.opening, request: Request::StopExtract });
+    }
     match &mut state.screen {
         Screen::Choosing => {
             let cleared =
@@ -215,6 +228,8 @@ pub(super) fn back(state: &mut State, effects: &mut Vec<Effect>) {
             let filtered = session.opened.as_ref().is_some_and(|opened| opened.tree.filter.is_some());
             if filtered {
                 session.look_for(Purpose::Filter, "");
+            } else if session.preferences.wasted {
+                session.toggle_wasted();
             } else if session.preferences.zoomed {
                 session.preferences.zoomed = false;
             } else if !state.choosers.is_empty() {
@@ -233,7 +248,7 @@ pub(super) fn back(state: &mut State, effects: &mut Vec<Effect>) {
 /// What the selection is called outside: a path, a digest, a reference.
 pub(super) fn name_of_selection(state: &State) -> Option<String> {
     match &state.screen {
-        Screen::Choosing => Some(state.choosers.last()?.selected()?.reference.clone()),
+        Screen::Choosing => Some(display_name(state.choosers.last()?.selected()?.reference.as_bytes()).into_owned()),
         Screen::Failed { reason, .. } => Some(reason.clone()),
         Screen::Session(session) if session.viewer.is_some() => {
             session.viewer.as_ref().map(|viewer| viewer.path.clone())
@@ -291,6 +306,7 @@ fn settle(state: &mut State) {
         if let Some(results) = &mut session.results {
             results.cursor.settle(results.hits.len(), usize::from(super::draw::results_rows(size).height));
         }
+        session.pages.fit(size.0);
         let page_rows = usize::from(super::draw::page_rows(session, size));
         if let Some((cursor, length)) = session.pages.list() {
             cursor.settle(length, page_rows);

@@ -153,3 +153,58 @@ fn the_largest_are_those_of_the_stacked_image() {
     assert_eq!(directories, [("/usr".into(), 900), ("/usr/lib".into(), 100), ("/opt".into(), 70)]);
     assert!(largest(&image, 0).0.is_empty());
 }
+
+#[test]
+fn the_base_image_ends_where_it_says_what_it_runs() {
+    type Step = (&'static str, bool);
+    let layer = |text: &'static str| (text, false);
+    let none = |text: &'static str| (text, true);
+    let cases: [(&[Step], Option<u16>); 6] = [
+        (&[layer("ADD rootfs"), none("CMD [\"sh\"]"), layer("RUN make"), none("CMD [\"app\"]")], Some(1)),
+        (
+            &[
+                layer("/bin/sh -c #(nop) ADD file:1 in /"),
+                none("/bin/sh -c #(nop)  CMD [\"bash\"]"),
+                layer("RUN apt-get install nginx"),
+                none("CMD [\"nginx\"]"),
+                layer("COPY site /srv"),
+            ],
+            Some(2),
+        ),
+        (&[layer("COPY a"), layer("COPY b"), none("CMD [\"a\"]")], None),
+        (&[layer("/bin/sh -c #(nop) ADD file:1 in /"), layer("RUN make")], Some(1)),
+        (&[layer("ADD rootfs"), none("CMD [\"sh\"]")], None),
+        (&[], None),
+    ];
+    for (history, base) in cases {
+        let step = |(text, empty): &Step| crate::image::HistoryEntry {
+            created_by: Some((*text).to_owned()),
+            empty_layer: *empty,
+            ..Default::default()
+        };
+        let config = crate::image::Config { history: history.iter().map(step).collect(), ..Default::default() };
+        assert_eq!(base_layers(&config), base, "{history:?}");
+    }
+}
+
+#[test]
+fn hidden_copies_are_what_later_layers_cover_or_remove() {
+    let image = image(&[&["d a", "f a/b 1000", "f c 10", "f d 7"], &["f c 20", "w a"], &["f c 30"]]);
+    let hidden = HiddenCopies::of(&image.tree);
+    let bytes = |layer: Option<u16>, path: &str| {
+        let paths = hidden.paths(&image.tree, layer.map(crate::image::LayerIndex));
+        paths.at(image.tree.lookup(path.as_bytes()).unwrap()).map(|totals| totals.bytes)
+    };
+    assert_eq!(bytes(None, "/"), Some(1030));
+    assert_eq!(bytes(None, "a"), Some(1000));
+    assert_eq!(bytes(None, "c"), Some(30));
+    assert_eq!(bytes(Some(1), "c"), Some(20));
+    assert_eq!(bytes(Some(2), "/"), None);
+    assert_eq!(bytes(None, "d"), None);
+}
+
+#[test]
+fn the_base_image_of_a_real_one_is_what_its_dockerfile_says() {
+    let Some(image) = corpus_image("dockerfile/web-docker.tar.zst") else { return };
+    assert_eq!(base_layers(&image.config), Some(1), "FROM localhost/debian:bookworm");
+}

@@ -177,7 +177,7 @@ proptest! {
         let (tree, model) = (build(&layers), Model::new(&layers));
         let base = &model.states[0];
         for (index, after) in model.states.iter().enumerate().skip(1) {
-            let shown = walk(&tree, Scope::Stacked(LayerIndex(index as u16)), Baseline::Base);
+            let shown = walk(&tree, Scope::Stacked(LayerIndex(index as u16)), Baseline::Since(LayerIndex(0)));
             let there = shown_paths(&model, base, after).len();
             prop_assert_eq!(shown.len(), there);
             for (path, _, seen) in shown {

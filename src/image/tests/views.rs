@@ -14,7 +14,7 @@ fn stacked(layers: Layers<'_>, path: &str) -> Option<Change> {
 
 fn from_base(layers: Layers<'_>, path: &str) -> Option<Change> {
     let top = LayerIndex(layers.len() as u16 - 1);
-    change(layers, path, Scope::Stacked(top), Baseline::Base)
+    change(layers, path, Scope::Stacked(top), Baseline::Since(LayerIndex(0)))
 }
 
 #[test]

@@ -180,8 +180,10 @@ impl Study {
         let contents = fixture.content_references(&mut scanner);
         let entries: Vec<PathEntries> = store.paths.iter().map(|known| path_entries(tree, known.node)).collect();
         let digests: Vec<NarDigest> = entries.iter().map(|entries| fixture.nar_digest(entries)).collect();
-        let evidence: Vec<Vec<Evidence>> =
-            entries.iter().map(|entries| references_between(tree, entries, &contents, &mut scanner)).collect();
+        let evidence: Vec<Vec<Evidence>> = entries
+            .iter()
+            .map(|entries| references_between(tree, entries, &contents, &mut scanner, usize::MAX))
+            .collect();
         let edges: Vec<(PathId, PathId)> =
             store.ids().flat_map(|from| evidence[from.index()].iter().map(move |proof| (from, proof.to))).collect();
         let sizes = entries.iter().map(|entries| entries.nar_bytes(tree).unwrap()).collect();

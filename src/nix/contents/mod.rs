@@ -13,9 +13,10 @@ mod roots;
 pub use entries::{PathEntries, TreeEntry, TreeEntryKind, path_entries};
 pub use paths::{ImageStorePath, LayerShare, StoreContents};
 pub use references::{ContentReferences, Evidence, Place, references_between};
-pub use roots::{Root, RootSource, config_roots, tree_roots};
+pub use roots::{Root, RootSource, config_roots, outside_contents, tree_roots};
+pub(in crate::nix) use roots::{config_texts, walk_outside};
 
 #[cfg(test)]
-pub(super) mod fixture;
+pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;

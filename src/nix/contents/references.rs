@@ -33,16 +33,20 @@ pub struct Evidence {
 }
 
 /// What the entries of one store path refer to, itself included, as Nix finds it: by contents, link targets and names
-/// below the store path. In the order of the NAR; the same reference once for each entry that has it.
+/// below the store path. In the order of the NAR; the same reference once for each entry that has it, `most` of them.
 #[must_use]
 pub fn references_between(
     tree: &FileTree,
     entries: &PathEntries,
     contents: &ContentReferences,
     scanner: &mut ReferenceScanner,
+    most: usize,
 ) -> Vec<Evidence> {
     let mut found = Vec::new();
     for entry in &entries.entries {
+        if found.len() >= most {
+            break;
+        }
         if entry.depth > 0 {
             evidence(&mut found, entry.node, |_| Place::Name, &scanner.scan(tree.name(entry.node)));
         }
@@ -58,6 +62,7 @@ pub fn references_between(
             }
         }
     }
+    found.truncate(most);
     found
 }
 

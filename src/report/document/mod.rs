@@ -2,6 +2,7 @@
 
 mod config;
 mod packages;
+mod store;
 mod waste;
 
 use serde::ser::SerializeMap;
@@ -12,7 +13,10 @@ use super::names::{hexadecimal, replaced};
 use crate::image::{Config, Digest, DigestCheck, FileTree, Image, Layer, LayerIndex, Measured, NodeId};
 use config::ConfigDocument;
 use packages::PackageDocument;
+use store::{BuilderDocument, StoreDocument, StorePaths};
 use waste::{Each, RemovedList, WasteList};
+
+pub(super) use store::{SourceDocument, store_path};
 
 /// Name and version of the JSON report's form.
 pub const INSPECT_SCHEMA: &str = "nixdive.inspect/1";
@@ -52,6 +56,9 @@ pub(super) struct Document<'a> {
     largest_files: Vec<LargestFileDocument>,
     largest_directories: Vec<LargestDirectoryDocument>,
     packages: Option<Vec<PackageDocument<'a>>>,
+    builder: Option<BuilderDocument>,
+    store_paths: StorePaths<'a>,
+    store: Option<StoreDocument<'a>>,
     waste: Each<WasteList<'a>>,
     removed_directories: Each<RemovedList<'a>>,
     warnings: Vec<WarningDocument<'a>>,
@@ -87,6 +94,9 @@ impl<'a> Document<'a> {
             largest_files: files.collect(),
             largest_directories: directories.collect(),
             packages: inspection.packages.map(packages::documents),
+            builder: inspection.store.and_then(|study| study.builder.as_ref()).map(BuilderDocument::new),
+            store_paths: StorePaths(inspection.store),
+            store: inspection.store.map(|study| StoreDocument::new(image, study)),
             waste: Each(WasteList(inspection)),
             removed_directories: Each(RemovedList(inspection)),
             warnings: image

@@ -1,9 +1,7 @@
-use ratatui::layout::Rect;
-use unicode_width::UnicodeWidthChar;
-
 use super::super::layout::Pane;
 use super::super::session::{Exploration, Session};
 use super::super::theme::Glyphs;
+use super::super::wrap::wrap;
 use super::files::{owner, permissions};
 use super::header::percent;
 use super::layers::one_line;
@@ -13,6 +11,7 @@ use crate::image::{
     Change, Config, Difference, DigestCheck, Identity, Kind, Layer, LayerIndex, Measured, NodeId, OccurrenceId,
     display_bytes, display_name,
 };
+use ratatui::layout::Rect;
 
 /// Longest value shown, bytes: a command may be a whole script.
 const LONGEST_VALUE: usize = 16 << 10;
@@ -146,34 +145,6 @@ impl FloorBoundary for str {
     }
 }
 
-/// Cuts a text into pieces of no more than `width` cells, between words where it can.
-pub(super) fn wrap(text: &str, width: usize) -> Vec<&str> {
-    let width = width.max(4);
-    let mut pieces = Vec::new();
-    let (mut start, mut space, mut cells) = (0, None, 0);
-    for (at, character) in text.char_indices() {
-        let wide = character.width().unwrap_or(0);
-        while cells + wide > width && start < at {
-            let end = match space {
-                Some(space) if space > start => space,
-                _ => at,
-            };
-            pieces.push(text[start..end].trim_end());
-            start = end;
-            cells = text[start..at].chars().map(|character| character.width().unwrap_or(0)).sum();
-            space = None;
-        }
-        cells += wide;
-        if character == ' ' {
-            space = Some(at + 1);
-        }
-    }
-    if start < text.len() || pieces.is_empty() {
-        pieces.push(&text[start..]);
-    }
-    pieces
-}
-
 fn file(sheet: &mut Sheet, opened: &Exploration) {
     let tree = &opened.image.tree;
     let Some((node, seen)) = opened.tree.selected_seen(tree) else { return };
@@ -211,8 +182,9 @@ fn file(sheet: &mut Sheet, opened: &Exploration) {
 /// Which layers hold a path, the highest first, and what each made of it.
 fn held_by(sheet: &mut Sheet, opened: &Exploration, node: NodeId) {
     let tree = &opened.image.tree;
-    let mut label = "In layers";
     let ids: Vec<OccurrenceId> = tree.occurrences_of(node).collect();
+    // Layers that follow each other and did the same share a line.
+    let mut lines: Vec<(String, String)> = Vec::new();
     for &id in ids.iter().take(MOST_LISTED) {
         let occurrence = tree.occurrence(id);
         let did = match occurrence.kind {
@@ -223,9 +195,16 @@ fn held_by(sheet: &mut Sheet, opened: &Exploration, node: NodeId) {
             _ if occurrence.difference().is_empty() => "the same again".to_owned(),
             _ => "another time only".to_owned(),
         };
-        let bytes =
-            if occurrence.kind == Kind::File { format!(" {}", display_bytes(occurrence.bytes)) } else { String::new() };
-        sheet.field(std::mem::take(&mut label), &format!("{:>3}{bytes} {did}", occurrence.layer.0));
+        let did =
+            if occurrence.kind == Kind::File { format!("{} {did}", display_bytes(occurrence.bytes)) } else { did };
+        match lines.last_mut().filter(|(_, before)| *before == did) {
+            Some((layers, _)) => layers.push_str(&format!(" {}", occurrence.layer.0)),
+            None => lines.push((format!("{:>3}", occurrence.layer.0), did)),
+        }
+    }
+    let mut label = "In layers";
+    for (layers, did) in lines {
+        sheet.field(std::mem::take(&mut label), &format!("{layers} {did}"));
     }
     if ids.len() > MOST_LISTED {
         sheet.field("", &format!("and {} more", ids.len() - MOST_LISTED));
@@ -268,7 +247,7 @@ fn differences(difference: Difference) -> String {
 }
 
 /// Seconds since 1970 as a date and time, UTC. Days to date after Howard Hinnant's `civil_from_days`.
-fn time(seconds: i64) -> String {
+pub(super) fn time(seconds: i64) -> String {
     let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     if !(-719_468..=2_932_896).contains(&days) {
         return format!("{seconds} s since 1970");
@@ -286,7 +265,7 @@ fn time(seconds: i64) -> String {
 }
 
 fn layer(sheet: &mut Sheet, session: &Session, glyphs: &Glyphs) {
-    let index = session.layers.selected.saturating_sub(1);
+    let index = session.selected_layer_index().unwrap_or(0);
     sheet.heading(format!("Layer {index}"));
     let Some(layer) = session.selected_layer() else {
         if let Some(outline) = session.selected_outline() {
@@ -296,7 +275,8 @@ fn layer(sheet: &mut Sheet, session: &Session, glyphs: &Glyphs) {
         }
         return;
     };
-    sheet.field("Command", layer.command());
+    // Layers of Nix have none; their comment says what is in them.
+    sheet.field("Command", layer.created_by.as_ref().map_or("", |_| layer.command()));
     sheet.field("Comment", layer.comment.as_deref().unwrap_or_default());
     sheet.field("Unpacked", &format!("{} ({})", display_bytes(layer.unpacked_bytes), layer.unpacked_bytes));
     sheet.field("Compressed", &compressed(layer));
@@ -408,8 +388,6 @@ fn words(words: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-    use unicode_width::UnicodeWidthStr;
 
     #[test]
     fn times_are_dates() {
@@ -422,23 +400,6 @@ mod tests {
             (i64::MAX, "9223372036854775807 s since 1970"),
         ] {
             assert_eq!(time(seconds), text);
-        }
-    }
-
-    #[test]
-    fn long_values_break_between_words_where_they_can() {
-        assert_eq!(wrap("one two three", 8), ["one two", "three"]);
-        assert_eq!(wrap("abcdefghij", 4), ["abcd", "efgh", "ij"]);
-        assert_eq!(wrap("", 4), [""]);
-    }
-
-    proptest! {
-        #[test]
-        fn wrapping_keeps_every_word_and_the_width(text in "[a-z日 ]{0,60}", width in 4usize..20) {
-            let pieces = wrap(&text, width);
-            prop_assert!(pieces.iter().all(|piece| piece.trim_end().width() <= width), "{:?}", pieces);
-            let kept: String = pieces.concat().split_whitespace().collect();
-            prop_assert_eq!(kept, text.split_whitespace().collect::<String>());
         }
     }
 }

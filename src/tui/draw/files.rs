@@ -4,6 +4,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
+use super::super::columns::Column;
 use super::super::layout::Pane;
 use super::super::rows::{Hidden, Row, RowFlags};
 use super::super::session::{Exploration, LayerChoice, Session};
@@ -17,12 +18,14 @@ use crate::image::{
 const BYTES_WIDTH: usize = 6;
 const BAR_WIDTH: usize = 5;
 
-/// Which columns there is room for.
-struct Columns {
-    permissions: bool,
-    owner: usize,
-    bar: bool,
+/// The columns that there is room for, and the cells of the owner's.
+struct Shown {
+    columns: Vec<Column>,
+    owner_width: usize,
 }
+
+const LAYER_WIDTH: usize = 5;
+const DATE_WIDTH: usize = 10;
 
 /// The file tree with its title, column heads, rows and breadcrumbs.
 pub(super) fn draw(canvas: &mut Canvas, area: Rect, session: &Session, opened: &Exploration) {
@@ -84,14 +87,19 @@ impl<'a> ParentBytes<'a> {
     }
 }
 
-/// What the tree shows, in words.
-fn describe(session: &Session, view: &TreeView) -> String {
-    let mut words = match (session.layer_choice(), view.settings.scope) {
+/// Which layers are looked at.
+pub(super) fn scope_words(session: &Session, scope: Scope) -> String {
+    match (session.layer_choice(), scope) {
         (LayerChoice::All, _) => "of the whole image".to_owned(),
         (_, Scope::Layer(layer)) => format!("of layer {} alone", layer.0),
         (_, Scope::Stacked(layer)) if layer.0 == 0 => "of layer 0".to_owned(),
         (_, Scope::Stacked(layer)) => format!("of layers 0-{}", layer.0),
-    };
+    }
+}
+
+/// What the tree shows, in words.
+fn describe(session: &Session, view: &TreeView) -> String {
+    let mut words = scope_words(session, view.settings.scope);
     if session.preferences.aggregated && session.layer_choice() != LayerChoice::All {
         words.push_str(", changes since the base");
     }
@@ -105,24 +113,27 @@ fn describe(session: &Session, view: &TreeView) -> String {
             words.push_str(&format!(", {name} hidden"));
         }
     }
+    if view.shows_wasted() {
+        words.push_str(", only what is wasted");
+    }
+    if session.preferences.hide_base {
+        words.push_str(", base hidden");
+    }
     if let Some(filter) = &view.filter {
         words.push_str(&format!(", with «{}»", display_name(filter.text.as_bytes())));
     }
     words
 }
 
-fn columns(session: &Session, tree: &FileTree, width: u16, shown: &[(usize, &Row, Option<Seen>)]) -> Columns {
+fn columns(session: &Session, tree: &FileTree, width: u16, shown: &[(usize, &Row, Option<Seen>)]) -> Shown {
     let attributes = session.preferences.attributes;
     let owners = shown.iter().filter_map(|(_, _, seen)| Some(owner(tree, seen.as_ref()?.occurrence?).len()));
     let owner = owners.max().unwrap_or(0).max(5);
-    Columns {
-        permissions: attributes && width >= 46,
-        owner: if attributes && width >= 58 { owner } else { 0 },
-        bar: width >= 52,
-    }
+    let fits = |column: &Column| width >= column.least_width() && (attributes || !column.is_attribute());
+    Shown { columns: session.preferences.columns.iter().filter(fits).collect(), owner_width: owner }
 }
 
-fn draw_heads(canvas: &mut Canvas, area: Rect, view: &TreeView, columns: &Columns) {
+fn draw_heads(canvas: &mut Canvas, area: Rect, view: &TreeView, shown: &Shown) {
     let theme = canvas.theme;
     let (settings, glyphs) = (view.settings, canvas.glyphs);
     let head = |name: &str, key: SortKey| {
@@ -135,16 +146,16 @@ fn draw_heads(canvas: &mut Canvas, area: Rect, view: &TreeView, columns: &Column
         SortKey::Change => pen.text(&head("", SortKey::Change), theme.strong).skip(1),
         _ => pen.skip(2),
     };
-    if columns.permissions {
-        pen.left("Mode", 11, theme.head);
-    }
-    if columns.owner > 0 {
-        pen.left("Owner", columns.owner + 1, theme.head);
-    }
     let style = |key: SortKey| if settings.sort == key { theme.strong } else { theme.head };
-    pen.right(&head("Bytes", SortKey::Bytes), BYTES_WIDTH, style(SortKey::Bytes)).skip(1);
-    if columns.bar {
-        pen.skip(BAR_WIDTH + 1);
+    for column in &shown.columns {
+        match column {
+            Column::Mode => pen.left("Mode", 11, theme.head),
+            Column::Owner => pen.left("Owner", shown.owner_width + 1, theme.head),
+            Column::Layer => pen.left("Layer", LAYER_WIDTH + 1, theme.head),
+            Column::Modified => pen.left("Modified", DATE_WIDTH + 1, theme.head),
+            Column::Bytes => pen.right(&head("Bytes", SortKey::Bytes), BYTES_WIDTH, style(SortKey::Bytes)).skip(1),
+            Column::Share => pen.skip(BAR_WIDTH + 1),
+        };
     }
     pen.text(&head("Name", SortKey::Name), style(SortKey::Name));
 }
@@ -153,7 +164,7 @@ fn draw_row(
     pen: &mut Pen,
     session: &Session,
     opened: &Exploration,
-    columns: &Columns,
+    shown: &Shown,
     row: &Row,
     seen: &Seen,
     parent_bytes: u64,
@@ -162,18 +173,30 @@ fn draw_row(
     let theme = pen.theme();
     let glyphs = pen.glyphs();
     let changed = theme.change(seen.change);
-    let quiet = if seen.change == Change::Touched { theme.dim } else { theme.plain };
+    let quiet = if matches!(seen.change, Change::Touched | Change::Unmodified) { theme.dim } else { theme.plain };
     pen.text(seen.change.mark().encode_utf8(&mut [0; 4]), changed).skip(1);
-    if columns.permissions {
-        pen.left(&permissions(tree, seen), 11, theme.dim);
-    }
-    if columns.owner > 0 {
-        let owner = seen.occurrence.map(|id| owner(tree, id)).unwrap_or_default();
-        pen.left(&owner, columns.owner + 1, theme.dim);
-    }
-    pen.right(&display_bytes(seen.totals.bytes), BYTES_WIDTH, quiet).skip(1);
-    if columns.bar {
-        pen.bar(seen.totals.bytes as f64 / parent_bytes.max(1) as f64, BAR_WIDTH, theme.bar).skip(1);
+    let entry = seen.occurrence.map(|id| tree.occurrence(id));
+    for column in &shown.columns {
+        match column {
+            Column::Mode => pen.left(&permissions(tree, seen), 11, theme.dim),
+            Column::Owner => {
+                let owner = seen.occurrence.map(|id| owner(tree, id)).unwrap_or_default();
+                pen.left(&owner, shown.owner_width + 1, theme.dim)
+            }
+            Column::Layer => {
+                let layer = entry.map(|entry| entry.layer.0.to_string()).unwrap_or_default();
+                pen.right(&layer, LAYER_WIDTH, theme.dim).skip(1)
+            }
+            Column::Modified => {
+                let time = entry.map(|entry| super::details::time(entry.mtime)).unwrap_or_default();
+                pen.left(time.get(..DATE_WIDTH).unwrap_or_default(), DATE_WIDTH + 1, theme.dim)
+            }
+            Column::Bytes => pen.right(&display_bytes(seen.totals.bytes), BYTES_WIDTH, quiet).skip(1),
+            Column::Share => {
+                let share = seen.totals.bytes as f64 / parent_bytes.max(1) as f64;
+                pen.bar(share, BAR_WIDTH, theme.bar).skip(1)
+            }
+        };
     }
     draw_branches(pen, row, glyphs);
     let name = display_name(tree.name(row.node));
@@ -296,6 +319,10 @@ fn draw_nothing(canvas: &mut Canvas, rows: Rect, view: &TreeView) {
         (Some(filter), _) => {
             format!("Nothing here is called «{}». Esc clears the filter.", display_name(filter.text.as_bytes()))
         }
+        (None, _) if view.shows_wasted() => {
+            "Nothing is wasted: no later layer covers or removes a file. W shows all files.".to_owned()
+        }
+        (None, _) if view.settings.base.is_some() => "Nothing above the base image. B shows what it brings.".to_owned(),
         (None, false) => "Everything here is hidden: A M R U show added, modified, removed, unmodified.".to_owned(),
         (None, true) => "There are no files here.".to_owned(),
     };

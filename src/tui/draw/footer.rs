@@ -6,7 +6,7 @@ use super::super::prompt::Purpose;
 use super::super::request::FindState;
 use super::super::state::{Level, Screen, State};
 use super::painter::{Canvas, fit, fit_end};
-use crate::image::display_name;
+use crate::image::{display_bytes, display_name};
 
 /// The bottom line: what is being typed, what there is to tell, or the keys of the place; progress at its right.
 pub(super) fn draw(canvas: &mut Canvas, screen: Rect, state: &State) {
@@ -40,14 +40,17 @@ pub(super) fn draw(canvas: &mut Canvas, screen: Rect, state: &State) {
         };
         pen.skip(1).text(&text, style).text(hint, theme.dim);
     } else {
-        let mut used = 1;
+        let width = |(key, word): &(&str, &str)| key.width() + 1 + word.width() + 2;
+        // How to leave is always said.
+        let leave = state.keymap.key(state.context(), Action::Quit).map(|key| (key, "quit"));
+        let mut left = room.saturating_sub(1 + leave.as_ref().map_or(0, width));
+        let shown = hints(state).into_iter().take_while(|hint| {
+            let fits = width(hint) <= left;
+            left = left.saturating_sub(width(hint));
+            fits
+        });
         pen.skip(1);
-        for (key, word) in hints(state) {
-            let width = key.width() + 1 + word.width() + 2;
-            if used + width > room {
-                break;
-            }
-            used += width;
+        for (key, word) in shown.chain(leave) {
             pen.text(key, theme.key).text(" ", theme.dim).text(word, theme.dim).skip(2);
         }
     }
@@ -60,17 +63,20 @@ pub(super) fn draw(canvas: &mut Canvas, screen: Rect, state: &State) {
 fn hints(state: &State) -> Vec<(&str, &'static str)> {
     let context = state.context();
     let wanted: &[(Action, &str)] = match context {
-        Context::Help => &[(Action::Help, "back"), (Action::MoveDown, "down"), (Action::Quit, "quit")],
-        Context::Chooser => {
-            &[(Action::Open, "open"), (Action::Filter, "filter"), (Action::Help, "help"), (Action::Quit, "quit")]
+        Context::Layers | Context::Tree | Context::Details if is_unopened(state, false) => {
+            &[(Action::Help, "help"), (Action::Back, "stop")]
         }
+        Context::Layers | Context::Tree | Context::Details if is_unopened(state, true) => &[(Action::Help, "help")],
+        Context::Help => &[(Action::Help, "back"), (Action::MoveDown, "down")],
+        Context::Chooser => &[(Action::Open, "open"), (Action::Filter, "filter"), (Action::Help, "help")],
         Context::Layers => &[
             (Action::Help, "help"),
             (Action::NextPane, "files"),
             (Action::Filter, "filter"),
             (Action::ToggleScope, "stacked/alone"),
             (Action::ToggleBaseline, "changes"),
-            (Action::Quit, "quit"),
+            (Action::OnlyWasted, "only waste"),
+            (Action::ToggleBase, "hide base"),
             (Action::CopyPath, "copy"),
             (Action::Zoom, "zoom"),
         ],
@@ -83,7 +89,8 @@ fn hints(state: &State) -> Vec<(&str, &'static str)> {
             (Action::SearchFiles, "search in files"),
             (Action::Palette, "all actions"),
             (Action::NextChange, "next change"),
-            (Action::Quit, "quit"),
+            (Action::OnlyWasted, "only waste"),
+            (Action::ChangingLayer, "changing layer"),
             (Action::ToggleUnmodified, "unmodified"),
             (Action::NextPane, "details"),
             (Action::ToggleAll, "all"),
@@ -97,22 +104,20 @@ fn hints(state: &State) -> Vec<(&str, &'static str)> {
             (Action::ToggleWrap, "wrap"),
             (Action::Zoom, "zoom"),
             (Action::CopyPath, "copy"),
-            (Action::Quit, "quit"),
         ],
         Context::Image => &[
             (Action::Help, "help"),
             (Action::ShowFiles, "files"),
             (Action::NextPage, "next page"),
             (Action::CopyPath, "copy"),
-            (Action::Quit, "quit"),
         ],
         Context::Waste => &[
             (Action::Help, "help"),
             (Action::Reveal, "show in the files"),
+            (Action::OnlyWasted, "as a tree"),
             (Action::ShowFiles, "files"),
             (Action::NextPage, "next page"),
             (Action::CopyPath, "copy"),
-            (Action::Quit, "quit"),
         ],
         Context::Packages => &[
             (Action::Help, "help"),
@@ -120,7 +125,6 @@ fn hints(state: &State) -> Vec<(&str, &'static str)> {
             (Action::ShowFiles, "files"),
             (Action::NextPage, "next page"),
             (Action::CopyPath, "copy"),
-            (Action::Quit, "quit"),
         ],
         Context::Map => &[
             (Action::Help, "help"),
@@ -129,7 +133,6 @@ fn hints(state: &State) -> Vec<(&str, &'static str)> {
             (Action::RevealTile, "show in the files"),
             (Action::MapColour, "colour"),
             (Action::ShowFiles, "files"),
-            (Action::Quit, "quit"),
         ],
         Context::Preview if is_finding(state) => &[
             (Action::FindNext, "next hit"),
@@ -140,7 +143,6 @@ fn hints(state: &State) -> Vec<(&str, &'static str)> {
             (Action::ToggleWrap, "wrap"),
             (Action::ToggleBytes, "bytes"),
             (Action::ToggleDifference, "difference"),
-            (Action::Quit, "quit"),
         ],
         Context::Preview => &[
             (Action::Help, "help"),
@@ -152,7 +154,6 @@ fn hints(state: &State) -> Vec<(&str, &'static str)> {
             (Action::Last, "end"),
             (Action::RevealHit, "show in the files"),
             (Action::CopyPath, "copy the path"),
-            (Action::Quit, "quit"),
         ],
         Context::Hits => &[
             (Action::OpenHit, "look into"),
@@ -161,10 +162,10 @@ fn hints(state: &State) -> Vec<(&str, &'static str)> {
             (Action::RevealHit, "show in the files"),
             (Action::SearchFiles, "search again"),
             (Action::CopyPath, "copy the place"),
-            (Action::Quit, "quit"),
         ],
         Context::Prompt => &[(Action::Accept, "keep"), (Action::Abandon, "clear")],
-        Context::Everywhere => &[(Action::Quit, "quit"), (Action::Back, "back")],
+        Context::Everywhere if state.choosers.is_empty() => &[],
+        Context::Everywhere => &[(Action::Back, "the other images")],
     };
     wanted.iter().filter_map(|&(action, word)| Some((state.keymap.key(context, action)?, word))).collect()
 }
@@ -189,14 +190,23 @@ fn found(state: &FindState) -> String {
     }
 }
 
+/// Whether there are no files to look at, as they are being read, or as that was stopped.
+fn is_unopened(state: &State, stopped: bool) -> bool {
+    matches!(&state.screen, Screen::Session(session) if session.opened.is_none() && session.stopped == stopped)
+}
+
 /// How far things are.
 fn right(state: &State) -> String {
     let Screen::Session(session) = &state.screen else { return String::new() };
+    let Some(opened) = &session.opened else { return super::loading::in_brief(session) };
+    let mut right = String::new();
+    if let Some(copying) = &session.copying {
+        let total = copying.total_bytes.map(|total| format!(" of {}", display_bytes(total))).unwrap_or_default();
+        return format!("copied {}{total}, esc stops", display_bytes(copying.read_bytes));
+    }
     if let Some(viewer) = &session.viewer {
         return viewer.found().map(found).unwrap_or_default();
     }
-    let Some(opened) = &session.opened else { return super::loading::in_brief(session) };
-    let mut right = String::new();
     if let Some(filter) = &opened.tree.filter {
         right = match filter.marks.count {
             1 => "1 match".to_owned(),

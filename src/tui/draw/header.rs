@@ -39,7 +39,7 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect, session: &Session, keymap: &
 /// The pages with their keys, and whether each is the one looked at. Where room is short only that one has its name.
 fn tabs(session: &Session, keymap: &Keymap, width: u16) -> Vec<(String, bool)> {
     const ROOM_FOR_NAMES: u16 = 100;
-    const ROOM_FOR_KEYS: u16 = 60;
+    const ROOM_FOR_KEYS: u16 = 50;
     if session.opened.is_none() || width < ROOM_FOR_KEYS {
         return Vec::new();
     }
@@ -79,5 +79,9 @@ fn figures(session: &Session) -> Vec<String> {
 /// A share of 1 in percent, cut and not rounded, so that only what is whole reads 100 %.
 pub(super) fn percent(share: f64) -> String {
     let tenths = (share * 1000.0).floor() / 10.0;
-    if tenths.is_finite() { format!("{tenths} %") } else { "unknown".to_owned() }
+    match tenths {
+        0.0 if share > 0.0 => "less than 0.1 %".to_owned(),
+        tenths if tenths.is_finite() => format!("{tenths} %"),
+        _ => "unknown".to_owned(),
+    }
 }

@@ -19,6 +19,8 @@ struct LayerRow {
     share: f64,
     /// Whether its bytes turned out other than they should be.
     differs: bool,
+    /// Whether it comes from the image that this one was built from.
+    is_base: bool,
 }
 
 /// The list of layers: the whole image first, then from the base up.
@@ -29,11 +31,15 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect, session: &Session) {
     let theme = canvas.theme;
     let focused = session.focus == Pane::Layers;
     let count = session.layer_count();
-    let place = match session.layers.selected {
-        0 => count.to_string(),
-        selected => format!("{selected}/{count}"),
+    let place = match session.selected_layer_index() {
+        None => count.to_string(),
+        Some(index) => format!("{}/{count}", index + 1),
     };
-    title(canvas, area, "Layers", "", &place, focused);
+    let hidden = match session.hidden_layers() {
+        0 => String::new(),
+        count => format!("without {count} of the base image"),
+    };
+    title(canvas, area, "Layers", &hidden, &place, focused);
     let rows = session.areas_rows(area);
     let wide = area.width >= 40;
     let bars = area.width >= 52;
@@ -63,7 +69,12 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect, session: &Session) {
         if row.differs {
             pen.text(" !", theme.error);
         }
-        pen.text("  ", theme.plain).fitted(&row.label, if index == 0 { theme.strong } else { theme.plain });
+        let style = match index {
+            0 => theme.strong,
+            _ if row.is_base => theme.dim,
+            _ => theme.plain,
+        };
+        pen.text("  ", theme.plain).fitted(&row.label, style);
         if index == session.layers.selected {
             let style = selection(canvas, focused);
             canvas.overlay(rows, line, style);
@@ -87,7 +98,9 @@ fn largest(session: &Session) -> u64 {
 
 fn row(session: &Session, index: usize, largest: u64) -> Option<LayerRow> {
     let share = |bytes: u64| if largest == 0 { 0.0 } else { bytes as f64 / largest as f64 };
-    let Some(layer_index) = index.checked_sub(1) else { return Some(whole(session)) };
+    let Some(layer_index) = index.checked_sub(1).map(|below| below + session.hidden_layers()) else {
+        return Some(whole(session));
+    };
     let Some(opened) = &session.opened else {
         let outline = session.identified.layers.get(layer_index)?;
         return Some(LayerRow {
@@ -98,6 +111,7 @@ fn row(session: &Session, index: usize, largest: u64) -> Option<LayerRow> {
             label: brief_command(&outline.command),
             share: share(outline.compressed_bytes.unwrap_or(0)),
             differs: false,
+            is_base: false,
         });
     };
     let layer = opened.image.layers.get(layer_index)?;
@@ -109,6 +123,7 @@ fn row(session: &Session, index: usize, largest: u64) -> Option<LayerRow> {
         net_grows,
         label: label(layer),
         share: share(layer.unpacked_bytes),
+        is_base: opened.base_layers.is_some_and(|count| layer_index < usize::from(count)),
         differs: matches!(session.digest_check(layer_index), Some(DigestCheck::Differs { .. })),
     })
 }
@@ -123,6 +138,7 @@ fn whole(session: &Session) -> LayerRow {
         label: "The whole image".to_owned(),
         share: 0.0,
         differs: false,
+        is_base: false,
     }
 }
 

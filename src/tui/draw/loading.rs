@@ -3,7 +3,6 @@ use ratatui::layout::Rect;
 use super::super::layout::Pane;
 use super::super::message::Transfer;
 use super::super::session::Session;
-use super::super::state::State;
 use super::painter::Canvas;
 use super::title;
 use crate::image::{display_bytes, display_name};
@@ -98,7 +97,7 @@ pub(super) fn in_brief(session: &Session) -> String {
 }
 
 /// What stands on the screen when nothing could be opened.
-pub(super) fn draw_failure(canvas: &mut Canvas, screen: Rect, name: &str, reason: &str, state: &State) {
+pub(super) fn draw_failure(canvas: &mut Canvas, screen: Rect, name: &str, reason: &str) {
     let theme = canvas.theme;
     canvas.line(screen, 0).text(" nixdive ", theme.brand).fitted(&display_name(name.as_bytes()), theme.strong);
     let area = Rect { x: 2, y: 2, width: screen.width.saturating_sub(4), height: screen.height.saturating_sub(4) };
@@ -106,11 +105,9 @@ pub(super) fn draw_failure(canvas: &mut Canvas, screen: Rect, name: &str, reason
     let mut line = 2;
     for paragraph in reason.lines() {
         let text = display_name(paragraph.as_bytes());
-        for piece in super::details::wrap(&text, usize::from(area.width)) {
+        for piece in super::super::wrap::wrap(&text, usize::from(area.width)) {
             canvas.line(area, line).text(piece, theme.plain);
             line = line.saturating_add(1);
         }
     }
-    let hint = if state.choosers.is_empty() { "q leaves" } else { "esc shows the other images, q leaves" };
-    canvas.line(area, line.saturating_add(1)).fitted(hint, theme.dim);
 }

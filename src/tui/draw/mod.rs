@@ -40,7 +40,7 @@ pub fn draw(state: &State, buffer: &mut Buffer) {
         match &state.screen {
             Screen::Choosing => chooser::draw(&mut canvas, screen, state),
             Screen::Session(session) => draw_session(&mut canvas, session, state),
-            Screen::Failed { name, reason } => loading::draw_failure(&mut canvas, screen, name, reason, state),
+            Screen::Failed { name, reason } => loading::draw_failure(&mut canvas, screen, name, reason),
         }
         if let Some(picker) = &state.picker {
             picker::draw(&mut canvas, state, picker);

@@ -5,7 +5,7 @@ use ratatui::style::{Color, Modifier, Style};
 use unicode_width::UnicodeWidthStr;
 
 use super::super::list::ListCursor;
-use super::super::pages::{Colouring, LineKind, Page, Tile, tiles, waste_row, waste_rows};
+use super::super::pages::{Colouring, LABEL_WIDTH, LineKind, Page, Tile, tiles};
 use super::super::session::{Exploration, Session};
 use super::header::percent;
 use super::painter::Canvas;
@@ -44,13 +44,12 @@ fn place(cursor: &ListCursor, length: usize) -> String {
 }
 
 fn image(canvas: &mut Canvas, body: Rect, session: &Session) {
-    const LABEL: usize = 13;
+    const LABEL: usize = LABEL_WIDTH;
     let theme = canvas.theme;
     let page = &session.pages.image;
     let rows = rows(body, Page::Image);
-    let last = (page.cursor.offset + usize::from(rows.height)).min(page.lines.len());
-    title(canvas, body, "Image", "", &format!("{last}/{}", page.lines.len()), true);
-    for (line, content) in (0..rows.height).zip(page.lines.iter().skip(page.cursor.offset)) {
+    title(canvas, body, "Image", "", &place(&page.cursor, page.shown.len()), true);
+    for (line, (index, (_, content))) in (0..rows.height).zip(page.shown.iter().enumerate().skip(page.cursor.offset)) {
         let mut pen = canvas.line(rows, line);
         pen.skip(1);
         match content.kind {
@@ -76,6 +75,9 @@ fn image(canvas: &mut Canvas, body: Rect, session: &Session) {
                 pen.skip(LABEL + 2).fitted(&content.text, theme.link);
             }
         }
+        if index == page.cursor.selected {
+            canvas.overlay(rows, line, selection(canvas, true));
+        }
     }
 }
 
@@ -83,29 +85,34 @@ fn waste(canvas: &mut Canvas, body: Rect, session: &Session, opened: &Exploratio
     let theme = canvas.theme;
     let pages = &session.pages;
     let assessment = &pages.findings.assessment;
-    let length = waste_rows(assessment);
+    let length = pages.waste.len();
     title(
         canvas,
         body,
         "Waste",
         "every copy of a path that is there more than once",
-        &place(&pages.waste, length),
+        &place(&pages.waste.cursor, length),
         true,
     );
     let overview = &opened.overview;
     let figures = [
         (percent(overview.efficiency), "efficiency: the smallest copy of every path over all copies"),
         (display_bytes(overview.wasted_bytes), "wasted: all copies of the paths below, as dive counts them"),
-        (percent(overview.user_wasted_percent), "of what the layers above the base hold"),
+        (percent(overview.user_wasted_percent), "of the bytes in the layers above the base are wasted"),
     ];
     for (line, (value, meaning)) in (1..4).zip(figures) {
-        canvas.line(body, line).skip(1).right(&value, 9, theme.strong).skip(2).fitted(meaning, theme.dim);
+        canvas.line(body, line).skip(1).right(&value, 15, theme.strong).skip(2).fitted(meaning, theme.dim);
     }
-    let wide = body.width >= 84;
+    // The longest cause, where the paths have room beside it.
+    let cause = match body.width {
+        0..84 => 0,
+        84..110 => 26,
+        _ => 38,
+    };
     let mut pen = canvas.line(body, 4);
     pen.right("Bytes", 10, theme.head).skip(2).left("Copies", 7, theme.head).left("Layers", 13, theme.head);
-    if wide {
-        pen.left("Why", 26, theme.head).skip(1);
+    if cause > 0 {
+        pen.left("Why", cause, theme.head).skip(1);
     }
     pen.fitted("Path", theme.head);
     let rows = rows(body, Page::Waste);
@@ -113,16 +120,16 @@ fn waste(canvas: &mut Canvas, body: Rect, session: &Session, opened: &Exploratio
         canvas.line(rows, 1).skip(2).fitted("Nothing is wasted: no path is there twice.", theme.plain);
     }
     for line in 0..rows.height {
-        let index = pages.waste.offset + usize::from(line);
-        let Some(row) = waste_row(&opened.image, assessment, index) else { break };
+        let index = pages.waste.cursor.offset + usize::from(line);
+        let Some(row) = pages.waste.row(&opened.image, assessment, index) else { break };
         let mut pen = canvas.line(rows, line);
         pen.right(&row.bytes, 10, theme.plain).skip(2);
         pen.left(&row.copies, 7, theme.dim).left(&row.layers, 13, theme.dim);
-        if wide {
-            pen.left(row.cause, 26, theme.modified).skip(1);
+        if cause > 0 {
+            pen.left(row.cause, cause, theme.modified).skip(1);
         }
         pen.fitted(&row.path, theme.plain);
-        if index == pages.waste.selected {
+        if index == pages.waste.cursor.selected {
             canvas.overlay(rows, line, selection(canvas, true));
             let below = body.height.saturating_sub(1);
             canvas.line(body, below).skip(1).text("Saved by: ", theme.dim).fitted(row.remedy, theme.plain);
@@ -134,7 +141,7 @@ fn packages(canvas: &mut Canvas, body: Rect, session: &Session) {
     let theme = canvas.theme;
     let pages = &session.pages;
     let list = &pages.packages;
-    title(canvas, body, "Packages", "", &place(&list.cursor, list.len()), true);
+    title(canvas, body, "Packages", "with the bytes that their databases give", &place(&list.cursor, list.len()), true);
     let wide = body.width >= 70;
     let mut pen = canvas.line(body, 1);
     pen.right("Installed", 10, theme.head).skip(1);
@@ -177,7 +184,8 @@ fn map(canvas: &mut Canvas, body: Rect, session: &Session, opened: &Exploration)
     let directory = display_name(&tree.path(view.directory)).into_owned();
     let area = rows(body, Page::Map);
     let tiles = map_tiles(session, opened, area);
-    title(canvas, body, "Map", &directory, &format!("{} tiles", tiles.len()), true);
+    let of = super::files::scope_words(session, session.scope(&opened.image).0);
+    title(canvas, body, "Map", &format!("{directory} {of}"), &format!("{} tiles", tiles.len()), true);
     let selected = view.selected.and_then(|node| tiles.iter().find(|tile| tile.node == Some(node)));
     let mut pen = canvas.line(body, 1);
     pen.skip(1).text("coloured by ", theme.dim).text(view.colouring.name(), theme.strong);
@@ -196,7 +204,7 @@ fn map(canvas: &mut Canvas, body: Rect, session: &Session, opened: &Exploration)
 }
 
 fn name(tree: &FileTree, tile: &Tile) -> String {
-    let Some(node) = tile.node else { return "all that is smaller".to_owned() };
+    let Some(node) = tile.node else { return format!("{} smaller", tile.paths) };
     let mut name = display_name(tree.name(node)).into_owned();
     if tile.is_directory {
         name.push('/');
@@ -244,7 +252,7 @@ fn group(session: &Session, opened: &Exploration, tile: &Tile, colouring: Colour
         Colouring::Package => {
             let inventory = &session.pages.findings.packages;
             match inventory.ownership.owner(node) {
-                Some(package) => inventory.packages.get(package).name.to_string(),
+                Some(package) => display_name(inventory.packages.get(package).name.as_bytes()).into_owned(),
                 None if tile.is_directory => "directory".to_owned(),
                 None => "no package".to_owned(),
             }

@@ -19,7 +19,9 @@ pub(super) fn draw(canvas: &mut Canvas, body: Rect, results: &Results, opened: &
     let place = if count == 0 { String::new() } else { format!("{}/{count}", results.cursor.selected + 1) };
     let wanted = format!("«{}»", display_name(results.text.as_bytes()));
     title(canvas, body, "In files", &wanted, &place, true);
-    canvas.line(body, 1).skip(1).fitted(&progress(results), theme.dim);
+    if results.problem.is_none() {
+        canvas.line(body, 1).skip(1).fitted(&progress(results), theme.dim);
+    }
     let rows = rows(body);
     if let Some(problem) = &results.problem {
         canvas.line(rows, 0).skip(1).fitted(&display_name(problem.as_bytes()), theme.error);

@@ -1,5 +1,6 @@
 use crate::analysis::dockerfile;
 use crate::image::{Config, Image, display_bytes, display_name};
+use crate::tui::wrap::wrap;
 
 /// What a line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +54,33 @@ pub fn lines(image: &Image) -> Vec<ImageLine> {
         }
     }
     page.lines
+}
+
+/// Cells of the labels, and of the margin before them.
+pub const LABEL_WIDTH: usize = 13;
+const MARGIN: usize = 1;
+/// How far the further lines of an instruction stand in.
+const INDENT: &str = "    ";
+
+/// The lines in pieces that fit so many cells, each with the number of the line that it is of.
+pub fn wrapped(lines: &[ImageLine], width: usize) -> Vec<(usize, ImageLine)> {
+    let room = width.saturating_sub(MARGIN + LABEL_WIDTH + INDENT.len());
+    let mut shown = Vec::with_capacity(lines.len());
+    for (number, line) in lines.iter().enumerate() {
+        for (index, piece) in wrap(&line.text, room).into_iter().enumerate() {
+            let (kind, label) = match (index, line.kind) {
+                (0, kind) => (kind, line.label.clone()),
+                (_, LineKind::Instruction) => (LineKind::Continuation, String::new()),
+                (_, kind) => (kind, String::new()),
+            };
+            let indent = if index > 0 && kind == LineKind::Continuation { INDENT } else { "" };
+            shown.push((number, ImageLine { kind, label, text: format!("{indent}{piece}") }));
+            if shown.len() >= MOST_LINES {
+                return shown;
+            }
+        }
+    }
+    shown
 }
 
 #[derive(Default)]

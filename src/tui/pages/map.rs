@@ -5,8 +5,10 @@ use ratatui::layout::Rect;
 
 use crate::image::{FileTree, NodeId, Scope, Seen};
 
-/// Tiles that are laid out; what is smaller is put together in the last one.
+/// Tiles that are laid out in one directory; what is smaller is put together in the last one.
 const MOST_TILES: usize = 400;
+/// Cells below which a tile says nothing: its path goes to the last one too.
+const LEAST_CELLS: u64 = 12;
 
 /// What tiles are coloured by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -60,6 +62,8 @@ pub struct Tile {
     /// `None` for all that was too small for a tile of its own.
     pub node: Option<NodeId>,
     pub bytes: u64,
+    /// Paths that it stands for: itself, or all that are too small.
+    pub paths: usize,
     pub is_directory: bool,
     /// Whether the tiles of what lies in it are laid over it.
     pub is_divided: bool,
@@ -144,20 +148,26 @@ fn children(tree: &FileTree, directory: NodeId, scope: Scope, area: Rect) -> Vec
         .filter(|(_, seen)| seen.totals.bytes > 0 && seen.change != crate::image::Change::Removed)
         .collect();
     children.sort_by_key(|(node, seen)| (std::cmp::Reverse(seen.totals.bytes), *node));
-    let rest: u64 = children.iter().skip(MOST_TILES).map(|(_, seen)| seen.totals.bytes).fold(0, u64::saturating_add);
-    children.truncate(MOST_TILES);
+    let all: u64 = children.iter().map(|(_, seen)| seen.totals.bytes).fold(0, u64::saturating_add);
+    let least = all.saturating_mul(LEAST_CELLS) / u64::from(area.area()).max(1);
+    let shown = children.iter().take(MOST_TILES).take_while(|(_, seen)| seen.totals.bytes >= least).count();
+    let rest_paths = children.len() - shown;
+    let rest = children.iter().skip(shown).map(|(_, seen)| seen.totals.bytes).fold(0, u64::saturating_add);
+    children.truncate(shown);
     let mut tiles: Vec<Tile> = children
         .iter()
         .map(|(node, seen)| Tile {
             node: Some(*node),
             bytes: seen.totals.bytes,
+            paths: 1,
             is_directory: seen.is_directory,
             is_divided: false,
             area: Rect::default(),
         })
         .collect();
     if rest > 0 {
-        tiles.push(Tile { node: None, bytes: rest, is_directory: false, is_divided: false, area: Rect::default() });
+        let (bytes, paths, area) = (rest, rest_paths, Rect::default());
+        tiles.push(Tile { node: None, bytes, paths, is_directory: false, is_divided: false, area });
     }
     squarify(&mut tiles, area);
     tiles.retain(|tile| tile.area.width > 0 && tile.area.height > 0);
@@ -247,8 +257,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn laid_out(bytes: &[u64], area: Rect) -> Vec<Tile> {
+        let area_of = Rect::default();
         let tile =
-            |&bytes: &u64| Tile { node: None, bytes, is_directory: false, is_divided: false, area: Rect::default() };
+            |&bytes: &u64| Tile { node: None, bytes, paths: 1, is_directory: false, is_divided: false, area: area_of };
         let mut tiles: Vec<Tile> = bytes.iter().map(tile).collect();
         squarify(&mut tiles, area);
         tiles

@@ -9,20 +9,22 @@ use std::sync::Arc;
 
 use super::action::Context;
 use super::list::ListCursor;
-use crate::analysis::Assessment;
+use crate::analysis::{Assessment, HiddenCopies};
 use crate::image::Image;
 use crate::packages::Inventory;
 
-pub(super) use image::{ImageLine, LineKind};
+pub(super) use image::{ImageLine, LABEL_WIDTH, LineKind};
 pub(super) use map::{Colouring, Heading, MapView, Tile, tiles};
 pub(super) use packages::PackageList;
-pub(super) use waste::{waste_row, waste_rows};
+pub(super) use waste::WasteList;
 
 /// What was found out about an image besides its tree.
 #[derive(Debug, Default)]
 pub struct Findings {
     /// dive's figures, and the waste behind them.
     pub assessment: Assessment,
+    /// Copies of files that later layers cover or remove, once they are counted.
+    pub hidden: Option<HiddenCopies>,
     /// Packages of the databases in the image.
     pub packages: Inventory,
 }
@@ -69,7 +71,7 @@ pub(super) struct Pages {
     pub current: Page,
     pub findings: Arc<Findings>,
     pub image: ImagePage,
-    pub waste: ListCursor,
+    pub waste: WasteList,
     pub packages: PackageList,
     pub map: MapView,
 }
@@ -77,19 +79,45 @@ pub(super) struct Pages {
 /// The configuration and the Dockerfile, as lines made once.
 #[derive(Debug, Default)]
 pub(super) struct ImagePage {
-    pub lines: Vec<ImageLine>,
+    /// As they are.
+    whole: Vec<ImageLine>,
+    /// In pieces that fit, each with the line that it is of.
+    pub shown: Vec<(usize, ImageLine)>,
+    width: u16,
     pub cursor: ListCursor,
+}
+
+impl ImagePage {
+    /// Breaks long lines for a screen of so many cells.
+    fn fit(&mut self, width: u16) {
+        if self.width != width {
+            self.width = width;
+            self.shown = image::wrapped(&self.whole, usize::from(width));
+        }
+    }
+
+    /// The text of the selected line, whole.
+    pub(super) fn selected(&self) -> Option<&str> {
+        let (line, _) = self.shown.get(self.cursor.selected)?;
+        self.whole.get(*line).map(|line| line.text.as_str())
+    }
 }
 
 impl Pages {
     /// Makes the pages those of an image.
     pub(super) fn show(&mut self, image: &Image) {
-        self.image = ImagePage { lines: image::lines(image), cursor: ListCursor::default() };
+        self.image = ImagePage { whole: image::lines(image), ..ImagePage::default() };
         self.map = MapView::default();
+    }
+
+    /// Makes them fit a screen of so many cells.
+    pub(super) fn fit(&mut self, width: u16) {
+        self.image.fit(width);
     }
 
     /// Takes what was found out about it.
     pub(super) fn learn(&mut self, findings: Arc<Findings>) {
+        self.waste = WasteList::new(&findings.assessment);
         self.packages = PackageList::new(&findings.packages);
         self.findings = findings;
     }
@@ -98,10 +126,10 @@ impl Pages {
     pub(super) fn list(&mut self) -> Option<(&mut ListCursor, usize)> {
         match self.current {
             Page::Files | Page::Map => None,
-            Page::Image => Some((&mut self.image.cursor, self.image.lines.len())),
+            Page::Image => Some((&mut self.image.cursor, self.image.shown.len())),
             Page::Waste => {
-                let length = waste::waste_rows(&self.findings.assessment);
-                Some((&mut self.waste, length))
+                let length = self.waste.len();
+                Some((&mut self.waste.cursor, length))
             }
             Page::Packages => {
                 let length = self.packages.len();

@@ -6,6 +6,7 @@ use toml::de::{DeTable, DeValue};
 use super::{Settings, View};
 use crate::image::SortKey;
 use crate::tui::action::{ACTIONS, Keymap, parse_sequence};
+use crate::tui::columns::{Column, Columns};
 use crate::tui::theme::Theme;
 use crate::tui::themes::parse_colour;
 
@@ -114,6 +115,7 @@ impl Document<'_> {
             match name {
                 "scope" => view.alone = self.choice(value, &[("stacked", false), ("alone", true)])?,
                 "changes" => view.aggregated = self.choice(value, &[("layer", false), ("base", true)])?,
+                "columns" => view.columns = self.columns(value)?,
                 "attributes" => view.attributes = self.boolean(value)?,
                 "wrap" => view.wrap = self.boolean(value)?,
                 "sort" => {
@@ -127,12 +129,25 @@ impl Document<'_> {
                         .ok_or_else(|| self.error(&value.span(), "a number of percent from 20 to 80 is wanted here"))?;
                 }
                 _ => {
-                    let known = ["scope", "changes", "attributes", "wrap", "sort", "share"];
+                    let known = ["scope", "changes", "columns", "attributes", "wrap", "sort", "share"];
                     return Err(self.unknown(&span, name, "view setting", &known));
                 }
             }
         }
         Ok(view)
+    }
+
+    fn columns(&self, value: &Spanned<DeValue<'_>>) -> Result<Columns, SettingsError> {
+        let list = value.get_ref().as_array();
+        let list = list.ok_or_else(|| self.error(&value.span(), "a list of columns is wanted here"))?;
+        let mut columns = Columns::none();
+        for item in list.iter() {
+            let column = self.choice(item, Column::NAMED)?;
+            if !columns.push(column) {
+                return Err(self.error(&item.span(), "this column is there already"));
+            }
+        }
+        Ok(columns)
     }
 
     fn colours(&self, value: &Spanned<DeValue<'_>>, theme: &mut Theme) -> Result<(), SettingsError> {

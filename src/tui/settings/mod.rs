@@ -8,6 +8,7 @@ mod tests;
 pub use document::SettingsError;
 
 use super::action::Keymap;
+use super::columns::Columns;
 use super::theme::Theme;
 use crate::image::SortKey;
 
@@ -27,6 +28,7 @@ pub struct Settings {
 pub(super) struct View {
     pub alone: bool,
     pub aggregated: bool,
+    pub columns: Columns,
     pub attributes: bool,
     pub wrap: bool,
     pub sort: SortKey,
@@ -36,7 +38,15 @@ pub(super) struct View {
 
 impl Default for View {
     fn default() -> Self {
-        Self { alone: false, aggregated: false, attributes: true, wrap: true, sort: SortKey::Bytes, share: 40 }
+        Self {
+            alone: false,
+            aggregated: false,
+            columns: Columns::default(),
+            attributes: true,
+            wrap: true,
+            sort: SortKey::Bytes,
+            share: 40,
+        }
     }
 }
 

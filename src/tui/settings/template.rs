@@ -20,7 +20,9 @@ mouse = true
 scope = "stacked"
 # Changes that the selected "layer" makes, or all since the "base".
 changes = "layer"
-# Mode and owner in the tree.
+# Columns of the tree in their order: mode, owner, layer, modified, bytes, share. Narrow panes leave some out.
+columns = ["mode", "owner", "bytes", "share"]
+# Mode and owner in the tree from the start; b shows and hides them.
 attributes = true
 # Long lines in the details wrapped, or cut.
 wrap = true

@@ -35,6 +35,8 @@ fn what_is_wrong_is_told_with_its_line() {
         ("[keys]\nfly = \"f\"\n", 2, "no action «fly»"),
         ("[keys]\nquit = \"hyper-q\"\n", 2, "is no key"),
         ("[keys]\nsort = \"x\"\nfind = [\"y\", \"x\"]\n", 3, "also given to sort"),
+        ("[view]\ncolumns = [\"mode\",\n\"weight\"]\n", 3, "no choice «weight»"),
+        ("[view]\ncolumns = [\"mode\", \"mode\"]\n", 2, "there already"),
         ("theme = 7\n", 1, "text in quotes"),
         ("mouse = \n", 1, ""),
         ("theme = \"dark\"\ntheme = \"light\"\n", 2, "duplicate"),

@@ -3,10 +3,14 @@
 mod hostile;
 mod journeys;
 mod looking;
+mod narrowing;
 mod pages;
 mod samples;
 mod screens;
+mod screenshots;
 mod searching;
+mod states;
+mod svg;
 mod views;
 
 use ratatui::buffer::Buffer;

@@ -4,26 +4,32 @@ use std::sync::Arc;
 
 use super::screens::shows;
 use super::*;
-use crate::analysis::assess;
+use crate::analysis::{HiddenCopies, assess};
+use crate::image::LayerIndex;
 use crate::packages::{DatabaseFile, Inventory, Ownership, parse};
-use crate::tui::Findings;
 use crate::tui::pages::Page;
-use samples::web;
+use crate::tui::{Findings, Opened};
+use samples::web_with_history;
 
 /// A database in which one package owns what the sample's installation brought.
 const INSTALLED: &[u8] = b"P:tool\nV:1.2-r0\nA:x86_64\nI:4096\nF:usr/bin\nR:tool\nF:opt/app\nR:tool\n\n";
 
-fn looking(size: (u16, u16), keys: &str) -> Person {
-    let opened = web();
+/// A person who sees an image of which waste and packages are known.
+pub(super) fn informed(opened: Opened, database: &[u8], size: (u16, u16)) -> Person {
     let image = Arc::clone(&opened.image);
     let mut person = Person::seeing(opened, size);
-    let top = image.tree.top_layer().unwrap();
-    let database = DatabaseFile { path: b"/lib/apk/db/installed".into(), content: INSTALLED };
-    let packages = parse(&[database]).packages;
+    let packages = parse(&[DatabaseFile { path: b"/lib/apk/db/installed".into(), content: database }]).packages;
+    let top = image.tree.top_layer().unwrap_or(LayerIndex(0));
     let ownership = Ownership::compute(&image.tree, top, &packages, &|_| None);
     let packages = Inventory { packages, ownership, problems: Vec::new() };
-    let findings = Findings { assessment: assess(&image), packages };
+    let hidden = Some(HiddenCopies::of(&image.tree));
+    let findings = Findings { assessment: assess(&image), hidden, packages };
     person.hears(Report::Findings(Arc::new(findings)));
+    person
+}
+
+fn looking(size: (u16, u16), keys: &str) -> Person {
+    let mut person = informed(web_with_history(), INSTALLED, size);
     person.presses(keys);
     person
 }
@@ -94,4 +100,5 @@ fn the_packages() {
 #[test]
 fn the_map() {
     shows("page_map", |size| looking(size, "5 down"));
+    shows("page_map_kind", |size| looking(size, "5 down enter c"));
 }

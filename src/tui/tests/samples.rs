@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use crate::image::{
-    Compression, Config, DigestCheck, EntryBatch, EntryFields, FileTree, Identity, Image, Kind, Layer, Measured,
-    OccurrenceId, Platform, TreeBuilder, Warning, compute_history,
+    Compression, Config, DigestCheck, EntryBatch, EntryFields, FileTree, HistoryEntry, Identity, Image, Kind, Layer,
+    Measured, OccurrenceId, Platform, TreeBuilder, Warning, compute_history,
 };
 use crate::tui::{Opened, Overview};
 
@@ -147,6 +147,15 @@ pub(super) fn web() -> Opened {
     let mut image = image(tree(&[BASE, INSTALL, CLEAN]), &COMMANDS);
     image.warnings.push(Warning { layer: None, message: "the archive is not whole: it ends at byte 12".into() });
     Opened { image: Arc::new(image), overview: overview() }
+}
+
+/// The same, whose configuration tells its history; its base is known by that.
+pub(super) fn web_with_history() -> Opened {
+    let Opened { image, overview } = web();
+    let mut image = Arc::unwrap_or_clone(image);
+    let step = |layer: &Layer| HistoryEntry { created_by: layer.created_by.clone(), ..HistoryEntry::default() };
+    image.config.history = image.layers.iter().map(step).collect();
+    Opened { image: Arc::new(image), overview }
 }
 
 /// An image in which one chain of directories leads to everything: `/nix/store`.

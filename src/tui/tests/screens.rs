@@ -5,13 +5,14 @@ use ratatui::style::{Color, Modifier};
 
 use super::samples::{empty, nix, web};
 use super::*;
+use crate::tui::theme::Theme;
 use crate::tui::{Choice, Identified, LayerOutline, LayerProgress, Progress, Transfer};
 
 const SIZES: [(u16, u16); 3] = [(50, 15), (80, 24), (120, 40)];
 
 /// The screen as text; under each line that has styles, a letter for the style of each cell; what the letters mean
 /// at the end.
-fn picture(buffer: &Buffer) -> String {
+pub(super) fn picture(buffer: &Buffer) -> String {
     let mut legend: Vec<String> = Vec::new();
     let mut picture = String::new();
     for line in buffer.content.chunks(usize::from(buffer.area.width)) {
@@ -39,6 +40,7 @@ fn letter(cell: &Cell, legend: &mut Vec<String>) -> char {
     for (modifier, name) in [
         (Modifier::BOLD, "bold"),
         (Modifier::DIM, "dim"),
+        (Modifier::ITALIC, "italic"),
         (Modifier::UNDERLINED, "underlined"),
         (Modifier::REVERSED, "reversed"),
     ] {
@@ -75,7 +77,7 @@ fn after(keys: &'static str) -> impl Fn((u16, u16)) -> Person {
     }
 }
 
-fn identified() -> Report {
+pub(super) fn identified() -> Report {
     let layers = samples::COMMANDS.iter().zip(1u64..).map(|(command, index)| LayerOutline {
         command: (*command).to_owned(),
         diff_id: Some(format!("sha256:{}", "ab".repeat(32))),
@@ -86,7 +88,7 @@ fn identified() -> Report {
     Report::Identified(Box::new(Identified { identity, config, layers: layers.collect() }))
 }
 
-fn progress() -> Report {
+pub(super) fn progress() -> Report {
     let layer =
         |read_bytes, total_bytes, entries| LayerProgress { transfer: Transfer { read_bytes, total_bytes }, entries };
     let layers = vec![
@@ -97,7 +99,7 @@ fn progress() -> Report {
     Report::Progress(Progress { source: None, layers })
 }
 
-fn choices() -> Vec<Choice> {
+pub(super) fn choices() -> Vec<Choice> {
     [
         ("./result", "docker-archive, gzip, 41 MB, a minute old"),
         ("./web.tar", "docker-archive, 233 MB, yesterday"),
@@ -217,12 +219,28 @@ fn a_screen_too_small() {
 }
 
 #[test]
-fn plain_ascii_without_colours() {
-    let mut person = Person::seeing(web(), (80, 24));
-    person.state.options = Options { colours: false, unicode: false, ..Options::default() };
-    person.presses("tab L j");
-    let screen = person.screen();
-    assert!(screen.content.iter().all(|cell| cell.symbol().is_ascii()), "{}", person.text());
-    assert!(screen.content.iter().all(|cell| cell.fg == Color::Reset && cell.bg == Color::Reset));
-    insta::assert_snapshot!("ascii", picture(&screen));
+fn plain_ascii_and_no_colours() {
+    for (name, options) in [
+        ("ascii", Options { unicode: false, ..Options::default() }),
+        ("no_colour", Options { colours: false, ..Options::default() }),
+    ] {
+        let mut person = Person::seeing(web(), (80, 24));
+        person.state.options = options;
+        person.presses("tab L j");
+        let screen = person.screen();
+        let (plain, all) = (|cell: &Cell| cell.symbol().is_ascii(), &screen.content);
+        assert!(options.unicode || all.iter().all(plain), "{}", person.text());
+        assert!(options.colours || all.iter().all(|cell| (cell.fg, cell.bg) == (Color::Reset, Color::Reset)));
+        insta::assert_snapshot!(name, picture(&screen));
+    }
+}
+
+#[test]
+fn every_theme() {
+    for (name, theme) in Theme::NAMED {
+        let mut person = Person::seeing(web(), (80, 24));
+        person.state.theme = *theme;
+        person.presses("down down down tab L j j");
+        insta::assert_snapshot!(format!("theme_{name}"), picture(&person.screen()));
+    }
 }

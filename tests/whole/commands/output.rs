@@ -124,6 +124,8 @@ fn whoever_has_seen_enough_may_leave() {
         &["inspect", place.image(), "--format", "markdown"],
         &[place.image()],
         &["--help"],
+        &["completions", "bash"],
+        &["man"],
     ] {
         let mut child = nixdive().args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut reader = BufReader::with_capacity(16, child.stdout.take().unwrap());

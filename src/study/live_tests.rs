@@ -1,0 +1,222 @@
+//! Closures built by a real Nix, packed into images and read as the program reads them, held against what Nix says.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use super::{StoreWatch, StudyOptions, excerpts, study};
+use crate::nix::contents::Place;
+use crate::nix::contents::fixture::{Row, rows_of_nix};
+use crate::nix::graph::PathId;
+use crate::nix::live::{Lab, lab};
+use crate::nix::live_tests::{FLAT, LARGE, SMALL, build};
+use crate::nix::study::{Match, StoreStudy};
+use crate::open::{Keep, OpenOptions, Opened, Progress, Verify, open_section};
+use crate::scan::Section;
+use crate::testing::archive::{Written, docker_archive, tar_of};
+
+/// How the layers of an image are made of store paths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Packing {
+    /// A layer for every 40 paths, entries in byte order, as dockerTools does.
+    Sorted,
+    /// The same, compressed.
+    Gzip,
+    /// One layer, directories in the order in which they lie, files with the same inode as hard links; compressed.
+    Linked,
+}
+
+fn walk(root: &Path, path: &Path, packing: Packing, inodes: &mut HashMap<u64, String>, entries: &mut Vec<Written>) {
+    let metadata = fs::symlink_metadata(path).unwrap();
+    let name = format!("nix/store/{}", path.strip_prefix(root).unwrap().to_str().unwrap());
+    let mode = (metadata.permissions().mode() & 0o777) as u16;
+    if metadata.is_symlink() {
+        entries.push(Written::symlink(&name, fs::read_link(path).unwrap().to_str().unwrap()));
+    } else if metadata.is_dir() {
+        entries.push(Written { mode, ..Written::directory(&name) });
+        let mut below: Vec<PathBuf> = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
+        if packing != Packing::Linked {
+            below.sort_by(|left, right| left.as_os_str().as_bytes().cmp(right.as_os_str().as_bytes()));
+        }
+        for child in below {
+            walk(root, &child, packing, inodes, entries);
+        }
+    } else if let Some(first) = inodes.get(&metadata.ino()).filter(|_| packing == Packing::Linked) {
+        entries.push(Written::hard_link(&name, first));
+    } else {
+        inodes.insert(metadata.ino(), name.clone());
+        entries.push(Written { mode, ..Written::file(&name, &fs::read(path).unwrap()) });
+    }
+}
+
+/// An image of some store paths and a link to one of them.
+fn image(lab: &Lab, paths: &[String], top: &str, packing: Packing) -> Vec<u8> {
+    let root = lab.path().join("root/nix/store");
+    let in_layer = if packing == Packing::Linked { paths.len() } else { 40 };
+    let mut inodes = HashMap::new();
+    let mut layers: Vec<Vec<u8>> = Vec::new();
+    for group in paths.chunks(in_layer) {
+        let mut entries = vec![Written::directory("nix"), Written::directory("nix/store")];
+        for path in group {
+            walk(&root, &root.join(path.trim_start_matches("/nix/store/")), packing, &mut inodes, &mut entries);
+        }
+        layers.push(tar_of(&entries));
+    }
+    layers.push(tar_of(&[Written::symlink("app", top)]));
+    let archive = docker_archive(&layers);
+    if packing == Packing::Sorted {
+        return archive;
+    }
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(&archive).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn open_and_study(archive: &[u8], verify: Verify) -> (Opened, StoreStudy) {
+    let watch = StoreWatch::new();
+    let watched = Some(Arc::new(watch.clone()) as Arc<_>);
+    let options = OpenOptions { keep: Keep::Content, verify, watch: watched, ..OpenOptions::default() };
+    let opened = open_section(Section::from_bytes(archive.to_vec()), "image.tar", &options, &Progress::new()).unwrap();
+    let study = study(&opened, &StudyOptions { watch: Some(&watch), ..StudyOptions::default() }).unwrap().unwrap();
+    (opened, study)
+}
+
+/// As `nix path-info -rsS --json` has it.
+fn rows(study: &StoreStudy) -> Vec<Row> {
+    let text = |id: PathId| study.get_path(id).unwrap().to_string();
+    let row = |id: PathId| {
+        let path = &study.paths[id.index()];
+        let mut references: Vec<PathId> = study.graph.references(id).to_vec();
+        references.extend(study.graph.has_self_reference(id).then_some(id));
+        references.sort_unstable();
+        let references = references.into_iter().map(text).collect();
+        let hash = path.nar_hash.unwrap().to_sri();
+        (text(id), hash, path.nar_bytes.unwrap(), path.closure_bytes.unwrap(), references)
+    };
+    study.ids().map(row).collect()
+}
+
+#[test]
+fn images_of_closures_are_what_nix_says() {
+    for (expression, least) in [(SMALL, 4), (LARGE, 221), (FLAT, 13)] {
+        let Some(lab) = lab("images_of_closures_are_what_nix_says") else { return };
+        let top = build(&lab, expression);
+        let required = lab.run("nix-store", &["-qR", &top]);
+        let mut required: Vec<String> = required.lines().map(str::to_owned).collect();
+        required.sort();
+        assert!(required.len() >= least);
+        let truth = rows_of_nix(lab.run("nix", &["path-info", "-rsS", "--json", &top]).as_bytes());
+        lab.run("nix-store", &["--optimise"]);
+        for packing in [Packing::Sorted, Packing::Gzip, Packing::Linked] {
+            let archive = image(&lab, &required, &top, packing);
+            for verify in [Verify::Cheap, Verify::All] {
+                let (opened, study) = open_and_study(&archive, verify);
+                assert_eq!(study.unread, Vec::<String>::new());
+                let reachable: Vec<String> = study
+                    .ids()
+                    .filter(|&id| study.is_reachable(id))
+                    .map(|id| study.get_path(id).unwrap().to_string())
+                    .collect();
+                assert_eq!(reachable, required, "{packing:?}");
+                assert_eq!(rows(&study), truth, "{packing:?}");
+                if verify == Verify::Cheap {
+                    chains_and_excerpts_are_those_of_why_depends(&lab, &opened, &study, &top);
+                }
+            }
+        }
+    }
+}
+
+/// Chains as long as Nix's or shorter, and of every reference that Nix prints the same file and the same bytes.
+fn chains_and_excerpts_are_those_of_why_depends(lab: &Lab, opened: &Opened, study: &StoreStudy, top: &str) {
+    let deep: Vec<PathId> = study.ids().filter(|id| study.paths[id.index()].depth >= Some(2)).collect();
+    for &target in deep.iter().step_by(deep.len() / 4 + 1) {
+        let to = study.get_path(target).unwrap().to_string();
+        let printed = lab.run("nix", &["why-depends", "--precise", top, &to]);
+        let (chain, hits) = read_chain(study, &printed);
+        let ours = study.why(target, false).chains.remove(0).paths;
+        assert!(ours.len() <= chain.len(), "{printed}");
+        assert!(chain.len() > 3 || ours.len() == chain.len(), "{printed}");
+        let all = study.why(target, true);
+        assert!(all.is_truncated || all.chains.iter().any(|other| other.paths == chain), "{printed}");
+        for (pair, hit) in chain.windows(2).zip(&hits) {
+            assert!(hits_of(opened, study, pair[0], pair[1]).contains(hit), "{hit}");
+        }
+    }
+}
+
+/// What shows a reference, as Nix prints it.
+fn hits_of(opened: &Opened, study: &StoreStudy, from: PathId, to: PathId) -> Vec<String> {
+    let tree = &opened.image.tree;
+    let proofs = study.proofs(from, to);
+    let places: Vec<_> = proofs
+        .iter()
+        .filter_map(|proof| match proof.place {
+            Place::Content(offset) => Some((proof.node, offset)),
+            _ => None,
+        })
+        .collect();
+    let found = excerpts(opened, &places);
+    let prefix = format!("{}/", study.get_path(from).unwrap());
+    let hit = |proof: &crate::nix::contents::Evidence| {
+        let path = String::from_utf8(tree.path(proof.node)).unwrap();
+        let file = path.strip_prefix(&prefix).unwrap_or("/");
+        match proof.place {
+            Place::Content(offset) => {
+                let shown = |&byte: &u8| if matches!(byte, b' '..=b'~') { char::from(byte) } else { '.' };
+                let text: String = found[&(proof.node, offset)].iter().map(shown).collect();
+                format!("{file}: …{text}…")
+            }
+            _ => {
+                let id = tree.visible_at(proof.node, tree.top_layer().unwrap()).unwrap();
+                format!("{file} -> {}", String::from_utf8_lossy(tree.link_target(id).unwrap_or_default()))
+            }
+        }
+    };
+    proofs.iter().map(hit).collect()
+}
+
+/// The store paths of a printed chain, and what shows the reference of each but the last to the next.
+fn read_chain(study: &StoreStudy, printed: &str) -> (Vec<PathId>, Vec<String>) {
+    let plain: String = printed
+        .split('\u{1b}')
+        .enumerate()
+        .map(|(place, part)| if place == 0 { part } else { part.split_once('m').unwrap().1 })
+        .collect();
+    let (mut chain, mut hits) = (Vec::new(), Vec::new());
+    for line in plain.lines().filter(|line| !line.trim().is_empty()) {
+        if let Some((_, hit)) = line.split_once("└───") {
+            hits.push(hit.to_owned());
+        } else {
+            let text = line.trim_start_matches([' ', '→']).trim_end();
+            let Match::Paths(found) = study.find(text) else { panic!("{line}") };
+            chain.extend(found);
+        }
+    }
+    (chain, hits)
+}
+
+#[test]
+fn a_text_means_what_a_person_means_by_it() {
+    let Some(lab) = lab("a_text_means_what_a_person_means_by_it") else { return };
+    let top = build(&lab, SMALL);
+    let required = lab.run("nix-store", &["-qR", &top]);
+    let required: Vec<String> = required.lines().map(str::to_owned).collect();
+    let (_, study) = open_and_study(&image(&lab, &required, &top, Packing::Sorted), Verify::Cheap);
+    let name = |id: PathId| study.get_path(id).unwrap().name().to_owned();
+    for text in ["d", "d-2.0", "d-dev", "d-2.0-dev"] {
+        let Match::Paths(found) = study.find(text) else { panic!("{text}") };
+        assert_eq!(found.into_iter().map(name).collect::<Vec<_>>(), ["d-2.0-dev"], "{text}");
+    }
+    let Match::Paths(found) = study.find(&format!("{top}/blob")) else { panic!() };
+    assert_eq!(study.get_path(found[0]).unwrap().to_string(), top);
+    assert_eq!(study.find(&top[11..25]), Match::Paths(found));
+    assert_eq!(study.find("nothing-like-it"), Match::Nothing(Vec::new()));
+    let Match::Nothing(near) = study.find("d-2.1") else { panic!() };
+    assert_eq!(near.first().map(String::as_str), Some("d-2.0-dev"));
+}

@@ -1,0 +1,77 @@
+//! Reads what the store of an opened image contains: references, mentions and NAR hashes, on all cores.
+//!
+//! Two ways lead there. Layers that are read whole while the image is opened, compressed ones above all, are looked at
+//! in that pass by a [`StoreWatch`]. What did not come by, or came in an order that makes no NAR, is read afterwards:
+//! from uncompressed layers by any thread at any place, from compressed ones once more from their beginning.
+
+mod excerpts;
+mod nar_stream;
+mod notes;
+mod plan;
+mod reading;
+mod watch;
+mod worker;
+
+#[cfg(test)]
+mod live_tests;
+#[cfg(test)]
+mod tests;
+
+pub use excerpts::{Excerpts, excerpts};
+pub use watch::StoreWatch;
+
+use crate::nix::graph::GraphError;
+use crate::nix::study::{RecordedStore, StoreOutline, StoreStudy};
+use crate::nix::{Builder, recognise};
+use crate::open::Opened;
+use crate::scan::Cancel;
+
+/// Why a store could not be studied.
+#[derive(Debug, thiserror::Error)]
+pub enum StudyError {
+    /// It was cancelled.
+    #[error("stopped")]
+    Cancelled,
+    /// More store paths or references than can be told.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// The system refused a thread or a temporary file.
+    #[error("{what}: {error}")]
+    System {
+        /// What was to be had.
+        what: &'static str,
+        /// Why not.
+        #[source]
+        error: std::io::Error,
+    },
+}
+
+/// How a store is studied.
+#[derive(Debug, Default)]
+pub struct StudyOptions<'a> {
+    /// The watch that the image was opened with.
+    pub watch: Option<&'a StoreWatch>,
+    /// What a database in the image records; its references are preferred to those that are found.
+    pub recorded: Option<&'a RecordedStore>,
+    /// Threads that read; 0 for as many as there are cores.
+    pub threads: usize,
+    /// Asks to stop.
+    pub cancel: Cancel,
+}
+
+/// Studies the store of an image; `None` where it has nothing to do with Nix. What cannot be read is told in the result.
+///
+/// # Errors
+/// [`StudyError`].
+pub fn study(opened: &Opened, options: &StudyOptions<'_>) -> Result<Option<StoreStudy>, StudyError> {
+    let (image, contents) = (&opened.image, &opened.contents);
+    let outline = StoreOutline::new(&image.tree);
+    if outline.store.paths.is_empty() {
+        let builder = recognise(&image.config, &image.layers, &image.tree, &outline.store);
+        if builder.is_none_or(|found| found.builder == Builder::Other) {
+            return Ok(None);
+        }
+    }
+    let findings = reading::read(image, contents, &outline, options)?;
+    Ok(Some(StoreStudy::new(image, outline, findings, options.recorded)?))
+}
