@@ -25,7 +25,9 @@ pub(super) fn perform(state: &mut State, action: Action, effects: &mut Vec<Effec
         Action::Filter if state.context() == super::action::Context::Store => begin_prompt(state, Purpose::Rows),
         Action::Filter => begin_prompt(state, Purpose::Filter),
         Action::Find => begin_prompt(state, Purpose::Find),
-        Action::Palette | Action::SearchFiles | Action::FindPath | Action::Extract => look::begin_asking(state, action),
+        Action::Palette | Action::SearchFiles | Action::FindPath | Action::Extract | Action::FindWithin => {
+            look::begin_asking(state, action);
+        }
         Action::Accept => accept_prompt(state, effects),
         Action::Abandon => abandon_prompt(state),
         Action::ToggleMouse => {
@@ -59,7 +61,7 @@ pub(super) fn perform(state: &mut State, action: Action, effects: &mut Vec<Effec
             match action {
                 Action::OpenHit => return look::open_hit(session),
                 Action::RevealHit => return look::reveal(session),
-                _ if session.viewer.is_some() => return look::perform_on_viewer(session, action),
+                _ if session.viewer.is_some() => return look::perform_on_viewer(session, size.0, action),
                 _ if session.results.is_some() => return,
                 Action::OnlyWasted => {
                     let text = session.toggle_wasted();
@@ -142,7 +144,7 @@ fn accept_prompt(state: &mut State, effects: &mut Vec<Effect>) {
 fn abandon_prompt(state: &mut State) {
     if let Some(prompt) = &mut state.prompt {
         prompt.text.clear();
-        if matches!(prompt.purpose, Purpose::Filter | Purpose::Rows) {
+        if matches!(prompt.purpose, Purpose::Filter | Purpose::Rows | Purpose::Within) {
             apply_prompt(state);
         }
     }
@@ -185,9 +187,8 @@ fn move_by(state: &mut State, step: Step) {
             }
         }
         Screen::Session(session) if session.viewer.is_some() => {
-            let lines = step.lines(super::draw::viewer_rows(state.size).height);
             if let Some(viewer) = &mut session.viewer {
-                viewer.move_by(lines);
+                viewer.move_by(step.lines(super::draw::viewer_rows(state.size, viewer).height));
             }
         }
         Screen::Session(session) if session.results.is_some() => {
