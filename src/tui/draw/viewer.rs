@@ -76,17 +76,21 @@ fn kind(viewer: &Viewer) -> String {
 fn place(viewer: &Viewer) -> String {
     let (view, Some(row)) = (&viewer.view, viewer.rows().first()) else { return String::new() };
     let spot = row.spot;
+    let percent = || format!("{}%", u128::from(spot.at) * 100 / u128::from(view.extent.max(1)));
     let counted = |number: u64| {
-        let row = if spot.part > 0 { format!(" row {}", spot.part.saturating_add(1)) } else { String::new() };
         let line = number.saturating_add(1);
-        let percent = || u128::from(spot.at) * 100 / u128::from(view.extent.max(1));
-        view.total.map_or_else(|| format!("{line}{row} {}%", percent()), |total| format!("{line}/{total}{row}"))
+        let line = view.total.map_or_else(|| line.to_string(), |total| format!("{line}/{total}"));
+        match (spot.part, view.total) {
+            (0, Some(_)) => line,
+            (0, None) => format!("{line} {}", percent()),
+            (part, _) => format!("{line} row {}", part.saturating_add(1)),
+        }
     };
     match (view.measure, row.number) {
         (Measure::Bytes, _) => format!("{:#x}/{:#x}", spot.at, view.extent),
         (Measure::Lines, _) => counted(spot.at),
         (Measure::Text, Some(number)) => counted(number),
-        (Measure::Text, None) => format!("{}%", u128::from(spot.at) * 100 / u128::from(view.extent.max(1))),
+        (Measure::Text, None) => percent(),
     }
 }
 
