@@ -83,7 +83,8 @@ fn open_for(image: &OsString, arguments: &OpenArguments, keep: Keep) -> anyhow::
 /// The same, with a watch on what a Nix store contains.
 fn open_watched(image: &OsString, arguments: &OpenArguments, keep: Keep, watch: &StoreWatch) -> anyhow::Result<Opened> {
     let reference = Reference::parse(image)?;
-    let options = OpenOptions { watch: Some(Arc::new(watch.clone())), ..arguments.options(keep) };
+    let watch = Some(Arc::new(watch.clone()) as Arc<_>);
+    let options = OpenOptions { programs: Programs::Foreground, watch, ..arguments.options(keep) };
     Ok(open_reference(&reference, &options, &Progress::new())?)
 }
 

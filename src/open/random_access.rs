@@ -88,11 +88,13 @@ struct Unpacked {
     memory: Vec<u8>,
     spool: Option<Spool>,
     ended: bool,
+    /// Why no more of it can be had.
+    failure: Option<(io::ErrorKind, String)>,
 }
 
 impl Unpacking {
     fn new(stream: Box<dyn Read + Send>) -> Self {
-        Self(Mutex::new(Unpacked { stream, memory: Vec::new(), spool: None, ended: false }))
+        Self(Mutex::new(Unpacked { stream, memory: Vec::new(), spool: None, ended: false, failure: None }))
     }
 }
 
@@ -102,15 +104,40 @@ impl ReadAt for Unpacking {
         let wanted = offset.saturating_add(buffer.len() as u64);
         let mut piece = vec![0; 64 << 10];
         while unpacked.kept() < wanted && !unpacked.ended {
-            let count = unpacked.stream.read(&mut piece)?;
-            unpacked.ended = count == 0;
-            unpacked.keep(&piece[..count])?;
+            if let Err(error) = unpacked.unpack(&mut piece) {
+                unpacked.ended = true;
+                unpacked.failure = Some((error.kind(), error.to_string()));
+            }
         }
-        unpacked.read_kept(buffer, offset)
+        match unpacked.read_kept(buffer, offset)? {
+            0 if !buffer.is_empty() => unpacked.missing(),
+            count => Ok(count),
+        }
     }
 }
 
 impl Unpacked {
+    fn unpack(&mut self, piece: &mut [u8]) -> io::Result<()> {
+        match self.stream.read(piece) {
+            Ok(0) => self.ended = true,
+            Ok(count) => self.keep(piece.get(..count).unwrap_or_default())?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// What reading beyond the last byte gives.
+    fn missing(&self) -> io::Result<usize> {
+        match &self.failure {
+            None => Ok(0),
+            Some((kind, failure)) => {
+                let message = format!("{failure}; of this file {} bytes could be read", self.kept());
+                Err(io::Error::new(*kind, message))
+            }
+        }
+    }
+
     fn kept(&self) -> u64 {
         self.memory.len() as u64 + self.spool.as_ref().map_or(0, Spool::length)
     }

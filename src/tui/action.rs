@@ -164,14 +164,15 @@ actions! {
     OpenHit "open-hit" "Look into the file at the hit" [Hits] ["enter", "l", "right"];
     RevealHit "reveal-hit" "Show in the files" [Preview, Hits] ["o"];
     ToggleBytes "toggle-bytes" "As bytes, or as what it is" [Preview] ["x"];
-    ToggleDifference "toggle-difference" "What differs from the lower layer's version" [Preview] ["D"];
+    ToggleDifference "toggle-difference" "What differs from the lower layer's version: one below the other, side by side" [Preview] ["D"];
+    FindWithin "find-within" "Find in the file (re: for a pattern; in bytes also digits)" [Preview] ["/", "f", "ctrl-f"];
     ScrollLeft "scroll-left" "To the left" [Preview] ["h", "left"];
     ScrollRight "scroll-right" "To the right" [Preview] ["l", "right"];
 
     Filter "filter" "Filter by name or path" [Layers, Tree, Details, Store, Chooser] ["/", "ctrl-f"];
     Find "find" "Find and jump" [Layers, Tree, Details] ["f"];
-    FindNext "find-next" "To the next hit" [Layers, Tree, Details] ["n"];
-    FindPrevious "find-previous" "To the previous hit" [Layers, Tree, Details] ["N"];
+    FindNext "find-next" "To the next hit" [Layers, Tree, Details, Preview] ["n"];
+    FindPrevious "find-previous" "To the previous hit" [Layers, Tree, Details, Preview] ["N"];
     NextChange "next-change" "To the next changed path" [Layers, Tree] ["}"];
     PreviousChange "previous-change" "To the previous changed path" [Layers, Tree] ["{"];
 

@@ -9,6 +9,8 @@ pub(super) enum Purpose {
     Rows,
     /// The selection goes to what matches.
     Find,
+    /// The file that is looked at goes to what matches.
+    Within,
     /// Files whose content has it are listed.
     Search,
     /// The best paths are listed.

@@ -13,6 +13,7 @@ use super::prompt::Purpose;
 use super::request::Request;
 use super::session::Session;
 use super::state::{Level, Notice, Screen, State};
+use super::viewer::Viewer;
 use crate::image::{DigestCheck, NodeId, display_name};
 
 /// Takes a message into the state, and says what is to be done outside.
@@ -43,16 +44,19 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
 
 /// Asks for what is to be on screen and is not at hand.
 fn ask(state: &mut State, effects: &mut Vec<Effect>) {
-    let area = super::draw::viewer_rows(state.size);
+    let size = state.size;
     let Screen::Session(session) = &mut state.screen else { return };
     let opening = session.opening;
-    let request = session.viewer.as_mut().and_then(|viewer| viewer.wanted(area.width, area.height));
+    let request = session.viewer.as_mut().and_then(|viewer| {
+        let area = super::draw::viewer_rows(size, viewer);
+        viewer.wanted(area.width, area.height)
+    });
     effects.extend(request.map(|request| Effect::Ask { opening, request }));
     effects.extend(super::look::ask_for_paths(state));
 }
 
 fn take_report(state: &mut State, opening: Opening, report: Report) {
-    let rows = super::draw::viewer_rows(state.size).height;
+    let size = state.size;
     let Screen::Session(session) = &mut state.screen else { return };
     if session.opening != opening {
         return;
@@ -75,6 +79,7 @@ fn take_report(state: &mut State, opening: Opening, report: Report) {
         }
         Report::View(view) => {
             if let Some(viewer) = &mut session.viewer {
+                let rows = super::draw::viewer_rows(size, viewer).height;
                 viewer.take(*view, rows);
             }
         }
@@ -161,6 +166,11 @@ pub(super) fn apply_prompt(state: &mut State) {
             }
         }
         (Screen::Session(session), Purpose::Rows) => session.pages.store.set_filter(&text),
+        (Screen::Session(session), Purpose::Within) => {
+            if let Some(viewer) = &mut session.viewer {
+                viewer.look_for(&text);
+            }
+        }
         (Screen::Session(session), purpose) => session.look_for(purpose, &text),
         (Screen::Failed { .. }, _) => {}
     }
@@ -195,7 +205,11 @@ pub(super) fn back(state: &mut State, effects: &mut Vec<Effect>) {
                 state.choosers.pop();
             }
         }
-        Screen::Session(session) if session.viewer.is_some() => session.viewer = None,
+        Screen::Session(session) if session.viewer.is_some() => {
+            if !session.viewer.as_mut().is_some_and(Viewer::forget) {
+                session.viewer = None;
+            }
+        }
         Screen::Session(session) if session.results.is_some() => {
             let stopped = session.results.as_mut().is_none_or(|results| std::mem::replace(&mut results.complete, true));
             if stopped {
@@ -292,7 +306,7 @@ fn settle(state: &mut State) {
     }
     if let Screen::Session(session) = &mut state.screen {
         if let Some(viewer) = &mut session.viewer {
-            viewer.settle(super::draw::viewer_rows(size).height);
+            viewer.settle(super::draw::viewer_rows(size, viewer).height);
         }
         if let Some(results) = &mut session.results {
             results.cursor.settle(results.hits.len(), usize::from(super::draw::results_rows(size).height));

@@ -25,6 +25,7 @@ use super::pages::{Page, Tile};
 use super::session::{Exploration, Session};
 use super::state::{Screen, State};
 use super::theme::{Glyphs, strip_colours};
+use super::viewer::Viewer;
 use crate::image::NodeId;
 use painter::Canvas;
 
@@ -116,8 +117,8 @@ fn body(size: (u16, u16)) -> Rect {
 }
 
 /// Where the rows of a preview are.
-pub(super) fn viewer_rows(size: (u16, u16)) -> Rect {
-    viewer::rows(body(size))
+pub(super) fn viewer_rows(size: (u16, u16), viewer: &Viewer) -> Rect {
+    viewer::rows(body(size), viewer)
 }
 
 /// Where the hits of a search through files are.

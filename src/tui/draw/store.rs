@@ -171,20 +171,29 @@ fn columns(canvas: &mut Canvas, body: Rect, rows: Rect, page: &StorePage, study:
     for (place, text) in (0..3).zip(names) {
         canvas.line(part(place).1, 0).skip(1).fitted(text, theme.head);
     }
-    let ahead_cursor = ListCursor { selected: usize::MAX, offset: 0 };
-    column(canvas, part(places[0]).0, study, before.0, before.1, false);
-    column(canvas, part(places[1]).0, study, &current.paths, current.cursor, true);
-    column(canvas, part(places[2]).0, study, &ahead, ahead_cursor, false);
+    column(canvas, part(places[0]).0, study, before.0, Some(before.1), false);
+    column(canvas, part(places[1]).0, study, &current.paths, Some(current.cursor), true);
+    column(canvas, part(places[2]).0, study, &ahead, None, false);
     if ahead.is_empty() {
         canvas.line(part(places[2]).0, 0).skip(1).fitted("nothing", theme.dim);
     }
 }
 
-fn column(canvas: &mut Canvas, area: Rect, study: &StoreStudy, paths: &[PathId], cursor: ListCursor, focused: bool) {
+fn column(
+    canvas: &mut Canvas,
+    area: Rect,
+    study: &StoreStudy,
+    paths: &[PathId],
+    cursor: Option<ListCursor>,
+    focused: bool,
+) {
     let theme = canvas.theme;
     let height = usize::from(area.height);
     // The list of before keeps its selection in sight, whatever height it had.
-    let offset = if cursor.selected < cursor.offset + height { cursor.offset } else { cursor.selected + 1 - height };
+    let offset = cursor.map_or(0, |cursor| {
+        let lowest = (cursor.selected + 1).saturating_sub(height);
+        cursor.offset.max(lowest)
+    });
     for line in 0..area.height {
         let index = offset + usize::from(line);
         let Some(&id) = paths.get(index) else { break };
@@ -192,7 +201,7 @@ fn column(canvas: &mut Canvas, area: Rect, study: &StoreStudy, paths: &[PathId],
         let mut pen = canvas.line(area, line);
         pen.right(&display_bytes(added), FIGURE, theme.dim).skip(1);
         path_name(&mut pen, study, id);
-        if index == cursor.selected {
+        if cursor.is_some_and(|cursor| cursor.selected == index) {
             canvas.overlay(area, line, selection(canvas, focused));
         }
     }

@@ -48,12 +48,10 @@ pub enum Heading {
 /// The tile that lies next to the selected one in a direction; the first where none is selected.
 pub fn next_tile<K: Copy + PartialEq>(tiles: &[Tile<K>], selected: Option<K>, heading: Heading) -> Option<K> {
     let current = selected.and_then(|key| tiles.iter().find(|tile| tile.key == Some(key)));
-    let Some(current) = current else {
-        return tiles.iter().find(|tile| !tile.is_divided).and_then(|tile| tile.key);
-    };
-    let from = middle(current.area);
+    let Some(current) = current else { return tiles.first().and_then(|tile| tile.key) };
+    let from = middle(visible(current));
     let distance = |tile: &&Tile<K>| {
-        let to = middle(tile.area);
+        let to = middle(visible(tile));
         let (ahead, aside) = match heading {
             Heading::Left => (from.0 - to.0, (from.1 - to.1).abs()),
             Heading::Right => (to.0 - from.0, (from.1 - to.1).abs()),
@@ -62,9 +60,14 @@ pub fn next_tile<K: Copy + PartialEq>(tiles: &[Tile<K>], selected: Option<K>, he
         };
         (ahead > 0).then_some(ahead + 3 * aside)
     };
-    let others = tiles.iter().filter(|tile| tile.key.is_some() && !tile.is_divided && tile.area != current.area);
+    let others = tiles.iter().filter(|tile| tile.key.is_some() && tile.key != selected);
     let next = others.filter(|tile| distance(tile).is_some()).min_by_key(|tile| distance(tile));
     next.map_or(selected, |tile| tile.key)
+}
+
+/// What of a tile is not covered by those in it: of a divided one the first line.
+fn visible<K>(tile: &Tile<K>) -> Rect {
+    if tile.is_divided { Rect { height: tile.area.height.min(1), ..tile.area } } else { tile.area }
 }
 
 /// Middle of a rectangle, doubled, in cells of equal sides.
