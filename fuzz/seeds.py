@@ -9,6 +9,7 @@ import json
 import lzma
 import pathlib
 import shutil
+import sqlite3
 import subprocess
 import tarfile
 
@@ -117,6 +118,19 @@ def main():
     for number, data in enumerate([list_of_images, b'{"a":{"latest":"top"}}', b'{"parent":"base"}', image([]), manifest]):
         write("manifest", str(number), bytes([number]) + data)
     write("config", "plain", image(blobs))
+    database = sqlite3.connect(":memory:")
+    database.executescript(
+        "PRAGMA page_size = 512;"
+        "CREATE TABLE ValidPaths (id integer primary key, path text, hash text, deriver text, narSize integer);"
+        "CREATE TABLE Refs (referrer integer, reference integer, primary key (referrer, reference));"
+    )
+    for number in range(1, 9):
+        path = "/nix/store/" + "a" * 31 + f"{number}-p-{number}"
+        database.execute("INSERT INTO ValidPaths VALUES (?, ?, 'sha256:00', NULL, 96)", (number, path))
+        database.execute("INSERT INTO Refs VALUES (?, ?)", (number, number + 1))
+    database.commit()
+    if hasattr(database, "serialize"):
+        write("nix_database", "small", database.serialize())
     for records in [b"11 path=ab\n", b"20 linkpath=a/b/c/d\n12 size=12\n", b"25 GNU.sparse.map=0,1,2,3\n"]:
         write("pax", hashlib.sha256(records).hexdigest()[:8], records)
     for text in ["docker-archive:a.tar:b:c", "oci:d", "dir:x:y", "-", "rootfs:/", "a:@1"]:

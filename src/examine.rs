@@ -96,7 +96,11 @@ fn batches(tree: &FileTree, contents: &Contents, files: &[OccurrenceId]) -> Vec<
         if is_full || layer.is_some_and(|layer| layer != occurrence.layer) {
             let was_at_hand = layer.is_some_and(|layer| contents.is_at_hand(layer));
             let full = std::mem::take(&mut batch);
-            if was_at_hand { others.push(full) } else { packed.push(full) }
+            if was_at_hand {
+                others.push(full)
+            } else {
+                packed.push(full)
+            }
             bytes = 0;
         }
         layer = Some(occurrence.layer);

@@ -18,6 +18,8 @@ pub mod report;
 pub mod scan;
 pub mod search;
 pub mod source;
+pub mod sqlite;
+pub mod store;
 pub mod study;
 pub mod tui;
 

@@ -1,8 +1,9 @@
 //! The grammar of image references: what the user typed, before anything is opened.
 //!
 //! Transports are those of `containers-transports(5)`: `docker-archive:FILE[:REFERENCE|:@INDEX]`,
-//! `oci:DIRECTORY[:REFERENCE]`, `oci-archive:FILE[:REFERENCE]`, `dir:DIRECTORY`; `rootfs:DIRECTORY` is ours. Without a
-//! transport it is a path, whose kind is found by its content; `-` is standard input.
+//! `oci:DIRECTORY[:REFERENCE]`, `oci-archive:FILE[:REFERENCE]`, `dir:DIRECTORY`; `nix:FILE` is that of nix2container's
+//! skopeo; `rootfs:DIRECTORY` and `stream:SCRIPT` are ours. Without a transport it is a path, whose kind is found by its content; `-` is
+//! standard input, and what is no path and has a `#` in it is an installable of Nix.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -22,10 +23,15 @@ pub enum Transport {
     Dir,
     /// An extracted root directory.
     Rootfs,
+    /// What Nix built: nix2container's `image.json`, an archive, or any store path.
+    Nix,
+    /// A script that writes an archive to its standard output, such as dockerTools' streamLayeredImage makes. It is run.
+    Stream,
 }
 
 impl Transport {
-    const ALL: [Self; 5] = [Self::DockerArchive, Self::Oci, Self::OciArchive, Self::Dir, Self::Rootfs];
+    const ALL: [Self; 7] =
+        [Self::DockerArchive, Self::Oci, Self::OciArchive, Self::Dir, Self::Rootfs, Self::Nix, Self::Stream];
 
     /// As it is typed, without the colon.
     #[must_use]
@@ -36,6 +42,8 @@ impl Transport {
             Self::OciArchive => "oci-archive",
             Self::Dir => "dir",
             Self::Rootfs => "rootfs",
+            Self::Nix => "nix",
+            Self::Stream => "stream",
         }
     }
 
@@ -51,6 +59,8 @@ pub enum Location {
     StandardInput,
     /// A file, a directory, or a symbolic link to one.
     Path(PathBuf),
+    /// What `nix build` takes: `FLAKE#OUTPUT`.
+    Installable(String),
 }
 
 /// Which of several images is meant.
@@ -129,11 +139,21 @@ impl Reference {
                 return Err(ReferenceError::Unsupported(other.to_owned()));
             }
         }
-        Ok(Self { text: shown, transport: None, location: Location::Path(plain), selector: None })
+        let location = match text.to_str().filter(|text| text.contains('#') && !plain.exists()) {
+            Some(installable) => Location::Installable(installable.to_owned()),
+            None => Location::Path(plain),
+        };
+        Ok(Self { text: shown, transport: None, location, selector: None })
     }
 
     fn behind_transport(text: String, transport: Transport, rest: &[u8]) -> Result<Self, ReferenceError> {
         let (path, selector) = if transport.takes_selector() { split_selector(rest) } else { (rest, None) };
+        // nix-snapshotter's way to write it: an address of a host that is none, and the path behind it.
+        let path = if transport == Transport::Nix {
+            path.strip_prefix(b"0").filter(|rest| rest.starts_with(b"/")).unwrap_or(path)
+        } else {
+            path
+        };
         if path.is_empty() {
             return Err(ReferenceError::NoPath(transport.name()));
         }
@@ -151,6 +171,7 @@ impl Reference {
         let path = match &self.location {
             Location::StandardInput => "-".to_owned(),
             Location::Path(path) => path.display().to_string(),
+            Location::Installable(installable) => installable.clone(),
         };
         format!("{}:{path}:{selector}", transport.name())
     }
@@ -196,6 +217,9 @@ mod tests {
             ("oci-archive:/tmp/x.tar", Some(Transport::OciArchive), "/tmp/x.tar", None),
             ("dir:some:where", Some(Transport::Dir), "some:where", None),
             ("rootfs:/srv/root", Some(Transport::Rootfs), "/srv/root", None),
+            ("stream:./result", Some(Transport::Stream), "./result", None),
+            ("nix:image.json", Some(Transport::Nix), "image.json", None),
+            ("nix:0/nix/store/x.tar", Some(Transport::Nix), "/nix/store/x.tar", None),
             ("with:colon.tar", None, "with:colon.tar", None),
         ];
         for (text, transport, path, selector) in table {
@@ -204,6 +228,17 @@ mod tests {
             assert_eq!(reference.location, Location::Path(PathBuf::from(path)), "{text}");
             assert_eq!(reference.selector, selector, "{text}");
         }
+    }
+
+    #[test]
+    fn what_nix_builds_has_a_number_sign() {
+        for text in [".#image", "nixpkgs#hello", "github:owner/repo/branch#a.b", "/some/flake#"] {
+            assert_eq!(parse(text).unwrap().location, Location::Installable(text.to_owned()));
+        }
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("image#1.tar");
+        std::fs::write(&file, "").unwrap();
+        assert_eq!(Reference::parse(file.as_os_str()).unwrap().location, Location::Path(file));
     }
 
     #[test]

@@ -12,7 +12,9 @@ use crate::scan::{UnpackLimit, Wanted};
 #[command(version, about, args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 #[command(after_help = "An image is a docker-archive, an OCI layout or archive, or a directory of skopeo's, plain or \
     compressed, found by its content; «-» is standard input. To say the kind: docker-archive:FILE[:REFERENCE], \
-    oci:DIRECTORY[:REFERENCE], oci-archive:FILE[:REFERENCE], dir:DIRECTORY, rootfs:DIRECTORY. Without an image, \
+    oci:DIRECTORY[:REFERENCE], oci-archive:FILE[:REFERENCE], dir:DIRECTORY, rootfs:DIRECTORY, nix:FILE. What Nix \
+    builds counts too: nix2container's image.json, a store path, an installable such as .#image, which is built, and \
+    stream:SCRIPT, which is run. Without an image, \
     nixdive shows those it finds here.\n\nExit codes: 0 done, 1 a rule failed, 2 could not.")]
 pub struct Arguments {
     /// What to do.

@@ -12,9 +12,7 @@ use crate::extract::{ExtractProgress, extract};
 use crate::image::{Image, LayerIndex, display_bytes};
 use crate::open::Contents;
 use crate::preview::{Cancel, Syntaxes};
-use crate::search::{
-    ContentHit, ContentSearch, PathQuery, PathSearch, Pattern, PatternError, SearchEvent, SearchSummary,
-};
+use crate::search::{ContentHit, ContentSearch, PathQuery, PathSearch, Pattern, SearchEvent, SearchSummary};
 use crate::tui::{
     ExtractRequest, Hits, Message, Opening, PathRequest, Paths, Report, Request, SearchRequest, Ticket, Transfer,
     ViewRequest,
@@ -117,7 +115,7 @@ impl Attendant {
 
     fn search(&self, request: &SearchRequest, cancel: &Cancel) {
         let mut told = Told { attendant: self, ticket: request.ticket, hits: Vec::new(), last: Instant::now() };
-        let pattern = match pattern(&request.text) {
+        let pattern = match Pattern::parse(&request.text) {
             Ok(pattern) => pattern,
             Err(error) => {
                 let problem = Some(format!("«{}»: {error}", request.text));
@@ -221,23 +219,15 @@ fn renew(cancel: &mut Cancel) -> Cancel {
     cancel.clone()
 }
 
-/// A text as it stands, or after `re:` a regular expression; without capitals it stands for capitals too.
-fn pattern(text: &str) -> Result<Pattern, PatternError> {
-    let ignore_case = |text: &str| !text.chars().any(char::is_uppercase);
-    match text.strip_prefix("re:") {
-        Some(regex) => Pattern::regex(regex, ignore_case(regex)),
-        None => Pattern::literal(text, ignore_case(text)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cli::samples;
     use crate::image::{Kind, NodeId};
     use crate::open::{Keep, OpenOptions, Progress, open_embedded};
+    use crate::preview::Place;
     use crate::reference::Reference;
-    use crate::tui::{Form, Place, Subject};
+    use crate::tui::{Form, Subject};
 
     /// Asks one thing of the sample, and hears what is said until nothing more comes.
     fn answers(ask: impl FnOnce(&Image) -> Request) -> (Arc<Image>, Vec<Report>) {
@@ -332,9 +322,11 @@ mod tests {
     fn a_file_is_looked_at() {
         let (_, reports) = answers(|image| {
             let node = file(image);
-            let subject = Subject { node, layer: top(image), entry: image.tree.visible_at(node, top(image)) };
-            let (ticket, place) = (Ticket(9), Place::Row(0));
-            Request::View(ViewRequest { ticket, subject, form: Form::Bytes, place, height: 5, width: 80 })
+            let subject =
+                Subject { node, layer: top(image), entry: image.tree.visible_at(node, top(image)), removed: false };
+            let (ticket, place, form) = (Ticket(9), Place::Start, Form::Bytes);
+            let (by, wrap, find, height, width) = (0, false, None, 5, 80);
+            Request::View(ViewRequest { ticket, subject, form, place, by, wrap, find, height, width })
         });
         let Some(Report::View(view)) = reports.last() else { panic!("{reports:?}") };
         assert!(view.ticket == Ticket(9) && view.problem.is_none() && !view.kind.is_empty());

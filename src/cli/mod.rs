@@ -27,7 +27,7 @@ use arguments::{Arguments, Command};
 #[cfg(test)]
 pub(crate) use opener::Opener;
 
-use crate::open::{Keep, OpenError, OpenOptions, Opened, Progress, open};
+use crate::open::{Keep, OpenError, OpenOptions, Opened, Programs, Progress, open};
 use crate::reference::Reference;
 use crate::study::StoreWatch;
 
@@ -76,14 +76,15 @@ fn usage(error: &clap::Error) -> ExitCode {
 /// Opens an image for a command that prints something of it. Ctrl-C ends the program, as for any filter.
 fn open_for(image: &OsString, arguments: &OpenArguments, keep: Keep) -> anyhow::Result<Opened> {
     let reference = Reference::parse(image)?;
-    let options = arguments.options(keep);
+    let options = OpenOptions { programs: Programs::Foreground, ..arguments.options(keep) };
     Ok(open_reference(&reference, &options, &Progress::new())?)
 }
 
 /// The same, with a watch on what a Nix store contains.
 fn open_watched(image: &OsString, arguments: &OpenArguments, keep: Keep, watch: &StoreWatch) -> anyhow::Result<Opened> {
     let reference = Reference::parse(image)?;
-    let options = OpenOptions { watch: Some(Arc::new(watch.clone())), ..arguments.options(keep) };
+    let watch = Some(Arc::new(watch.clone()) as Arc<_>);
+    let options = OpenOptions { programs: Programs::Foreground, watch, ..arguments.options(keep) };
     Ok(open_reference(&reference, &options, &Progress::new())?)
 }
 

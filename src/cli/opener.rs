@@ -16,6 +16,7 @@ use crate::image::{Image, LayerIndex};
 use crate::open::{Contents, Keep, OpenError, OpenOptions, Opened, Progress, check_layer, refine};
 use crate::reference::Reference;
 use crate::source::Layout;
+use crate::study::{StudyError, StudyOptions, study_contents};
 use crate::tui::{self, Effect, Findings, Message, Opening, Report, Request};
 
 /// Between two looks at how far an opening is.
@@ -183,11 +184,22 @@ impl Job {
         self.tell(Report::Findings(Arc::new(findings)));
         // From here on nobody waits for this thread; drawing comes first. Where it cannot step back, it goes on as it is.
         let _ = rustix::process::nice(10);
+        self.study(&image, &contents);
         if !exact {
             let refined = Arc::new(refine(&image, &contents));
             self.tell(Report::Refined(overview(&refined)));
         }
         self.check_layers(&image, &contents);
+    }
+
+    /// Tells what the store of a Nix image contains.
+    fn study(&self, image: &Image, contents: &Contents) {
+        let options = StudyOptions { cancel: self.progress.cancel().clone(), ..StudyOptions::default() };
+        match study_contents(image, contents, &options) {
+            Ok(study) => self.tell(Report::Store(study.map(Arc::new))),
+            Err(StudyError::Cancelled) => return,
+            Err(error) => self.tell(Report::Failed(format!("the store cannot be studied: {error}"))),
+        };
     }
 
     /// Answers questions about the image from now on.

@@ -5,10 +5,41 @@ use crate::image::{Kind, display_mode, display_name};
 
 /// Set-id programs that distributions ship.
 const USUAL: &[&[u8]] = &[
-    b"su", b"sudo", b"mount", b"umount", b"passwd", b"chsh", b"chfn", b"newgrp", b"sg", b"gpasswd", b"chage", b"expiry",
-    b"wall", b"write", b"ssh-agent", b"ssh-keysign", b"unix_chkpwd", b"pam_timestamp_check", b"ping", b"ping6", b"bbsuid",
-    b"dbus-daemon-launch-helper", b"crontab", b"at", b"newuidmap", b"newgidmap", b"fusermount", b"fusermount3", b"utempter",
-    b"pkexec", b"polkit-agent-helper-1", b"userhelper", b"grub2-set-bootflag", b"unix_update", b"bsd-write",
+    b"su",
+    b"sudo",
+    b"mount",
+    b"umount",
+    b"passwd",
+    b"chsh",
+    b"chfn",
+    b"newgrp",
+    b"sg",
+    b"gpasswd",
+    b"chage",
+    b"expiry",
+    b"wall",
+    b"write",
+    b"ssh-agent",
+    b"ssh-keysign",
+    b"unix_chkpwd",
+    b"pam_timestamp_check",
+    b"ping",
+    b"ping6",
+    b"bbsuid",
+    b"dbus-daemon-launch-helper",
+    b"crontab",
+    b"at",
+    b"newuidmap",
+    b"newgidmap",
+    b"fusermount",
+    b"fusermount3",
+    b"utempter",
+    b"pkexec",
+    b"polkit-agent-helper-1",
+    b"userhelper",
+    b"grub2-set-bootflag",
+    b"unix_update",
+    b"bsd-write",
 ];
 
 /// Programs with rights of their own, paths that everybody may write, and who the program runs as.
@@ -38,7 +69,9 @@ fn set_id(scene: &Scene<'_>, found: &mut Gathered) {
         let note = format!("{} {}:{}{unusual}", display_mode(occurrence.kind, mode), owner.uid, owner.gid);
         hits.add(Evidence { location: scene.location(id, None), bytes: 0, note: Some(note) });
     }
-    found.finding(scene, hits, |count| format!("{} with the rights of its owner or group (set-id)", counted(count, "program")));
+    found.finding(scene, hits, |count| {
+        format!("{} with the rights of its owner or group (set-id)", counted(count, "program"))
+    });
 }
 
 fn capabilities(scene: &Scene<'_>, found: &mut Gathered) {
@@ -68,7 +101,9 @@ fn world_writable(scene: &Scene<'_>, found: &mut Gathered) {
             hits.add(Evidence { location: scene.location(id, None), bytes: 0, note });
         }
     }
-    found.finding(scene, hits, |count| format!("{} that everybody may write, without the sticky bit", counted(count, "path")));
+    found.finding(scene, hits, |count| {
+        format!("{} that everybody may write, without the sticky bit", counted(count, "path"))
+    });
 }
 
 fn user(scene: &Scene<'_>, found: &mut Gathered) {

@@ -142,7 +142,8 @@ fn bytecode(path: &[u8]) -> Option<Classified> {
 
 /// The tests that come with libraries of Python and Node.
 fn test_suite(path: &[u8]) -> Option<Classified> {
-    let library = component(path, &[b"site-packages", b"dist-packages", b"node_modules"]).or_else(|| python_library(path))?;
+    let library =
+        component(path, &[b"site-packages", b"dist-packages", b"node_modules"]).or_else(|| python_library(path))?;
     let rest = path.get(library..)?;
     let end = component(rest, &[b"tests", b"test", b"idle_test"])?;
     Some((Class::TestSuite, library + end))
@@ -208,8 +209,24 @@ fn is_licence(name: &[u8]) -> bool {
 /// Whether what lies at a path is documentation, an example or part of a test: keys and passwords there are made up.
 pub(super) fn is_made_up(path: &[u8]) -> bool {
     let made_up: [&[u8]; 18] = [
-        b"doc", b"docs", b"documentation", b"man", b"example", b"examples", b"sample", b"samples", b"demo", b"test",
-        b"tests", b"testing", b"testdata", b"test-data", b"fixtures", b"spec", b"__tests__", b"idle_test",
+        b"doc",
+        b"docs",
+        b"documentation",
+        b"man",
+        b"example",
+        b"examples",
+        b"sample",
+        b"samples",
+        b"demo",
+        b"test",
+        b"tests",
+        b"testing",
+        b"testdata",
+        b"test-data",
+        b"fixtures",
+        b"spec",
+        b"__tests__",
+        b"idle_test",
     ];
     component(path, &made_up).is_some()
 }

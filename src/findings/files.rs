@@ -116,7 +116,8 @@ fn unstripped(scene: &Scene<'_>, found: &mut Gathered) {
         found.reclaim.part(id, bytes);
     }
     found.finding(scene, hits, |count| {
-        let (programs, have) = if count == 1 { ("program or library has", "") } else { ("programs and libraries have", "") };
+        let (programs, have) =
+            if count == 1 { ("program or library has", "") } else { ("programs and libraries have", "") };
         format!("{count} {programs} symbols or debugging information that nothing loads{have}")
     });
 }
@@ -170,6 +171,8 @@ fn duplicates(scene: &Scene<'_>, found: &mut Gathered) {
         hits.keep(Evidence { location: scene.location(first, None), bytes: saved, note });
     }
     if hits.bytes >= LEAST_BYTES {
-        found.finding(scene, hits, |count| format!("{} of what another path has already", counted(count, "copy")).replace("copys", "copies"));
+        found.finding(scene, hits, |count| {
+            format!("{} of what another path has already", counted(count, "copy")).replace("copys", "copies")
+        });
     }
 }

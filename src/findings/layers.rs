@@ -18,7 +18,9 @@ pub(super) fn find(scene: &Scene<'_>, found: &mut Gathered) {
         let (layers, them) = if count == 1 { ("layer is", "it") } else { ("layers are", "them") };
         format!("{count} {layers} larger than {}: any change in {them} is fetched as a whole", display_bytes(LARGE))
     });
-    if scene.is_nix && scene.image.config.created.as_deref().is_some_and(|created| created.starts_with("1970-01-01T00:00:0")) {
+    if scene.is_nix
+        && scene.image.config.created.as_deref().is_some_and(|created| created.starts_with("1970-01-01T00:00:0"))
+    {
         let mut hits = Hits::new(Rule::Created1970);
         hits.add(Evidence { location: Location::Field("created"), bytes: 0, note: None });
         found.finding(scene, hits, |_| "it says that it was created in 1970, as reproducible images do".to_owned());

@@ -10,10 +10,40 @@ use crate::nix::study::{Disagreement, SightingSource, StoreStudy};
 
 /// Packages that only a build needs.
 const TOOLCHAIN: &[&str] = &[
-    "gcc", "gcc-wrapper", "clang", "clang-wrapper", "binutils", "binutils-wrapper", "bintools", "bintools-wrapper",
-    "stdenv-linux", "stdenv", "go", "ghc", "rustc", "rustc-wrapper", "cargo", "cmake", "gnumake", "ninja", "meson",
-    "autoconf", "automake", "libtool", "pkg-config", "pkg-config-wrapper", "bison", "flex", "gnum4", "zig", "swig",
-    "linux-headers", "gradle", "apache-maven", "patchelf", "expand-response-params",
+    "gcc",
+    "gcc-wrapper",
+    "clang",
+    "clang-wrapper",
+    "binutils",
+    "binutils-wrapper",
+    "bintools",
+    "bintools-wrapper",
+    "stdenv-linux",
+    "stdenv",
+    "go",
+    "ghc",
+    "rustc",
+    "rustc-wrapper",
+    "cargo",
+    "cmake",
+    "gnumake",
+    "ninja",
+    "meson",
+    "autoconf",
+    "automake",
+    "libtool",
+    "pkg-config",
+    "pkg-config-wrapper",
+    "bison",
+    "flex",
+    "gnum4",
+    "zig",
+    "swig",
+    "linux-headers",
+    "gradle",
+    "apache-maven",
+    "patchelf",
+    "expand-response-params",
 ];
 /// Outputs of compilers that programs need when they run.
 const RUNTIME_OUTPUTS: [&str; 5] = ["lib", "libgcc", "lib32", "lib64", "getent"];
@@ -124,9 +154,13 @@ fn duplicates(scene: &Scene<'_>, closure: &Closure<'_>, found: &mut Gathered) {
     let mut names = [0u64; 2];
     for group in same_package(&paths) {
         // Names without a version are of files and scripts that have nothing to do with each other.
-        let members: Vec<PathId> = group.paths.into_iter().filter(|&id| {
-            study.is_reachable(id) && study.get_path(id).is_some_and(|path| !path.package().version.is_empty())
-        }).collect();
+        let members: Vec<PathId> = group
+            .paths
+            .into_iter()
+            .filter(|&id| {
+                study.is_reachable(id) && study.get_path(id).is_some_and(|path| !path.package().version.is_empty())
+            })
+            .collect();
         let version = |id: &PathId| study.get_path(*id).map(|path| path.package().version);
         let differs = members.iter().any(|id| version(id) != members.first().and_then(version));
         // The largest is the one that stays, which says the least of what is saved.
@@ -273,7 +307,9 @@ fn disagreements(scene: &Scene<'_>, study: &StoreStudy, found: &mut Gathered) {
             Disagreement::OnlyRecorded { from, .. } => (known(*from), "a reference that no file shows"),
             Disagreement::OnlyFound { from, .. } => (known(*from), "a reference that is not recorded"),
             Disagreement::NarBytes { path, .. } => (known(*path), "another NAR size than recorded"),
-            Disagreement::NarHash { path, .. } => (known(*path), "another NAR hash than recorded: its content was changed"),
+            Disagreement::NarHash { path, .. } => {
+                (known(*path), "another NAR hash than recorded: its content was changed")
+            }
         };
         hits.add(Evidence { location, bytes: 0, note: Some(note.to_owned()) });
     }

@@ -5,10 +5,48 @@ use crate::packages::{Inventory, PackageIndex, PackageKind};
 
 /// Packages that only a build needs, by name; a number may follow after a dash (`gcc-12`).
 const TOOLS: &[&str] = &[
-    "gcc", "g++", "cpp", "gfortran", "clang", "lld", "make", "cmake", "build-essential", "build-base", "binutils",
-    "autoconf", "automake", "libtool", "m4", "bison", "flex", "ninja", "ninja-build", "meson", "pkg-config", "pkgconf",
-    "pkgconf-pkg-config", "dpkg-dev", "rustc", "rust", "cargo", "golang", "go", "gdb", "patch", "fakeroot", "rpm-build",
-    "abuild", "gcc-c++", "kernel-headers", "linux-headers", "fortify-headers", "scons", "swig", "nasm", "yasm",
+    "gcc",
+    "g++",
+    "cpp",
+    "gfortran",
+    "clang",
+    "lld",
+    "make",
+    "cmake",
+    "build-essential",
+    "build-base",
+    "binutils",
+    "autoconf",
+    "automake",
+    "libtool",
+    "m4",
+    "bison",
+    "flex",
+    "ninja",
+    "ninja-build",
+    "meson",
+    "pkg-config",
+    "pkgconf",
+    "pkgconf-pkg-config",
+    "dpkg-dev",
+    "rustc",
+    "rust",
+    "cargo",
+    "golang",
+    "go",
+    "gdb",
+    "patch",
+    "fakeroot",
+    "rpm-build",
+    "abuild",
+    "gcc-c++",
+    "kernel-headers",
+    "linux-headers",
+    "fortify-headers",
+    "scons",
+    "swig",
+    "nasm",
+    "yasm",
 ];
 
 /// What only a build needs, by packages; and TLS libraries without certificates.
@@ -105,7 +143,8 @@ mod tests {
 
     #[test]
     fn compilers_are_told_from_what_they_leave_for_programs() {
-        for name in ["gcc", "gcc-12", "g++-12", "libc6-dev", "golang-1.21-go", "binutils-common", "zlib-devel", "make"] {
+        for name in ["gcc", "gcc-12", "g++-12", "libc6-dev", "golang-1.21-go", "binutils-common", "zlib-devel", "make"]
+        {
             assert!(is_tool(name), "{name}");
         }
         for name in ["gcc-12-base", "libgcc-s1", "libgcc", "makedev", "google", "perl-base", "libstdc++6", "gpatch"] {

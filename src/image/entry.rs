@@ -119,6 +119,13 @@ impl EntryBatch {
         &self.entries
     }
 
+    /// Moves the stored contents of all entries by so many bytes: what they are counted from begins earlier.
+    pub fn shift_contents(&mut self, bytes: u64) {
+        for entry in &mut self.entries {
+            entry.fields.offset = entry.fields.offset.saturating_add(bytes);
+        }
+    }
+
     /// Whether it is time to hand this batch on: many entries, or many bytes of names.
     #[must_use]
     pub fn is_full(&self) -> bool {

@@ -65,6 +65,17 @@ pub enum DigestCheck {
     NotGiven,
 }
 
+/// Whether the files that a layer stands for are here.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum LayerContents {
+    /// All of them.
+    #[default]
+    Present,
+    /// The source only names them. These store paths are not here; each has an empty directory in the tree, whatever it
+    /// is. Empty where not even their names are known.
+    Absent(Vec<String>),
+}
+
 /// One layer of an image.
 #[derive(Debug, Clone)]
 pub struct Layer {
@@ -96,9 +107,29 @@ pub struct Layer {
     pub created: Option<String>,
     /// Annotations of its descriptor, in order.
     pub annotations: Vec<(String, String)>,
+    /// Whether its files are here. Where they are not, counts are of what is.
+    pub contents: LayerContents,
 }
 
 impl Layer {
+    /// Whether files that it stands for are not here.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        matches!(self.contents, LayerContents::Absent(_))
+    }
+
+    /// Length of the unpacked tar stream, bytes, where it is known.
+    #[must_use]
+    pub fn known_unpacked_bytes(&self) -> Option<u64> {
+        (!self.is_absent() || self.unpacked_bytes > 0).then_some(self.unpacked_bytes)
+    }
+
+    /// Sum of the sizes of its files, bytes, where they are here.
+    #[must_use]
+    pub fn known_file_bytes(&self) -> Option<u64> {
+        (!self.is_absent()).then_some(self.file_bytes)
+    }
+
     /// The command without the shell that runs it, as dive shows it; `(missing)` where the history says nothing.
     #[must_use]
     pub fn command(&self) -> &str {

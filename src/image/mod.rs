@@ -25,7 +25,7 @@ pub use config::{Config, Healthcheck, HistoryEntry, Platform};
 pub use digest::Digest;
 pub use entry::{ContentHash, EntryBatch, EntryFields, RawEntry, Segment, Xattr};
 pub use history::{ContentComparison, compute_history};
-pub use layer::{Compression, DigestCheck, Layer, Measured};
+pub use layer::{Compression, DigestCheck, Layer, LayerContents, Measured};
 pub use lookup::Resolution;
 pub use occurrence::{Difference, Kind, Occurrence, OccurrenceId, Owner};
 pub use order::{CompareOrder, SortKey};
@@ -81,6 +81,12 @@ impl Image {
     #[must_use]
     pub fn unpacked_bytes(&self) -> u64 {
         self.layers.iter().map(|layer| layer.unpacked_bytes).fold(0, u64::saturating_add)
+    }
+
+    /// Whether a layer stands for files that are not here.
+    #[must_use]
+    pub fn has_absent_layers(&self) -> bool {
+        self.layers.iter().any(Layer::is_absent)
     }
 
     /// Sum of the layers' stored blobs, bytes; `None` when one of them is not known.

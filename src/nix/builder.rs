@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::claims::{ANNOTATION_PREFIX, COMMENT_PREFIX};
+use super::claims::{ANNOTATION_OF_LAYER, ANNOTATION_PREFIX, COMMENT_PREFIX};
 use super::contents::StoreContents;
 use crate::image::{Config, FileTree, Kind, Layer, LayerIndex};
 
@@ -106,7 +106,7 @@ pub fn recognise(config: &Config, layers: &[Layer], tree: &FileTree, store: &Sto
 }
 
 fn is_snapshotter((key, value): &(String, String)) -> bool {
-    (key == "containerd.io/snapshot/nix-layer" && value == "true") || key.starts_with(ANNOTATION_PREFIX)
+    (key == ANNOTATION_OF_LAYER && value == "true") || key.starts_with(ANNOTATION_PREFIX)
 }
 
 fn has_directories(tree: &FileTree) -> bool {

@@ -6,6 +6,8 @@ use crate::image::Layer;
 
 /// How the comments of dockerTools' layers begin; a list as Python prints it follows.
 pub(super) const COMMENT_PREFIX: &str = "store paths: [";
+/// The annotation by which nix-snapshotter tells its layers.
+pub(super) const ANNOTATION_OF_LAYER: &str = "containerd.io/snapshot/nix-layer";
 /// How the annotations of nix-snapshotter that name store paths begin; a number follows.
 pub(super) const ANNOTATION_PREFIX: &str = "containerd.io/snapshot/nix-store-path.";
 
@@ -26,7 +28,23 @@ impl LayerClaim {
     pub fn of(layer: &Layer) -> Option<Self> {
         let list = layer.comment.as_deref().and_then(|comment| comment.strip_prefix(COMMENT_PREFIX));
         let mut claim = list.map(Self::from_python);
-        for (key, value) in &layer.annotations {
+        if let Some(annotated) = Self::annotated(&layer.annotations) {
+            let claim = claim.get_or_insert_default();
+            claim.paths.extend(annotated.paths);
+            claim.others.extend(annotated.others);
+        }
+        claim
+    }
+
+    /// What nix-snapshotter's annotations say: store paths that are mounted over the layer and not among its bytes.
+    /// `None` where there are no such annotations.
+    #[must_use]
+    pub fn annotated(annotations: &[(String, String)]) -> Option<Self> {
+        let mut claim: Option<Self> = None;
+        for (key, value) in annotations {
+            if key == ANNOTATION_OF_LAYER && value == "true" {
+                claim.get_or_insert_default();
+            }
             if key.starts_with(ANNOTATION_PREFIX) {
                 claim.get_or_insert_default().add(value.clone());
             }

@@ -6,6 +6,7 @@ pub mod base32;
 mod builder;
 mod claims;
 pub mod contents;
+pub mod database;
 pub mod graph;
 mod hash;
 #[cfg(test)]

@@ -2,10 +2,11 @@ use std::path::Path;
 
 use super::comparison::StoredComparison;
 use super::contents::{LayerStore, read_in};
+use super::nix::closure;
 use super::{Contents, OpenError, Opened, Opening};
 use crate::image::{
-    Compression, Digest, DigestCheck, FileTree, Image, Kind, Layer, LayerIndex, Measured, TreeBuilder, Warning,
-    compute_history,
+    Compression, Digest, DigestCheck, FileTree, Image, Kind, Layer, LayerContents, LayerIndex, Measured, TreeBuilder,
+    Warning, compute_history,
 };
 use crate::scan::tar::{BLOCK, TarError};
 use crate::scan::{Captured, LayerScan};
@@ -29,14 +30,16 @@ pub(super) struct ReadLayer {
 pub(super) fn finish(
     opening: &Opening<'_>,
     layout: Layout,
-    tree: TreeBuilder,
-    read: Vec<ReadLayer>,
+    mut tree: TreeBuilder,
+    mut read: Vec<ReadLayer>,
     source_bytes: Option<u64>,
 ) -> Result<Opened, OpenError> {
     let mut warnings = layout.warnings;
     let mut layers = Vec::with_capacity(read.len());
     let mut stores = Vec::with_capacity(read.len());
     let mut captured = Vec::new();
+    let mut mounts = closure::mount(opening, &layout.layers, &mut read, &mut tree)?;
+    warnings.extend(mounts.note().map(|message| Warning { layer: None, message }));
     let mut watched = Vec::with_capacity(read.len());
     for (number, (described, mut read)) in layout.layers.into_iter().zip(read).enumerate() {
         if read.scan.entries == 0
@@ -51,7 +54,11 @@ pub(super) fn finish(
         }
         let wanted = std::mem::take(&mut read.scan.captured);
         captured.extend(wanted.into_iter().map(|file| (LayerIndex(number as u16), file)));
-        layers.push(layer(number, described, &read, &mut warnings));
+        let mut layer = layer(number, described, &read, &mut warnings);
+        if let Some(contents) = mounts.contents.get_mut(number).and_then(Option::take) {
+            layer.contents = contents;
+        }
+        layers.push(layer);
         watched.push(read.scan.watched);
         stores.push(read.store);
     }
@@ -101,18 +108,21 @@ fn layer(number: usize, described: DescribedLayer, read: &ReadLayer, warnings: &
     if let Some(failure) = &scan.failure {
         warn(format!("{failure}; its {} entries before that are shown", scan.entries));
     }
-    let actual = scan.diff_id.as_ref().map(Digest::from_sha256).filter(|_| scan.failure.is_none());
+    // What stands for absent store paths has not the bytes that the source describes.
+    let is_whole = scan.failure.is_none() && described.contents == LayerContents::Present;
+    let actual = scan.diff_id.as_ref().map(Digest::from_sha256).filter(|_| is_whole);
     let diff_id_check = check(described.diff_id.as_ref(), actual.as_ref());
     if let (DigestCheck::Differs { actual }, Some(stated)) = (&diff_id_check, &described.diff_id) {
         warn(format!("the configuration gives the diffID {stated}, the bytes have {actual}"));
     }
-    let blob = scan.blob_digest.as_ref().map(Digest::from_sha256).filter(|_| scan.failure.is_none());
+    let blob = scan.blob_digest.as_ref().map(Digest::from_sha256).filter(|_| is_whole);
     if let (DigestCheck::Differs { actual }, Some(stated)) =
         (check(described.digest.as_ref(), blob.as_ref()), &described.digest)
     {
         warn(format!("the manifest gives the digest {stated}, the blob has {actual}"));
     }
     let stored_bytes = match read.stored {
+        _ if described.contents != LayerContents::Present => described.stored_bytes.map(Measured::Exact),
         Stored::Exactly(bytes) => Some(Measured::Exact(bytes)),
         Stored::Share(bytes) => Some(Measured::Share(bytes)),
         Stored::Unknown => None,
@@ -123,6 +133,11 @@ fn layer(number: usize, described: DescribedLayer, read: &ReadLayer, warnings: &
         warn(format!("the manifest gives {stated} bytes, the blob has {actual}"));
     }
     let plain = scan.compression == Compression::None;
+    let unpacked_bytes = match (&described.contents, described.stored_bytes) {
+        (LayerContents::Present, _) => scan.unpacked_bytes,
+        (_, Some(stored)) if described.media_type.as_ref().is_some_and(|kind| kind.ends_with("tar")) => stored,
+        _ => 0,
+    };
     let diff_id = described.diff_id.clone().or(actual);
     Layer {
         digest: described.digest.or(blob).or_else(|| diff_id.clone().filter(|_| plain)),
@@ -130,7 +145,7 @@ fn layer(number: usize, described: DescribedLayer, read: &ReadLayer, warnings: &
         media_type: described.media_type.unwrap_or_else(|| docker_media_type(scan.compression).to_owned()),
         stored_as: described.name,
         compression: scan.compression,
-        unpacked_bytes: scan.unpacked_bytes,
+        unpacked_bytes,
         compressed_bytes: stored_bytes,
         file_bytes: scan.file_bytes,
         entries: scan.entries,
@@ -139,6 +154,7 @@ fn layer(number: usize, described: DescribedLayer, read: &ReadLayer, warnings: &
         comment: described.comment,
         created: described.created,
         annotations: described.annotations,
+        contents: described.contents,
     }
 }
 

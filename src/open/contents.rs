@@ -13,6 +13,8 @@ pub(super) enum LayerStore {
     Plain(Section),
     /// Part of what a compressed section unpacks to: the run of `length` bytes from `start`.
     Packed { section: Section, compression: Compression, start: u64, length: u64, index: Option<GzipIndex> },
+    /// Two streams one behind the other; the second begins at so many bytes.
+    Joined { first: Box<LayerStore>, first_bytes: u64, second: Section },
     /// Files of an extracted root directory.
     Directory(PathBuf),
     /// It came by a pipe, and nobody asked to keep it.
@@ -86,7 +88,11 @@ impl Contents {
             return Err(ContentError::NoContent);
         }
         let (offset, length) = (occurrence.offset, stored_bytes(tree, id));
-        match self.layers.get(occurrence.layer.index()) {
+        let number = occurrence.layer.index();
+        if let Some(section) = self.second_part(number, offset, length) {
+            return Ok(Box::new(section.reader()));
+        }
+        match self.first_store(number) {
             Some(LayerStore::Plain(section)) => Ok(Box::new(section.part(offset, length).reader())),
             Some(LayerStore::Packed { section, start, index: Some(index), .. }) => {
                 Ok(Box::new(index.read_range(section.clone(), start.saturating_add(offset), length)?))
@@ -97,8 +103,22 @@ impl Contents {
                 Ok(Box::new(stream.take(length)))
             }
             Some(LayerStore::Directory(root)) => Ok(Box::new(open_in(root, &tree.path(occurrence.node()))?)),
-            Some(LayerStore::Gone) | None => Err(ContentError::Gone),
+            Some(LayerStore::Gone | LayerStore::Joined { .. }) | None => Err(ContentError::Gone),
         }
+    }
+
+    /// Where the first of a layer's streams can be had from.
+    pub(super) fn first_store(&self, number: usize) -> Option<&LayerStore> {
+        match self.layers.get(number) {
+            Some(LayerStore::Joined { first, .. }) => Some(first),
+            other => other,
+        }
+    }
+
+    /// What lies in the second of a layer's streams.
+    pub(super) fn second_part(&self, number: usize, offset: u64, length: u64) -> Option<Section> {
+        let Some(LayerStore::Joined { first_bytes, second, .. }) = self.layers.get(number) else { return None };
+        Some(second.part(offset.checked_sub(*first_bytes)?, length))
     }
 
     /// Shows the contents of many files to `visit`, in the order in which they lie, so that a compressed layer is unpacked

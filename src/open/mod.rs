@@ -4,6 +4,7 @@ mod assemble;
 mod comparison;
 mod contents;
 mod error;
+mod nix;
 mod pipe;
 mod progress;
 mod random_access;
@@ -31,6 +32,7 @@ use crate::scan::{Cancel, Captured, ContentWatch, Section, UnpackLimit, Wanted, 
 use crate::source::{
     ArchiveIndex, DirectoryContainer, Layout, Request, RootfsWalk, SourceError, read_layout, rootfs_layout,
 };
+use crate::store::LocalStore;
 
 /// Whether the layers of a plain archive are read whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -54,6 +56,16 @@ pub enum Keep {
     AnyContent,
 }
 
+/// How programs are run that an image comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Programs {
+    /// Apart from the terminal: nothing that they say is shown before they fail, and stopping them is up to us.
+    #[default]
+    Background,
+    /// On the terminal: what is interrupted there is interrupted with us, and long builds show their log.
+    Foreground,
+}
+
 /// How an image is opened.
 #[derive(Debug, Clone)]
 pub struct OpenOptions {
@@ -72,6 +84,10 @@ pub struct OpenOptions {
     pub comparison_bytes: Option<u64>,
     /// Files whose content is to be kept in memory.
     pub wanted: Option<Wanted>,
+    /// Where contents of store paths are that an image only names.
+    pub store: LocalStore,
+    /// How programs are run.
+    pub programs: Programs,
     /// Looks at the content of layers that are read whole; see [`Contents::watched`].
     pub watch: Option<Arc<dyn ContentWatch>>,
 }
@@ -86,6 +102,8 @@ impl Default for OpenOptions {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             comparison_bytes: None,
             wanted: None,
+            store: LocalStore::default(),
+            programs: Programs::default(),
             watch: None,
         }
     }
@@ -190,13 +208,16 @@ impl Opening<'_> {
         match &self.reference.location {
             Location::StandardInput => self.standard_input(),
             Location::Path(path) => self.path(path),
+            Location::Installable(installable) => self.installable(installable.as_ref()),
         }
     }
 
     fn path(&self, path: &Path) -> Result<Opened, OpenError> {
         let metadata = std::fs::metadata(path).map_err(|error| self.io_error(error))?;
-        if self.reference.transport == Some(Transport::Rootfs) {
-            return self.rootfs(path);
+        match self.reference.transport {
+            Some(Transport::Rootfs) => return self.rootfs(path),
+            Some(Transport::Stream) => return self.script(path),
+            _ => {}
         }
         if metadata.is_dir() {
             return self.directory(path);
@@ -206,7 +227,15 @@ impl Opening<'_> {
             return self.pipe(pipe);
         }
         let file = File::open(path).map_err(|error| self.io_error(error))?;
-        self.archive(file_section(file, metadata.len()))
+        let is_script = nix::is_script(&file);
+        if is_script && self.reference.transport != Some(Transport::Nix) {
+            return Err(self.source_error(SourceError::Script(path.display().to_string())));
+        }
+        match self.store_path_at(path).filter(|_| !nix::may_be_an_image(&file)) {
+            Some(store_path) => self.closure(&store_path),
+            None if is_script => Err(self.source_error(SourceError::Script(path.display().to_string()))),
+            None => self.archive(file_section(file, metadata.len())),
+        }
     }
 
     fn standard_input(&self) -> Result<Opened, OpenError> {
@@ -221,7 +250,14 @@ impl Opening<'_> {
 
     fn directory(&self, path: &Path) -> Result<Opened, OpenError> {
         let container = DirectoryContainer::new(path);
-        let layout = read_layout(&container, &self.request(), false).map_err(|error| self.source_error(error))?;
+        let layout = match read_layout(&container, &self.request(), false) {
+            Err(error @ SourceError::NotAnImage(_)) => match self.store_path_at(path) {
+                Some(store_path) => return self.closure(&store_path),
+                None if self.is_flake(path) => return self.flake(path),
+                None => return Err(self.source_error(error)),
+            },
+            read => read.map_err(|error| self.source_error(error))?,
+        };
         self.progress.identified(&layout);
         seekable::open_layers(self, &container, layout, None)
     }
@@ -242,6 +278,9 @@ impl Opening<'_> {
         }
         if let Some(found) = compression::detect(&magic[..count]) {
             return streamed::open_stream(self, stream_start::Input::Compressed(section, found));
+        }
+        if nix::looks_like_json(&magic[..count]) {
+            return self.image_json(&section);
         }
         let index = ArchiveIndex::read(section.clone(), self.cancel()).map_err(|error| self.source_error(error))?;
         let layout = read_layout(&index, &self.request(), true).map_err(|error| match index.broken() {

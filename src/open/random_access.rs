@@ -21,16 +21,18 @@ impl Contents {
         let id = tree.content_of(id).ok_or(ContentError::NoContent)?;
         let occurrence = tree.occurrence(id);
         let (offset, length) = (occurrence.offset, stored_bytes(tree, id));
-        let stored = match self.layers.get(occurrence.layer.index()) {
-            Some(LayerStore::Plain(section)) => section.part(offset, length),
-            Some(LayerStore::Packed { .. }) => {
+        let number = occurrence.layer.index();
+        let stored = match (self.second_part(number, offset, length), self.first_store(number)) {
+            (Some(section), _) => section,
+            (None, Some(LayerStore::Plain(section))) => section.part(offset, length),
+            (None, Some(LayerStore::Packed { .. })) => {
                 Section::new(Arc::new(Unpacking::new(self.stored(tree, id)?)), 0, length)
             }
-            Some(LayerStore::Directory(root)) => {
+            (None, Some(LayerStore::Directory(root))) => {
                 let file: File = open_in(root, &tree.path(occurrence.node()))?;
                 Section::new(Arc::new(file), 0, length)
             }
-            Some(LayerStore::Gone) | None => return Err(ContentError::Gone),
+            (None, Some(LayerStore::Gone | LayerStore::Joined { .. }) | None) => return Err(ContentError::Gone),
         };
         Ok(match tree.sparse(id) {
             Some(segments) => Section::new(Arc::new(Sparse::new(stored, segments)), 0, occurrence.bytes),
@@ -86,11 +88,13 @@ struct Unpacked {
     memory: Vec<u8>,
     spool: Option<Spool>,
     ended: bool,
+    /// Why no more of it can be had.
+    failure: Option<(io::ErrorKind, String)>,
 }
 
 impl Unpacking {
     fn new(stream: Box<dyn Read + Send>) -> Self {
-        Self(Mutex::new(Unpacked { stream, memory: Vec::new(), spool: None, ended: false }))
+        Self(Mutex::new(Unpacked { stream, memory: Vec::new(), spool: None, ended: false, failure: None }))
     }
 }
 
@@ -100,15 +104,40 @@ impl ReadAt for Unpacking {
         let wanted = offset.saturating_add(buffer.len() as u64);
         let mut piece = vec![0; 64 << 10];
         while unpacked.kept() < wanted && !unpacked.ended {
-            let count = unpacked.stream.read(&mut piece)?;
-            unpacked.ended = count == 0;
-            unpacked.keep(&piece[..count])?;
+            if let Err(error) = unpacked.unpack(&mut piece) {
+                unpacked.ended = true;
+                unpacked.failure = Some((error.kind(), error.to_string()));
+            }
         }
-        unpacked.read_kept(buffer, offset)
+        match unpacked.read_kept(buffer, offset)? {
+            0 if !buffer.is_empty() => unpacked.missing(),
+            count => Ok(count),
+        }
     }
 }
 
 impl Unpacked {
+    fn unpack(&mut self, piece: &mut [u8]) -> io::Result<()> {
+        match self.stream.read(piece) {
+            Ok(0) => self.ended = true,
+            Ok(count) => self.keep(piece.get(..count).unwrap_or_default())?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// What reading beyond the last byte gives.
+    fn missing(&self) -> io::Result<usize> {
+        match &self.failure {
+            None => Ok(0),
+            Some((kind, failure)) => {
+                let message = format!("{failure}; of this file {} bytes could be read", self.kept());
+                Err(io::Error::new(*kind, message))
+            }
+        }
+    }
+
     fn kept(&self) -> u64 {
         self.memory.len() as u64 + self.spool.as_ref().map_or(0, Spool::length)
     }

@@ -19,7 +19,7 @@ pub fn check_layer(
     number: usize,
     cancel: &Cancel,
 ) -> io::Result<Option<DigestCheck>> {
-    let Some(layer) = image.layers.get(number) else { return Ok(None) };
+    let Some(layer) = image.layers.get(number).filter(|layer| !layer.is_absent()) else { return Ok(None) };
     let (DigestCheck::NotChecked, Some(stated)) = (&layer.diff_id_check, &layer.diff_id) else { return Ok(None) };
     let Some(section) = contents.plain_layer(number) else { return Ok(None) };
     let mut reader = section.reader();

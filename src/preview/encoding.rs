@@ -77,6 +77,36 @@ impl Encoding {
         }
     }
 
+    /// Where the last line end that lies wholly before `until` begins. `block` begins at an even offset of its file.
+    pub(super) fn last_newline(self, block: &[u8], until: usize) -> Option<usize> {
+        let mut until = until.min(block.len());
+        loop {
+            let found = memchr::memrchr(b'\n', &block[..until])?;
+            match self {
+                Self::Utf8 | Self::Latin1 => return Some(found),
+                Self::Utf16Le if found.is_multiple_of(2) && found + 1 < until && block[found + 1] == 0 => {
+                    return Some(found);
+                }
+                Self::Utf16Be if found % 2 == 1 && block[found - 1] == 0 => return Some(found - 1),
+                _ => until = found,
+            }
+        }
+    }
+
+    /// The characters of some bytes, each with the bytes that stand for it. What cannot be decoded is given as in
+    /// [`Self::decode`].
+    pub(super) fn characters(self, bytes: &[u8]) -> Box<dyn Iterator<Item = (char, usize)> + '_> {
+        match self {
+            Self::Utf8 => Box::new(bytes.utf8_chunks().flat_map(|chunk| {
+                let valid = chunk.valid().chars().map(|character| (character, character.len_utf8()));
+                valid.chain(chunk.invalid().iter().map(|&byte| (raw_byte(byte), 1)))
+            })),
+            Self::Latin1 => Box::new(bytes.iter().map(|&byte| (char::from(byte), 1))),
+            Self::Utf16Le => Box::new(utf16_characters(bytes, u16::from_le_bytes)),
+            Self::Utf16Be => Box::new(utf16_characters(bytes, u16::from_be_bytes)),
+        }
+    }
+
     /// Number of line ends in a block that begins at an even offset.
     pub(super) fn count_newlines(self, block: &[u8]) -> u64 {
         if self.unit() == 1 {
@@ -107,6 +137,16 @@ impl Encoding {
         }
         text
     }
+}
+
+fn utf16_characters(bytes: &[u8], read: fn([u8; 2]) -> u16) -> impl Iterator<Item = (char, usize)> {
+    let (pairs, rest) = bytes.as_chunks::<2>();
+    let units = pairs.iter().map(move |&pair| read(pair));
+    let characters = char::decode_utf16(units).map(|unit| match unit {
+        Ok(character) => (character, 2 * character.len_utf16()),
+        Err(_) => (char::REPLACEMENT_CHARACTER, 2),
+    });
+    characters.chain(rest.iter().map(|&byte| (raw_byte(byte), 1)))
 }
 
 fn decode_utf16(line: &[u8], read: fn([u8; 2]) -> u16, text: &mut String) {

@@ -1,6 +1,7 @@
 use std::io;
 use std::ops::Range;
 
+use super::available::read_available;
 use super::style::{LineWriter, StyledLine};
 use super::{Meaning, Style};
 use crate::scan::Section;
@@ -13,6 +14,7 @@ const MOST_ROWS: u64 = 4096;
 pub struct HexView {
     content: Section,
     columns: u8,
+    pub(super) problem: Option<String>,
 }
 
 /// One row of bytes.
@@ -28,7 +30,13 @@ impl HexView {
     /// Shows a file in rows of 16 bytes.
     #[must_use]
     pub fn new(content: Section) -> Self {
-        Self { content, columns: 16 }
+        Self { content, columns: 16, problem: None }
+    }
+
+    /// Shows a file in rows of so many bytes.
+    #[must_use]
+    pub fn with_columns(content: Section, columns: u8) -> Self {
+        Self { content, columns: columns.max(1), problem: None }
     }
 
     /// Makes rows of 8, 16, 24 or 32 bytes, as many as fit on lines of `width` columns.
@@ -41,6 +49,18 @@ impl HexView {
     #[must_use]
     pub fn columns(&self) -> u8 {
         self.columns
+    }
+
+    /// Length of the file, bytes.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.content.length()
+    }
+
+    /// Why some rows could not be shown.
+    #[must_use]
+    pub fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
     }
 
     /// Number of rows.
@@ -64,11 +84,26 @@ impl HexView {
         let count = range.end.saturating_sub(range.start).min(MOST_ROWS);
         let start = range.start.saturating_mul(columns);
         let length = self.content.length().saturating_sub(start).min(count * columns);
-        let mut bytes = vec![0; length as usize];
-        let read = self.content.read_full_at(&mut bytes, start)?;
-        bytes.truncate(read);
+        let bytes = self.read(start..start + length)?;
         let rows = bytes.chunks(usize::from(self.columns)).zip(0u64..);
         Ok(rows.map(|(bytes, row)| HexRow { offset: start + row * columns, bytes: bytes.to_vec() }).collect())
+    }
+
+    /// The bytes of a range that is bounded by the caller; fewer where the file ends.
+    pub(super) fn read(&self, range: Range<u64>) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; range.end.saturating_sub(range.start) as usize];
+        let available = read_available(&self.content, &mut bytes, range.start)?;
+        bytes.truncate(available.bytes);
+        Ok(bytes)
+    }
+
+    /// Where some bytes of a row stand in its line: as digits, and as ASCII.
+    pub(super) fn places(&self, bytes: Range<usize>) -> [Range<usize>; 2] {
+        let digits = |byte: usize| self.offset_digits() + 2 + 3 * byte + byte / 8;
+        let columns = usize::from(self.columns);
+        let ascii = self.line_width(self.columns) - columns;
+        let last = bytes.end.saturating_sub(1);
+        [digits(bytes.start)..digits(last) + 2, ascii + bytes.start..ascii + bytes.end]
     }
 
     /// A row as a line: offset, bytes in groups of eight, and what of them is ASCII.

@@ -9,12 +9,14 @@ use super::style::{LineWriter, StyledLine};
 use super::{Meaning, Style, Syntaxes};
 
 /// Lines between two states that are kept.
-const STRIDE: u64 = 64;
+const STRIDE: usize = 64;
+/// Lines before those asked for with which a fresh start is made, far into a text.
+pub(super) const FRESH_LEAD: usize = 64;
 /// States that are kept of one text.
 const MOST_STATES: usize = 256;
-/// Lines that are gone through before those asked for, so that their colours are right; beyond, a fresh start is made
+/// Bytes that are gone through before those asked for, so that their colours are right; beyond, a fresh start is made
 /// a little before them.
-const MOST_LEAD: u64 = 512;
+const MOST_LEAD: u64 = 32 << 10;
 /// Bytes of the longest line that is coloured.
 const MOST_LINE_BYTES: usize = 2 << 10;
 /// Scopes within each other; more are a file that lies about its type.
@@ -33,6 +35,9 @@ pub(super) struct Highlighter {
     syntaxes: Arc<Syntaxes>,
     name: String,
     fresh: State,
+    /// Where the text begins.
+    start: u64,
+    /// By the offset of the line before which they are the state.
     states: BTreeMap<u64, State>,
     meanings: HashMap<Scope, Option<Meaning>>,
     /// Set for a text that the parser cannot cope with.
@@ -40,46 +45,51 @@ pub(super) struct Highlighter {
 }
 
 impl Highlighter {
-    pub(super) fn new(syntaxes: Arc<Syntaxes>, syntax: &SyntaxReference) -> Self {
+    pub(super) fn new(syntaxes: Arc<Syntaxes>, syntax: &SyntaxReference, start: u64) -> Self {
         let fresh = State { parse: ParseState::new(syntax), scopes: ScopeStack::new() };
         let name = syntax.name.clone();
         let meanings = HashMap::new();
-        Self { syntaxes, name, fresh, states: BTreeMap::new(), meanings, given_up: false }
+        Self { syntaxes, name, fresh, start, states: BTreeMap::new(), meanings, given_up: false }
     }
 
     pub(super) fn name(&self) -> &str {
         &self.name
     }
 
-    /// The line from which text is needed to colour the line `first`.
-    pub(super) fn begin_at(&self, first: u64) -> u64 {
+    /// Where lines have to be coloured from so that those at `offset` come out right: a line of which the state is
+    /// known and that is not far before; `None` for a fresh start some [`FRESH_LEAD`] lines before.
+    pub(super) fn begin_at(&self, offset: u64) -> Option<u64> {
         if self.given_up {
-            return first;
+            return Some(offset);
         }
-        let known = self.states.range(..=first).next_back().map_or(0, |(&line, _)| line);
-        if first - known <= MOST_LEAD { known } else { first - STRIDE }
+        let known = self.states.range(..=offset).next_back().map_or(self.start, |(&known, _)| known);
+        (offset.saturating_sub(known) <= MOST_LEAD).then_some(known)
     }
 
-    /// Colours lines from the line `first` on, which [`Self::begin_at`] gave; whether the time sufficed. Lines that are
-    /// cut at a bound are left plain.
+    /// Colours lines that follow each other, each with where it begins and whether it was cut, from one on that
+    /// [`Self::begin_at`] gave; whether the time sufficed. Lines that are cut at a bound are left plain.
     pub(super) fn style<'a>(
         &mut self,
-        first: u64,
-        lines: impl Iterator<Item = (&'a str, bool)>,
+        lines: impl Iterator<Item = (u64, &'a str, bool)>,
         time: Duration,
     ) -> (Vec<StyledLine>, bool) {
         let start = Instant::now();
-        let mut state = self.states.get(&first).unwrap_or(&self.fresh).clone();
+        let mut state = self.fresh.clone();
         let mut styled = Vec::new();
         let mut in_time = true;
-        for (number, (text, cut)) in (first..).zip(lines) {
+        for (number, (offset, text, cut)) in lines.enumerate() {
+            if number == 0
+                && let Some(known) = self.states.get(&offset)
+            {
+                state = known.clone();
+            }
             if in_time && !self.given_up && start.elapsed() > time {
                 in_time = false;
-                self.remember(number, &state);
+                self.remember(offset, &state);
             }
             let colour = in_time && !self.given_up && !cut && text.len() <= MOST_LINE_BYTES;
-            if colour && number > first && number % STRIDE == 0 {
-                self.remember(number, &state);
+            if colour && number > 0 && number % STRIDE == 0 {
+                self.remember(offset, &state);
             }
             let mut line = if colour { self.style_line(text, &mut state) } else { None };
             let line = line.take().unwrap_or_else(|| {
@@ -124,13 +134,13 @@ impl Highlighter {
         self.states.clear();
     }
 
-    fn remember(&mut self, line: u64, state: &State) {
-        self.states.insert(line, state.clone());
+    fn remember(&mut self, offset: u64, state: &State) {
+        self.states.insert(offset, state.clone());
         if self.states.len() > MOST_STATES {
             let mut keep = false;
             self.states.retain(|&other, _| {
                 keep = !keep;
-                keep || other == line
+                keep || other == offset
             });
         }
     }

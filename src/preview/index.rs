@@ -1,6 +1,7 @@
 use std::io;
 
 use super::Encoding;
+use super::available::read_available;
 use crate::scan::Section;
 
 /// Bytes of one step of the index.
@@ -153,6 +154,7 @@ impl LineIndex {
         self.end = Some(end);
         self.problem = match error {
             Some(error) => Some(error.to_string()),
+            None if self.problem.is_some() => self.problem.take(),
             None if end < self.content.length() => {
                 Some(format!("the last {} bytes are missing", self.content.length() - end))
             }
@@ -169,8 +171,11 @@ impl LineIndex {
         let start = (number as u64).saturating_mul(BLOCK as u64);
         let most = self.content.length().saturating_sub(start).min(BLOCK as u64) as usize;
         self.block.resize(most, 0);
-        let count = match self.content.read_full_at(&mut self.block, start) {
-            Ok(count) => count,
+        let count = match read_available(&self.content, &mut self.block, start) {
+            Ok(available) => {
+                self.problem = self.problem.take().or(available.problem);
+                available.bytes
+            }
             Err(error) => {
                 self.block.clear();
                 return Err(error);

@@ -4,6 +4,8 @@
 //! claims, a request does bounded work, and no text leaves this room with a control character in it.
 
 mod archive;
+mod available;
+mod byte_rows;
 mod difference;
 mod directory;
 mod elf;
@@ -12,24 +14,33 @@ mod hex;
 mod highlight;
 mod index;
 mod kind;
+mod line_ends;
 mod link;
 mod rows;
 mod scopes;
+mod scroll;
 mod style;
 mod syntaxes;
 #[cfg(test)]
 mod tests;
 mod text;
+mod wrap;
 
 pub use archive::{ArchiveEntry, ArchiveFormat, ArchiveListing, list_archive};
+pub use byte_rows::differing_rows;
 pub use difference::{Comparison, MOST_COMPARED_TEXT, TextDifference, compare};
 pub use directory::{DirectorySummary, summarise_directory};
 pub use elf::{ElfSummary, summarise_elf};
 pub use encoding::Encoding;
 pub use hex::{HexRow, HexView};
 pub use kind::{ContentKind, classify};
+pub use line_ends::Reach;
 pub use link::{LinkChain, LinkEnd, follow_link};
 pub use rows::{SideBySideRow, UnifiedRow};
+pub use scroll::{
+    Allowance, Find, Finding, Fixed, Found, FoundLine, Hit, Layout, Needle, Place, Row, RowContent, Rows, Screenful,
+    Sign, Spot, Toward, screenful,
+};
 pub use style::{Meaning, Span, Style, StyledLine};
 pub use syntaxes::Syntaxes;
 pub use text::{Budget, LINE_BYTES, TextPreview, WINDOW_LINES, Window};

@@ -89,6 +89,41 @@ impl StyledLine {
     pub fn text(&self) -> String {
         self.spans.iter().map(|span| span.text.as_str()).collect()
     }
+
+    /// A line that says something about others.
+    #[must_use]
+    pub fn remark(text: &str) -> Self {
+        plain_line(text, Meaning::Dim)
+    }
+
+    /// The same behind a sign.
+    #[must_use]
+    pub fn signed(mut self, sign: &str) -> Self {
+        let meaning = match sign {
+            "-" => Meaning::Removed,
+            "+" => Meaning::Added,
+            _ => Meaning::Plain,
+        };
+        self.spans.insert(0, Span { text: sign.to_owned(), style: meaning.into() });
+        self
+    }
+
+    /// The part of it that these bytes of its text are; `cut` is kept with its end.
+    #[must_use]
+    pub fn part(&self, range: std::ops::Range<usize>) -> Self {
+        let mut spans = Vec::new();
+        let mut at = 0;
+        for span in &self.spans {
+            let end = at + span.text.len();
+            let from = range.start.clamp(at, end) - at;
+            let to = range.end.clamp(at, end) - at;
+            if let Some(text) = span.text.get(from..to).filter(|text| !text.is_empty()) {
+                spans.push(Span { text: text.to_owned(), style: span.style });
+            }
+            at = end;
+        }
+        Self { spans, cut: self.cut && range.end >= at }
+    }
 }
 
 /// Columns between tab stops.
@@ -99,6 +134,23 @@ const RAW_BYTES: u32 = 0x10_ff00;
 /// A character that stands for a byte which is no text.
 pub(super) fn raw_byte(byte: u8) -> char {
     char::from_u32(RAW_BYTES + u32::from(byte)).unwrap_or(char::REPLACEMENT_CHARACTER)
+}
+
+/// Columns that a character takes at a column of a line, as [`LineWriter`] writes it.
+pub(super) fn columns(character: char, column: usize) -> usize {
+    if character == '\t' {
+        return (column / TAB + 1) * TAB - column;
+    }
+    if (' '..='~').contains(&character) {
+        return 1;
+    }
+    if u32::from(character).checked_sub(RAW_BYTES).is_some_and(|byte| byte <= 0xff) {
+        return 4;
+    }
+    if steers_terminal(character) {
+        return display_name(character.encode_utf8(&mut [0; 4]).as_bytes()).len();
+    }
+    character.width().unwrap_or(0)
 }
 
 /// Puts lines together from text of any kind, making it safe.
@@ -142,6 +194,11 @@ impl LineWriter {
     /// Adds bytes that are meant as text, as [`display_name`] shows them.
     pub(super) fn push_bytes(&mut self, bytes: &[u8], style: impl Into<Style>) {
         self.push(&display_name(bytes), style);
+    }
+
+    /// Bytes of text so far.
+    pub(super) fn length(&self) -> usize {
+        self.line.spans.iter().map(|span| span.text.len()).sum()
     }
 
     pub(super) fn finish(self) -> StyledLine {

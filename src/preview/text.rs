@@ -2,9 +2,12 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::highlight::Highlighter;
+use super::available::read_available;
+use super::highlight::{FRESH_LEAD, Highlighter};
 use super::index::{LineIndex, Located};
+use super::line_ends::{LineEnds, Reach};
 use super::style::{LineWriter, StyledLine};
+use super::wrap::LongLine;
 use super::{Encoding, Meaning, Syntaxes};
 use crate::scan::Section;
 
@@ -41,12 +44,26 @@ pub struct Window {
     pub colours_pending: bool,
 }
 
-/// A text of any length, served line by line. Only what is asked for is read, and what lies before it is counted.
+/// A text of any length, served line by line. Only what is asked for is read; what lies before it is counted where lines
+/// are asked for by number, and not looked at where they are asked for by where they begin.
 pub struct TextPreview {
-    index: LineIndex,
-    encoding: Encoding,
+    pub(super) content: Section,
+    pub(super) text_start: u64,
+    pub(super) index: LineIndex,
+    pub(super) encoding: Encoding,
+    pub(super) ends: LineEnds,
     cursor: Cursor,
     colours: Colours,
+    /// Lines beyond all bounds whose rows were asked for, the last one at the end.
+    pub(super) long: Vec<LongLine>,
+    /// The rows of the line whose rows were asked for last.
+    pub(super) rows: Option<(u64, usize, Vec<usize>)>,
+}
+
+/// A line as text, and where it begins.
+pub(super) struct TextLine {
+    pub at: u64,
+    pub line: StyledLine,
 }
 
 /// Colours are looked for when the first lines are, as unpacking the syntaxes takes time.
@@ -67,9 +84,14 @@ impl TextPreview {
         let text = encoding.decode(start.get(mark as usize..).unwrap_or_default());
         let first_line = text.lines().next().unwrap_or_default().to_owned();
         Self {
+            text_start: mark,
             index: LineIndex::new(content.clone(), encoding, mark),
             encoding,
-            cursor: Cursor { content, buffer: Vec::new(), start: 0 },
+            ends: LineEnds::new(content.clone(), encoding, mark),
+            cursor: Cursor { content: content.clone(), buffer: Vec::new(), start: 0 },
+            content,
+            long: Vec::new(),
+            rows: None,
             colours: Colours::NotLookedFor { syntaxes: Arc::clone(syntaxes), path: path.to_vec(), first_line },
         }
     }
@@ -88,7 +110,7 @@ impl TextPreview {
     fn highlighter(&mut self) -> Option<&mut Highlighter> {
         if let Colours::NotLookedFor { syntaxes, path, first_line } = &self.colours {
             let found = syntaxes.find(path, first_line);
-            let found = found.map(|syntax| Box::new(Highlighter::new(Arc::clone(syntaxes), syntax)));
+            let found = found.map(|syntax| Box::new(Highlighter::new(Arc::clone(syntaxes), syntax, self.text_start)));
             self.colours = found.map_or(Colours::None, Colours::By);
         }
         match &mut self.colours {
@@ -115,6 +137,13 @@ impl TextPreview {
         self.index.known()
     }
 
+    /// Grows with every request that gets further than the one before.
+    #[must_use]
+    pub fn bytes_looked_at(&self) -> u64 {
+        let long = self.long.iter().map(LongLine::bytes).fold(0, u64::wrapping_add);
+        self.index.indexed_bytes().wrapping_add(self.ends.bytes_read()).wrapping_add(long)
+    }
+
     /// Bytes read so far to find lines, of [`Section::length`].
     #[must_use]
     pub fn indexed_bytes(&self) -> u64 {
@@ -124,7 +153,7 @@ impl TextPreview {
     /// Why the text ends before it should, where it does.
     #[must_use]
     pub fn problem(&self) -> Option<&str> {
-        self.index.problem()
+        self.index.problem().or(self.ends.problem())
     }
 
     /// Reads on to the end of the text; `None` where the budget did not suffice and the same again gets further.
@@ -141,67 +170,91 @@ impl TextPreview {
 
     /// The lines of `range`, from 0, at most [`WINDOW_LINES`] of them.
     pub fn lines(&mut self, range: Range<u64>, budget: Budget) -> Window {
-        let range = range.start..range.end.min(range.start.saturating_add(WINDOW_LINES));
+        let count = range.end.saturating_sub(range.start).min(WINDOW_LINES);
         let mut window = Window { first: range.start, ..Window::default() };
-        if range.is_empty() {
+        if count == 0 {
             return window;
         }
-        let mut bytes = budget.index_bytes;
-        let lead = self.highlighter().map_or(range.start, |highlighter| highlighter.begin_at(range.start));
-        let (raw, pending) = self.raw_lines(lead..range.end, &mut bytes);
-        window.pending = pending;
-        let shown = (range.start - lead) as usize;
-        if shown > raw.len() {
-            return window;
-        }
-        let Some(highlighter) = self.highlighter() else {
-            window.lines = raw.iter().map(RawLine::plain).collect();
-            return window;
+        let mut left = budget.index_bytes;
+        let first = match self.index.locate(range.start, &mut left) {
+            Located::At(offset) => offset,
+            Located::Beyond(_) => return window,
+            Located::NotYet => return Window { pending: true, ..window },
         };
-        let texts = raw.iter().map(|line| (line.text.as_str(), line.cut));
-        let (mut lines, complete) = highlighter.style(lead, texts, budget.colouring);
+        let (offsets, pending) = self.offsets_from(first, count as usize, &mut left);
+        window.pending = pending;
+        let (lines, complete) = self.styled(&offsets, budget.colouring);
         window.colours_pending = !complete;
-        window.lines = lines.split_off(shown.min(lines.len()));
+        window.lines = lines.into_iter().map(|line| line.line).collect();
         window
     }
 
-    /// The decoded lines of a range, and whether some were not reached.
-    fn raw_lines(&mut self, range: Range<u64>, budget: &mut u64) -> (Vec<RawLine>, bool) {
-        let mut lines = Vec::new();
-        let mut at = match self.index.locate(range.start, budget) {
-            Located::At(offset) => offset,
-            Located::Beyond(_) => return (lines, false),
-            Located::NotYet => return (lines, true),
-        };
-        let end = range.end;
-        for number in range {
-            let unit = self.encoding.unit();
-            let bytes = self.cursor.bytes(at, LINE_BYTES + 2 * unit as usize);
-            if bytes.is_empty() {
-                break;
+    /// Where so many lines begin, the one at `first` among them; and whether some were not reached.
+    fn offsets_from(&mut self, first: u64, count: usize, budget: &mut u64) -> (Vec<u64>, bool) {
+        let mut offsets = vec![first];
+        while offsets.len() < count {
+            match self.ends.after(offsets.last().copied().unwrap_or(first), budget) {
+                Reach::At(next) => offsets.push(next),
+                Reach::Edge => break,
+                Reach::NotYet => return (offsets, true),
             }
-            let (next, line) = match self.encoding.newline(bytes, 0) {
-                Some(end) => (Some(at + end as u64 + unit), RawLine::new(self.encoding, &bytes[..end])),
-                None => (None, RawLine::new(self.encoding, bytes)),
-            };
-            let cut = line.cut;
-            lines.push(line);
-            at = match next {
-                Some(next) => next,
-                None if !cut || number + 1 >= end => break,
-                None => match self.index.locate(number + 1, budget) {
-                    Located::At(offset) => offset,
-                    Located::Beyond(_) => break,
-                    Located::NotYet => return (lines, true),
-                },
-            };
         }
-        (lines, false)
+        (offsets, false)
+    }
+
+    /// The lines that begin at some offsets and follow each other, and whether all have their colours.
+    pub(super) fn styled(&mut self, offsets: &[u64], colouring: Duration) -> (Vec<TextLine>, bool) {
+        let Some(&first) = offsets.first() else { return (Vec::new(), true) };
+        let lead = self.lead(first);
+        let before = lead.len();
+        let raw: Vec<(u64, RawLine)> = lead.iter().chain(offsets).map(|&at| (at, self.raw_line(at))).collect();
+        let Some(highlighter) = self.highlighter() else {
+            let plain = raw.iter().map(|(at, line)| TextLine { at: *at, line: line.plain() });
+            return (plain.collect(), true);
+        };
+        let texts = raw.iter().map(|(at, line)| (*at, line.text.as_str(), line.cut));
+        let (lines, complete) = highlighter.style(texts, colouring);
+        let lines = raw.iter().zip(lines).skip(before).map(|((at, _), line)| TextLine { at: *at, line });
+        (lines.collect(), complete)
+    }
+
+    /// The lines before one that have to be gone through so that it gets its colours.
+    fn lead(&mut self, first: u64) -> Vec<u64> {
+        /// Bytes that may be read to find them.
+        const READ: u64 = 256 << 10;
+        let Some(begin) = self.highlighter().map(|highlighter| highlighter.begin_at(first)) else { return Vec::new() };
+        let mut budget = READ;
+        let mut lead = Vec::new();
+        let mut at = first;
+        while begin.is_none_or(|begin| at > begin) && (begin.is_some() || lead.len() < FRESH_LEAD) {
+            match self.ends.before(at, &mut budget) {
+                Reach::At(before) => at = before,
+                Reach::Edge | Reach::NotYet => break,
+            }
+            lead.push(at);
+        }
+        lead.reverse();
+        lead
+    }
+
+    /// The line that begins at an offset, cut at [`LINE_BYTES`].
+    pub(super) fn raw_line(&mut self, at: u64) -> RawLine {
+        RawLine::new(self.encoding, self.line_bytes(at))
+    }
+
+    /// The bytes of the line that begins at an offset, without its end; more than [`LINE_BYTES`] where it is cut.
+    pub(super) fn line_bytes(&mut self, at: u64) -> &[u8] {
+        let encoding = self.encoding;
+        let bytes = self.cursor.bytes(at, LINE_BYTES + 2 * encoding.unit() as usize);
+        match encoding.newline(bytes, 0) {
+            Some(end) => &bytes[..end],
+            None => bytes,
+        }
     }
 }
 
 /// A line as text, not yet safe.
-struct RawLine {
+pub(super) struct RawLine {
     text: String,
     cut: bool,
 }
@@ -224,7 +277,7 @@ impl RawLine {
         Self { text, cut }
     }
 
-    fn plain(&self) -> StyledLine {
+    pub(super) fn plain(&self) -> StyledLine {
         let mut line = LineWriter::default();
         line.push(&self.text, Meaning::Plain);
         StyledLine { cut: self.cut, ..line.finish() }
@@ -247,7 +300,8 @@ impl Cursor {
         if !at_hand {
             let most = self.content.length().saturating_sub(offset).min(RUN as u64) as usize;
             self.buffer.resize(most, 0);
-            let count = self.content.read_full_at(&mut self.buffer, offset).unwrap_or_default();
+            let available = read_available(&self.content, &mut self.buffer, offset);
+            let count = available.map_or(0, |available| available.bytes);
             self.buffer.truncate(count);
             self.start = offset;
         }

@@ -71,8 +71,7 @@ pub(super) fn write_markdown(findings: &Findings, places: Places<'_>, out: &mut 
     for finding in &findings.list {
         writeln!(out, "**{}** {}\n", finding.rule.id(), (places.quote)(&finding.title))?;
         for evidence in finding.evidence.iter().take(SHOWN) {
-            let bytes =
-                if evidence.bytes > 0 { format!("{} ", display_bytes(evidence.bytes)) } else { String::new() };
+            let bytes = if evidence.bytes > 0 { format!("{} ", display_bytes(evidence.bytes)) } else { String::new() };
             writeln!(out, "- {bytes}{}", places.describe(evidence))?;
         }
         if finding.evidence.len() > SHOWN {

@@ -50,23 +50,21 @@ pub(super) fn source(image: &Image, quote: Quote) -> String {
 pub(super) fn figures(inspection: &Inspection<'_>) -> Vec<(&'static str, String)> {
     let image = inspection.image;
     let figures = &inspection.assessment.figures;
-    let entries = image.layers.iter().map(|layer| layer.entries).fold(0, u64::saturating_add);
+    let entries = match image.has_absent_layers() {
+        true => String::new(),
+        false => {
+            let count = image.layers.iter().map(|layer| layer.entries).fold(0, u64::saturating_add);
+            format!(", {} entries", grouped(count))
+        }
+    };
     let layers = match image.layers.len() {
         1 => "1 layer".to_owned(),
         count => format!("{count} layers"),
     };
-    let hidden = figures.file_bytes.saturating_sub(figures.visible_file_bytes);
     let mut lines = vec![
-        ("Unpacked", format!("{} in {layers}, {} entries", bytes_and_exact(figures.unpacked_bytes), grouped(entries))),
+        ("Unpacked", format!("{} in {layers}{entries}", bytes_and_exact(figures.unpacked_bytes))),
         ("Compressed", compressed(image)),
-        (
-            "Files",
-            format!(
-                "{}, of which {} hidden by upper layers",
-                bytes_and_exact(figures.file_bytes),
-                display_bytes(hidden)
-            ),
-        ),
+        ("Files", files(inspection)),
         ("Efficiency", percent(figures.efficiency)),
         ("Wasted", wasted(inspection)),
     ];
@@ -77,6 +75,19 @@ pub(super) fn figures(inspection: &Inspection<'_>) -> Vec<(&'static str, String)
         ));
     }
     lines
+}
+
+fn files(inspection: &Inspection<'_>) -> String {
+    let figures = &inspection.assessment.figures;
+    let hidden = figures.file_bytes.saturating_sub(figures.visible_file_bytes);
+    let all =
+        format!("{}, of which {} hidden by upper layers", bytes_and_exact(figures.file_bytes), display_bytes(hidden));
+    let layers = &inspection.image.layers;
+    match layers.iter().filter(|layer| layer.is_absent()).count() {
+        0 => all,
+        _ if figures.file_bytes == 0 => "not here".into(),
+        absent => format!("{all}; those of {absent} of {} layers are not all here", layers.len()),
+    }
 }
 
 fn compressed(image: &Image) -> String {
@@ -125,10 +136,10 @@ pub(super) fn layers(image: &Image, quote: Quote) -> Table<10> {
         table.row([
             index.to_string(),
             layer.diff_id.as_ref().map_or("unknown".into(), |digest| digest.short().to_owned()),
-            display_bytes(layer.unpacked_bytes),
+            layer.known_unpacked_bytes().map_or("unknown".into(), display_bytes),
             layer.compressed_bytes.map_or("unknown".into(), measured),
-            display_bytes(layer.file_bytes),
-            layer.entries.to_string(),
+            layer.known_file_bytes().map_or("not here".into(), display_bytes),
+            if layer.is_absent() { "not here".into() } else { layer.entries.to_string() },
             summary.added.to_string(),
             summary.modified.to_string(),
             summary.removed.to_string(),

@@ -1,58 +1,15 @@
 //! What the reports say of a Nix store.
 
-use super::names::{bytes_and_exact, one_line, replaced};
+use super::names::{bytes_and_exact, one_line};
 use super::sections::Quote;
 use super::table::{Align::Left, Align::Right, Table};
 use crate::image::{Image, display_bytes, display_name};
-use crate::nix::contents::{Place, RootSource};
+use crate::nix::contents::RootSource;
 use crate::nix::graph::PathId;
 use crate::nix::study::StoreStudy;
 
 /// Names that a line lists before it counts.
 const NAMED: usize = 3;
-
-/// The text of the configuration, or the link's target, that a source is; `None` where bytes of a file are.
-pub(super) fn source_text(image: &Image, source: RootSource) -> Option<String> {
-    let config = &image.config;
-    match source {
-        RootSource::Entrypoint(index) => config.entrypoint.get(index).cloned(),
-        RootSource::Command(index) => config.cmd.get(index).cloned(),
-        RootSource::Environment(index) => config.env.get(index).cloned(),
-        RootSource::WorkingDirectory => Some(config.working_directory.clone()),
-        RootSource::Volume(index) => config.volumes.get(index).cloned(),
-        RootSource::Label(index) => config.labels.get(index).map(|(name, value)| format!("{name}={value}")),
-        RootSource::Healthcheck(index) => config.healthcheck.as_ref()?.test.get(index).cloned(),
-        RootSource::Shell(index) => config.shell.get(index).cloned(),
-        RootSource::Tree(node, Place::LinkTarget) => {
-            let occurrence = image.tree.visible_at(node, image.tree.top_layer()?)?;
-            Some(replaced(image.tree.link_target(occurrence)?).into_owned())
-        }
-        RootSource::Tree(..) => None,
-    }
-}
-
-/// What holds a store path, on one line: `config Entrypoint: …`, `/bin/ls → …`.
-pub(super) fn reason(image: &Image, source: RootSource) -> String {
-    let kind = match source {
-        RootSource::Entrypoint(_) => "config Entrypoint",
-        RootSource::Command(_) => "config Cmd",
-        RootSource::Environment(_) => "config Env",
-        RootSource::WorkingDirectory => "config WorkingDir",
-        RootSource::Volume(_) => "config Volumes",
-        RootSource::Label(_) => "config Labels",
-        RootSource::Healthcheck(_) => "config Healthcheck",
-        RootSource::Shell(_) => "config Shell",
-        RootSource::Tree(node, place) => {
-            let path = display_name(&image.tree.path(node)).into_owned();
-            return match (place, source_text(image, source)) {
-                (Place::LinkTarget, Some(target)) => format!("{path} → {}", one_line(&target)),
-                (Place::Content(offset), _) => format!("{path} (its content, at byte {offset})"),
-                _ => format!("{path} (its name)"),
-            };
-        }
-    };
-    format!("{kind}: {}", one_line(&source_text(image, source).unwrap_or_default()))
-}
 
 /// The store in a few names and values.
 pub(super) fn figures(study: &StoreStudy, quote: Quote) -> Vec<(&'static str, String)> {
@@ -61,9 +18,18 @@ pub(super) fn figures(study: &StoreStudy, quote: Quote) -> Vec<(&'static str, St
         lines.push(("Builder", format!("{} (known by {})", recognition.builder.name(), recognition.signal)));
     }
     let bytes = bytes_and_exact(study.total_nar_bytes());
-    lines.push(("Store paths", format!("{}, {bytes} of NAR", study.ids().len())));
+    let absent = study.absent_paths();
+    lines.push((
+        "Store paths",
+        match absent {
+            0 => format!("{}, {bytes} of NAR", study.ids().len()),
+            _ if absent == study.ids().len() => format!("{absent}, which are named and whose contents are not here"),
+            _ => format!("{}, {bytes} of NAR; the contents of {absent} are not here", study.ids().len()),
+        },
+    ));
     let unreachable: Vec<PathId> = study.unreachable().collect();
     lines.push(match unreachable.len() {
+        0 if absent > 0 => ("Unreachable", "not known, as contents that may refer to others are not here".to_owned()),
         0 => ("Unreachable", "none: every store path is held by the configuration or a file".to_owned()),
         count => {
             let bytes = display_bytes(study.unreachable_bytes());
@@ -134,9 +100,9 @@ pub(super) fn adding_most(image: &Image, study: &StoreStudy, limit: usize, quote
             layers.push("…".to_owned());
         }
         table.row([
-            display_bytes(path.added_bytes),
+            if path.is_absent { "not here".to_owned() } else { display_bytes(path.added_bytes) },
             path.closure_bytes.map_or("unknown".to_owned(), display_bytes),
-            display_bytes(study.graph.nar_bytes(id)),
+            if path.is_absent { "not here".to_owned() } else { display_bytes(study.graph.nar_bytes(id)) },
             layers.join(" "),
             quote(known.path.name()),
             holder(image, study, id, quote),
@@ -148,12 +114,12 @@ pub(super) fn adding_most(image: &Image, study: &StoreStudy, limit: usize, quote
 /// What a path would leave with, in a few words.
 fn holder(image: &Image, study: &StoreStudy, id: PathId, quote: Quote) -> String {
     if !study.is_reachable(id) {
-        return "nothing".to_owned();
+        return if study.absent_paths() > 0 { "not known" } else { "nothing" }.to_owned();
     }
     if let Some(&source) = study.reasons(id).first() {
         return match source {
             RootSource::Tree(node, _) => quote(&display_name(&image.tree.path(node))),
-            source => reason(image, source).split(": ").next().unwrap_or_default().to_owned(),
+            source => source.label(image).into_owned(),
         };
     }
     match (study.dominators.immediate(id), study.graph.referrers(id)) {

@@ -8,7 +8,6 @@ use serde::Serialize;
 use super::document::{SourceDocument, store_path};
 use super::json::{OWN, write_pretty};
 use super::names::one_line;
-use super::store::reason;
 use crate::image::{Image, NodeId, display_bytes, display_name};
 use crate::nix::contents::{Evidence, Place};
 use crate::nix::graph::PathId;
@@ -74,7 +73,7 @@ impl WhyReport<'_> {
     fn write_chain(&self, chain: &Chain, out: &mut dyn Write) -> io::Result<()> {
         let shown = if self.all { chain.reasons.len() } else { 1 };
         for &source in chain.reasons.iter().take(shown) {
-            writeln!(out, "  {}", reason(self.image, source))?;
+            writeln!(out, "  {}", source.describe(self.image))?;
         }
         if chain.reasons.len() > shown {
             writeln!(out, "  (and {} more)", chain.reasons.len() - shown)?;

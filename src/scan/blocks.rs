@@ -104,16 +104,21 @@ impl<R: Read> Read for HashingReader<R> {
     }
 }
 
-/// A stream unpacked by a thread of its own, some blocks ahead of whoever reads it.
+/// A stream in blocks: unpacked by a thread of its own, some blocks ahead of whoever reads it, or read when asked for.
 pub struct BlockReader {
-    filled: Receiver<io::Result<Block>>,
-    empty: Sender<Vec<u8>>,
+    supply: Supply,
     block: Block,
     start: usize,
     passed: u64,
     /// Compressed bytes that went into what came before the current block.
     compressed_before: u64,
     failure: Option<io::Error>,
+}
+
+/// Where blocks come from.
+enum Supply {
+    Thread { filled: Receiver<io::Result<Block>>, empty: Sender<Vec<u8>> },
+    Input { input: Box<dyn Read + Send>, failure: Option<io::Error>, cancel: Cancel },
 }
 
 /// Unpacked bytes, and how many compressed ones had been taken when they were complete.
@@ -158,7 +163,18 @@ impl BlockReader {
             }
         };
         std::thread::Builder::new().name("unpack".into()).spawn(work)?;
-        Ok(Self { filled, empty, block: Block::default(), start: 0, passed: 0, compressed_before: 0, failure: None })
+        Ok(Self::new(Supply::Thread { filled, empty }))
+    }
+
+    /// Reads a plain `input` on the thread that asks for it: where every core has a stream of its own to read, handing
+    /// blocks from thread to thread costs more than it saves.
+    #[must_use]
+    pub fn direct(input: Box<dyn Read + Send>, cancel: Cancel) -> Self {
+        Self::new(Supply::Input { input, failure: None, cancel })
+    }
+
+    fn new(supply: Supply) -> Self {
+        Self { supply, block: Block::default(), start: 0, passed: 0, compressed_before: 0, failure: None }
     }
 
     /// Bytes taken out so far.
@@ -202,18 +218,43 @@ impl BlockReader {
         self.start = 0;
         if used.bytes.capacity() > 0 {
             self.compressed_before = used.compressed;
-            // A full or closed channel only means that this buffer is not needed again.
-            let _ = self.empty.try_send(used.bytes);
         }
-        match self.filled.recv() {
-            Ok(Ok(block)) => self.block = block,
-            Ok(Err(error)) => {
+        match self.supply.next(used) {
+            Ok(block) => self.block = block,
+            Err(error) => {
                 self.failure = Some(io::Error::new(error.kind(), error.to_string()));
                 return Err(error);
             }
-            Err(_) => {}
         }
         Ok(())
+    }
+}
+
+impl Supply {
+    /// The next block; an empty one at the end. `used` is one that is no longer needed.
+    fn next(&mut self, used: Block) -> io::Result<Block> {
+        match self {
+            Self::Thread { filled, empty } => {
+                if used.bytes.capacity() > 0 {
+                    // A full or closed channel only means that this buffer is not needed again.
+                    let _ = empty.try_send(used.bytes);
+                }
+                filled.recv().unwrap_or_else(|_| Ok(Block::default()))
+            }
+            Self::Input { input, failure, cancel } => {
+                cancel.check()?;
+                if let Some(failure) = failure.take() {
+                    return Err(failure);
+                }
+                let Block { mut bytes, compressed } = used;
+                *failure = fill(&mut **input, &mut bytes).err();
+                if let Some(failure) = failure.take_if(|_| bytes.is_empty()) {
+                    return Err(failure);
+                }
+                let compressed = compressed.saturating_add(bytes.len() as u64);
+                Ok(Block { bytes, compressed })
+            }
+        }
     }
 }
 

@@ -120,7 +120,11 @@ pub fn scan_section(
         let (input, index) = compression::counted_decoder(hashing, found, threads, Arc::clone(&count), options.access)?;
         (input, index, Some(blob_digest))
     };
-    let mut reader = BlockReader::spawn(input, count, options.limit, options.cancel.clone())?;
+    let mut reader = if plain && options.decoder_threads <= 1 {
+        BlockReader::direct(input, options.cancel.clone())
+    } else {
+        BlockReader::spawn(input, count, options.limit, options.cancel.clone())?
+    };
     let mut part = Part::new(&mut reader, u64::MAX, true, options.cancel.clone());
     if let Some(tee) = tee
         && needs_tee(found)

@@ -57,6 +57,31 @@ impl Pattern {
         Ok(Self(Kind::Literal(Box::new(Finder::new(text.as_bytes()).into_owned()))))
     }
 
+    /// What a person types: a text as it stands, or after `re:` a regular expression. Without capitals it stands for
+    /// capitals too.
+    ///
+    /// # Errors
+    /// [`PatternError`].
+    pub fn parse(text: &str) -> Result<Self, PatternError> {
+        let ignore_case = |text: &str| !text.chars().any(char::is_uppercase);
+        match text.strip_prefix("re:") {
+            Some(regex) => Self::regex(regex, ignore_case(regex)),
+            None => Self::literal(text, ignore_case(text)),
+        }
+    }
+
+    /// Some bytes.
+    ///
+    /// # Errors
+    /// [`PatternError`].
+    pub fn bytes(bytes: &[u8]) -> Result<Self, PatternError> {
+        match bytes.len() {
+            0 => Err(PatternError::Empty),
+            length if length > MOST_PATTERN => Err(PatternError::TooLong),
+            _ => Ok(Self(Kind::Literal(Box::new(Finder::new(bytes).into_owned())))),
+        }
+    }
+
     /// A regular expression in the syntax of the `regex` crate. It matches within one line.
     ///
     /// # Errors
@@ -81,7 +106,8 @@ impl Pattern {
 
     /// The first match that begins at or after `from` and lies within one line of `text`. What stands before `from` is
     /// looked at as context only.
-    pub(super) fn find(&self, text: &[u8], from: usize) -> Option<Range<usize>> {
+    #[must_use]
+    pub fn find(&self, text: &[u8], from: usize) -> Option<Range<usize>> {
         match &self.0 {
             Kind::Literal(finder) => {
                 let start = from + finder.find(text.get(from..)?)?;

@@ -74,11 +74,11 @@ impl Fill for Top {
 
 /// The part that says how to run it.
 #[derive(Default)]
-struct Run(Config);
+pub(super) struct Run(Config);
 
 impl Run {
     /// Puts it into the configuration, whose other fields were read apart.
-    fn apply(self, config: &mut Config) {
+    pub fn apply(self, config: &mut Config) {
         let outer = std::mem::replace(config, self.0);
         config.platform = outer.platform;
         config.created = outer.created;

@@ -12,6 +12,8 @@ use crate::scan::tar::{BLOCK, Header, normalize};
 
 /// Directory entries that are looked at, so that a directory of a million files does not hold anybody up.
 const MAX_LOOKED_AT: usize = 2000;
+/// Bytes of a JSON document that are looked at.
+const MAX_JSON_PEEKED: u64 = 4 << 10;
 /// Compressed bytes of a file that are looked at.
 const MAX_PEEKED: u64 = 256 << 10;
 
@@ -59,6 +61,11 @@ fn look_at(path: &Path) -> Option<Discovered> {
     let (mut file, length) = open_file(path).ok()??;
     let mut start = Vec::new();
     file.by_ref().take(MAGIC_BYTES as u64).read_to_end(&mut start).ok()?;
+    if start.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{') {
+        file.take(MAX_JSON_PEEKED).read_to_end(&mut start).ok()?;
+        let is_image = memchr::memmem::find(&start, b"\"image-config\"").is_some();
+        return is_image.then(|| describe("image.json of nix2container".to_owned(), Some(length)));
+    }
     let compression = detect(&start).unwrap_or_default();
     if compression != Compression::None {
         let whole = std::io::BufReader::new(std::io::Cursor::new(start).chain(file).take(MAX_PEEKED));

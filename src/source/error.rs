@@ -50,6 +50,30 @@ pub enum SourceError {
         /// What is accepted, bytes.
         most: u64,
     },
+    /// Store paths that cannot be read as a layer.
+    #[error("layer {number}: {error}")]
+    Store {
+        /// The layer, from 0.
+        number: usize,
+        /// What is wrong.
+        error: crate::store::StoreError,
+    },
+    /// A script, which is run only where that was asked for.
+    #[error(
+        "is a script, which is not run because its path was given; «nixdive stream:{}» runs it and reads the image that it writes",
+        shown(.0)
+    )]
+    Script(String),
+    /// A program that was run for an image, and failed.
+    #[error("{what} {how}{}", last_words(.said))]
+    Program {
+        /// Which, in words.
+        what: &'static str,
+        /// How it ended, in words.
+        how: String,
+        /// The end of what it wrote to its standard error.
+        said: Vec<u8>,
+    },
     /// Several images and no choice.
     #[error("holds {} images; choose one of:{}", .0.len(), list(.0.iter().map(|choice| &choice.reference)))]
     Several(Vec<Choice>),
@@ -103,6 +127,16 @@ fn list(items: impl ExactSizeIterator<Item = impl ToString>) -> String {
         text.push_str(&format!("\n  … and {more} more"));
     }
     text
+}
+
+/// Lines of a program's standard error that are shown.
+const MAX_SAID: usize = 20;
+
+fn last_words(said: &[u8]) -> String {
+    let lines: Vec<&[u8]> = said.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).collect();
+    let last = lines.iter().skip(lines.len().saturating_sub(MAX_SAID));
+    let shown: String = last.map(|line| format!("\n  {}", crate::image::display_name(line))).collect();
+    if shown.is_empty() { shown } else { format!("; it said:{shown}") }
 }
 
 fn shown(text: &str) -> String {

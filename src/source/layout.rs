@@ -1,4 +1,4 @@
-use crate::image::{Config, Digest, Identity, LayerIndex, Platform, Warning, display_in_sentence};
+use crate::image::{Config, Digest, Identity, LayerContents, LayerIndex, Platform, Warning, display_in_sentence};
 use crate::reference::{Reference, Selector, Transport};
 
 /// An image as its manifest and configuration describe it, before any layer is read.
@@ -37,6 +37,8 @@ pub struct DescribedLayer {
     pub comment: Option<String>,
     /// When it was made.
     pub created: Option<String>,
+    /// Whether the files that it stands for are here.
+    pub contents: LayerContents,
 }
 
 /// One of several images in a source.

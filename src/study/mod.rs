@@ -9,6 +9,7 @@ mod nar_stream;
 mod notes;
 mod plan;
 mod reading;
+mod recorded;
 mod watch;
 mod worker;
 
@@ -20,10 +21,11 @@ mod tests;
 pub use excerpts::{Excerpts, excerpts};
 pub use watch::StoreWatch;
 
+use crate::image::Image;
 use crate::nix::graph::GraphError;
 use crate::nix::study::{RecordedStore, StoreOutline, StoreStudy};
 use crate::nix::{Builder, recognise};
-use crate::open::Opened;
+use crate::open::{Contents, Opened};
 use crate::scan::Cancel;
 
 /// Why a store could not be studied.
@@ -51,7 +53,8 @@ pub enum StudyError {
 pub struct StudyOptions<'a> {
     /// The watch that the image was opened with.
     pub watch: Option<&'a StoreWatch>,
-    /// What a database in the image records; its references are preferred to those that are found.
+    /// What Nix records of the store, in place of what a database in the image does. Its references are preferred to those
+    /// that are found.
     pub recorded: Option<&'a RecordedStore>,
     /// Threads that read; 0 for as many as there are cores.
     pub threads: usize,
@@ -64,7 +67,18 @@ pub struct StudyOptions<'a> {
 /// # Errors
 /// [`StudyError`].
 pub fn study(opened: &Opened, options: &StudyOptions<'_>) -> Result<Option<StoreStudy>, StudyError> {
-    let (image, contents) = (&opened.image, &opened.contents);
+    study_contents(&opened.image, &opened.contents, options)
+}
+
+/// The same of an image and the way to its contents.
+///
+/// # Errors
+/// [`StudyError`].
+pub fn study_contents(
+    image: &Image,
+    contents: &Contents,
+    options: &StudyOptions<'_>,
+) -> Result<Option<StoreStudy>, StudyError> {
     let outline = StoreOutline::new(&image.tree);
     if outline.store.paths.is_empty() {
         let builder = recognise(&image.config, &image.layers, &image.tree, &outline.store);
@@ -72,6 +86,11 @@ pub fn study(opened: &Opened, options: &StudyOptions<'_>) -> Result<Option<Store
             return Ok(None);
         }
     }
-    let findings = reading::read(image, contents, &outline, options)?;
-    Ok(Some(StoreStudy::new(image, outline, findings, options.recorded)?))
+    let mut findings = reading::read(image, contents, &outline, options)?;
+    if options.recorded.is_some() {
+        return Ok(Some(StoreStudy::new(image, outline, findings, options.recorded)?));
+    }
+    let found = recorded::find(image, contents);
+    findings.unread.extend(found.problems);
+    Ok(Some(StoreStudy::new(image, outline, findings, found.store.as_ref())?))
 }

@@ -4,12 +4,15 @@ use std::io::{Cursor, Write};
 use std::sync::Arc;
 
 use super::{StoreWatch, StudyOptions, study};
+use proptest::prelude::*;
+
 use crate::image::display_name;
 use crate::nix::contents::{Place, RootSource};
 use crate::nix::study::{RecordedPath, RecordedStore, SightingSource, StoreStudy};
 use crate::nix::{Sha256Hash, StorePath};
 use crate::open::{Keep, OpenOptions, Opened, Progress, Verify, open_pipe, open_section};
 use crate::scan::Section;
+use crate::sqlite::samples::{Cell, SampleTable, sqlite_tables};
 use crate::testing::archive::{Written, docker_archive, tar_of};
 
 const A: &str = "nix/store/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-a-1.0";
@@ -198,4 +201,86 @@ fn a_nar_much_longer_than_the_image_is_not_hashed() {
     assert_eq!(study.paths[0].nar_hash, None);
     assert!(study.paths[0].nar_bytes.unwrap() > 1100 << 20);
     assert_eq!(study.unread.len(), 1, "{:?}", study.unread);
+}
+
+#[test]
+fn the_database_in_an_image_is_read_and_one_that_cannot_be_is_told() {
+    let statement =
+        "CREATE TABLE ValidPaths (id integer primary key, path text, hash text, deriver text, narSize integer)";
+    let (a, b) = (format!("/{A}"), format!("/{B}"));
+    let row = |path| vec![Cell::Null, Cell::Text(path), Cell::Null, Cell::Null, Cell::Null];
+    let valid = SampleTable { name: "ValidPaths", statement, rows: vec![row(a.as_str()), row(b.as_str())] };
+    let statement = "CREATE TABLE Refs (referrer integer, reference integer)";
+    let refs = SampleTable { name: "Refs", statement, rows: vec![vec![Cell::Number(2), Cell::Number(1)]] };
+    let sound = sqlite_tables(&[valid, refs]);
+    for (database, log, references, disagreements, problems) in
+        [(&sound[..], &b""[..], 1, 2, 0), (&sound, b"log", 1, 2, 1), (b"no database", b"", 0, 0, 1)]
+    {
+        let layer = [
+            Written::file(A, format!("names {b}").as_bytes()),
+            Written::file(B, b"names nothing"),
+            Written::file(crate::nix::database::DATABASE_PATH, database),
+            Written::file(crate::nix::database::WRITE_AHEAD_LOG_PATH, log),
+        ];
+        let section = Section::from_bytes(docker_archive(&[tar_of(&layer)]));
+        let opened = open_section(section, "test.tar", &OpenOptions::default(), &Progress::new()).unwrap();
+        let study = study(&opened, &StudyOptions::default()).unwrap().unwrap();
+        let id = study.store.id_of(&StorePath::parse(b.as_bytes()).unwrap()).unwrap();
+        assert_eq!(study.graph.references(id).len(), references);
+        assert_eq!((study.disagreements.len(), study.unread.len()), (disagreements, problems), "{:?}", study.unread);
+    }
+}
+
+/// Entries in and beside a few store paths, in any order, with all that layers may do to each other.
+fn any_store() -> impl Strategy<Value = Vec<Written>> {
+    let place = prop::sample::select(vec![A, A, B, C, "nix/store", "etc", "nix/store/short-name"]);
+    let below =
+        prop::sample::select(vec!["", "", "/a", "/b", "/a/x", "/a/y", "/.wh.a", "/.wh..wh..opq", "/b.c", "/b/c"]);
+    let content = prop::sample::select(vec![
+        String::new(),
+        "x".repeat(1000),
+        format!("/{A}/bin"),
+        format!("/{B} /{GONE}"),
+        format!("{} /nix/store/{}-scrubbed", "c".repeat(32), "e".repeat(32)),
+    ]);
+    let target = prop::sample::select(vec![format!("{A}/a"), format!("{B}/b"), C.to_owned(), GONE.to_owned()]);
+    let flag = prop::sample::select(b"0000025551".to_vec());
+    let entry = (place, below, content, target, flag, any::<bool>());
+    let entry = entry.prop_map(|(place, below, content, target, flag, executable)| {
+        let path = format!("{place}{below}");
+        let mode = if executable { 0o755 } else { 0o644 };
+        match flag {
+            b'5' => Written { mode, ..Written::directory(&path) },
+            b'2' => Written::symlink(&path, &format!("/{target}")),
+            b'1' => Written::hard_link(&path, &target),
+            _ => Written { mode, ..Written::file(&path, content.as_bytes()) },
+        }
+    });
+    (prop::collection::vec(entry, 0..14), any::<bool>()).prop_map(|(mut entries, sorted)| {
+        if sorted {
+            entries.sort_by(|left, right| left.path.cmp(&right.path));
+            entries.dedup_by(|left, right| left.path == right.path);
+        }
+        entries
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn any_store_is_the_same_whichever_way_it_is_read(
+        layers in prop::collection::vec(any_store(), 1..4),
+    ) {
+        let mut layers: Vec<Vec<u8>> = layers.iter().map(|entries| tar_of(entries)).collect();
+        // A last layer that makes sure that there is a store.
+        layers.push(tar_of(&[Written::file("nix/store/zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz-z/z", b"z")]));
+        let results = in_every_way(&docker_archive(&layers));
+        // What is read afterwards, with nothing noted before, is the plain way that the others are held against.
+        let (_, opened, study) = &results[1];
+        let expected = lines(opened, study);
+        for (way, opened, study) in &results {
+            prop_assert_eq!(&lines(opened, study), &expected, "{}", way);
+        }
+    }
 }

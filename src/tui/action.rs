@@ -23,6 +23,8 @@ pub enum Context {
     Packages,
     /// The map of what is large.
     Map,
+    /// The store of a Nix image.
+    Store,
     /// A file that is looked at.
     Preview,
     /// Hits of a search through files.
@@ -37,7 +39,7 @@ pub enum Context {
 
 impl Context {
     /// All of them, in the order of the help.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Layers,
         Self::Tree,
         Self::Details,
@@ -45,6 +47,7 @@ impl Context {
         Self::Waste,
         Self::Packages,
         Self::Map,
+        Self::Store,
         Self::Preview,
         Self::Hits,
         Self::Chooser,
@@ -65,6 +68,7 @@ impl Context {
             Self::Waste => "waste",
             Self::Packages => "packages",
             Self::Map => "map",
+            Self::Store => "store",
             Self::Preview => "preview",
             Self::Hits => "hits",
             Self::Chooser => "images",
@@ -111,23 +115,31 @@ pub struct ActionInfo {
 }
 
 actions! {
-    MoveDown "move-down" "Move down" [Layers, Tree, Details, Image, Waste, Packages, Map, Preview, Hits, Chooser, Help] ["j", "down"];
-    MoveUp "move-up" "Move up" [Layers, Tree, Details, Image, Waste, Packages, Map, Preview, Hits, Chooser, Help] ["k", "up"];
-    HalfPageDown "half-page-down" "Half a page down" [Layers, Tree, Details, Image, Waste, Packages, Preview, Hits, Chooser, Help] ["ctrl-d"];
-    HalfPageUp "half-page-up" "Half a page up" [Layers, Details, Image, Waste, Packages, Preview, Hits, Chooser, Help] ["ctrl-u"];
-    PageDown "page-down" "A page down" [Layers, Tree, Details, Image, Waste, Packages, Preview, Hits, Chooser, Help] ["pgdn", "d"];
-    PageUp "page-up" "A page up" [Layers, Tree, Details, Image, Waste, Packages, Preview, Hits, Chooser, Help] ["pgup", "u"];
-    First "first" "To the first" [Layers, Tree, Details, Image, Waste, Packages, Preview, Hits, Chooser, Help] ["g g", "home"];
-    Last "last" "To the last" [Layers, Tree, Details, Image, Waste, Packages, Preview, Hits, Chooser, Help] ["G", "end"];
+    MoveDown "move-down" "Move down" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Preview, Hits, Chooser, Help] ["j", "down"];
+    MoveUp "move-up" "Move up" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Preview, Hits, Chooser, Help] ["k", "up"];
+    HalfPageDown "half-page-down" "Half a page down" [Layers, Tree, Details, Image, Waste, Packages, Store, Preview, Hits, Chooser, Help] ["ctrl-d"];
+    HalfPageUp "half-page-up" "Half a page up" [Layers, Details, Image, Waste, Packages, Store, Preview, Hits, Chooser, Help] ["ctrl-u"];
+    PageDown "page-down" "A page down" [Layers, Tree, Details, Image, Waste, Packages, Store, Preview, Hits, Chooser, Help] ["pgdn", "d"];
+    PageUp "page-up" "A page up" [Layers, Tree, Details, Image, Waste, Packages, Store, Preview, Hits, Chooser, Help] ["pgup", "u"];
+    First "first" "To the first" [Layers, Tree, Details, Image, Waste, Packages, Store, Preview, Hits, Chooser, Help] ["g g", "home"];
+    Last "last" "To the last" [Layers, Tree, Details, Image, Waste, Packages, Store, Preview, Hits, Chooser, Help] ["G", "end"];
 
-    ShowFiles "show-files" "Layers and files" [Layers, Tree, Details, Image, Waste, Packages, Map] ["1"];
-    ShowImage "show-image" "The image: configuration and Dockerfile" [Layers, Tree, Details, Image, Waste, Packages, Map] ["2"];
-    ShowWaste "show-waste" "What is wasted, and why" [Layers, Tree, Details, Image, Waste, Packages, Map] ["3"];
-    ShowPackages "show-packages" "Packages" [Layers, Tree, Details, Image, Waste, Packages, Map] ["4"];
-    ShowMap "show-map" "A map of what is large" [Layers, Tree, Details, Image, Waste, Packages, Map] ["5"];
-    NextPage "next-page" "Next page" [Image, Waste, Packages, Map] ["tab"];
-    PreviousPage "previous-page" "Previous page" [Image, Waste, Packages, Map] ["shift-tab"];
+    ShowFiles "show-files" "Layers and files" [Layers, Tree, Details, Image, Waste, Packages, Map, Store] ["1"];
+    ShowImage "show-image" "The image: configuration and Dockerfile" [Layers, Tree, Details, Image, Waste, Packages, Map, Store] ["2"];
+    ShowWaste "show-waste" "What is wasted, and why" [Layers, Tree, Details, Image, Waste, Packages, Map, Store] ["3"];
+    ShowPackages "show-packages" "Packages" [Layers, Tree, Details, Image, Waste, Packages, Map, Store] ["4"];
+    ShowMap "show-map" "A map of what is large" [Layers, Tree, Details, Image, Waste, Packages, Map, Store] ["5"];
+    ShowStore "show-store" "The Nix store: paths, closures, reasons" [Layers, Tree, Details, Image, Waste, Packages, Map, Store] ["6"];
+    NextPage "next-page" "Next page" [Image, Waste, Packages, Map, Store] ["tab"];
+    PreviousPage "previous-page" "Previous page" [Image, Waste, Packages, Map, Store] ["shift-tab"];
     Reveal "reveal" "Show in the files" [Waste, Packages] ["enter", "l", "right"];
+    RevealPath "reveal-path" "Show in the files" [Store] ["enter", "o"];
+    StoreRight "store-right" "To what it refers to" [Store] ["l", "right"];
+    StoreLeft "store-left" "To what refers to it" [Store] ["h", "left"];
+    NextChain "next-chain" "The next chain that leads to it" [Store] ["w"];
+    StoreMap "store-map" "The table, or a map by what each path adds" [Store] ["t"];
+    StoreMapIn "store-map-in" "In the map: what the path holds alone" [Store] ["space"];
+    StoreMapOut "store-map-out" "In the map: out of the path" [Store] ["minus"];
     RevealTile "reveal-tile" "Show in the files" [Map] ["o"];
     MapIn "map-in" "Into the directory" [Map] ["enter"];
     MapOut "map-out" "Out of the directory" [Map] ["minus", "u"];
@@ -147,24 +159,25 @@ actions! {
 
     Preview "preview" "Look into the file" [Tree, Details] ["p"];
     Extract "extract" "Copy to disk" [Tree, Details] ["e", "ctrl-e"];
-    SearchFiles "search-files" "Search in files" [Layers, Tree, Details, Image, Waste, Packages, Map, Preview, Hits] ["ctrl-s"];
-    FindPath "find-path" "Go to a path by some of its letters" [Layers, Tree, Details, Image, Waste, Packages, Map, Preview, Hits] ["ctrl-t"];
+    SearchFiles "search-files" "Search in files" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Preview, Hits] ["ctrl-s"];
+    FindPath "find-path" "Go to a path by some of its letters" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Preview, Hits] ["ctrl-t"];
     OpenHit "open-hit" "Look into the file at the hit" [Hits] ["enter", "l", "right"];
     RevealHit "reveal-hit" "Show in the files" [Preview, Hits] ["o"];
     ToggleBytes "toggle-bytes" "As bytes, or as what it is" [Preview] ["x"];
-    ToggleDifference "toggle-difference" "What differs from the lower layer's version" [Preview] ["D"];
+    ToggleDifference "toggle-difference" "What differs from the lower layer's version: one below the other, side by side" [Preview] ["D"];
+    FindWithin "find-within" "Find in the file (re: for a pattern; in bytes also digits)" [Preview] ["/", "f", "ctrl-f"];
     ScrollLeft "scroll-left" "To the left" [Preview] ["h", "left"];
     ScrollRight "scroll-right" "To the right" [Preview] ["l", "right"];
 
-    Filter "filter" "Filter by name or path" [Layers, Tree, Details, Chooser] ["/", "ctrl-f"];
+    Filter "filter" "Filter by name or path" [Layers, Tree, Details, Store, Chooser] ["/", "ctrl-f"];
     Find "find" "Find and jump" [Layers, Tree, Details] ["f"];
-    FindNext "find-next" "To the next hit" [Layers, Tree, Details] ["n"];
-    FindPrevious "find-previous" "To the previous hit" [Layers, Tree, Details] ["N"];
+    FindNext "find-next" "To the next hit" [Layers, Tree, Details, Preview] ["n"];
+    FindPrevious "find-previous" "To the previous hit" [Layers, Tree, Details, Preview] ["N"];
     NextChange "next-change" "To the next changed path" [Layers, Tree] ["}"];
     PreviousChange "previous-change" "To the previous changed path" [Layers, Tree] ["{"];
 
-    Sort "sort" "Sort by bytes, name or change" [Layers, Tree] ["s", "ctrl-o"];
-    ReverseSort "reverse-sort" "Turn the order round" [Layers, Tree] ["S"];
+    Sort "sort" "Sort by another column" [Layers, Tree, Store] ["s", "ctrl-o"];
+    ReverseSort "reverse-sort" "Turn the order round" [Layers, Tree, Store] ["S"];
     ToggleAdded "toggle-added" "Show or hide added" [Tree] ["A", "ctrl-a"];
     ToggleModified "toggle-modified" "Show or hide modified" [Tree] ["M", "ctrl-m"];
     ToggleRemoved "toggle-removed" "Show or hide removed" [Tree] ["R", "ctrl-r"];
@@ -182,7 +195,7 @@ actions! {
     NextLayer "next-layer" "Next layer" [Tree, Details] ["]"];
     PreviousLayer "previous-layer" "Previous layer" [Tree, Details] ["["];
 
-    CopyPath "copy" "Copy the path or the digest" [Layers, Tree, Details, Image, Waste, Packages, Map, Preview, Hits, Chooser] ["y"];
+    CopyPath "copy" "Copy the path or the digest" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Preview, Hits, Chooser] ["y"];
     CopyRow "copy-row" "Copy the whole row" [Layers, Tree, Details] ["Y"];
     ToggleWrap "toggle-wrap" "Wrap long lines, or cut them" [Layers, Tree, Details, Preview] ["w", "ctrl-p"];
 
@@ -191,7 +204,7 @@ actions! {
     Zoom "zoom" "This pane alone, or all panes" [Layers, Tree, Details] ["z"];
     Widen "widen" "More room for this pane" [Layers, Tree, Details] [">"];
     Narrow "narrow" "Less room for this pane" [Layers, Tree, Details] ["<"];
-    ToggleMouse "toggle-mouse" "Mouse on or off" [Layers, Tree, Details, Image, Waste, Packages, Map, Preview, Hits, Chooser] ["m"];
+    ToggleMouse "toggle-mouse" "Mouse on or off" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Preview, Hits, Chooser] ["m"];
 
     Accept "accept" "Keep what is typed" [Prompt] ["enter"];
     Abandon "abandon" "Clear and leave" [Prompt] ["esc"];

@@ -7,10 +7,11 @@ use super::pages::Page;
 use super::perform::perform;
 use super::picker::{Commands, PathList, Picker};
 use super::prompt::{Prompt, Purpose};
-use super::request::{ExtractRequest, Form, PathRequest, Place, Request, SearchRequest, Subject};
+use super::request::{ExtractRequest, Form, PathRequest, Request, SearchRequest, Subject};
 use super::results::Results;
 use super::session::Session;
 use super::state::{Screen, State};
+use crate::preview::Toward;
 
 /// Actions that begin to look into something; whether this is one and there was something to look into.
 pub(super) fn begin(session: &mut Session, action: Action) -> bool {
@@ -35,16 +36,15 @@ pub(super) fn begin(session: &mut Session, action: Action) -> bool {
 }
 
 /// Actions on the file that is looked at.
-pub(super) fn perform_on_viewer(session: &mut Session, action: Action) {
+pub(super) fn perform_on_viewer(session: &mut Session, width: u16, action: Action) {
     let Some(viewer) = &mut session.viewer else { return };
-    let or_content = |form: Form, now: Form| if now == form { Form::Content } else { form };
     match action {
-        Action::ToggleBytes => viewer.switch(or_content(Form::Bytes, viewer.form)),
-        Action::ToggleDifference => viewer.switch(or_content(Form::Difference, viewer.form)),
-        Action::ToggleWrap => {
-            viewer.wrap = !viewer.wrap;
-            viewer.left = 0;
-        }
+        Action::ToggleBytes if viewer.form == Form::Bytes => viewer.switch(Form::Content),
+        Action::ToggleBytes => viewer.switch(Form::Bytes),
+        Action::ToggleDifference => viewer.next_difference(width),
+        Action::ToggleWrap => viewer.toggle_wrap(),
+        Action::FindNext => viewer.next_hit(Toward::Next),
+        Action::FindPrevious => viewer.next_hit(Toward::Previous),
         Action::ScrollLeft => viewer.side(false),
         Action::ScrollRight => viewer.side(true),
         _ => {}
@@ -54,11 +54,16 @@ pub(super) fn perform_on_viewer(session: &mut Session, action: Action) {
 /// Begins to ask for what an action needs: a text, a path, a directory on disk, the name of an action.
 pub(super) fn begin_asking(state: &mut State, action: Action) {
     let context = state.screen.context();
-    let (purpose, text, picker) = match (&state.screen, action) {
+    let (purpose, text, picker) = match (&mut state.screen, action) {
         (_, Action::Palette) => (Purpose::Command, String::new(), Some(Picker::Commands(Commands::new(context)))),
         (Screen::Session(session), action) => {
             let Some(opened) = &session.opened else { return state.inform("The files are not read yet") };
             match action {
+                Action::FindWithin => {
+                    let Some(viewer) = &mut session.viewer else { return };
+                    viewer.begin_find();
+                    (Purpose::Within, String::new(), None)
+                }
                 Action::SearchFiles => (Purpose::Search, String::new(), None),
                 Action::FindPath => {
                     let layer = session.scope(&opened.image).0.layer();
@@ -79,7 +84,8 @@ pub(super) fn begin_asking(state: &mut State, action: Action) {
 pub(super) fn accept(state: &mut State, prompt: &Prompt, effects: &mut Vec<Effect>) -> bool {
     let picker = state.picker.take();
     match (prompt.purpose, picker) {
-        (Purpose::Filter | Purpose::Find, _) => return false,
+        (Purpose::Filter | Purpose::Find | Purpose::Rows, _) => return false,
+        (Purpose::Within, _) => {}
         (Purpose::Command, Some(Picker::Commands(commands))) => {
             if let Some(info) = commands.selected() {
                 perform(state, info.action, effects);
@@ -122,14 +128,16 @@ fn extract(state: &mut State, directory: &str, effects: &mut Vec<Effect>) {
 
 /// Looks into the file of the selected hit, where the hit is.
 pub(super) fn open_hit(session: &mut Session) {
-    let Some(hit) = session.results.as_ref().and_then(Results::selected) else { return };
-    let (node, entry, binary, offset, line) = (hit.node, hit.occurrence, hit.binary, hit.offset, hit.line);
+    let Some(results) = &session.results else { return };
+    let Some(hit) = results.selected() else { return };
+    let (node, entry, binary, offset) = (hit.node, hit.occurrence, hit.binary, hit.offset);
     let Some(opened) = &session.opened else { return };
     let layer = session.scope(&opened.image).0.layer();
+    let text = results.text.clone();
     let form = if binary { Form::Bytes } else { Form::Content };
-    session.view(Subject { node, layer, entry: Some(entry) }, form);
+    session.view(Subject { node, layer, entry: Some(entry), removed: false }, form);
     if let Some(viewer) = &mut session.viewer {
-        viewer.go(if binary { Place::Byte(offset) } else { Place::Row(line) });
+        viewer.go_to_hit(offset, &text);
     }
 }
 

@@ -4,6 +4,7 @@ use super::input::{Key, Mouse};
 use super::pages::Findings;
 use super::request::{Hits, Paths, Request, View};
 use crate::image::{Config, DigestCheck, Identity, Image, LayerIndex};
+use crate::nix::study::StoreStudy;
 
 /// One opening of one reference. Reports of an opening that has been left are dropped, however late they come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -47,6 +48,8 @@ pub enum Report {
     Opened(Opened),
     /// Waste and packages are known.
     Findings(Arc<Findings>),
+    /// The store was studied, or there is none.
+    Store(Option<Arc<StoreStudy>>),
     /// The same tree, the same nodes: contents compared exactly, figures exact.
     Refined(Opened),
     /// A layer's bytes were held against its diffID.

@@ -53,7 +53,8 @@ pub use message::{
 };
 pub use pages::Findings;
 pub use request::{
-    ExtractRequest, Form, Hits, PathRequest, Paths, Place, Request, SearchRequest, Subject, Ticket, View, ViewRequest,
+    ExtractRequest, FindRequest, FindState, Form, Hits, Measure, PathRequest, Paths, Request, SearchRequest, Subject,
+    Ticket, View, ViewRequest,
 };
 pub use run::{Ended, run};
 pub use settings::{Settings, SettingsError};

@@ -90,8 +90,11 @@ fn take_on_page(state: &mut State, mouse: Mouse, lines: Option<isize>) {
         let at = (mouse.column, mouse.row).into();
         let tiles = super::draw::map_tiles(session, opened, size);
         if let Some(tile) = tiles.iter().rfind(|tile| tile.area.contains(at)) {
-            session.pages.map.selected = tile.node;
+            session.pages.map.selected = tile.key;
         }
+        return;
+    }
+    if session.pages.current == Page::Store && session.pages.store.press(rows, (mouse.column, mouse.row)) {
         return;
     }
     let line = usize::from(mouse.row - rows.y);

@@ -5,8 +5,12 @@ use super::input::{Key, KeyCode};
 pub(super) enum Purpose {
     /// Only what matches is shown.
     Filter,
+    /// Only rows of the page that match are shown.
+    Rows,
     /// The selection goes to what matches.
     Find,
+    /// The file that is looked at goes to what matches.
+    Within,
     /// Files whose content has it are listed.
     Search,
     /// The best paths are listed.

@@ -3,8 +3,10 @@
 //! Contents are read on other threads. Every question carries a [`Ticket`]; answers to a question that nobody waits for
 //! any more are dropped.
 
+use std::sync::Arc;
+
 use crate::image::{LayerIndex, NodeId, OccurrenceId};
-use crate::preview::StyledLine;
+use crate::preview::{Hit, Place, Row};
 use crate::search::{ContentHit, PathHit, SearchSummary};
 
 /// Number of a question.
@@ -37,6 +39,8 @@ pub struct Subject {
     pub layer: LayerIndex,
     /// The entry; `None` for a directory that only its children imply.
     pub entry: Option<OccurrenceId>,
+    /// Whether a layer above it has removed it.
+    pub removed: bool,
 }
 
 /// As what a file is shown.
@@ -47,23 +51,22 @@ pub enum Form {
     Content,
     /// As bytes.
     Bytes,
-    /// As what differs from the version in the next lower layer that has one.
-    Difference,
+    /// As what differs from the version in the next lower layer that has one, removed lines before added ones.
+    Unified,
+    /// As what differs from that, the two versions next to each other.
+    SideBySide,
 }
 
-/// A place in what is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// A row, from 0.
-    Row(u64),
-    /// The row with this byte of the file.
-    Byte(u64),
-    /// The last rows.
-    End,
+impl Form {
+    /// Whether it shows two versions.
+    #[must_use]
+    pub fn is_difference(self) -> bool {
+        matches!(self, Self::Unified | Self::SideBySide)
+    }
 }
 
 /// Which rows are wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ViewRequest {
     /// Number of the question: one for each path that is looked at.
     pub ticket: Ticket,
@@ -71,12 +74,28 @@ pub struct ViewRequest {
     pub subject: Subject,
     /// As what.
     pub form: Form,
-    /// The first row on screen.
+    /// A place.
     pub place: Place,
-    /// Rows that there is room for; two screenfuls before the place and three from it on are wanted.
+    /// Rows from there to the first on screen.
+    pub by: i64,
+    /// Whether long lines go on in the next row.
+    pub wrap: bool,
+    /// What is looked for in it.
+    pub find: Option<FindRequest>,
+    /// Rows that there is room for; two screenfuls before the first on screen and three from it on are wanted.
     pub height: u16,
     /// Columns that there is room for.
     pub width: u16,
+}
+
+/// What is looked for in a file that is looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FindRequest {
+    /// A text as it stands, or after `re:` a regular expression; without capitals it stands for capitals too. In bytes
+    /// also hexadecimal digits.
+    pub text: Arc<str>,
+    /// The hit that was gone to.
+    pub current: Option<Hit>,
 }
 
 /// Rows of what a path holds.
@@ -86,23 +105,70 @@ pub struct View {
     pub ticket: Ticket,
     /// As what it is shown.
     pub form: Form,
+    /// The place that was asked for.
+    pub place: Place,
+    /// Rows from there to the first on screen, as asked for.
+    pub by: i64,
     /// What it is, in a few words.
     pub kind: String,
-    /// Number of the first row here, from 0.
-    pub first: u64,
-    /// Rows that follow each other, safe to write to a terminal.
-    pub lines: Vec<StyledLine>,
-    /// Number of all rows, where it is known.
+    /// What the older and the newer half are, where there are halves.
+    pub halves: Option<(String, String)>,
+    /// Rows that follow each other, safe to write to a terminal; none while the place is not found.
+    pub rows: Vec<Row>,
+    /// Which of them is the first on screen.
+    pub top: usize,
+    /// Whether the first row of all is among them.
+    pub begins: bool,
+    /// Whether the last row of all is.
+    pub ends: bool,
+    /// What the places of rows are.
+    pub measure: Measure,
+    /// Number of all lines or bytes.
     pub total: Option<u64>,
-    /// Rows that are known to be there.
-    pub known: u64,
-    /// The row that was asked for by [`Place::Byte`] or [`Place::End`], once it is found.
-    pub at: Option<u64>,
-    /// Bytes of a row, where rows are bytes.
-    pub row_bytes: Option<u8>,
+    /// Places beyond all rows begin here.
+    pub extent: u64,
+    /// Columns of line numbers, the gap behind them included.
+    pub gutter: u16,
+    /// What came of looking for something in it.
+    pub find: Option<FindState>,
     /// Whether a further answer to the same question follows.
     pub pending: bool,
     /// What is wrong with it, as a sentence.
+    pub problem: Option<String>,
+}
+
+/// What the places of rows are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Measure {
+    /// Numbers of lines.
+    #[default]
+    Lines,
+    /// Offsets in a text.
+    Text,
+    /// Offsets of bytes.
+    Bytes,
+}
+
+/// What came of looking for something.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FindState {
+    /// What was looked for.
+    pub text: Arc<str>,
+    /// The hit that was gone to.
+    pub current: Option<Hit>,
+    /// Which of all it is, from 0, where that is known.
+    pub index: Option<u64>,
+    /// Hits counted so far.
+    pub count: u64,
+    /// Whether all are counted.
+    pub counted: bool,
+    /// Whether there is none.
+    pub nothing: bool,
+    /// Whether the hit was found beyond the end, from the beginning on, or the other way round.
+    pub wrapped: bool,
+    /// How far the looking or counting is, percent.
+    pub percent: u64,
+    /// Why nothing, or not everything, could be looked through.
     pub problem: Option<String>,
 }
 

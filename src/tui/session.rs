@@ -143,10 +143,10 @@ impl Session {
             older.find(|&id| tree.occurrence(id).kind != Kind::Whiteout)
         };
         if tree.exists_at(node, layer) {
-            return Some(Subject { node, layer, entry: tree.visible_at(node, layer) });
+            return Some(Subject { node, layer, entry: tree.visible_at(node, layer), removed: false });
         }
         let entry = before()?;
-        Some(Subject { node, layer: tree.occurrence(entry).layer, entry: Some(entry) })
+        Some(Subject { node, layer: tree.occurrence(entry).layer, entry: Some(entry), removed: true })
     }
 
     /// Looks into a path.
@@ -265,7 +265,12 @@ impl Session {
         self.underway = None;
         let Some(opened) = &self.opened else { return };
         let known = match purpose {
-            Purpose::Search | Purpose::Path | Purpose::Directory | Purpose::Command => return,
+            Purpose::Rows
+            | Purpose::Within
+            | Purpose::Search
+            | Purpose::Path
+            | Purpose::Directory
+            | Purpose::Command => return,
             Purpose::Filter => &opened.tree.filter,
             Purpose::Find => &self.search,
         };
@@ -301,7 +306,12 @@ impl Session {
 
     fn found(&mut self, purpose: Purpose, found: Option<Filter>) {
         match purpose {
-            Purpose::Search | Purpose::Path | Purpose::Directory | Purpose::Command => {}
+            Purpose::Rows
+            | Purpose::Within
+            | Purpose::Search
+            | Purpose::Path
+            | Purpose::Directory
+            | Purpose::Command => {}
             Purpose::Filter => {
                 self.with_tree(|view, tree| view.set_filter(tree, found));
             }

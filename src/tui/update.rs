@@ -13,6 +13,7 @@ use super::prompt::Purpose;
 use super::request::Request;
 use super::session::Session;
 use super::state::{Level, Notice, Screen, State};
+use super::viewer::Viewer;
 use crate::image::{DigestCheck, NodeId, display_name};
 
 /// Takes a message into the state, and says what is to be done outside.
@@ -43,16 +44,19 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
 
 /// Asks for what is to be on screen and is not at hand.
 fn ask(state: &mut State, effects: &mut Vec<Effect>) {
-    let area = super::draw::viewer_rows(state.size);
+    let size = state.size;
     let Screen::Session(session) = &mut state.screen else { return };
     let opening = session.opening;
-    let request = session.viewer.as_mut().and_then(|viewer| viewer.wanted(area.width, area.height));
+    let request = session.viewer.as_mut().and_then(|viewer| {
+        let area = super::draw::viewer_rows(size, viewer);
+        viewer.wanted(area.width, area.height)
+    });
     effects.extend(request.map(|request| Effect::Ask { opening, request }));
     effects.extend(super::look::ask_for_paths(state));
 }
 
 fn take_report(state: &mut State, opening: Opening, report: Report) {
-    let rows = super::draw::viewer_rows(state.size).height;
+    let size = state.size;
     let Screen::Session(session) = &mut state.screen else { return };
     if session.opening != opening {
         return;
@@ -62,6 +66,7 @@ fn take_report(state: &mut State, opening: Opening, report: Report) {
         Report::Progress(progress) => session.progress = progress,
         Report::Opened(opened) => session.open(opened),
         Report::Findings(findings) => session.pages.learn(findings),
+        Report::Store(study) => session.pages.learn_store(study),
         Report::Refined(refined) => session.refine(refined),
         Report::DigestChecked { layer, check } => {
             if matches!(check, DigestCheck::Differs { .. }) {
@@ -74,6 +79,7 @@ fn take_report(state: &mut State, opening: Opening, report: Report) {
         }
         Report::View(view) => {
             if let Some(viewer) = &mut session.viewer {
+                let rows = super::draw::viewer_rows(size, viewer).height;
                 viewer.take(*view, rows);
             }
         }
@@ -159,6 +165,12 @@ pub(super) fn apply_prompt(state: &mut State) {
                 chooser.cursor = Default::default();
             }
         }
+        (Screen::Session(session), Purpose::Rows) => session.pages.store.set_filter(&text),
+        (Screen::Session(session), Purpose::Within) => {
+            if let Some(viewer) = &mut session.viewer {
+                viewer.look_for(&text);
+            }
+        }
         (Screen::Session(session), purpose) => session.look_for(purpose, &text),
         (Screen::Failed { .. }, _) => {}
     }
@@ -193,7 +205,11 @@ pub(super) fn back(state: &mut State, effects: &mut Vec<Effect>) {
                 state.choosers.pop();
             }
         }
-        Screen::Session(session) if session.viewer.is_some() => session.viewer = None,
+        Screen::Session(session) if session.viewer.is_some() => {
+            if !session.viewer.as_mut().is_some_and(Viewer::forget) {
+                session.viewer = None;
+            }
+        }
         Screen::Session(session) if session.results.is_some() => {
             let stopped = session.results.as_mut().is_none_or(|results| std::mem::replace(&mut results.complete, true));
             if stopped {
@@ -203,6 +219,9 @@ pub(super) fn back(state: &mut State, effects: &mut Vec<Effect>) {
             }
         }
         Screen::Session(session) if session.pages.current != Page::Files => {
+            if session.pages.current == Page::Store && session.pages.store.back() {
+                return;
+            }
             let at_root = session.pages.map.directory == NodeId::ROOT;
             if session.pages.current == Page::Map && !at_root {
                 super::perform::map_out(session);
@@ -287,7 +306,7 @@ fn settle(state: &mut State) {
     }
     if let Screen::Session(session) = &mut state.screen {
         if let Some(viewer) = &mut session.viewer {
-            viewer.settle(super::draw::viewer_rows(size).height);
+            viewer.settle(super::draw::viewer_rows(size, viewer).height);
         }
         if let Some(results) = &mut session.results {
             results.cursor.settle(results.hits.len(), usize::from(super::draw::results_rows(size).height));
@@ -296,6 +315,9 @@ fn settle(state: &mut State) {
         let page_rows = usize::from(super::draw::page_rows(session, size));
         if let Some((cursor, length)) = session.pages.list() {
             cursor.settle(length, page_rows);
+        }
+        if session.pages.current == Page::Store {
+            session.pages.store.explain();
         }
         let areas = session.areas(size);
         let rows = |pane| usize::from(areas.rows(pane).height);

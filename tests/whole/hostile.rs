@@ -3,6 +3,7 @@
 mod bombs;
 mod damaged;
 mod documents;
+mod nix;
 mod shapes;
 
 use std::path::Path;

@@ -3,6 +3,7 @@
 mod docker;
 mod layers;
 mod layouts;
+mod nix;
 mod platforms;
 mod references;
 
@@ -50,4 +51,11 @@ fn choices(typed: impl AsRef<Path>) -> Vec<String> {
     let error = refused(typed);
     let choices = error.choices().unwrap_or_else(|| panic!("no choice: {error}"));
     choices.iter().map(|choice| choice.reference.clone()).collect()
+}
+
+/// A script that can be run.
+pub fn script(directory: &Path, name: &str, text: &str) -> std::path::PathBuf {
+    let path = crate::support::program::file(directory, name, text.as_bytes());
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    path
 }

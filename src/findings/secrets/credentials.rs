@@ -20,7 +20,11 @@ pub(super) fn file_kind(path: &[u8]) -> Option<FileKind> {
     if ends(b"/etc/shadow") || ends(b"/etc/shadow-") || ends(b"/etc/gshadow") || name == b".htpasswd" {
         return Some(FileKind::Hashes);
     }
-    if ends(b"/.docker/config.json") || name == b".dockercfg" || name == b".dockerconfigjson" || ends(b"/containers/auth.json") {
+    if ends(b"/.docker/config.json")
+        || name == b".dockercfg"
+        || name == b".dockerconfigjson"
+        || ends(b"/containers/auth.json")
+    {
         return Some(FileKind::DockerConfig);
     }
     match name {
@@ -29,8 +33,20 @@ pub(super) fn file_kind(path: &[u8]) -> Option<FileKind> {
         _ => {}
     }
     let settings: [&[u8]; 15] = [
-        b".npmrc", b".yarnrc", b".yarnrc.yml", b".pypirc", b"pip.conf", b".my.cnf", b".git-credentials", b".s3cfg",
-        b".boto", b"wp-config.php", b"application.properties", b"application.yml", b"terraform.tfvars", b"secrets.yml",
+        b".npmrc",
+        b".yarnrc",
+        b".yarnrc.yml",
+        b".pypirc",
+        b"pip.conf",
+        b".my.cnf",
+        b".git-credentials",
+        b".s3cfg",
+        b".boto",
+        b"wp-config.php",
+        b"application.properties",
+        b"application.yml",
+        b"terraform.tfvars",
+        b"secrets.yml",
         b"secrets.json",
     ];
     let is_settings = settings.contains(&name)

@@ -60,7 +60,8 @@ fn in_config(scene: &Scene<'_>, found: &mut Gathered) {
     let scanner = SecretScanner::new();
     let config = &scene.image.config;
     let evidence = |location, name: &str, pattern: &str| {
-        let note = if name.is_empty() { pattern.to_owned() } else { format!("{}: {pattern}", display_in_sentence(name)) };
+        let note =
+            if name.is_empty() { pattern.to_owned() } else { format!("{}: {pattern}", display_in_sentence(name)) };
         Evidence { location, bytes: 0, note: Some(note) }
     };
     let mut hits = Hits::new(Rule::SecretInEnvironment);

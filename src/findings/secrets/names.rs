@@ -5,9 +5,36 @@ const SECRET_PARTS: [&str; 8] =
 const SECRET_KEYS: [&str; 8] = ["API", "ACCESS", "SECRET", "PRIVATE", "AUTH", "ENCRYPTION", "SIGNING", "ACCOUNT"];
 /// Last parts that say that the value is about a secret, and none itself.
 const ABOUT: [&str; 30] = [
-    "FILE", "PATH", "DIR", "URL", "URI", "NAME", "ID", "LENGTH", "TTL", "EXPIRY", "EXPIRES", "LIFETIME", "TYPE", "HASH",
-    "SHA256", "VERSION", "ALGORITHM", "MIN", "MAX", "TIMEOUT", "HEADER", "ENABLED", "REQUIRED", "POLICY", "COMMAND",
-    "PROMPT", "FIELD", "LIMIT", "REF", "MODE",
+    "FILE",
+    "PATH",
+    "DIR",
+    "URL",
+    "URI",
+    "NAME",
+    "ID",
+    "LENGTH",
+    "TTL",
+    "EXPIRY",
+    "EXPIRES",
+    "LIFETIME",
+    "TYPE",
+    "HASH",
+    "SHA256",
+    "VERSION",
+    "ALGORITHM",
+    "MIN",
+    "MAX",
+    "TIMEOUT",
+    "HEADER",
+    "ENABLED",
+    "REQUIRED",
+    "POLICY",
+    "COMMAND",
+    "PROMPT",
+    "FIELD",
+    "LIMIT",
+    "REF",
+    "MODE",
 ];
 
 /// Whether the value behind a name is a secret, going by the name.
@@ -37,8 +64,28 @@ fn separated(name: &str) -> String {
 
 /// Words in values that stand in for a secret.
 const STAND_INS: [&str; 22] = [
-    "example", "changeme", "change_me", "change-me", "changeit", "placeholder", "dummy", "redacted", "insert", "your",
-    "todo", "xxxx", "****", "....", "secret", "password", "passwd", "token", "apikey", "foobar", "undefined", "notset",
+    "example",
+    "changeme",
+    "change_me",
+    "change-me",
+    "changeit",
+    "placeholder",
+    "dummy",
+    "redacted",
+    "insert",
+    "your",
+    "todo",
+    "xxxx",
+    "****",
+    "....",
+    "secret",
+    "password",
+    "passwd",
+    "token",
+    "apikey",
+    "foobar",
+    "undefined",
+    "notset",
 ];
 
 /// Whether a value is no secret: a variable, a path, a number, a word that stands in for one.
@@ -70,7 +117,8 @@ mod tests {
 
     #[test]
     fn names_of_secrets_are_told_from_names_about_them() {
-        for name in ["DB_PASSWORD", "password", "clientSecret", "API_KEY", "GITHUB_TOKEN", "spring.datasource.password"] {
+        for name in ["DB_PASSWORD", "password", "clientSecret", "API_KEY", "GITHUB_TOKEN", "spring.datasource.password"]
+        {
             assert!(names_secret(name), "{name}");
         }
         for name in ["TOKENIZERS_PARALLELISM", "GPG_KEY", "DB_PASSWORD_FILE", "TOKEN_TTL", "PATH", "SECRETARY", "KEY"] {
@@ -80,7 +128,9 @@ mod tests {
 
     #[test]
     fn what_stands_in_for_a_secret_is_none() {
-        for value in ["changeme", "${PASSWORD}", "/run/secrets/x", "your-key-here", "<token>", "true", "aaaaaaaaaa", "3.14.15"] {
+        for value in
+            ["changeme", "${PASSWORD}", "/run/secrets/x", "your-key-here", "<token>", "true", "aaaaaaaaaa", "3.14.15"]
+        {
             assert!(is_placeholder(value.as_bytes()), "{value}");
         }
         assert!(!is_placeholder(b"hunter2hunter2"));

@@ -37,7 +37,11 @@ const FORMS: &[(SecretKind, &str, &str)] = &[
     (SecretKind::Token, "GitHub token", r"\bgithub_pat_[A-Za-z0-9_]{60,100}\b"),
     (SecretKind::Token, "GitLab token", r"\bgl(?:pat|dt|rt|ptt)-[A-Za-z0-9_-]{20,60}"),
     (SecretKind::Token, "Slack token", r"\bxox[abposr]-[0-9]{6,}-[A-Za-z0-9-]{10,}"),
-    (SecretKind::Token, "Slack web hook", r"\bhooks\.slack\.com/services/T[A-Z0-9]{6,12}/B[A-Z0-9]{6,12}/[A-Za-z0-9]{20,30}"),
+    (
+        SecretKind::Token,
+        "Slack web hook",
+        r"\bhooks\.slack\.com/services/T[A-Z0-9]{6,12}/B[A-Z0-9]{6,12}/[A-Za-z0-9]{20,30}",
+    ),
     (SecretKind::Token, "Google API key", r"\bAIza[0-9A-Za-z_-]{35}"),
     (SecretKind::Token, "Stripe key", r"\b[sr]k_live_[0-9A-Za-z]{20,120}\b"),
     (SecretKind::Token, "npm token", r"\bnpm_[A-Za-z0-9]{36}\b"),

@@ -1,7 +1,7 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::image::{Baseline, Change, FileTree, Floors, Kind, LayerIndex, NodeId, Scope, Seen};
+use crate::image::{Baseline, Change, FileTree, Floors, Kind, Layer, LayerContents, LayerIndex, NodeId, Scope, Seen};
 use crate::nix::graph::PathId;
 use crate::nix::references::Candidates;
 use crate::nix::store_path::StorePath;
@@ -67,6 +67,18 @@ impl StoreContents {
     pub fn id_of(&self, path: &StorePath) -> Option<PathId> {
         let place = self.paths.binary_search_by(|known| known.path.cmp(path)).ok()?;
         u32::try_from(place).ok().map(PathId)
+    }
+
+    /// The store paths whose contents are not here: each is an empty directory in the tree, whatever it is, and has
+    /// neither NAR nor references to be found.
+    #[must_use]
+    pub fn absent(&self, layers: &[Layer]) -> BTreeSet<PathId> {
+        let named = |layer: &Layer| match &layer.contents {
+            LayerContents::Absent(paths) => paths.clone(),
+            LayerContents::Present => Vec::new(),
+        };
+        let paths = layers.iter().flat_map(named);
+        paths.filter_map(|path| self.id_of(&StorePath::parse(path.as_bytes()).ok()?)).collect()
     }
 
     /// The ids, in order.

@@ -1,6 +1,7 @@
 //! All that an image itself tells of its store: each path's content, cost and reason, as plain data.
 
 mod absent;
+mod reason;
 mod recorded;
 mod why;
 
@@ -75,6 +76,8 @@ pub struct StudiedPath {
     pub added_bytes: u64,
     /// References between a root and this path; `None` where no root reaches it.
     pub depth: Option<u32>,
+    /// Whether the image only names it: neither what it costs nor what it refers to is known.
+    pub is_absent: bool,
 }
 
 /// The store of an image, studied.
@@ -130,12 +133,20 @@ impl StoreStudy {
         for (path, digest) in paths.iter_mut().zip(&findings.digests) {
             path.nar_hash = digest.map(|digest| digest.hash);
         }
+        for id in store.absent(&image.layers) {
+            if let Some(path) = paths.get_mut(id.index()) {
+                *path = StudiedPath { is_absent: true, ..StudiedPath::default() };
+            }
+        }
         let (references, disagreements) = match recorded {
             Some(recorded) => recorded.reconcile(&store, &paths, found),
             None => (found, Vec::new()),
         };
-        let weights =
-            entries.iter().map(|entries| nar_bytes(entries.entries.iter().map(|entry| entry.nar_entry(tree))));
+        let weight = |(entries, path): (&PathEntries, &StudiedPath)| match path.is_absent {
+            true => 0,
+            false => nar_bytes(entries.entries.iter().map(|entry| entry.nar_entry(tree))),
+        };
+        let weights = entries.iter().zip(&paths).map(weight);
         let graph = ClosureGraph::new(weights.collect(), &references)?;
         let mut roots = config_roots(&image.config, &mut scanner);
         roots.extend(tree_roots(tree, &store, &findings.references, &mut scanner));
@@ -143,8 +154,10 @@ impl StoreStudy {
         let reached = Reachability::new(&graph, &root_paths);
         let dominators = Dominators::new(&graph, &root_paths);
         let closures = graph.closure_bytes_of_all();
+        let unknown = referring_to_absent(&graph, &paths);
         for (id, path) in store.ids().zip(&mut paths) {
-            path.closure_bytes = closures.as_ref().and_then(|closures| closures.get(id.index()).copied());
+            let closures = closures.as_ref().filter(|_| unknown.get(id.index()) == Some(&false));
+            path.closure_bytes = closures.and_then(|closures| closures.get(id.index()).copied());
             path.added_bytes = dominators.added_bytes(id);
             path.depth = reached.depth(id);
         }
@@ -182,9 +195,16 @@ impl StoreStudy {
         self.paths.get(id.index()).is_some_and(|path| path.depth.is_some())
     }
 
-    /// Paths that no root reaches, in the order of the list.
+    /// Paths that no root reaches, in the order of the list. None where contents are absent that may refer to them.
     pub fn unreachable(&self) -> impl Iterator<Item = PathId> + '_ {
-        self.ids().filter(|&id| !self.is_reachable(id))
+        let is_known = self.absent_paths() == 0;
+        self.ids().filter(move |&id| is_known && !self.is_reachable(id))
+    }
+
+    /// How many of the paths the image only names.
+    #[must_use]
+    pub fn absent_paths(&self) -> usize {
+        self.paths.iter().filter(|path| path.is_absent).count()
     }
 
     /// Sum of the NAR sizes of all paths, bytes.
@@ -225,6 +245,22 @@ impl StoreStudy {
         ids.sort_by_key(|id| std::cmp::Reverse(added(id)));
         ids
     }
+}
+
+/// By [`PathId`], whether a path is absent or refers to one that is, directly or by others: its closure is not known.
+fn referring_to_absent(graph: &ClosureGraph, paths: &[StudiedPath]) -> Vec<bool> {
+    let mut marked: Vec<bool> = paths.iter().map(|path| path.is_absent).collect();
+    let ids = (0..u32::try_from(paths.len()).unwrap_or(u32::MAX)).map(PathId);
+    let mut pending: Vec<PathId> = ids.filter(|id| marked.get(id.index()) == Some(&true)).collect();
+    while let Some(id) = pending.pop() {
+        for &referrer in graph.referrers(id) {
+            if let Some(mark) = marked.get_mut(referrer.index()).filter(|mark| !**mark) {
+                *mark = true;
+                pending.push(referrer);
+            }
+        }
+    }
+    marked
 }
 
 fn all_evidence(

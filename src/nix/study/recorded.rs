@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::StudiedPath;
 use crate::nix::contents::StoreContents;
+use crate::nix::database::{KnownPath, StoreDatabase};
 use crate::nix::graph::PathId;
 use crate::nix::hash::Sha256Hash;
 use crate::nix::store_path::StorePath;
@@ -61,6 +62,22 @@ pub enum Disagreement {
         /// What the database says.
         recorded: Sha256Hash,
     },
+}
+
+impl From<&StoreDatabase> for RecordedStore {
+    fn from(database: &StoreDatabase) -> Self {
+        let path = |known: &KnownPath| RecordedPath {
+            path: known.path.clone(),
+            references: known
+                .references
+                .iter()
+                .filter_map(|&place| Some(database.paths.get(place)?.path.clone()))
+                .collect(),
+            nar_hash: known.nar_hash,
+            nar_bytes: known.nar_bytes,
+        };
+        Self { paths: database.paths.iter().map(path).collect() }
+    }
 }
 
 type Edge = (PathId, PathId);

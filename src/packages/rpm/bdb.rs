@@ -5,7 +5,7 @@
 
 use super::super::database::Malformed;
 use super::fields::{array, slice};
-use super::{Budget, Visited};
+use crate::sqlite::{Budget, Visited};
 
 const HASH_MAGIC: u32 = 0x0006_1561;
 const PAGE_HEADER_BYTES: usize = 26;

@@ -4,7 +4,6 @@ mod bdb;
 mod fields;
 mod header;
 mod ndb;
-mod sqlite;
 
 #[cfg(test)]
 mod samples;
@@ -12,6 +11,7 @@ mod samples;
 use super::Database;
 use super::database::Malformed;
 use super::set::SetBuilder;
+use crate::sqlite;
 
 /// Reads all packages out of a database. A header that cannot be read is an error only after all others were read.
 pub(super) fn parse_database(
@@ -27,39 +27,31 @@ pub(super) fn parse_database(
         }
     };
     match database {
-        Database::RpmSqlite => sqlite::for_each_blob(content, &mut visit),
+        Database::RpmSqlite => for_each_blob(content, &mut visit),
         Database::RpmNdb => ndb::for_each_blob(content, &mut visit),
         _ => bdb::for_each_blob(content, &mut visit),
     }?;
     unreadable.map_or(Ok(()), Err)
 }
 
-/// Bytes of blobs that a file may still give out. In a sound file blobs do not overlap, so together they are no longer
-/// than it; in another one every pointer may lead to the same blob.
-struct Budget(usize);
-
-impl Budget {
-    fn spend(&mut self, bytes: usize) -> Option<()> {
-        self.0 = self.0.checked_sub(bytes)?;
-        Some(())
-    }
+/// Calls `visit` with each blob of the table `Packages(hnum INTEGER PRIMARY KEY, blob BLOB)`.
+fn for_each_blob(content: &[u8], visit: &mut dyn FnMut(&[u8])) -> Result<(), Malformed> {
+    let mut database = sqlite::Database::open(content)?;
+    let table = database.table("Packages")?.ok_or(Malformed("is an SQLite database without a table Packages"))?;
+    database.for_each_row(&table, &mut |row| {
+        if let Some(blob) = row.value(1).and_then(sqlite::Value::bytes) {
+            visit(blob);
+        }
+    })?;
+    Ok(())
 }
 
-/// The pages of a file that were read, so that no page is read twice however they point at each other.
-struct Visited(Vec<u64>);
-
-impl Visited {
-    /// For pages `0..pages`; the count comes from the length of the file.
-    fn new(pages: usize) -> Self {
-        Self(vec![0; pages / 64 + 1])
-    }
-
-    /// Marks a page; whether this is the first time.
-    fn first(&mut self, page: usize) -> bool {
-        let Some(word) = self.0.get_mut(page / 64) else { return false };
-        let bit = 1 << (page % 64);
-        let first = *word & bit == 0;
-        *word |= bit;
-        first
+impl From<sqlite::SqliteError> for Malformed {
+    fn from(error: sqlite::SqliteError) -> Self {
+        Self(match error {
+            sqlite::SqliteError::NotSqlite => "is no SQLite database",
+            sqlite::SqliteError::Damaged => "is an SQLite database with a damaged page",
+            sqlite::SqliteError::Encoding => "is an SQLite database with its text in UTF-16, which is not read",
+        })
     }
 }

@@ -2,8 +2,8 @@
 //! little-endian numbers.
 
 use super::super::database::Malformed;
-use super::Budget;
 use super::fields::{slice, u32_le};
+use crate::sqlite::Budget;
 
 const FILE_MAGIC: &[u8] = b"RpmP";
 const SLOT_MAGIC: &[u8] = b"Slot";

@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 
 use super::Inspection;
 use super::names::{hexadecimal, replaced};
-use crate::image::{Config, Digest, DigestCheck, FileTree, Image, Layer, LayerIndex, Measured, NodeId};
+use crate::image::{Config, Digest, DigestCheck, FileTree, Image, Layer, LayerContents, LayerIndex, Measured, NodeId};
 use config::ConfigDocument;
 use findings::FindingDocument;
 use packages::PackageDocument;
@@ -168,12 +168,13 @@ fn known(text: &str) -> Option<&str> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct FiguresDocument {
-    unpacked_bytes: u64,
+    /// `null`, as other counts, where a layer's contents are not here and nothing tells.
+    unpacked_bytes: Option<u64>,
     compressed_bytes: Option<u64>,
-    file_bytes: u64,
-    user_file_bytes: u64,
-    visible_file_bytes: u64,
-    entries: u64,
+    file_bytes: Option<u64>,
+    user_file_bytes: Option<u64>,
+    visible_file_bytes: Option<u64>,
+    entries: Option<u64>,
     efficiency: f64,
     wasted_bytes: u64,
     /// dive's name; a ratio. `null` where something is wasted and the layers above the base hold no bytes.
@@ -184,13 +185,16 @@ struct FiguresDocument {
 impl FiguresDocument {
     fn new(inspection: &Inspection<'_>) -> Self {
         let figures = &inspection.assessment.figures;
+        let layers = &inspection.image.layers;
+        let known = |count: u64| (!inspection.image.has_absent_layers()).then_some(count);
+        let unpacked_is_known = layers.iter().all(|layer| layer.known_unpacked_bytes().is_some());
         Self {
-            unpacked_bytes: figures.unpacked_bytes,
+            unpacked_bytes: unpacked_is_known.then_some(figures.unpacked_bytes),
             compressed_bytes: figures.compressed_bytes,
-            file_bytes: figures.file_bytes,
-            user_file_bytes: figures.user_file_bytes,
-            visible_file_bytes: figures.visible_file_bytes,
-            entries: inspection.image.layers.iter().map(|layer| layer.entries).fold(0, u64::saturating_add),
+            file_bytes: known(figures.file_bytes),
+            user_file_bytes: known(figures.user_file_bytes),
+            visible_file_bytes: known(figures.visible_file_bytes),
+            entries: known(layers.iter().map(|layer| layer.entries).fold(0, u64::saturating_add)),
             efficiency: figures.efficiency,
             wasted_bytes: figures.wasted_bytes,
             user_wasted_percent: Some(figures.user_wasted_percent).filter(|ratio| ratio.is_finite()),
@@ -208,12 +212,15 @@ struct LayerDocument<'a> {
     media_type: &'a str,
     compression: &'static str,
     stored_as: &'a str,
-    unpacked_bytes: u64,
+    contents: &'static str,
+    absent_paths: &'a [String],
+    /// `null` where the contents are not here and nothing tells.
+    unpacked_bytes: Option<u64>,
     compressed_bytes: Option<u64>,
     /// False where the layer lies inside a compressed archive and its share of it is told.
     compressed_bytes_exact: Option<bool>,
-    file_bytes: u64,
-    entries: u64,
+    file_bytes: Option<u64>,
+    entries: Option<u64>,
     added: u32,
     modified: u32,
     unmodified: u32,
@@ -244,11 +251,16 @@ impl<'a> LayerDocument<'a> {
             media_type: &layer.media_type,
             compression: layer.compression.name(),
             stored_as: &layer.stored_as,
-            unpacked_bytes: layer.unpacked_bytes,
+            absent_paths: match &layer.contents {
+                LayerContents::Absent(paths) => paths,
+                LayerContents::Present => &[],
+            },
+            contents: if layer.is_absent() { "absent" } else { "present" },
+            unpacked_bytes: layer.known_unpacked_bytes(),
             compressed_bytes: layer.compressed_bytes.map(Measured::bytes),
             compressed_bytes_exact: layer.compressed_bytes.map(|measured| matches!(measured, Measured::Exact(_))),
-            file_bytes: layer.file_bytes,
-            entries: layer.entries,
+            file_bytes: layer.known_file_bytes(),
+            entries: (!layer.is_absent()).then_some(layer.entries),
             added: summary.added,
             modified: summary.modified,
             unmodified: summary.unmodified,

@@ -6,7 +6,6 @@ use crate::nix::contents::{Place, RootSource};
 use crate::nix::graph::PathId;
 use crate::nix::study::{Disagreement, Sighting, SightingSource, StoreStudy};
 use crate::nix::{Recognition, Sha256Hash};
-use crate::report::store::source_text;
 
 #[derive(Serialize)]
 pub(super) struct BuilderDocument {
@@ -31,10 +30,13 @@ struct StorePathDocument<'a> {
     nar_bytes: Option<u64>,
     nar_hash: Option<String>,
     closure_bytes: Option<u64>,
-    added_bytes: u64,
-    files: u32,
+    added_bytes: Option<u64>,
+    files: Option<u32>,
     depth: Option<u32>,
-    reachable: bool,
+    /// `null` where contents that may refer to it are not here.
+    reachable: Option<bool>,
+    /// `absent` where the image only names it.
+    contents: &'static str,
     self_reference: bool,
     references: Vec<String>,
     referrers: Vec<String>,
@@ -55,10 +57,11 @@ impl<'a> StorePathDocument<'a> {
             nar_bytes: studied.nar_bytes,
             nar_hash: studied.nar_hash.as_ref().map(Sha256Hash::to_sri),
             closure_bytes: studied.closure_bytes,
-            added_bytes: studied.added_bytes,
-            files: studied.files,
+            added_bytes: (!studied.is_absent).then_some(studied.added_bytes),
+            files: (!studied.is_absent).then_some(studied.files),
             depth: studied.depth,
-            reachable: studied.depth.is_some(),
+            reachable: (studied.depth.is_some() || study.absent_paths() == 0).then_some(studied.depth.is_some()),
+            contents: if studied.is_absent { "absent" } else { "present" },
             self_reference: study.graph.has_self_reference(id),
             references: paths(study.graph.references(id)),
             referrers: paths(study.graph.referrers(id)),
@@ -199,7 +202,7 @@ pub(in crate::report) struct SourceDocument {
 
 impl SourceDocument {
     pub(in crate::report) fn new(image: &Image, source: RootSource) -> Self {
-        let text = source_text(image, source);
+        let text = source.text(image);
         let place = |kind, index| Self { kind, index: Some(index), text: text.clone(), ..Self::default() };
         match source {
             RootSource::Entrypoint(index) => place("entrypoint", index),

@@ -8,8 +8,8 @@ use super::layers::one_line;
 use super::painter::Canvas;
 use super::title;
 use crate::image::{
-    Change, Config, Difference, DigestCheck, Identity, Kind, Layer, LayerIndex, Measured, NodeId, OccurrenceId,
-    display_bytes, display_name,
+    Change, Config, Difference, DigestCheck, Identity, Kind, Layer, LayerContents, LayerIndex, Measured, NodeId,
+    OccurrenceId, display_bytes, display_name,
 };
 use ratatui::layout::Rect;
 
@@ -278,9 +278,14 @@ fn layer(sheet: &mut Sheet, session: &Session, glyphs: &Glyphs) {
     // Layers of Nix have none; their comment says what is in them.
     sheet.field("Command", layer.created_by.as_ref().map_or("", |_| layer.command()));
     sheet.field("Comment", layer.comment.as_deref().unwrap_or_default());
-    sheet.field("Unpacked", &format!("{} ({})", display_bytes(layer.unpacked_bytes), layer.unpacked_bytes));
+    if let Some(bytes) = layer.known_unpacked_bytes() {
+        sheet.field("Unpacked", &format!("{} ({bytes})", display_bytes(bytes)));
+    }
     sheet.field("Compressed", &compressed(layer));
-    sheet.field("In files", &format!("{} in {} entries", display_bytes(layer.file_bytes), layer.entries));
+    match layer.known_file_bytes() {
+        Some(bytes) => sheet.field("In files", &format!("{} in {} entries", display_bytes(bytes), layer.entries)),
+        None => sheet.field("Contents", "not here"),
+    }
     if let (Some(opened), Ok(index)) = (&session.opened, u16::try_from(index)) {
         let summary = opened.image.tree.layer_summary(LayerIndex(index));
         let removed = match summary.removed {
@@ -307,6 +312,9 @@ fn layer(sheet: &mut Sheet, session: &Session, glyphs: &Glyphs) {
     sheet.field("Made", layer.created.as_deref().unwrap_or_default());
     let annotations: Vec<String> = layer.annotations.iter().map(|(name, value)| format!("{name}={value}")).collect();
     sheet.list("Annotated", &annotations);
+    if let LayerContents::Absent(paths) = &layer.contents {
+        sheet.list("Not here", paths);
+    }
 }
 
 fn compressed(layer: &Layer) -> String {
@@ -346,7 +354,9 @@ fn figures(sheet: &mut Sheet, opened: &Exploration, _glyphs: &Glyphs) {
     let (image, overview) = (&opened.image, &opened.overview);
     sheet.field("Unpacked", &format!("{} in {} layers", display_bytes(image.unpacked_bytes()), image.layers.len()));
     sheet.field("Compressed", &image.compressed_bytes().map(display_bytes).unwrap_or_default());
-    sheet.field("In files", &display_bytes(image.file_bytes()));
+    let in_files =
+        if image.has_absent_layers() { "not all here".to_owned() } else { display_bytes(image.file_bytes()) };
+    sheet.field("In files", &in_files);
     sheet.field("Efficiency", &percent(overview.efficiency));
     let share = percent(overview.user_wasted_percent);
     let wasted = format!("{}, {share} of what is above the base", display_bytes(overview.wasted_bytes));

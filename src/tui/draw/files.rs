@@ -236,8 +236,8 @@ fn draw_branches(pen: &mut Pen, row: &Row, glyphs: &super::super::theme::Glyphs)
     pen.text(marker, theme.dim);
 }
 
-/// The name, with what the filter or the search found in it set off; of a store path the hash cut short, so that
-/// there is room for what tells it from others.
+/// The name, with what the filter or the search found in it set off; of a store path the name and version first and
+/// the beginning of the hash behind them, unless the hash is what was found.
 fn draw_name(pen: &mut Pen, session: &Session, opened: &Exploration, row: &Row, name: &str, style: Style) {
     let theme = pen.theme();
     let needle = opened.tree.filter.as_ref().map(|filter| (&filter.needle, &filter.marks));
@@ -247,13 +247,9 @@ fn draw_name(pen: &mut Pen, session: &Session, opened: &Exploration, row: &Row, 
         .and_then(|(needle, _)| needle.position(name.as_bytes()));
     let hash = if is_in_store(&opened.image.tree, row.node) { hash_length(name) } else { 0 };
     let begins = hit.as_ref().map_or(name.len(), |hit| hit.start);
-    let mut name = (0, name);
-    if (1..=begins).contains(&hash) {
-        let ellipsis = pen.glyphs().ellipsis;
-        pen.text(&name.1[..HASH_SHOWN], theme.dim).text(ellipsis, theme.dim);
-        name = (hash, &name.1[hash..]);
-    }
-    let (cut, name) = name;
+    // The dash between hash and name goes with the hash.
+    let cut = if hash > 0 && hash < begins { hash + 1 } else { 0 };
+    let (hash, name) = name.split_at(cut);
     let parts = hit.and_then(|hit| {
         let (start, end) = (hit.start.checked_sub(cut)?, hit.end.checked_sub(cut)?);
         Some((name.get(..start)?, name.get(start..end)?, name.get(end..)?))
@@ -265,6 +261,11 @@ fn draw_name(pen: &mut Pen, session: &Session, opened: &Exploration, row: &Row, 
         _ => {
             pen.fitted(name, style);
         }
+    }
+    if pen.room() > HASH_SHOWN
+        && let Some(hash) = hash.get(..HASH_SHOWN)
+    {
+        pen.skip(1).text(hash, theme.dim);
     }
 }
 

@@ -3,6 +3,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::super::action::{Action, Context};
 use super::super::prompt::Purpose;
+use super::super::request::FindState;
 use super::super::state::{Level, Screen, State};
 use super::painter::{Canvas, fit, fit_end};
 use crate::image::{display_bytes, display_name};
@@ -17,8 +18,9 @@ pub(super) fn draw(canvas: &mut Canvas, screen: Rect, state: &State) {
     let room = pen.room().saturating_sub(right_width);
     if let Some(prompt) = &state.prompt {
         let label = match prompt.purpose {
-            Purpose::Filter => " Filter: ",
+            Purpose::Filter | Purpose::Rows => " Filter: ",
             Purpose::Find => " Find: ",
+            Purpose::Within => " Find in the file: ",
             Purpose::Search => " Search in files (re: for a pattern): ",
             Purpose::Path => " Go to path: ",
             Purpose::Directory => " Copy to disk, into directory: ",
@@ -132,12 +134,35 @@ fn hints(state: &State) -> Vec<(&str, &'static str)> {
             (Action::MapColour, "colour"),
             (Action::ShowFiles, "files"),
         ],
+        Context::Store => &[
+            (Action::Help, "help"),
+            (Action::RevealPath, "its files"),
+            (Action::StoreRight, "references"),
+            (Action::StoreLeft, "referrers"),
+            (Action::Sort, "sort"),
+            (Action::Filter, "filter"),
+            (Action::NextChain, "next chain"),
+            (Action::StoreMap, "map"),
+            (Action::ShowFiles, "files"),
+        ],
+        Context::Preview if is_finding(state) => &[
+            (Action::FindNext, "next hit"),
+            (Action::FindPrevious, "previous"),
+            (Action::Back, "end the search"),
+            (Action::FindWithin, "find"),
+            (Action::Help, "help"),
+            (Action::ToggleWrap, "wrap"),
+            (Action::ToggleBytes, "bytes"),
+            (Action::ToggleDifference, "difference"),
+        ],
         Context::Preview => &[
             (Action::Help, "help"),
             (Action::Back, "back"),
-            (Action::ToggleBytes, "bytes"),
-            (Action::ToggleWrap, "wrap"),
+            (Action::FindWithin, "find"),
             (Action::ToggleDifference, "difference"),
+            (Action::ToggleWrap, "wrap"),
+            (Action::ToggleBytes, "bytes"),
+            (Action::Last, "end"),
             (Action::RevealHit, "show in the files"),
             (Action::CopyPath, "copy the path"),
         ],
@@ -156,6 +181,26 @@ fn hints(state: &State) -> Vec<(&str, &'static str)> {
     wanted.iter().filter_map(|&(action, word)| Some((state.keymap.key(context, action)?, word))).collect()
 }
 
+fn is_finding(state: &State) -> bool {
+    matches!(&state.screen, Screen::Session(session) if session.viewer.as_ref().is_some_and(|viewer| viewer.find.is_some()))
+}
+
+/// What came of looking for something in a file.
+fn found(state: &FindState) -> String {
+    if let Some(problem) = &state.problem {
+        return display_name(problem.as_bytes()).into_owned();
+    }
+    let more = if state.counted { "" } else { "+" };
+    let beyond = if state.wrapped { "from the other end: " } else { "" };
+    match (state.current, state.index) {
+        _ if state.nothing => "no hit".to_owned(),
+        (None, _) => format!("looking, {}%", state.percent),
+        (Some(_), Some(index)) => format!("{beyond}hit {}/{}{more}", index.saturating_add(1), state.count),
+        (Some(_), None) if state.counted => format!("{beyond}{} hits", state.count),
+        (Some(_), None) => format!("{beyond}counting hits, {}%", state.percent),
+    }
+}
+
 /// Whether there are no files to look at, as they are being read, or as that was stopped.
 fn is_unopened(state: &State, stopped: bool) -> bool {
     matches!(&state.screen, Screen::Session(session) if session.opened.is_none() && session.stopped == stopped)
@@ -169,6 +214,9 @@ fn right(state: &State) -> String {
     if let Some(copying) = &session.copying {
         let total = copying.total_bytes.map(|total| format!(" of {}", display_bytes(total))).unwrap_or_default();
         return format!("copied {}{total}, esc stops", display_bytes(copying.read_bytes));
+    }
+    if let Some(viewer) = &session.viewer {
+        return viewer.found().map(found).unwrap_or_default();
     }
     if let Some(filter) = &opened.tree.filter {
         right = match filter.marks.count {

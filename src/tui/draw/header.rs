@@ -43,7 +43,14 @@ fn tabs(session: &Session, keymap: &Keymap, width: u16) -> Vec<(String, bool)> {
     if session.opened.is_none() || width < ROOM_FOR_KEYS {
         return Vec::new();
     }
-    let actions = [Action::ShowFiles, Action::ShowImage, Action::ShowWaste, Action::ShowPackages, Action::ShowMap];
+    let actions = [
+        Action::ShowFiles,
+        Action::ShowImage,
+        Action::ShowWaste,
+        Action::ShowPackages,
+        Action::ShowMap,
+        Action::ShowStore,
+    ];
     let tab = |(page, action): (Page, Action)| {
         let key = keymap.key(Context::Tree, action).unwrap_or_default();
         let current = page == session.pages.current;

@@ -12,6 +12,7 @@ mod pages;
 mod painter;
 mod picker;
 mod results;
+mod store;
 mod viewer;
 
 use ratatui::buffer::Buffer;
@@ -24,6 +25,8 @@ use super::pages::{Page, Tile};
 use super::session::{Exploration, Session};
 use super::state::{Screen, State};
 use super::theme::{Glyphs, strip_colours};
+use super::viewer::Viewer;
+use crate::image::NodeId;
 use painter::Canvas;
 
 /// Draws the state into an empty buffer of the state's own dimensions.
@@ -114,8 +117,8 @@ fn body(size: (u16, u16)) -> Rect {
 }
 
 /// Where the rows of a preview are.
-pub(super) fn viewer_rows(size: (u16, u16)) -> Rect {
-    viewer::rows(body(size))
+pub(super) fn viewer_rows(size: (u16, u16), viewer: &Viewer) -> Rect {
+    viewer::rows(body(size), viewer)
 }
 
 /// Where the hits of a search through files are.
@@ -139,7 +142,7 @@ pub(super) fn page_rows_area(session: &Session, size: (u16, u16)) -> Rect {
 }
 
 /// The tiles of the map as they stand on the screen.
-pub(super) fn map_tiles(session: &Session, opened: &Exploration, size: (u16, u16)) -> Vec<Tile> {
+pub(super) fn map_tiles(session: &Session, opened: &Exploration, size: (u16, u16)) -> Vec<Tile<NodeId>> {
     pages::map_tiles(session, opened, page_rows_area(session, size))
 }
 

@@ -16,15 +16,21 @@ use crate::image::{FileTree, Kind, NodeId, display_bytes, display_name};
 fn lines_above(page: Page) -> u16 {
     match page {
         Page::Files | Page::Image => 1,
-        Page::Packages | Page::Map => 2,
+        Page::Packages | Page::Map | Page::Store => 2,
         Page::Waste => 5,
     }
 }
 
-/// Where the rows of a page are. The last line but one of the waste says what would save the selected path.
+/// Where the rows of a page are. Below them the waste says what would save the selected path, and the store why it is
+/// there.
 pub(super) fn rows(body: Rect, page: Page) -> Rect {
     let above = lines_above(page).min(body.height);
-    let below = u16::from(page == Page::Waste).min(body.height - above);
+    let below = match page {
+        Page::Waste => 1,
+        Page::Store => super::store::lines_below(body.height),
+        _ => 0,
+    };
+    let below = below.min(body.height - above);
     Rect { y: body.y + above, height: body.height - above - below, ..body }
 }
 
@@ -35,6 +41,7 @@ pub(super) fn draw(canvas: &mut Canvas, body: Rect, session: &Session, opened: &
         Page::Waste => waste(canvas, body, session, opened),
         Page::Packages => packages(canvas, body, session),
         Page::Map => map(canvas, body, session, opened),
+        Page::Store => super::store::draw(canvas, body, session, opened),
     }
 }
 
@@ -172,7 +179,7 @@ fn packages(canvas: &mut Canvas, body: Rect, session: &Session) {
 }
 
 /// The tiles of the map in an area.
-pub(super) fn map_tiles(session: &Session, opened: &Exploration, area: Rect) -> Vec<Tile> {
+pub(super) fn map_tiles(session: &Session, opened: &Exploration, area: Rect) -> Vec<Tile<NodeId>> {
     let (scope, _) = session.scope(&opened.image);
     tiles(&opened.image.tree, session.pages.map.directory, scope, area)
 }
@@ -186,7 +193,7 @@ fn map(canvas: &mut Canvas, body: Rect, session: &Session, opened: &Exploration)
     let tiles = map_tiles(session, opened, area);
     let of = super::files::scope_words(session, session.scope(&opened.image).0);
     title(canvas, body, "Map", &format!("{directory} {of}"), &format!("{} tiles", tiles.len()), true);
-    let selected = view.selected.and_then(|node| tiles.iter().find(|tile| tile.node == Some(node)));
+    let selected = view.selected.and_then(|node| tiles.iter().find(|tile| tile.key == Some(node)));
     let mut pen = canvas.line(body, 1);
     pen.skip(1).text("coloured by ", theme.dim).text(view.colouring.name(), theme.strong);
     if let Some(tile) = selected {
@@ -199,14 +206,14 @@ fn map(canvas: &mut Canvas, body: Rect, session: &Session, opened: &Exploration)
     }
     for tile in &tiles {
         let colour = colour(&group(session, opened, tile, view.colouring));
-        draw_tile(canvas, tree, tile, colour, selected == Some(tile));
+        draw_tile(canvas, &name(tree, tile), tile.bytes, tile.area, colour, selected == Some(tile));
     }
 }
 
-fn name(tree: &FileTree, tile: &Tile) -> String {
-    let Some(node) = tile.node else { return format!("{} smaller", tile.paths) };
+fn name(tree: &FileTree, tile: &Tile<NodeId>) -> String {
+    let Some(node) = tile.key else { return format!("{} smaller", tile.paths) };
     let mut name = display_name(tree.name(node)).into_owned();
-    if tile.is_directory {
+    if tile.can_divide {
         name.push('/');
     }
     name
@@ -214,8 +221,7 @@ fn name(tree: &FileTree, tile: &Tile) -> String {
 
 /// A block of one colour, its name in its first line; told from its neighbours by a border where there is room, and
 /// without colours by its name and that border.
-fn draw_tile(canvas: &mut Canvas, tree: &FileTree, tile: &Tile, colour: Color, selected: bool) {
-    let area = tile.area;
+pub(super) fn draw_tile(canvas: &mut Canvas, name: &str, bytes: u64, area: Rect, colour: Color, selected: bool) {
     let style = Style::new().fg(colour);
     let style = if selected { style.add_modifier(Modifier::REVERSED | Modifier::BOLD) } else { style };
     let (rule, side) = (canvas.glyphs.rule, canvas.glyphs.separator);
@@ -224,7 +230,7 @@ fn draw_tile(canvas: &mut Canvas, tree: &FileTree, tile: &Tile, colour: Color, s
         let top = line == 0;
         match (top, area.height) {
             (true, _) if area.width >= 2 => {
-                let label = format!("{} {}", name(tree, tile), display_bytes(tile.bytes));
+                let label = format!("{name} {}", display_bytes(bytes));
                 let room = pen.room().saturating_sub(1);
                 pen.text(side, style);
                 if label.width() <= room || area.width >= 6 {
@@ -240,20 +246,20 @@ fn draw_tile(canvas: &mut Canvas, tree: &FileTree, tile: &Tile, colour: Color, s
 }
 
 /// What a tile belongs to, as a name.
-fn group(session: &Session, opened: &Exploration, tile: &Tile, colouring: Colouring) -> String {
-    let Some(node) = tile.node else { return String::new() };
+fn group(session: &Session, opened: &Exploration, tile: &Tile<NodeId>, colouring: Colouring) -> String {
+    let Some(node) = tile.key else { return String::new() };
     let tree = &opened.image.tree;
     match colouring {
         Colouring::Layer => {
             let newest = newest_layer(tree, node);
             newest.map_or_else(String::new, |layer| format!("layer {layer}"))
         }
-        Colouring::Kind => kind(tree, node, tile.is_directory).to_owned(),
+        Colouring::Kind => kind(tree, node, tile.can_divide).to_owned(),
         Colouring::Package => {
             let inventory = &session.pages.findings.packages;
             match inventory.ownership.owner(node) {
                 Some(package) => display_name(inventory.packages.get(package).name.as_bytes()).into_owned(),
-                None if tile.is_directory => "directory".to_owned(),
+                None if tile.can_divide => "directory".to_owned(),
                 None => "no package".to_owned(),
             }
         }
@@ -287,7 +293,7 @@ fn kind(tree: &FileTree, node: NodeId, is_directory: bool) -> &'static str {
 }
 
 /// The same of the terminal's colours for the same name.
-fn colour(group: &str) -> Color {
+pub(super) fn colour(group: &str) -> Color {
     const COLOURS: [Color; 12] = [
         Color::Blue,
         Color::Green,

@@ -3,6 +3,8 @@
 mod image;
 mod map;
 mod packages;
+mod store;
+mod treemap;
 mod waste;
 
 use std::sync::Arc;
@@ -11,11 +13,14 @@ use super::action::Context;
 use super::list::ListCursor;
 use crate::analysis::{Assessment, HiddenCopies};
 use crate::image::Image;
+use crate::nix::study::StoreStudy;
 use crate::packages::Inventory;
 
 pub(super) use image::{ImageLine, LABEL_WIDTH, LineKind};
-pub(super) use map::{Colouring, Heading, MapView, Tile, tiles};
+pub(super) use map::{Colouring, MapView, tiles};
 pub(super) use packages::PackageList;
+pub(super) use store::{Look, StorePage, StoreSort, Walk, Way};
+pub(super) use treemap::{Heading, Tile};
 pub(super) use waste::WasteList;
 
 /// What was found out about an image besides its tree.
@@ -38,10 +43,11 @@ pub(super) enum Page {
     Waste,
     Packages,
     Map,
+    Store,
 }
 
 impl Page {
-    pub(super) const ALL: [Self; 5] = [Self::Files, Self::Image, Self::Waste, Self::Packages, Self::Map];
+    pub(super) const ALL: [Self; 6] = [Self::Files, Self::Image, Self::Waste, Self::Packages, Self::Map, Self::Store];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -50,6 +56,7 @@ impl Page {
             Self::Waste => "Waste",
             Self::Packages => "Packages",
             Self::Map => "Map",
+            Self::Store => "Store",
         }
     }
 
@@ -61,6 +68,7 @@ impl Page {
             Self::Waste => Some(Context::Waste),
             Self::Packages => Some(Context::Packages),
             Self::Map => Some(Context::Map),
+            Self::Store => Some(Context::Store),
         }
     }
 }
@@ -74,6 +82,9 @@ pub(super) struct Pages {
     pub waste: WasteList,
     pub packages: PackageList,
     pub map: MapView,
+    pub store: StorePage,
+    /// Whether the store was studied, or there is none.
+    pub is_store_known: bool,
 }
 
 /// The configuration and the Dockerfile, as lines made once.
@@ -108,6 +119,8 @@ impl Pages {
     pub(super) fn show(&mut self, image: &Image) {
         self.image = ImagePage { whole: image::lines(image), ..ImagePage::default() };
         self.map = MapView::default();
+        self.store = StorePage::default();
+        self.is_store_known = false;
     }
 
     /// Makes them fit a screen of so many cells.
@@ -122,11 +135,18 @@ impl Pages {
         self.findings = findings;
     }
 
+    /// Takes what is known of the store.
+    pub(super) fn learn_store(&mut self, study: Option<Arc<StoreStudy>>) {
+        self.store = StorePage::new(study);
+        self.is_store_known = true;
+    }
+
     /// Cursor and length of the list that a page is; `None` for pages that are none.
     pub(super) fn list(&mut self) -> Option<(&mut ListCursor, usize)> {
         match self.current {
             Page::Files | Page::Map => None,
             Page::Image => Some((&mut self.image.cursor, self.image.shown.len())),
+            Page::Store => self.store.list(),
             Page::Waste => {
                 let length = self.waste.len();
                 Some((&mut self.waste.cursor, length))

@@ -10,6 +10,7 @@ mod screens;
 mod screenshots;
 mod searching;
 mod states;
+mod store;
 mod svg;
 mod views;
 

@@ -47,7 +47,8 @@ fn digits_and_tab_lead_from_page_to_page() {
         ("5", Page::Map),
         ("2 1", Page::Files),
         ("2 tab", Page::Waste),
-        ("5 tab", Page::Files),
+        ("5 tab", Page::Store),
+        ("6 tab", Page::Files),
         ("2 shift-tab", Page::Files),
         ("4 esc", Page::Files),
     ] {

@@ -28,6 +28,7 @@ const SCREENS: &[(&str, &str, &str, &str)] = &[
     ("preview", "A script within the image", DOCKER, "f \"init.d/lighttpd\" enter p"),
     ("hits", "Where files mention a name", DOCKER, "ctrl-s \"www-data\" enter j j"),
     ("nix", "An image built with Nix", NIX, "j j j j j j j j j tab j j j enter"),
+    ("store", "The Nix store: what each path costs, and why it is there", NIX, "6 j l"),
     ("sample", "The image within the program", EMBEDDED, "tab L"),
 ];
 
@@ -80,6 +81,7 @@ fn is_settled(session: &Session) -> bool {
         .all(|layer| session.digest_check(layer).is_some_and(|check| *check != DigestCheck::NotChecked));
     let viewed = session.viewer.as_ref().is_none_or(|viewer| viewer.is_current() && !viewer.view.pending);
     let searched = session.results.as_ref().is_none_or(|results| results.complete);
+    let learnt = learnt && session.pages.is_store_known;
     session.opened.is_some() && learnt && checked && viewed && searched
 }
 

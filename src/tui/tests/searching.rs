@@ -3,8 +3,9 @@
 use super::hostile::{POISON, assert_clean};
 use super::screens::shows;
 use super::*;
+use crate::preview::{Hit, Place};
 use crate::search::{ContentHit, PathHit, SearchSummary};
-use crate::tui::{Form, Hits, Paths, Place, Request, Ticket};
+use crate::tui::{Form, Hits, Paths, Request, Ticket};
 use samples::web;
 
 const SIZE: (u16, u16) = (80, 24);
@@ -62,8 +63,11 @@ fn hits_come_in_and_lead_to_their_places() {
     let mut person = searching(SIZE, false);
     person.presses("enter");
     let Request::View(request) = last_request(&person) else { panic!("nothing is looked at") };
-    assert_eq!((request.form, request.place), (Form::Content, Place::Row(38)), "some lines above the hit are shown");
-    person.presses("esc j enter");
+    assert_eq!((request.form, request.place), (Form::Content, Place::Byte(4100)));
+    assert!(request.by < 0, "some lines above the hit are shown");
+    let find = request.find.expect("the hit is set off");
+    assert_eq!((&*find.text, find.current), ("listen", Some(Hit { at: 4100, start: 0 })));
+    person.presses("esc esc j enter");
     let Request::View(request) = last_request(&person) else { panic!("nothing is looked at") };
     assert_eq!((request.form, request.place), (Form::Bytes, Place::Byte(300)), "what is no text is shown as bytes");
     person.presses("o");

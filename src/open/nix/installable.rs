@@ -1,0 +1,96 @@
+//! What `nix build` takes: built, and then opened.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::io::{self, Read};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::program::{Running, in_words};
+use crate::open::{OpenError, Opened, Opening};
+use crate::reference::Transport;
+use crate::source::{Choice, SourceError};
+
+/// Bytes of paths that a build may print.
+const MAX_PRINTED: u64 = 1 << 20;
+/// How long Nix may take to end once it has told what it built.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// One thing that was built, as `nix build --json` tells of it.
+#[derive(Deserialize)]
+struct Built {
+    #[serde(default)]
+    outputs: BTreeMap<String, Option<String>>,
+    /// In place of outputs, where the installable is a store path.
+    path: Option<String>,
+}
+
+/// The paths that were built; none where what Nix printed is not understood.
+fn built_paths(printed: &[u8]) -> Vec<String> {
+    let built: Vec<Built> = serde_json::from_slice(printed).unwrap_or_default();
+    let paths = built.into_iter().flat_map(|built| built.outputs.into_values().flatten().chain(built.path));
+    let mut paths: Vec<String> = paths.collect();
+    paths.sort();
+    paths.dedup();
+    paths
+}
+
+impl Opening<'_> {
+    /// Whether a directory is a flake that may be built because its path was given.
+    pub(in crate::open) fn is_flake(&self, directory: &Path) -> bool {
+        matches!(self.reference.transport, None | Some(Transport::Nix)) && directory.join("flake.nix").is_file()
+    }
+
+    /// Builds what a directory with a `flake.nix` builds by default.
+    pub(in crate::open) fn flake(&self, directory: &Path) -> Result<Opened, OpenError> {
+        // A bare name would be looked for in the registry of flakes.
+        let named = directory.is_absolute() || directory.starts_with(".") || directory.starts_with("..");
+        let path = if named { directory.to_owned() } else { Path::new(".").join(directory) };
+        self.installable(path.as_os_str())
+    }
+
+    /// Builds an installable, and opens the result.
+    pub(in crate::open) fn installable(&self, installable: &OsStr) -> Result<Opened, OpenError> {
+        let mut command = Command::new("nix");
+        command.args(["--extra-experimental-features", "nix-command flakes", "build", "--no-link"]);
+        // `--print-out-paths` is not there before Nix 2.9.
+        command.args(["--json", "--"]).arg(installable);
+        let started = Running::start(&mut command, self.options.programs, true, self.cancel());
+        let mut running = started.map_err(|error| self.not_started(&error))?;
+        let mut printed = Vec::new();
+        let read = running.stdout().take(MAX_PRINTED).read_to_end(&mut printed);
+        self.cancel().check().map_err(|_| OpenError::Cancelled)?;
+        read.map_err(|error| self.io_error(error))?;
+        let status = running.wait(PATIENCE).map_err(|error| self.io_error(error))?;
+        self.cancel().check().map_err(|_| OpenError::Cancelled)?;
+        match status {
+            Some(status) if status.success() => {}
+            Some(status) => return Err(self.not_built(in_words(status), running.said())),
+            None => return Err(self.not_built("did not end".to_owned(), running.said())),
+        }
+        match built_paths(&printed).as_slice() {
+            [] => Err(self.not_built("told of no path that it built".to_owned(), running.said())),
+            [one] => self.path(Path::new(one)),
+            several => {
+                let choice = |path: &String| Choice { reference: path.clone(), title: path.clone(), platform: None };
+                Err(self.source_error(SourceError::Several(several.iter().map(choice).collect())))
+            }
+        }
+    }
+
+    fn not_started(&self, error: &io::Error) -> OpenError {
+        if error.kind() != io::ErrorKind::NotFound {
+            return self.not_built(format!("cannot be run: {error}"), Vec::new());
+        }
+        let reason =
+            "is for Nix to build, and there is no nix on PATH; build it where there is one, and give its result";
+        self.source_error(SourceError::NotAnImage(reason.to_owned()))
+    }
+
+    fn not_built(&self, how: String, said: Vec<u8>) -> OpenError {
+        self.source_error(SourceError::Program { what: "nix build", how, said })
+    }
+}

@@ -1,0 +1,62 @@
+//! What Nix built and is no archive.
+
+pub(super) mod closure;
+mod installable;
+mod program;
+mod script;
+mod store_path;
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use super::{OpenError, Opened, Opening, seekable};
+use crate::scan::tar::{BLOCK, Header};
+use crate::scan::{Section, compression};
+use crate::source::{MAX_DOCUMENT_BYTES, SourceError, read_nix2container};
+
+/// Whether a file begins as a JSON document does.
+pub(super) fn looks_like_json(start: &[u8]) -> bool {
+    matches!(start.iter().find(|byte| !byte.is_ascii_whitespace()), Some(b'{' | b'['))
+}
+
+/// Whether a file is a script. One that cannot be read is not told to be.
+pub(super) fn is_script(file: &File) -> bool {
+    let mut start = [0; 2];
+    file.read_exact_at(&mut start, 0).is_ok() && start == *b"#!"
+}
+
+/// Whether a file begins as an archive or as JSON, or cannot be read.
+pub(super) fn may_be_an_image(file: &File) -> bool {
+    let mut start = [0; BLOCK];
+    let mut filled = 0;
+    while let Some(rest) = start.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, filled as u64) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(_) => return true,
+        }
+    }
+    let start = start.get(..filled).unwrap_or_default();
+    let is_tar = start.first_chunk::<BLOCK>().is_some_and(|block| Header::parse(block).is_some());
+    compression::detect(start).is_some() || looks_like_json(start) || is_tar
+}
+
+impl Opening<'_> {
+    /// nix2container's `image.json`.
+    pub(super) fn image_json(&self, section: &Section) -> Result<Opened, OpenError> {
+        let length = section.length();
+        if length > MAX_DOCUMENT_BYTES {
+            let name = "the JSON document".to_owned();
+            return Err(self.source_error(SourceError::TooLong { name, length, most: MAX_DOCUMENT_BYTES }));
+        }
+        let mut bytes = vec![0; length as usize];
+        let count = section.read_full_at(&mut bytes, 0).map_err(|error| self.io_error(error))?;
+        bytes.truncate(count);
+        let read = read_nix2container(&bytes, &self.request(), &self.options.store, self.cancel());
+        let (layout, layers) = read.map_err(|error| self.source_error(error))?;
+        self.progress.identified(&layout);
+        seekable::open_layers(self, &layers, layout, None)
+    }
+}

@@ -1,0 +1,18 @@
+//! The Nix store of this machine: which store paths are there, and what they are as a layer.
+
+mod closure;
+mod error;
+mod header;
+mod local;
+mod plan;
+mod rules;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+pub use closure::Closure;
+pub use error::StoreError;
+pub use local::LocalStore;
+pub use plan::TarPlan;
+pub use rules::{Owner, Permission, Rules};
+pub use stream::StoreTar;

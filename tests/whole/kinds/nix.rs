@@ -1,0 +1,221 @@
+//! What Nix builds.
+
+use nixdive::image::{DigestCheck, LayerContents};
+use nixdive::open::{Keep, OpenOptions, Verify};
+use nixdive::store::LocalStore;
+use serde_json::{Value, json};
+
+use crate::support::compress::gzip;
+use crate::support::images::{
+    Image, Layer, OCI_GZIP, OCI_MANIFEST, blob, descriptor, digest, docker_archive, index, oci_members, write_directory,
+};
+use crate::support::program::{Run, content, file, nixdive, open_with, paths, run, run_command, scratch};
+use crate::support::tar_bytes::Tar;
+
+const BASE_NAME: &str = "hmnypiai2d9q9ri3yd4kdycjp1rg1027-tool-1.0";
+
+/// With the store that lies in a directory of the test's own.
+fn with_store(root: &std::path::Path) -> OpenOptions {
+    OpenOptions { store: LocalStore::at(root), verify: Verify::All, keep: Keep::Content, ..OpenOptions::default() }
+}
+
+#[test]
+fn a_layer_that_lies_in_a_file_is_read_from_it() {
+    let root = scratch();
+    let layers = root.path().join("nix/store").join(BASE_NAME);
+    std::fs::create_dir_all(&layers).unwrap();
+    let tar = Tar::new().directory("etc/").file("etc/motd", "hello").finish();
+    file(&layers, "layer.tar", &tar);
+    let layer = |name: &str| {
+        json!({"digest": digest(&tar), "size": tar.len(), "diff_ids": digest(&tar), "mediatype": "application/vnd.oci.image.layer.v1.tar",
+            "layer-path": format!("/nix/store/{BASE_NAME}/{name}"), "History": {"created_by": "nix2container"}})
+    };
+    let document =
+        json!({"version": 1, "image-config": {"Cmd": ["/bin/sh"]}, "layers": [layer("layer.tar")], "arch": "arm64"});
+    let json = file(root.path(), "image.json", document.to_string().as_bytes());
+    let link = root.path().join("result");
+    std::os::unix::fs::symlink(&json, &link).unwrap();
+    for typed in [format!("nix:{}", json.display()), link.display().to_string()] {
+        let opened = open_with(&typed, with_store(root.path())).unwrap();
+        assert_eq!(paths(&opened), ["/etc/", "/etc/motd"]);
+        assert_eq!(content(&opened, "/etc/motd"), b"hello");
+        assert_eq!(opened.image.warnings, []);
+        assert_eq!(opened.image.config.platform.to_string(), "linux/arm64");
+        assert_eq!(opened.image.identity.source_kind, "nix2container");
+    }
+    let absent = json!([layer("gone.tar")]);
+    let json = file(root.path(), "layers.json", absent.to_string().as_bytes());
+    let image = open_with(&json, with_store(root.path())).unwrap().image;
+    assert!(image.layers[0].is_absent());
+    assert_eq!(image.layers[0].known_unpacked_bytes(), Some(tar.len() as u64));
+}
+
+#[test]
+fn a_platform_that_is_not_there_is_refused() {
+    let root = scratch();
+    let json = file(root.path(), "image.json", br#"{"version": 1, "layers": [], "arch": "arm64"}"#);
+    let platform = nixdive::image::Platform::parse("linux/amd64");
+    let error = open_with(json, OpenOptions { platform, ..OpenOptions::default() }).unwrap_err();
+    assert!(error.to_string().contains("linux/arm64"), "{error}");
+}
+
+/// An OCI layout as nix-snapshotter makes them: mount points in the only layer, the closure in its annotations.
+fn snapshotter_layout(directory: &std::path::Path, tar: Vec<u8>, store_paths: &[&str]) -> std::path::PathBuf {
+    let layer = Layer::stored(tar, OCI_GZIP, gzip);
+    let mut members = oci_members(&[Image::of(vec![layer])]);
+    let manifest = members
+        .iter_mut()
+        .find(|(_, bytes)| {
+            bytes.starts_with(b"{") && serde_json::from_slice::<Value>(bytes).unwrap()["layers"].is_array()
+        })
+        .unwrap();
+    let mut document: Value = serde_json::from_slice(&manifest.1).unwrap();
+    let mut annotations = json!({"containerd.io/snapshot/nix-layer": "true"});
+    for (number, path) in store_paths.iter().enumerate() {
+        annotations[format!("containerd.io/snapshot/nix-store-path.{number}")] = format!("/nix/store/{path}").into();
+    }
+    document["layers"][0]["annotations"] = annotations;
+    let changed = document.to_string().into_bytes();
+    *manifest = blob(changed.clone());
+    let position = members.iter().position(|(name, _)| name == "index.json").unwrap();
+    members[position].1 = index(&[descriptor(OCI_MANIFEST, &changed)]);
+    write_directory(&directory.join("layout"), &members)
+}
+
+#[test]
+fn the_closure_of_a_nix_snapshotter_image_comes_from_the_local_store_where_that_has_it() {
+    const OTHER: &str = "xkqm7yb4n7aj317l7w8xfchlfazmxlzx-other-2.0";
+    let root = scratch();
+    let here = root.path().join("nix/store").join(BASE_NAME);
+    std::fs::create_dir_all(here.join("bin")).unwrap();
+    file(&here.join("bin"), "tool", b"a tool");
+    let mount_points = Tar::new()
+        .directory("nix/")
+        .directory("nix/store/")
+        .directory(format!("nix/store/{BASE_NAME}/"))
+        .directory(format!("nix/store/{OTHER}/"))
+        .file("bin-list", "tool")
+        .finish();
+    let tool = format!("/nix/store/{BASE_NAME}/bin/tool");
+
+    let whole = snapshotter_layout(root.path(), mount_points.clone(), &[BASE_NAME]);
+    for keep in [Keep::Content, Keep::AnyContent] {
+        let opened = open_with(&whole, OpenOptions { keep, ..with_store(root.path()) }).unwrap();
+        assert_eq!(opened.image.warnings, []);
+        let layer = &opened.image.layers[0];
+        assert!(!layer.is_absent());
+        assert_eq!(layer.diff_id_check, DigestCheck::Matches);
+        assert_eq!(content(&opened, &tool), b"a tool");
+        assert_eq!(content(&opened, "/bin-list"), b"tool");
+    }
+
+    let partial = snapshotter_layout(root.path(), mount_points, &[OTHER, BASE_NAME]);
+    let opened = open_with(partial, with_store(root.path())).unwrap();
+    let layer = &opened.image.layers[0];
+    assert_eq!(layer.contents, LayerContents::Absent(vec![format!("/nix/store/{OTHER}")]));
+    assert_eq!(layer.diff_id_check, DigestCheck::Matches);
+    assert_eq!(content(&opened, &tool), b"a tool");
+    assert!(paths(&opened).contains(&format!("/nix/store/{OTHER}/")));
+    assert!(opened.image.warnings[0].message.starts_with("1 of the 2 store paths"), "{:?}", opened.image.warnings);
+}
+
+#[test]
+fn a_script_that_streams_an_image_is_run_where_that_is_asked_for() {
+    let directory = scratch();
+    let tar = file(directory.path(), "image.tar", &docker_archive(&Image::sample()));
+    let ran = directory.path().join("ran");
+    let text = format!("#!/bin/sh\ntouch {}\necho streaming >&2\ncat {}\n", ran.display(), tar.display());
+    let script = super::script(directory.path(), "stream", &text);
+    let link = directory.path().join("result");
+    std::os::unix::fs::symlink(&script, &link).unwrap();
+    for typed in [&script, &link] {
+        let error = super::refused(typed).to_string();
+        assert!(error.contains(&format!("«nixdive stream:{}»", typed.display())), "{error}");
+        let error = super::refused(format!("nix:{}", typed.display())).to_string();
+        assert!(error.contains("nixdive stream:"), "{error}");
+    }
+    assert!(!ran.exists(), "it was run because its path was given");
+    super::assert_opens(format!("stream:{}", link.display()), "a script");
+    assert!(ran.exists());
+    let run = run(&["inspect", "--format", "json", &format!("stream:{}", script.display())]).done();
+    assert_eq!(serde_json::from_slice::<Value>(&run.stdout).unwrap()["layers"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_store_path_that_is_no_image_opens_as_its_closure() {
+    let root = scratch();
+    let store = root.path().join("nix/store");
+    let library = "xkqm7yb4n7aj317l7w8xfchlfazmxlzx-library-2.0";
+    std::fs::create_dir_all(store.join(library)).unwrap();
+    std::fs::create_dir_all(store.join(BASE_NAME).join("bin")).unwrap();
+    file(&store.join(library), "data", b"some data");
+    super::script(&store.join(BASE_NAME).join("bin"), "tool", &format!("#!/bin/sh\ncat /nix/store/{library}/data\n"));
+    let wrapper = "35kdi21hl9pb66jiwhc8k8jpq3d8fzzd-wrapper";
+    super::script(&store, wrapper, &format!("#!/bin/sh\nexec /nix/store/{BASE_NAME}/bin/tool\n"));
+    let link = root.path().join("result");
+    std::os::unix::fs::symlink(store.join(BASE_NAME), &link).unwrap();
+    for typed in [store.join(BASE_NAME), link] {
+        let opened = open_with(&typed, with_store(root.path())).unwrap();
+        let names: Vec<&str> = opened.image.layers.iter().map(|layer| layer.stored_as.as_str()).collect();
+        assert_eq!(names, [format!("/nix/store/{library}"), format!("/nix/store/{BASE_NAME}")]);
+        assert_eq!(content(&opened, &format!("/nix/store/{library}/data")), b"some data");
+        assert_eq!(opened.image.identity.source_kind, "store-path");
+    }
+    let error = open_with(store.join(wrapper), with_store(root.path())).unwrap_err().to_string();
+    assert!(error.contains("nixdive stream:"), "{error}");
+    let typed = format!("nix:{}", store.join(wrapper).display());
+    assert_eq!(open_with(typed, with_store(root.path())).unwrap().image.layers.len(), 3);
+    let error = open_with(store.join(BASE_NAME).join("bin"), with_store(root.path())).unwrap_err().to_string();
+    assert!(error.contains("holds no image"), "{error}");
+}
+
+/// Runs the program with a `nix` of the test's own, or with none.
+fn with_nix(directory: &std::path::Path, nix: Option<&str>, typed: &str) -> Run {
+    let path = directory.join("path");
+    std::fs::create_dir_all(&path).unwrap();
+    if let Some(text) = nix {
+        super::script(&path, "nix", text);
+    }
+    let mut command = nixdive();
+    run_command(command.env("PATH", path).current_dir(directory).args(["inspect", typed]))
+}
+
+#[test]
+fn an_installable_is_built_with_its_log_shown_and_then_opened() {
+    let directory = scratch();
+    let tar = file(directory.path(), "image.tar", &docker_archive(&Image::sample()));
+    let built = json!([{"drvPath": "/nix/store/image.drv", "outputs": {"out": tar}}]);
+    let text = format!("#!/bin/sh\necho \"building $*\" >&2\necho '{built}'\n");
+    let run = with_nix(directory.path(), Some(&text), ".#image");
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert!(run.stderr.contains("building") && run.stderr.contains("-- .#image"), "{}", run.stderr);
+    assert!(run.text().contains("2 layers"), "{}", run.text());
+
+    assert!(with_nix(directory.path(), Some(&text), ".").refused().contains("holds no image"));
+    file(directory.path(), "flake.nix", b"{ }");
+    let run = with_nix(directory.path(), Some(&text), ".");
+    assert!(run.code == Some(0) && run.stderr.trim_end().ends_with("-- ."), "{}", run.stderr);
+
+    let built = json!([{"outputs": {"bin": "/nix/store/one", "doc": null}}, {"path": "/nix/store/two"}]);
+    let several = format!("#!/bin/sh\necho '{built}'\n");
+    assert!(with_nix(directory.path(), Some(&several), ".#both").refused().contains("/nix/store/two"));
+    for nothing in ["", "[]", "[{}]", "no JSON"] {
+        let text = format!("#!/bin/sh\necho '{nothing}'\n");
+        assert!(with_nix(directory.path(), Some(&text), ".#x").refused().contains("told of no path"));
+    }
+    let failing = with_nix(directory.path(), Some("#!/bin/sh\necho broken >&2\nexit 1\n"), ".#x");
+    assert_eq!(failing.code, Some(2));
+    assert!(failing.stderr.contains("broken\nnixdive: .#x: nix build ended with exit status 1"), "{}", failing.stderr);
+    std::fs::remove_dir_all(directory.path().join("path")).unwrap();
+    assert!(with_nix(directory.path(), None, "nixpkgs#hello").refused().contains("no nix on PATH"));
+}
+
+#[test]
+fn an_image_json_that_lies_around_is_found() {
+    let directory = scratch();
+    let json = file(directory.path(), "image.json", br#"{"version": 1, "image-config": {}, "layers": []}"#);
+    file(directory.path(), "package.json", br#"{"version": "1", "name": "no image"}"#);
+    std::os::unix::fs::symlink(&json, directory.path().join("result")).unwrap();
+    let found: Vec<_> = nixdive::source::discover(directory.path()).into_iter().map(|found| found.path).collect();
+    assert_eq!(found, [directory.path().join("result"), json]);
+}
