@@ -70,7 +70,9 @@ fn set_id(scene: &Scene<'_>, found: &mut Gathered) {
         hits.add(Evidence { location: scene.location(id, None), bytes: 0, note: Some(note) });
     }
     found.finding(scene, hits, |count| {
-        format!("{} with the rights of its owner or group (set-id)", counted(count, "program"))
+        let run =
+            if count == 1 { "program runs with the rights of its" } else { "programs run with the rights of their" };
+        format!("{count} {run} owner or group (set-id)")
     });
 }
 
@@ -83,7 +85,7 @@ fn capabilities(scene: &Scene<'_>, found: &mut Gathered) {
             hits.add(Evidence { location: scene.location(id, None), bytes: 0, note });
         }
     }
-    found.finding(scene, hits, |count| format!("{} with capabilities of its own", counted(count, "program")));
+    found.finding(scene, hits, |count| format!("{} with file capabilities", counted(count, "program")));
 }
 
 fn world_writable(scene: &Scene<'_>, found: &mut Gathered) {

@@ -1,3 +1,8 @@
+use crate::image::{FileTree, NodeId};
+
+/// Bytes that a path has on Linux at most; longer ones are of no known class.
+const MOST_PATH: usize = 4096;
+
 /// What a file is for, by its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Class {
@@ -26,7 +31,6 @@ const DIRECTORIES: &[(&str, Class)] = &[
     ("/var/cache/yum", Class::PackageCache),
     ("/var/cache/zypp", Class::PackageCache),
     ("/var/cache/pacman/pkg", Class::PackageCache),
-    ("/var/cache/debconf", Class::PackageCache),
     ("/var/cache/man", Class::PackageCache),
     ("/usr/local/share/.cache", Class::PackageCache),
     ("/go/pkg/mod/cache", Class::PackageCache),
@@ -75,7 +79,8 @@ pub(super) fn classify(path: &[u8]) -> Option<Classified> {
             }
         }
     }
-    if path.starts_with(b"/var/lib/dpkg/") && path.ends_with(b"-old") {
+    let is_database = path.starts_with(b"/var/lib/dpkg/") || path.starts_with(b"/var/cache/debconf/");
+    if is_database && path.ends_with(b"-old") {
         return Some((Class::PackageCache, path.len()));
     }
     let prefix = PREFIXES.iter().find(|prefix| is_below(path, prefix)).map_or(0, |prefix| prefix.len());
@@ -201,9 +206,23 @@ fn parent_length(path: &[u8]) -> usize {
     memchr::memrchr(b'/', path).unwrap_or_default()
 }
 
-fn is_licence(name: &[u8]) -> bool {
+/// Whether a file is a licence or a notice, which has to go with what it is for.
+pub(super) fn is_licence(name: &[u8]) -> bool {
     let name = name.to_ascii_lowercase();
     [&b"copyright"[..], b"licen", b"copying", b"notice"].iter().any(|start| name.starts_with(start))
+}
+
+/// The absolute path of a node; `None` for one that is longer than Linux has them, and costly to put together.
+pub(super) fn short_path(tree: &FileTree, node: NodeId) -> Option<Vec<u8>> {
+    let (mut bytes, mut at) = (0usize, node);
+    while let Some(parent) = tree.parent(at) {
+        bytes = bytes.saturating_add(tree.name(at).len() + 1);
+        if bytes > MOST_PATH {
+            return None;
+        }
+        at = parent;
+    }
+    Some(tree.path(node))
 }
 
 /// Whether what lies at a path is documentation, an example or part of a test: keys and passwords there are made up.

@@ -2,7 +2,7 @@ use std::io::{self, Read};
 
 use hashbrown::{HashMap, HashSet};
 
-use super::classes::is_made_up;
+use super::classes::{is_made_up, short_path};
 use super::elf::StripScan;
 use super::secrets::{SecretKind, SecretScanner};
 use crate::image::{ContentHash, FileTree, Kind, OccurrenceId};
@@ -143,7 +143,7 @@ impl<'a> Examiner<'a> {
         if start.starts_with(b"#!") {
             self.facts.scripts.insert(id);
         }
-        let path = self.tree.path(self.tree.occurrence(id).node());
+        let path = short_path(self.tree, self.tree.occurrence(id).node()).unwrap_or_default();
         let is_text = bytes <= MOST_TEXT && looks_like_text(start) && !is_made_up(&path);
         let mut strip = if bytes <= MOST_READ { StripScan::begin(start) } else { None };
         let compared = bytes <= MOST_READ && self.plan.compared.contains(&id);

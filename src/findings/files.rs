@@ -1,11 +1,13 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashMap;
 
-use super::classes::{Class, classify, classify_in_store};
+use super::classes::{Class, classify, classify_in_store, is_licence, short_path};
 use super::scene::{Gathered, Hits, Scene, counted};
 use super::{Evidence, Location, Rule};
-use crate::image::{ContentHash, Kind, LayerIndex, NodeId, OccurrenceId, display_bytes};
+use crate::image::{
+    ContentHash, Kind, LayerIndex, NodeId, OccurrenceId, display_bytes, display_in_sentence, display_name,
+};
 use crate::nix::StorePath;
 
 /// Findings of fewer bytes are not worth a line.
@@ -31,23 +33,21 @@ struct Tally {
 
 fn by_class(scene: &Scene<'_>, found: &mut Gathered) {
     let mut tallies: BTreeMap<(Rule, NodeId), Tally> = BTreeMap::new();
+    let mut members: BTreeMap<Rule, Vec<OccurrenceId>> = BTreeMap::new();
     for (node, id) in scene.visible_files() {
-        let path = scene.tree.path(node);
-        let store = store_length(&path).filter(|_| scene.is_nix);
-        let classified = match store {
-            Some(length) => classify_in_store(&path, length),
-            None => classify(&path),
-        };
-        let Some((class, length)) = classified else { continue };
-        let rule = rule(class, store.is_some());
+        let occurrence = scene.tree.occurrence(id);
+        let Some(path) = short_path(scene.tree, node) else { continue };
+        let Some((rule, length)) = rule_of(scene, &path) else { continue };
+        if occurrence.bytes == 0 && rule != Rule::VersionControl {
+            continue;
+        }
         // The directory that stands for the class is an ancestor of the file, or the file itself.
         let group = path.get(..length).and_then(|group| scene.tree.lookup(group)).unwrap_or(node);
-        let occurrence = scene.tree.occurrence(id);
         let tally = tallies.entry((rule, group)).or_default();
         tally.bytes = tally.bytes.saturating_add(occurrence.bytes);
         tally.files = tally.files.saturating_add(1);
         tally.layer = tally.layer.max(Some(occurrence.layer));
-        found.reclaim.whole(id);
+        members.entry(rule).or_default().push(id);
     }
     let mut hits: BTreeMap<Rule, Hits> = BTreeMap::new();
     for ((rule, node), tally) in tallies {
@@ -58,17 +58,24 @@ fn by_class(scene: &Scene<'_>, found: &mut Gathered) {
         hits.keep(Evidence { location, bytes: tally.bytes, note: Some(counted(tally.files, "file")) });
     }
     for (rule, hits) in hits {
-        let matters = hits.bytes >= LEAST_BYTES || rule == Rule::VersionControl;
-        if matters {
+        if hits.bytes >= LEAST_BYTES || rule == Rule::VersionControl {
+            members.get(&rule).into_iter().flatten().for_each(|&id| found.reclaim.whole(id));
             found.finding(scene, hits, |count| class_title(rule, count));
         }
     }
 }
 
-/// How many bytes of a path its store path takes.
-pub(super) fn store_length(path: &[u8]) -> Option<usize> {
-    let (_, below) = StorePath::split(path).ok()?;
-    Some(path.len() - below.len())
+/// The rule that a file's path falls under, and how much of the path stands for all of its kind there.
+fn rule_of(scene: &Scene<'_>, path: &[u8]) -> Option<(Rule, usize)> {
+    if scene.is_nix
+        && let Ok((store_path, below)) = StorePath::split(path)
+    {
+        let (class, length) = classify_in_store(path, path.len() - below.len())?;
+        // A development output is told of as a whole.
+        let is_told = class == Class::Development && matches!(store_path.package().output, "dev" | "static");
+        return (!is_told).then_some((rule(class, true), length));
+    }
+    classify(path).map(|(class, length)| (rule(class, false), length))
 }
 
 fn rule(class: Class, in_store: bool) -> Rule {
@@ -116,9 +123,8 @@ fn unstripped(scene: &Scene<'_>, found: &mut Gathered) {
         found.reclaim.part(id, bytes);
     }
     found.finding(scene, hits, |count| {
-        let (programs, have) =
-            if count == 1 { ("program or library has", "") } else { ("programs and libraries have", "") };
-        format!("{count} {programs} symbols or debugging information that nothing loads{have}")
+        let have = if count == 1 { "program or library has" } else { "programs and libraries have" };
+        format!("{count} {have} symbols or debugging information that nothing loads")
     });
 }
 
@@ -148,8 +154,10 @@ fn duplicates(scene: &Scene<'_>, found: &mut Gathered) {
     let mut groups: HashMap<(u64, ContentHash), Vec<OccurrenceId>> = HashMap::new();
     for (_, id) in scene.visible_files() {
         let bytes = scene.tree.occurrence(id).bytes;
+        // What is told of as a whole already is left out, and so are licences.
+        let is_told = found.reclaim.is_whole(id) || is_licence(scene.tree.name(scene.tree.occurrence(id).node()));
         let known = scene.tree.content_hash(id).or_else(|| scene.facts?.hashes.get(&id));
-        if let Some(&hash) = known.filter(|_| bytes >= LEAST_COMPARED) {
+        if let Some(&hash) = known.filter(|_| bytes >= LEAST_COMPARED && !is_told) {
             groups.entry((bytes, hash)).or_default().push(id);
         }
     }
@@ -157,22 +165,24 @@ fn duplicates(scene: &Scene<'_>, found: &mut Gathered) {
         groups.into_iter().filter(|(_, members)| members.len() > 1).collect();
     groups.sort_unstable_by(|left, right| left.1.cmp(&right.1));
     let mut hits = Hits::new(Rule::DuplicateContent);
-    for ((bytes, _), members) in groups {
-        let others = members.get(1..).unwrap_or_default();
-        others.iter().for_each(|&id| found.reclaim.whole(id));
-        let Some(&first) = members.first() else { continue };
-        let saved = bytes.saturating_mul(others.len() as u64);
-        let layers: std::collections::BTreeSet<LayerIndex> =
-            members.iter().map(|&id| scene.tree.occurrence(id).layer).collect();
+    for ((bytes, _), members) in &groups {
+        let [first, second, ..] = members.as_slice() else { continue };
+        let others = (members.len() as u64).saturating_sub(1);
+        let layers: BTreeSet<LayerIndex> = members.iter().map(|&id| scene.tree.occurrence(id).layer).collect();
         let in_layers = if layers.len() > 1 { format!(" in {} layers", layers.len()) } else { String::new() };
-        let note = Some(format!("{} equal files of {}{in_layers}", members.len(), display_bytes(bytes)));
+        let other = scene.tree.path(scene.tree.occurrence(*second).node());
+        let also = display_in_sentence(&display_name(&other));
+        let note = format!("{} equal files of {}{in_layers}, also {also}", members.len(), display_bytes(*bytes));
+        let saved = bytes.saturating_mul(others);
         hits.bytes = hits.bytes.saturating_add(saved);
-        hits.count = hits.count.saturating_add(others.len() as u64);
-        hits.keep(Evidence { location: scene.location(first, None), bytes: saved, note });
+        hits.count = hits.count.saturating_add(others);
+        hits.keep(Evidence { location: scene.location(*first, None), bytes: saved, note: Some(note) });
     }
     if hits.bytes >= LEAST_BYTES {
-        found.finding(scene, hits, |count| {
-            format!("{} of what another path has already", counted(count, "copy")).replace("copys", "copies")
+        groups.iter().flat_map(|(_, members)| members.iter().skip(1)).for_each(|&id| found.reclaim.whole(id));
+        found.finding(scene, hits, |count| match count {
+            1 => "1 copy of what another path has already".to_owned(),
+            _ => format!("{count} copies of what other paths have already"),
         });
     }
 }

@@ -13,6 +13,8 @@ const INTERPRETERS: [&str; 11] =
     ["perl", "python", "python2", "python3", "ruby", "tcl", "lua", "guile", "php", "nodejs", "gawk"];
 /// Scripts up to which an interpreter counts as there by accident.
 const MOST_SCRIPTS: usize = 4;
+/// Interpreters that are looked at.
+const MOST_INTERPRETERS: usize = 32;
 /// What leaves with an interpreter has to be this much, bytes.
 const LEAST_BYTES: u64 = 1_000_000;
 /// Where in a file the hash of its interpreter's store path can stand: behind `#!/nix/store/` and a few blanks.
@@ -21,10 +23,9 @@ const FIRST_LINE: std::ops::RangeInclusive<u64> = 13..=16;
 /// Interpreters that are there only because a few scripts name them in their first lines.
 pub(super) fn find(scene: &Scene<'_>, study: &StoreStudy, found: &mut Gathered) {
     let roots = study.root_paths();
-    for id in study.ids() {
-        let is_interpreter = study.get_path(id).is_some_and(|path| INTERPRETERS.contains(&path.package().name));
+    for id in study.by_added_bytes().into_iter().filter(|&id| is_interpreter(study, id)).take(MOST_INTERPRETERS) {
         let saved = study.paths.get(id.index()).map_or(0, |path| path.added_bytes);
-        if !is_interpreter || saved < LEAST_BYTES || !study.is_reachable(id) || roots.contains(&id) {
+        if saved < LEAST_BYTES || !study.is_reachable(id) || roots.binary_search(&id).is_ok() {
             continue;
         }
         let Some(scripts) = scripts(scene, study, &roots, id) else { continue };
@@ -47,6 +48,10 @@ pub(super) fn find(scene: &Scene<'_>, study: &StoreStudy, found: &mut Gathered) 
             _ => format!("{name} is there only for the first lines of {count} scripts"),
         });
     }
+}
+
+fn is_interpreter(study: &StoreStudy, id: PathId) -> bool {
+    study.get_path(id).is_some_and(|path| INTERPRETERS.contains(&path.package().name))
 }
 
 /// The scripts that alone hold an interpreter, with where its hash stands; `None` where anything else holds it too.

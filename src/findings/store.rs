@@ -1,5 +1,7 @@
 use std::collections::BTreeMap;
 
+use hashbrown::HashSet;
+
 use super::scene::{Gathered, Hits, Scene, counted};
 use super::{Evidence, Location, MOST_EVIDENCE, Rule, Severity};
 use crate::image::{Kind, LayerIndex, display_bytes, display_name};
@@ -112,7 +114,7 @@ pub(super) fn find(scene: &Scene<'_>, study: &StoreStudy, found: &mut Gathered) 
     duplicates(scene, &closure, found);
     unreachable(scene, &closure, found);
     several_layers(scene, study, found);
-    catch_all(scene, study, &roots, found);
+    catch_all(scene, study, found);
     dangling(scene, study, found);
     disagreements(scene, study, found);
 }
@@ -229,14 +231,16 @@ fn several_layers(scene: &Scene<'_>, study: &StoreStudy, found: &mut Gathered) {
 }
 
 /// A layer in which what the configuration starts lies together with what it depends on.
-fn catch_all(scene: &Scene<'_>, study: &StoreStudy, roots: &[PathId], found: &mut Gathered) {
+fn catch_all(scene: &Scene<'_>, study: &StoreStudy, found: &mut Gathered) {
+    let started: HashSet<PathId> =
+        study.roots.iter().filter(|root| starts(&root.source)).map(|root| root.path).collect();
     let mut layers: BTreeMap<LayerIndex, (u64, u64, Option<PathId>)> = BTreeMap::new();
     for (id, known) in study.ids().zip(&study.store.paths) {
         for share in &known.layers {
             let (paths, bytes, root) = layers.entry(share.layer).or_default();
             *paths += 1;
             *bytes = bytes.saturating_add(share.file_bytes);
-            if roots.binary_search(&id).is_ok() && study.reasons(id).first().is_some_and(starts) {
+            if started.contains(&id) {
                 root.get_or_insert(id);
             }
         }

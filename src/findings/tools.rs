@@ -1,3 +1,4 @@
+use super::classes::short_path;
 use super::scene::{Gathered, Hits, Scene, counted};
 use super::{Evidence, Location, Rule};
 use crate::image::{Kind, NodeId, display_in_sentence};
@@ -121,7 +122,8 @@ fn certificates(scene: &Scene<'_>, found: &mut Gathered) {
         let name = scene.tree.name(node);
         if BUNDLES.contains(&name) {
             // In a store path a bundle is found only through the environment or a link outside.
-            let is_found = !scene.is_nix || !scene.tree.path(node).starts_with(b"/nix/store/");
+            let path = short_path(scene.tree, node).unwrap_or_default();
+            let is_found = !scene.is_nix || !path.starts_with(b"/nix/store/");
             if is_found {
                 return;
             }

@@ -108,7 +108,7 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
         || STAND_INS.iter().any(|word| lower.contains(word))
         || ["true", "false", "none", "null", "enabled", "disabled", "required", "optional"].contains(&lower.as_str())
         || lower.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
-        || lower.split('.').count() > 2
+        || (lower.split('.').count() > 2 && !lower.starts_with("eyj"))
 }
 
 #[cfg(test)]

@@ -102,14 +102,20 @@ impl SecretScanner {
     /// Secrets in a file, in their order.
     pub fn in_file(&self, path: &[u8], text: &[u8]) -> Vec<Secret> {
         let mut found = self.forms_in(text);
-        let mut add = |regex: &Option<Regex>, pattern| found.extend(values(regex.as_ref(), text, pattern));
+        let of = |regex: &Option<Regex>, pattern| values(regex.as_ref(), text, pattern);
         match file_kind(path) {
-            Some(FileKind::Hashes) => add(&self.hashed, "hash of a password"),
-            Some(FileKind::DockerConfig) => add(&self.authentication, "registry login"),
-            Some(FileKind::Netrc) => add(&self.netrc, "password"),
-            Some(FileKind::PgPass) => add(&self.fifth_field, "password"),
+            // A hash begins with a dollar, as a variable does; nothing stands in for one.
+            Some(FileKind::Hashes) => {
+                let hashes = self.hashed.iter().flat_map(|regex| regex.captures_iter(text));
+                let hashes = hashes.filter_map(|captures| captures.get(1)).map(|hash| hash.range());
+                let secret = |range| Secret { kind: SecretKind::Password, pattern: "hash of a password", range };
+                found.extend(hashes.map(secret));
+            }
+            Some(FileKind::DockerConfig) => found.extend(of(&self.authentication, "registry login")),
+            Some(FileKind::Netrc) => found.extend(of(&self.netrc, "password")),
+            Some(FileKind::PgPass) => found.extend(of(&self.fifth_field, "password")),
             Some(FileKind::Settings) => {
-                add(&self.url, "password in a URL");
+                found.extend(of(&self.url, "password in a URL"));
                 found.extend(self.assigned(self.strict_assignment.as_ref(), text));
             }
             None => {}
@@ -142,7 +148,8 @@ impl SecretScanner {
         let mut found = self.forms_in(command.as_bytes());
         found.extend(values(self.url.as_ref(), command.as_bytes(), "password in a URL"));
         // `ENV NAME value` is written without a sign between them.
-        let spaced = command.contains("ENV ") || command.contains("ARG ");
+        let instruction = command.strip_prefix("/bin/sh -c #(nop)").unwrap_or(command).trim_start();
+        let spaced = instruction.starts_with("ENV ") || instruction.starts_with("ARG ");
         let assignment = if spaced { &self.assignment } else { &self.strict_assignment };
         found.extend(self.assigned(assignment.as_ref(), command.as_bytes()));
         in_order(found)

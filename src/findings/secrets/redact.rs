@@ -20,6 +20,8 @@ pub fn redact(image: &mut Image) {
     for text in entries.chain(layers).flatten() {
         replace(text, scanner.in_command(text));
     }
+    let test = config.healthcheck.iter_mut().flat_map(|check| &mut check.test);
+    test.for_each(|text| replace(text, scanner.in_command(text)));
     let commands = [&mut config.entrypoint, &mut config.cmd, &mut config.on_build, &mut config.shell];
     for text in commands.into_iter().flatten() {
         replace(text, scanner.in_command(text));

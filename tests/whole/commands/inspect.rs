@@ -115,3 +115,35 @@ fn more_history_or_fewer_diff_ids_than_layers() {
         );
     }
 }
+
+#[test]
+fn findings_are_there_where_they_are_asked_for_and_show_no_secret() {
+    let secret = "correct-horse-battery";
+    let layer = Tar::new().file("srv/.env", &*format!("DB_PASSWORD={secret}\n")).file("var/log/a", vec![7; 20_000]);
+    let mut image = Image::new(vec![layer.finish()]);
+    image.config["config"]["Env"] = json!([format!("API_TOKEN={secret}")]);
+    let place = Place::of_image(&image);
+    let plain: Value =
+        serde_json::from_str(run(&["inspect", place.image(), "--format", "json"]).done().text()).unwrap();
+    assert_eq!((&plain["findings"], &plain["reclaimableBytes"]), (&Value::Null, &Value::Null));
+    for format in ["text", "json", "markdown"] {
+        let report = run(&["inspect", place.image(), "--findings", "--format", format]).done();
+        assert!(!report.text().contains(secret), "{}", report.text());
+        for id in ["image.secret-in-environment", "image.password-in-file", "image.temporary-files"] {
+            assert!(report.text().contains(id), "{id} in {}", report.text());
+        }
+    }
+    let report = run(&["inspect", place.image(), "--findings", "--format", "json"]).done();
+    let report: Value = serde_json::from_str(report.text()).unwrap();
+    assert_eq!(report["reclaimableBytes"], 20_000);
+    let logs = &report["findings"][0];
+    assert_eq!(
+        (&logs["id"], &logs["bytes"], &logs["count"]),
+        (&json!("image.temporary-files"), &json!(20_000), &json!(1))
+    );
+    let evidence = &logs["evidence"][0];
+    assert_eq!(
+        (&evidence["kind"], &evidence["path"], &evidence["layer"]),
+        (&json!("file"), &json!("/var/log"), &json!(0))
+    );
+}

@@ -1,0 +1,138 @@
+use super::*;
+use crate::findings::redact;
+use crate::image::HistoryEntry;
+use crate::report::{Format, InspectOptions, Inspection};
+
+const BODY: &str = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj";
+const AWS: &str = "AKIAQ3EGRL2NDOW5ZKPT";
+const PASSWORD: &str = "correct-horse-battery";
+
+fn key() -> String {
+    format!("-----BEGIN PRIVATE KEY-----\n{BODY}\n-----END PRIVATE KEY-----\n")
+}
+
+fn configured(configure: fn(&mut Image)) -> Made {
+    one(vec![file("a", "a")]).configured(configure)
+}
+
+fn step(command: &str) -> HistoryEntry {
+    HistoryEntry { created_by: Some(command.to_owned()), empty_layer: true, ..HistoryEntry::default() }
+}
+
+const STORE: &str = "nix/store/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-settings";
+
+pub fn cases() -> Vec<Case> {
+    let text = |path: &str, content: &str| one(vec![file(path, content)]);
+    vec![
+        case(Rule::PrivateKey, text("etc/ssh/host_key", &key()), text("usr/lib/x/tests/host_key", &key())),
+        case(
+            Rule::PrivateKey,
+            text("srv/id", &key()),
+            text("srv/parser.py", "if line == '-----BEGIN PRIVATE KEY-----':\n    return None\n"),
+        ),
+        case(
+            Rule::Token,
+            text("srv/a.cfg", &format!("id = {AWS}\n")),
+            text("srv/a.cfg", "id = AKIAIOSFODNN7EXAMPLE\n"),
+        ),
+        case(
+            Rule::Password,
+            text("etc/shadow", "root:$6$abcdefgh$0123456789abcdefghij:19000::::::\n"),
+            text("etc/shadow", "root:*:19000:0:99999:7:::\n"),
+        ),
+        case(
+            Rule::Password,
+            text("srv/.env", &format!("DB_PASSWORD={PASSWORD}\n")),
+            text("srv/.env", "DB_PASSWORD=changeme\nDB_PASSWORD_FILE=/run/secrets/db\nTOKENS=5\n"),
+        ),
+        case(
+            Rule::SecretInEnvironment,
+            configured(|image| image.config.env = vec![format!("DB_PASSWORD={PASSWORD}")]),
+            configured(|image| {
+                image.config.env =
+                    vec!["GPG_KEY=A035C8C19219BA821ECEA86B64E628F8D684696D".into(), "PASSWORD=$X".into()];
+            }),
+        ),
+        case(
+            Rule::SecretInLabel,
+            configured(|image| image.config.labels = vec![("a.token".into(), PASSWORD.into())]),
+            configured(|image| image.config.labels = vec![("a.title".into(), PASSWORD.into())]),
+        ),
+        case(
+            Rule::SecretInHistory,
+            configured(|image| image.config.history = vec![step(&format!("ARG API_KEY={PASSWORD}"))]),
+            configured(|image| image.config.history = vec![step("RUN --mount=type=secret,id=token make")]),
+        ),
+        case(
+            Rule::SecretInStore,
+            one(vec![Written::directory(STORE), file(&format!("{STORE}/key.pem"), &key())]),
+            one(vec![Written::directory(STORE), file(&format!("{STORE}/share/doc/key.pem"), &key())]),
+        ),
+    ]
+}
+
+#[test]
+fn a_secret_in_a_layer_that_a_later_one_hides_is_found_with_its_place() {
+    let whiteout = file("srv/.wh.id", "");
+    let judged = layers(vec![vec![file("srv/id", &format!("x\n{}", key()))], vec![whiteout]]).judge();
+    let finding = judged.of(Rule::PrivateKey).unwrap();
+    let Location::Path { layer, offset, .. } = finding.evidence[0].location else { panic!("no path") };
+    assert_eq!((layer, offset), (Some(LayerIndex(0)), Some(2)));
+    assert!(finding.evidence[0].note.as_deref().unwrap().contains("in a layer below"));
+}
+
+#[test]
+fn no_secret_is_in_any_form_of_the_report() {
+    let made = one(vec![
+        file("srv/.env", &format!("DB_PASSWORD={PASSWORD}\nid={AWS}\n")),
+        file("srv/key.pem", &key()),
+        file("root/.netrc", &format!("machine a login b password {PASSWORD}\n")),
+    ]);
+    let mut judged = made
+        .configured(|image| {
+            image.config.env =
+                vec![format!("DB_PASSWORD={PASSWORD}"), format!("URL=https://me:{PASSWORD}@example.org/")];
+            image.config.labels = vec![("client_secret".into(), PASSWORD.into())];
+            image.config.history = vec![step(&format!("/bin/sh -c #(nop)  ENV API_KEY {PASSWORD}"))];
+            image.config.cmd = vec![format!("--api-key={PASSWORD}")];
+            image.layers[0].created_by = Some(format!("|1 TOKEN={AWS} /bin/sh -c make"));
+        })
+        .judge();
+    redact(&mut judged.opened.image);
+    for format in [Format::Text, Format::Json, Format::Markdown] {
+        let mut out = Vec::new();
+        let inspection = Inspection::new(&judged.opened.image, InspectOptions::default());
+        inspection.with_findings(Some(&judged.found)).write(format, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        for secret in [PASSWORD, AWS, BODY] {
+            assert!(!text.contains(secret), "{format:?} shows {secret}:\n{text}");
+        }
+        for name in ["DB_PASSWORD", "client_secret", "image.secret-in-environment", "(redacted)"] {
+            assert!(text.contains(name), "{format:?} does not show {name}:\n{text}");
+        }
+    }
+}
+
+proptest::proptest! {
+    /// Whatever a text is, what is found lies within it, in order and apart, and is gone after it was taken out.
+    #[test]
+    fn any_text_is_searched_and_redacted(
+        parts in proptest::collection::vec(proptest::prop_oneof![
+            proptest::strategy::Just(AWS.to_owned()),
+            proptest::strategy::Just(key()),
+            proptest::strategy::Just(format!("DB_PASSWORD={PASSWORD} ")),
+            proptest::strategy::Just(format!("https://u:{PASSWORD}@h ")),
+            ".{0,30}",
+        ], 0..8),
+    ) {
+        let text = parts.concat();
+        let scanner = crate::findings::secrets::SecretScanner::new();
+        let found = scanner.in_command(&text);
+        let mut end = 0;
+        for secret in &found {
+            proptest::prop_assert!(secret.range.start >= end && secret.range.end <= text.len());
+            end = secret.range.end;
+        }
+        let _ = (scanner.in_file(b"/srv/.env", text.as_bytes()), scanner.in_variable(&text));
+    }
+}
