@@ -112,8 +112,15 @@ impl Terminal {
         self.shown = next;
         // Shown at once where the terminal knows how (mode 2026), ignored where it does not.
         self.screen.backend_mut().write_all(b"\x1b[?2026h")?;
-        let shown = &self.shown;
-        self.screen.draw(|frame| frame.buffer_mut().clone_from(shown))?;
+        let shown = &mut self.shown;
+        self.screen.draw(|frame| {
+            if frame.area() != shown.area {
+                // The terminal got another size in between.
+                *shown = Buffer::empty(frame.area());
+                draw(state, shown);
+            }
+            frame.buffer_mut().clone_from(shown);
+        })?;
         self.write(b"\x1b[?2026l")
     }
 
