@@ -132,9 +132,10 @@ impl Job {
             Ok(opened) => self.opened(opened),
             Err(OpenError::Cancelled) => {}
             Err(error) => {
-                let report = match error.choices() {
-                    Some(choices) => Report::Choose(choices.iter().map(choice).collect()),
-                    None => Report::Failed(error.to_string()),
+                let report = match (error.choices(), error.script()) {
+                    (Some(choices), _) => Report::Choose(choices.iter().map(choice).collect()),
+                    (None, Some(script)) => confirm(script),
+                    (None, None) => Report::Failed(error.to_string()),
                 };
                 self.tell(report);
             }
@@ -259,6 +260,16 @@ fn outline(layout: &Layout) -> tui::Identified {
         config: layout.config.clone(),
         layers: layout.layers.iter().map(layer).collect(),
     }
+}
+
+/// Asks whether a script may be run.
+fn confirm(script: &str) -> Report {
+    let choice = tui::Choice {
+        reference: format!("stream:{script}"),
+        title: "Run it".to_owned(),
+        detail: "and open the image that it writes; q leaves without".to_owned(),
+    };
+    Report::Confirm { question: format!("{script} is a script"), choice }
 }
 
 fn choice(choice: &crate::source::Choice) -> tui::Choice {

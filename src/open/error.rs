@@ -65,6 +65,15 @@ impl OpenError {
             _ => None,
         }
     }
+
+    /// The script whose path was given, which may be run as `stream:SCRIPT` when the user says so.
+    #[must_use]
+    pub fn script(&self) -> Option<&str> {
+        match self {
+            Self::Source { error: SourceError::Script(path), .. } => Some(path),
+            _ => None,
+        }
+    }
 }
 
 fn shown(text: &str) -> String {

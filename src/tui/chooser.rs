@@ -1,19 +1,30 @@
 use super::list::ListCursor;
 use super::message::Choice;
 
+/// What the choices are choices of.
+#[derive(Debug, Default)]
+pub(super) enum Subject {
+    /// The images around.
+    #[default]
+    Here,
+    /// The images of a source that has several, by its name.
+    Source(String),
+    /// A question.
+    Question(String),
+}
+
 /// A list of images to choose from.
 #[derive(Debug, Default)]
 pub(super) struct Chooser {
     pub choices: Vec<Choice>,
     pub cursor: ListCursor,
     pub filter: String,
-    /// What the choices are choices of: the name of a source with several images; empty at the start.
-    pub source: String,
+    pub subject: Subject,
 }
 
 impl Chooser {
-    pub(super) fn new(choices: Vec<Choice>, source: String) -> Self {
-        Self { choices, source, ..Self::default() }
+    pub(super) fn new(choices: Vec<Choice>, subject: Subject) -> Self {
+        Self { choices, subject, ..Self::default() }
     }
 
     /// The choices that the filter lets through.

@@ -61,6 +61,13 @@ pub enum Report {
     },
     /// There are several images or platforms to choose from.
     Choose(Vec<Choice>),
+    /// It may go on only if the user says so.
+    Confirm {
+        /// What is to be decided.
+        question: String,
+        /// What is opened then.
+        choice: Choice,
+    },
     /// Rows of what a path holds.
     View(Box<View>),
     /// Hits of a search through files.

@@ -11,6 +11,8 @@ use super::update::update;
 
 /// Least time between two drawings while reports keep coming.
 const FRAME: Duration = Duration::from_millis(10);
+/// The same while nothing comes but what nobody asked for, so that it never delays the answer to a key.
+const LEISURE: Duration = Duration::from_millis(200);
 
 /// How the interface came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,21 +75,24 @@ impl<F: FnMut(Effect)> Runner<F> {
         panicked: &Receiver<TerminalEvent>,
     ) -> anyhow::Result<Ended> {
         let mut drawn = Instant::now();
+        let mut pace = LEISURE;
         loop {
-            let mut urgent = false;
-            let wait = self.wait(drawn);
+            let wait = self.wait(drawn, pace);
             let flow = select_biased! {
                 recv(events) -> event => {
-                    urgent = true;
+                    pace = Duration::ZERO;
                     self.take_event(event.unwrap_or(TerminalEvent::Gone))?
                 }
                 recv(panicked) -> event => match event {
-                    Ok(event) => self.take_event(event)?,
+                    Ok(event) => {
+                        pace = Duration::ZERO;
+                        self.take_event(event)?
+                    }
                     Err(_) => Flow::Continue(()),
                 },
                 recv(reports) -> message => match message {
                     Ok(message) => {
-                        urgent = is_urgent(&message);
+                        pace = pace.min(pace_of(&message));
                         self.take(message)?
                     }
                     Err(_) => {
@@ -95,17 +100,23 @@ impl<F: FnMut(Effect)> Runner<F> {
                         Flow::Continue(())
                     }
                 },
-                default(wait) => if self.state.has_work() { self.take(Message::Tick)? } else { Flow::Continue(()) },
+                default(wait) => if self.state.has_work() {
+                    pace = pace.min(FRAME);
+                    self.take(Message::Tick)?
+                } else {
+                    Flow::Continue(())
+                },
             };
             if let Flow::Break(ended) = flow {
                 return Ok(ended);
             }
-            if let Flow::Break(ended) = self.drain(&reports, events, &mut urgent)? {
+            if let Flow::Break(ended) = self.drain(&reports, events, &mut pace)? {
                 return Ok(ended);
             }
-            if (urgent || drawn.elapsed() >= FRAME) && self.state.take_changed() {
+            if drawn.elapsed() >= pace && self.state.take_changed() {
                 self.terminal.draw(&self.state)?;
                 drawn = Instant::now();
+                pace = LEISURE;
             }
         }
     }
@@ -115,17 +126,17 @@ impl<F: FnMut(Effect)> Runner<F> {
         &mut self,
         reports: &Receiver<Message>,
         events: &Receiver<TerminalEvent>,
-        urgent: &mut bool,
+        pace: &mut Duration,
     ) -> anyhow::Result<Flow> {
         while let Ok(event) = events.try_recv() {
-            *urgent = true;
+            *pace = Duration::ZERO;
             let flow = self.take_event(event)?;
             if flow.is_break() {
                 return Ok(flow);
             }
         }
         while let Ok(message) = reports.try_recv() {
-            *urgent |= is_urgent(&message);
+            *pace = (*pace).min(pace_of(&message));
             let flow = self.take(message)?;
             if flow.is_break() {
                 return Ok(flow);
@@ -136,12 +147,12 @@ impl<F: FnMut(Effect)> Runner<F> {
 
     /// How long nothing need be done: not at all with work at hand, until the next drawing is due with something new
     /// to draw, else until something comes.
-    fn wait(&self, drawn: Instant) -> Duration {
+    fn wait(&self, drawn: Instant, pace: Duration) -> Duration {
         const FOREVER: Duration = Duration::from_secs(1 << 30);
         if self.state.has_work() {
             Duration::ZERO
         } else if self.state.is_changed() {
-            FRAME.saturating_sub(drawn.elapsed())
+            pace.saturating_sub(drawn.elapsed())
         } else {
             FOREVER
         }
@@ -202,7 +213,11 @@ impl<F: FnMut(Effect)> Runner<F> {
     }
 }
 
-/// Whether a message should be seen at once, not with the next frame.
-fn is_urgent(message: &Message) -> bool {
-    !matches!(message, Message::Report(_, Report::Progress(_) | Report::DigestChecked { .. } | Report::Hits(_)))
+/// How long after a drawing the next may show what a message brings.
+fn pace_of(message: &Message) -> Duration {
+    match message {
+        Message::Report(_, Report::Progress(_) | Report::Hits(_)) => FRAME,
+        Message::Report(_, Report::DigestChecked { .. }) => LEISURE,
+        _ => Duration::ZERO,
+    }
 }

@@ -1,7 +1,7 @@
 //! All that the screen is drawn from.
 
 use super::action::{Context, Keymap};
-use super::chooser::Chooser;
+use super::chooser::{Chooser, Subject};
 use super::input::Key;
 use super::layout::Pane;
 use super::list::ListCursor;
@@ -78,7 +78,7 @@ impl State {
         let options = Options { unicode: unicode.unwrap_or(options.unicode), mouse: options.mouse && mouse, ..options };
         let (screen, choosers) = match start {
             Start::Loading(name) => (Screen::Session(Box::new(Session::new(Opening::FIRST, name, view))), Vec::new()),
-            Start::Choosing(choices) => (Screen::Choosing, vec![Chooser::new(choices, String::new())]),
+            Start::Choosing(choices) => (Screen::Choosing, vec![Chooser::new(choices, Subject::Here)]),
         };
         Self {
             options,

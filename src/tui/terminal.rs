@@ -13,6 +13,7 @@ use crossterm::event::{
 use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
 use ratatui::Terminal as Ratatui;
 use ratatui::backend::CrosstermBackend;
+use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
 use signal_hook::iterator::{Handle, Signals};
@@ -56,6 +57,8 @@ pub(super) enum TerminalEvent {
 pub(super) struct Terminal {
     screen: Ratatui<CrosstermBackend<BufWriter<Stdout>>>,
     mouse: bool,
+    /// What stands on it; empty when it has to be drawn anew.
+    shown: Buffer,
 }
 
 impl Terminal {
@@ -68,12 +71,13 @@ impl Terminal {
         crossterm::style::force_color_output(true);
         let output = BufWriter::with_capacity(1 << 16, io::stdout());
         let screen = Ratatui::new(CrosstermBackend::new(output))?;
-        let mut terminal = Self { screen, mouse };
+        let mut terminal = Self { screen, mouse, shown: Buffer::default() };
         terminal.take()?;
         Ok(terminal)
     }
 
     fn take(&mut self) -> io::Result<()> {
+        self.shown = Buffer::default();
         TAKEN.store(true, Ordering::SeqCst);
         enable_raw_mode()?;
         self.write(ENTER)?;
@@ -97,10 +101,26 @@ impl Terminal {
         Ok((size.width, size.height))
     }
 
+    /// Draws the state, if it looks different from what stands there.
     pub(super) fn draw(&mut self, state: &State) -> io::Result<()> {
+        self.screen.autoresize()?;
+        let mut next = Buffer::empty(self.screen.get_frame().area());
+        draw(state, &mut next);
+        if next == self.shown {
+            return Ok(());
+        }
+        self.shown = next;
         // Shown at once where the terminal knows how (mode 2026), ignored where it does not.
         self.screen.backend_mut().write_all(b"\x1b[?2026h")?;
-        self.screen.draw(|frame| draw(state, frame.buffer_mut()))?;
+        let shown = &mut self.shown;
+        self.screen.draw(|frame| {
+            if frame.area() != shown.area {
+                // The terminal got another size in between.
+                *shown = Buffer::empty(frame.area());
+                draw(state, shown);
+            }
+            frame.buffer_mut().clone_from(shown);
+        })?;
         self.write(b"\x1b[?2026l")
     }
 

@@ -1,7 +1,7 @@
 //! What happens to the state when something comes in.
 
 use super::action::{Context, Resolved};
-use super::chooser::Chooser;
+use super::chooser::{self, Chooser};
 use super::input::Key;
 use super::layout::Pane;
 use super::message::{Effect, Identified, Message, Opening, Report};
@@ -105,7 +105,11 @@ fn take_report(state: &mut State, opening: Opening, report: Report) {
         Report::Done(Err(text)) => state.notice = Some(Notice { level: Level::Error, text }),
         Report::Choose(choices) => {
             let source = std::mem::take(&mut session.name);
-            state.choosers.push(Chooser::new(choices, source));
+            state.choosers.push(Chooser::new(choices, chooser::Subject::Source(source)));
+            state.screen = Screen::Choosing;
+        }
+        Report::Confirm { question, choice } => {
+            state.choosers.push(Chooser::new(vec![choice], chooser::Subject::Question(question)));
             state.screen = Screen::Choosing;
         }
         Report::Failed(reason) if session.opened.is_some() => {

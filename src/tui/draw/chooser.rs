@@ -1,6 +1,7 @@
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
+use super::super::chooser::Subject;
 use super::super::state::State;
 use super::painter::{Canvas, fit_end};
 use crate::image::display_name;
@@ -10,9 +11,10 @@ pub(super) fn draw(canvas: &mut Canvas, screen: Rect, state: &State) {
     let theme = canvas.theme;
     let Some(chooser) = state.choosers.last() else { return };
     let shown: Vec<_> = chooser.shown().collect();
-    let heading = match (chooser.source.is_empty(), chooser.choices.len()) {
-        (true, _) => "Images here".to_owned(),
-        (false, count) => format!("{count} images in {}", display_name(chooser.source.as_bytes())),
+    let heading = match &chooser.subject {
+        Subject::Here => "Images here".to_owned(),
+        Subject::Source(name) => format!("{} images in {}", chooser.choices.len(), display_name(name.as_bytes())),
+        Subject::Question(text) => display_name(text.as_bytes()).into_owned(),
     };
     let place = format!("{} of {}", (chooser.cursor.selected + 1).min(shown.len()), shown.len());
     let mut pen = canvas.line(screen, 0);

@@ -8,7 +8,7 @@ use super::painter::{Canvas, Pen};
 use super::{pages, selection, title};
 use crate::image::{Image, display_bytes};
 use crate::nix::graph::PathId;
-use crate::nix::study::StoreStudy;
+use crate::nix::study::{StoreStudy, StudiedPath};
 
 const FIGURE: usize = 9;
 const BAR: usize = 8;
@@ -136,7 +136,11 @@ fn table(canvas: &mut Canvas, body: Rect, rows: Rect, page: &StorePage, study: &
         let Some(&id) = page.rows.get(index) else { break };
         let Some(path) = study.paths.get(id.index()) else { continue };
         let mut pen = canvas.line(rows, line);
-        pen.right(&display_bytes(path.added_bytes), FIGURE, theme.plain).skip(1);
+        if path.is_absent {
+            pen.right("not here", FIGURE, theme.warning).skip(1);
+        } else {
+            pen.right(&display_bytes(path.added_bytes), FIGURE, theme.plain).skip(1);
+        }
         if wide {
             pen.bar(path.added_bytes as f64 / most as f64, BAR, theme.bar).skip(1);
             pen.right(&path.closure_bytes.map(display_bytes).unwrap_or_default(), FIGURE, theme.dim).skip(1);
@@ -247,17 +251,12 @@ fn tell(canvas: &mut Canvas, area: Rect, page: &StorePage, study: &StoreStudy, i
     canvas.line(area, 0).fill(rule, theme.title);
     let Some(id) = page.selected() else { return };
     let (Some(known), Some(path)) = (study.store.get(id), study.paths.get(id.index())) else { return };
-    let mut facts = vec![format!("NAR {}", display_bytes(study.graph.nar_bytes(id)))];
-    facts.extend(path.closure_bytes.map(|bytes| format!("closure {}", display_bytes(bytes))));
-    facts.push(format!("adds {}", display_bytes(path.added_bytes)));
-    facts.push(format!("{} files", path.files));
-    let (references, referrers) = (study.graph.references(id).len(), study.graph.referrers(id).len());
-    facts.push(format!("refers to {references}, referred to by {referrers}"));
+    let facts = facts(study, id, path).join(dot);
     canvas.line(area, 1).skip(1).text(&known.path.to_string(), theme.strong);
     let mut line = 1;
     if area.height > 3 {
         line += 1;
-        canvas.line(area, line).skip(1).fitted(&facts.join(dot), theme.dim);
+        canvas.line(area, line).skip(1).fitted(&facts, theme.dim);
     }
     let text = why(page, study, image, id);
     let room = usize::from(area.width).saturating_sub(6);
@@ -269,6 +268,19 @@ fn tell(canvas: &mut Canvas, area: Rect, page: &StorePage, study: &StoreStudy, i
         let label = if number == 0 { "Why " } else { "    " };
         canvas.line(area, line).skip(1).text(label, theme.head).fitted(piece, theme.plain);
     }
+}
+
+fn facts(study: &StoreStudy, id: PathId, path: &StudiedPath) -> Vec<String> {
+    if path.is_absent {
+        return vec!["the image only names it: its contents are not here, and what it weighs is not known".to_owned()];
+    }
+    let mut facts = vec![format!("NAR {}", display_bytes(study.graph.nar_bytes(id)))];
+    facts.extend(path.closure_bytes.map(|bytes| format!("closure {}", display_bytes(bytes))));
+    facts.push(format!("adds {}", display_bytes(path.added_bytes)));
+    facts.push(if path.files == 1 { "1 file".to_owned() } else { format!("{} files", path.files) });
+    let (references, referrers) = (study.graph.references(id).len(), study.graph.referrers(id).len());
+    facts.push(format!("refers to {references}, referred to by {referrers}"));
+    facts
 }
 
 fn why(page: &StorePage, study: &StoreStudy, image: &Image, id: PathId) -> String {

@@ -117,3 +117,19 @@ fn a_store_looks_like_this() {
         person
     });
 }
+
+#[test]
+fn a_script_is_run_only_when_the_user_says_so() {
+    use crate::tui::{Choice, Effect, Start};
+    let mut person = Person::starting(Start::Loading("./result".into()), (80, 24));
+    let choice = Choice { reference: "stream:./result".into(), title: "Run it".into(), detail: String::new() };
+    person.hears(Report::Confirm { question: "./result is a script".into(), choice });
+    assert!(person.text().contains("./result is a script") && person.text().contains("Run it"), "{}", person.text());
+    let opens = |person: &Person| {
+        let wanted = "stream:./result";
+        person.effects.iter().any(|effect| matches!(effect, Effect::Open { reference, .. } if reference == wanted))
+    };
+    assert!(!opens(&person));
+    person.presses("enter");
+    assert!(opens(&person));
+}
