@@ -23,7 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("preview", &["image", "scan"]),
     ("search", &["image", "scan", "open"]),
     ("report", &["image", "analysis", "nix", "packages", "findings"]),
-    ("tui", &["image", "analysis", "nix", "packages", "preview", "search"]),
+    ("tui", &["image", "analysis", "findings", "nix", "packages", "preview", "search"]),
     (
         "cli",
         &[

@@ -2,20 +2,23 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 
 use super::viewed::Viewed;
+use crate::examine::examine;
 use crate::extract::{ExtractProgress, extract};
+use crate::findings::{Subject, find};
 use crate::image::{Image, LayerIndex, display_bytes};
+use crate::nix::study::StoreStudy;
 use crate::open::Contents;
 use crate::preview::{Cancel, Syntaxes};
 use crate::search::{ContentHit, ContentSearch, PathQuery, PathSearch, Pattern, SearchEvent, SearchSummary};
 use crate::tui::{
-    ExtractRequest, Hits, Message, Opening, PathRequest, Paths, Report, Request, SearchRequest, Ticket, Transfer,
-    ViewRequest,
+    ExtractRequest, Hits, Insights, Message, Opening, PathRequest, Paths, Report, Request, SearchRequest, Ticket,
+    Transfer, ViewRequest,
 };
 
 /// Answers to one question that may follow each other; each gets further than the one before.
@@ -37,6 +40,14 @@ pub struct Attendant {
     pub messages: Sender<Message>,
     /// Stops all that is under way for this image.
     pub cancel: Cancel,
+    pub known: Arc<Known>,
+}
+
+/// What was found out about an image since it was opened.
+#[derive(Debug, Default)]
+pub struct Known {
+    pub insights: OnceLock<Arc<Insights>>,
+    pub store: OnceLock<Option<Arc<StoreStudy>>>,
 }
 
 impl Attendant {
@@ -65,6 +76,7 @@ impl Attendant {
                     self.start(move |attendant| attendant.extract(&request, &cancel));
                 }
                 Request::StopExtract => copying.cancel(),
+                Request::Judge => self.start(Attendant::judge),
             }
         }
         searching.cancel();
@@ -158,6 +170,27 @@ impl Attendant {
         });
     }
 
+    /// Reads the files, and judges the image by them and by what is known of its packages and its store.
+    fn judge(&self) {
+        // Nobody waits for more than this: drawing comes first. Where it cannot step back, it goes on as it is.
+        let _ = rustix::process::nice(10);
+        let facts = match examine(&self.image, &self.contents, 0, &self.cancel) {
+            Ok(facts) => facts,
+            Err(_) if self.cancel.is_cancelled() => return,
+            Err(error) => {
+                self.tell(Report::Failed(error.to_string()));
+                return;
+            }
+        };
+        let subject = Subject {
+            image: &self.image,
+            packages: self.known.insights.get().map(|insights| &insights.packages),
+            store: self.known.store.get().and_then(Option::as_deref),
+            facts: Some(&facts),
+        };
+        self.tell(Report::Judged(Arc::new(find(&subject))));
+    }
+
     fn extract(&self, request: &ExtractRequest, cancel: &Cancel) {
         let directory = at_home(&request.directory);
         let mut last = Instant::now();
@@ -239,7 +272,14 @@ mod tests {
         let (requests, asked) = crossbeam_channel::unbounded();
         let (image, contents) = (Arc::new(opened.image), Arc::new(opened.contents));
         let cancel = Cancel::new();
-        let attendant = Attendant { opening: Opening::FIRST, image: Arc::clone(&image), contents, messages, cancel };
+        let attendant = Attendant {
+            opening: Opening::FIRST,
+            image: Arc::clone(&image),
+            contents,
+            messages,
+            cancel,
+            known: Arc::default(),
+        };
         let serving = std::thread::spawn(move || attendant.serve(&asked));
         requests.send(ask(&image)).unwrap();
         let mut reports = Vec::new();

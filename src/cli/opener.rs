@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use hashbrown::HashMap;
 
 use super::arguments::OpenArguments;
-use super::attendant::Attendant;
+use super::attendant::{Attendant, Known};
 use super::open_reference;
 use crate::analysis::{HiddenCopies, assess};
 use crate::image::{Image, LayerIndex};
@@ -17,7 +17,7 @@ use crate::open::{Contents, Keep, OpenError, OpenOptions, Opened, Progress, chec
 use crate::reference::Reference;
 use crate::source::Layout;
 use crate::study::{StudyError, StudyOptions, study_contents};
-use crate::tui::{self, Effect, Findings, Message, Opening, Report, Request};
+use crate::tui::{self, Effect, Insights, Message, Opening, Report, Request};
 
 /// Between two looks at how far an opening is.
 const TICK: Duration = Duration::from_millis(40);
@@ -83,7 +83,8 @@ impl Opener {
         self.running.insert(opening, Running { progress: progress.clone(), requests });
         let mut options = self.arguments.options(Keep::AnyContent);
         options.comparison_bytes = Some(COMPARED_AT_ONCE);
-        let job = Job { opening, messages: self.messages.clone(), options, progress, asked };
+        let known = Arc::default();
+        let job = Job { opening, messages: self.messages.clone(), options, progress, asked, known };
         let failed = self.messages.clone();
         let spawned = std::thread::Builder::new().name("open".into()).spawn(move || job.run(&image));
         self.threads.retain(|thread| !thread.is_finished());
@@ -105,6 +106,7 @@ struct Job {
     progress: Progress,
     /// What the interface asks about the image.
     asked: Receiver<Request>,
+    known: Arc<Known>,
 }
 
 impl Job {
@@ -181,8 +183,11 @@ impl Job {
         self.attend(&image, &contents);
         let packages = super::inspect::packages_of(&image, &captured).unwrap_or_default();
         drop(captured);
-        let findings = Findings { assessment: assess(&image), hidden: Some(HiddenCopies::of(&image.tree)), packages };
-        self.tell(Report::Findings(Arc::new(findings)));
+        let insights = Insights { assessment: assess(&image), hidden: Some(HiddenCopies::of(&image.tree)), packages };
+        let insights = Arc::new(insights);
+        // Each is set once: the image is opened once.
+        let _ = self.known.insights.set(Arc::clone(&insights));
+        self.tell(Report::Insights(insights));
         // From here on nobody waits for this thread; drawing comes first. Where it cannot step back, it goes on as it is.
         let _ = rustix::process::nice(10);
         self.study(&image, &contents);
@@ -197,7 +202,11 @@ impl Job {
     fn study(&self, image: &Image, contents: &Contents) {
         let options = StudyOptions { cancel: self.progress.cancel().clone(), ..StudyOptions::default() };
         match study_contents(image, contents, &options) {
-            Ok(study) => self.tell(Report::Store(study.map(Arc::new))),
+            Ok(study) => {
+                let study = study.map(Arc::new);
+                let _ = self.known.store.set(study.clone());
+                self.tell(Report::Store(study))
+            }
             Err(StudyError::Cancelled) => return,
             Err(error) => self.tell(Report::Failed(format!("the store cannot be studied: {error}"))),
         };
@@ -211,6 +220,7 @@ impl Job {
             contents: Arc::clone(contents),
             messages: self.messages.clone(),
             cancel: self.progress.cancel().clone(),
+            known: Arc::clone(&self.known),
         };
         let asked = self.asked.clone();
         let spawned = std::thread::Builder::new().name("attend".into()).spawn(move || attendant.serve(&asked));

@@ -10,6 +10,7 @@ mod elf;
 mod facts;
 mod files;
 mod layers;
+mod places;
 mod reclaim;
 mod rules;
 mod scene;
@@ -22,6 +23,7 @@ mod tools;
 mod tests;
 
 pub use facts::{ExaminePlan, Examiner, Facts, SecretSighting};
+pub use places::Places;
 pub use rules::{RULES, Rule, RuleInfo, Severity};
 pub use secrets::{SecretKind, redact};
 

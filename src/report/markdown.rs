@@ -1,8 +1,9 @@
 use std::io::{self, Write};
 
 use super::Inspection;
-use super::findings::{self, Places};
+use super::findings;
 use super::{sections, store};
+use crate::findings::Places;
 
 /// The report for a pull request or a job summary. All that comes from the image stands in code spans, so that none
 /// of it is markup, mentions anyone or links anywhere.

@@ -1,8 +1,9 @@
 use std::io::{self, Write};
 
 use super::Inspection;
-use super::findings::{self, Places};
+use super::findings;
 use super::{sections, store};
+use crate::findings::Places;
 
 /// The report for people. What a reader looks for comes first, and no line depends on the width of a terminal.
 pub(super) fn write(inspection: &Inspection<'_>, out: &mut dyn Write) -> io::Result<()> {

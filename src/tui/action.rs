@@ -25,6 +25,8 @@ pub enum Context {
     Map,
     /// The store of a Nix image.
     Store,
+    /// What is wrong, or could be better.
+    Findings,
     /// A file that is looked at.
     Preview,
     /// Hits of a search through files.
@@ -39,7 +41,7 @@ pub enum Context {
 
 impl Context {
     /// All of them, in the order of the help.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Layers,
         Self::Tree,
         Self::Details,
@@ -48,6 +50,7 @@ impl Context {
         Self::Packages,
         Self::Map,
         Self::Store,
+        Self::Findings,
         Self::Preview,
         Self::Hits,
         Self::Chooser,
@@ -69,6 +72,7 @@ impl Context {
             Self::Packages => "packages",
             Self::Map => "map",
             Self::Store => "store",
+            Self::Findings => "findings",
             Self::Preview => "preview",
             Self::Hits => "hits",
             Self::Chooser => "images",
@@ -115,25 +119,29 @@ pub struct ActionInfo {
 }
 
 actions! {
-    MoveDown "move-down" "Move down" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Preview, Hits, Chooser, Help] ["j", "down"];
-    MoveUp "move-up" "Move up" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Preview, Hits, Chooser, Help] ["k", "up"];
-    HalfPageDown "half-page-down" "Half a page down" [Layers, Tree, Details, Image, Waste, Packages, Store, Preview, Hits, Chooser, Help] ["ctrl-d"];
-    HalfPageUp "half-page-up" "Half a page up" [Layers, Details, Image, Waste, Packages, Store, Preview, Hits, Chooser, Help] ["ctrl-u"];
-    PageDown "page-down" "A page down" [Layers, Tree, Details, Image, Waste, Packages, Store, Preview, Hits, Chooser, Help] ["pgdn", "d"];
-    PageUp "page-up" "A page up" [Layers, Tree, Details, Image, Waste, Packages, Store, Preview, Hits, Chooser, Help] ["pgup", "u"];
-    First "first" "To the first" [Layers, Tree, Details, Image, Waste, Packages, Store, Preview, Hits, Chooser, Help] ["g g", "home"];
-    Last "last" "To the last" [Layers, Tree, Details, Image, Waste, Packages, Store, Preview, Hits, Chooser, Help] ["G", "end"];
+    MoveDown "move-down" "Move down" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Preview, Hits, Chooser, Help] ["j", "down"];
+    MoveUp "move-up" "Move up" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Preview, Hits, Chooser, Help] ["k", "up"];
+    HalfPageDown "half-page-down" "Half a page down" [Layers, Tree, Details, Image, Waste, Packages, Store, Findings, Preview, Hits, Chooser, Help] ["ctrl-d"];
+    HalfPageUp "half-page-up" "Half a page up" [Layers, Details, Image, Waste, Packages, Store, Findings, Preview, Hits, Chooser, Help] ["ctrl-u"];
+    PageDown "page-down" "A page down" [Layers, Tree, Details, Image, Waste, Packages, Store, Findings, Preview, Hits, Chooser, Help] ["pgdn", "d"];
+    PageUp "page-up" "A page up" [Layers, Tree, Details, Image, Waste, Packages, Store, Findings, Preview, Hits, Chooser, Help] ["pgup", "u"];
+    First "first" "To the first" [Layers, Tree, Details, Image, Waste, Packages, Store, Findings, Preview, Hits, Chooser, Help] ["g g", "home"];
+    Last "last" "To the last" [Layers, Tree, Details, Image, Waste, Packages, Store, Findings, Preview, Hits, Chooser, Help] ["G", "end"];
 
-    ShowFiles "show-files" "Layers and files" [Layers, Tree, Details, Image, Waste, Packages, Map, Store] ["1"];
-    ShowImage "show-image" "The image: configuration and Dockerfile" [Layers, Tree, Details, Image, Waste, Packages, Map, Store] ["2"];
-    ShowWaste "show-waste" "What is wasted, and why" [Layers, Tree, Details, Image, Waste, Packages, Map, Store] ["3"];
-    ShowPackages "show-packages" "Packages" [Layers, Tree, Details, Image, Waste, Packages, Map, Store] ["4"];
-    ShowMap "show-map" "A map of what is large" [Layers, Tree, Details, Image, Waste, Packages, Map, Store] ["5"];
-    ShowStore "show-store" "The Nix store: paths, closures, reasons" [Layers, Tree, Details, Image, Waste, Packages, Map, Store] ["6"];
-    NextPage "next-page" "Next page" [Image, Waste, Packages, Map, Store] ["tab"];
-    PreviousPage "previous-page" "Previous page" [Image, Waste, Packages, Map, Store] ["shift-tab"];
+    ShowFiles "show-files" "Layers and files" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings] ["1"];
+    ShowImage "show-image" "The image: configuration and Dockerfile" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings] ["2"];
+    ShowWaste "show-waste" "What is wasted, and why" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings] ["3"];
+    ShowPackages "show-packages" "Packages" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings] ["4"];
+    ShowMap "show-map" "A map of what is large" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings] ["5"];
+    ShowStore "show-store" "The Nix store: paths, closures, reasons" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings] ["6"];
+    ShowFindings "show-findings" "What is wrong, or could be better" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings] ["7"];
+    NextPage "next-page" "Next page" [Image, Waste, Packages, Map, Store, Findings] ["tab"];
+    PreviousPage "previous-page" "Previous page" [Image, Waste, Packages, Map, Store, Findings] ["shift-tab"];
     Reveal "reveal" "Show in the files" [Waste, Packages] ["enter", "l", "right"];
     RevealPath "reveal-path" "Show in the files" [Store] ["enter", "o"];
+    ToggleFinding "toggle-finding" "Its places, or hide them" [Findings] ["space"];
+    ShowPlace "show-place" "Its places; of a place, go there" [Findings] ["enter", "l", "right"];
+    CloseFinding "close-finding" "Hide its places" [Findings] ["h", "left"];
     StoreRight "store-right" "To what it refers to" [Store] ["l", "right"];
     StoreLeft "store-left" "To what refers to it" [Store] ["h", "left"];
     NextChain "next-chain" "The next chain that leads to it" [Store] ["w"];
@@ -159,8 +167,8 @@ actions! {
 
     Preview "preview" "Look into the file" [Tree, Details] ["p"];
     Extract "extract" "Copy to disk" [Tree, Details] ["e", "ctrl-e"];
-    SearchFiles "search-files" "Search in files" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Preview, Hits] ["ctrl-s"];
-    FindPath "find-path" "Go to a path by some of its letters" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Preview, Hits] ["ctrl-t"];
+    SearchFiles "search-files" "Search in files" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Preview, Hits] ["ctrl-s"];
+    FindPath "find-path" "Go to a path by some of its letters" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Preview, Hits] ["ctrl-t"];
     OpenHit "open-hit" "Look into the file at the hit" [Hits] ["enter", "l", "right"];
     RevealHit "reveal-hit" "Show in the files" [Preview, Hits] ["o"];
     ToggleBytes "toggle-bytes" "As bytes, or as what it is" [Preview] ["x"];
@@ -195,7 +203,7 @@ actions! {
     NextLayer "next-layer" "Next layer" [Tree, Details] ["]"];
     PreviousLayer "previous-layer" "Previous layer" [Tree, Details] ["["];
 
-    CopyPath "copy" "Copy the path or the digest" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Preview, Hits, Chooser] ["y"];
+    CopyPath "copy" "Copy the path or the digest" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Preview, Hits, Chooser] ["y"];
     CopyRow "copy-row" "Copy the whole row" [Layers, Tree, Details] ["Y"];
     ToggleWrap "toggle-wrap" "Wrap long lines, or cut them" [Layers, Tree, Details, Preview] ["w", "ctrl-p"];
 
@@ -204,7 +212,7 @@ actions! {
     Zoom "zoom" "This pane alone, or all panes" [Layers, Tree, Details] ["z"];
     Widen "widen" "More room for this pane" [Layers, Tree, Details] [">"];
     Narrow "narrow" "Less room for this pane" [Layers, Tree, Details] ["<"];
-    ToggleMouse "toggle-mouse" "Mouse on or off" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Preview, Hits, Chooser] ["m"];
+    ToggleMouse "toggle-mouse" "Mouse on or off" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Preview, Hits, Chooser] ["m"];
 
     Accept "accept" "Keep what is typed" [Prompt] ["enter"];
     Abandon "abandon" "Clear and leave" [Prompt] ["esc"];

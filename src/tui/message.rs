@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
 use super::input::{Key, Mouse};
-use super::pages::Findings;
+use super::pages::Insights;
 use super::request::{Hits, Paths, Request, View};
+use crate::findings::Findings;
 use crate::image::{Config, DigestCheck, Identity, Image, LayerIndex};
 use crate::nix::study::StoreStudy;
 
@@ -47,9 +48,11 @@ pub enum Report {
     /// The trees are complete.
     Opened(Opened),
     /// Waste and packages are known.
-    Findings(Arc<Findings>),
+    Insights(Arc<Insights>),
     /// The store was studied, or there is none.
     Store(Option<Arc<StoreStudy>>),
+    /// What is wrong with the image, or could be better.
+    Judged(Arc<Findings>),
     /// The same tree, the same nodes: contents compared exactly, figures exact.
     Refined(Opened),
     /// A layer's bytes were held against its diffID.

@@ -51,7 +51,7 @@ pub use message::{
     Choice, Effect, Identified, LayerOutline, LayerProgress, Message, Opened, Opening, Options, Overview, Progress,
     Report, Start, Transfer,
 };
-pub use pages::Findings;
+pub use pages::Insights;
 pub use request::{
     ExtractRequest, FindRequest, FindState, Form, Hits, Measure, PathRequest, Paths, Request, SearchRequest, Subject,
     Ticket, View, ViewRequest,

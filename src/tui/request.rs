@@ -28,6 +28,8 @@ pub enum Request {
     Extract(ExtractRequest),
     /// Stop that.
     StopExtract,
+    /// Look for what is wrong. Comes once, when packages and store are known.
+    Judge,
 }
 
 /// What is looked at.

@@ -52,6 +52,9 @@ fn ask(state: &mut State, effects: &mut Vec<Effect>) {
         viewer.wanted(area.width, area.height)
     });
     effects.extend(request.map(|request| Effect::Ask { opening, request }));
+    if session.pages.current == Page::Findings && session.pages.asks_for_judgement() {
+        effects.push(Effect::Ask { opening, request: Request::Judge });
+    }
     effects.extend(super::look::ask_for_paths(state));
 }
 
@@ -65,7 +68,8 @@ fn take_report(state: &mut State, opening: Opening, report: Report) {
         Report::Identified(identified) => identify(session, *identified),
         Report::Progress(progress) => session.progress = progress,
         Report::Opened(opened) => session.open(opened),
-        Report::Findings(findings) => session.pages.learn(findings),
+        Report::Insights(findings) => session.pages.learn(findings),
+        Report::Judged(findings) => session.pages.judgement.learn(findings),
         Report::Store(study) => session.pages.learn_store(study),
         Report::Refined(refined) => session.refine(refined),
         Report::DigestChecked { layer, check } => {

@@ -134,6 +134,14 @@ fn hints(state: &State) -> Vec<(&str, &'static str)> {
             (Action::MapColour, "colour"),
             (Action::ShowFiles, "files"),
         ],
+        Context::Findings => &[
+            (Action::Help, "help"),
+            (Action::ShowPlace, "places, go there"),
+            (Action::CloseFinding, "hide places"),
+            (Action::CopyPath, "copy"),
+            (Action::ShowFiles, "files"),
+            (Action::NextPage, "next page"),
+        ],
         Context::Store => &[
             (Action::Help, "help"),
             (Action::RevealPath, "its files"),

@@ -38,7 +38,7 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect, session: &Session, keymap: &
 
 /// The pages with their keys, and whether each is the one looked at. Where room is short only that one has its name.
 fn tabs(session: &Session, keymap: &Keymap, width: u16) -> Vec<(String, bool)> {
-    const ROOM_FOR_NAMES: u16 = 100;
+    const ROOM_FOR_NAMES: u16 = 112;
     const ROOM_FOR_KEYS: u16 = 50;
     if session.opened.is_none() || width < ROOM_FOR_KEYS {
         return Vec::new();
@@ -50,6 +50,7 @@ fn tabs(session: &Session, keymap: &Keymap, width: u16) -> Vec<(String, bool)> {
         Action::ShowPackages,
         Action::ShowMap,
         Action::ShowStore,
+        Action::ShowFindings,
     ];
     let tab = |(page, action): (Page, Action)| {
         let key = keymap.key(Context::Tree, action).unwrap_or_default();

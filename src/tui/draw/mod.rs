@@ -3,6 +3,7 @@
 mod chooser;
 mod details;
 mod files;
+mod findings;
 mod footer;
 mod header;
 mod help;

@@ -16,7 +16,7 @@ use crate::image::{FileTree, Kind, NodeId, display_bytes, display_name};
 fn lines_above(page: Page) -> u16 {
     match page {
         Page::Files | Page::Image => 1,
-        Page::Packages | Page::Map | Page::Store => 2,
+        Page::Packages | Page::Map | Page::Store | Page::Findings => 2,
         Page::Waste => 5,
     }
 }
@@ -28,6 +28,7 @@ pub(super) fn rows(body: Rect, page: Page) -> Rect {
     let below = match page {
         Page::Waste => 1,
         Page::Store => super::store::lines_below(body.height),
+        Page::Findings => super::findings::lines_below(body.height),
         _ => 0,
     };
     let below = below.min(body.height - above);
@@ -42,6 +43,7 @@ pub(super) fn draw(canvas: &mut Canvas, body: Rect, session: &Session, opened: &
         Page::Packages => packages(canvas, body, session),
         Page::Map => map(canvas, body, session, opened),
         Page::Store => super::store::draw(canvas, body, session, opened),
+        Page::Findings => super::findings::draw(canvas, body, session, opened),
     }
 }
 

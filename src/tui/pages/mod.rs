@@ -1,5 +1,6 @@
 //! The pages beside the files: the image itself, its waste, its packages, and a map of what is large.
 
+mod findings;
 mod image;
 mod map;
 mod packages;
@@ -16,6 +17,7 @@ use crate::image::Image;
 use crate::nix::study::StoreStudy;
 use crate::packages::Inventory;
 
+pub(super) use findings::{FindingRow, FindingsPage, Judged};
 pub(super) use image::{ImageLine, LABEL_WIDTH, LineKind};
 pub(super) use map::{Colouring, MapView, tiles};
 pub(super) use packages::PackageList;
@@ -25,7 +27,7 @@ pub(super) use waste::WasteList;
 
 /// What was found out about an image besides its tree.
 #[derive(Debug, Default)]
-pub struct Findings {
+pub struct Insights {
     /// dive's figures, and the waste behind them.
     pub assessment: Assessment,
     /// Copies of files that later layers cover or remove, once they are counted.
@@ -44,10 +46,12 @@ pub(super) enum Page {
     Packages,
     Map,
     Store,
+    Findings,
 }
 
 impl Page {
-    pub(super) const ALL: [Self; 6] = [Self::Files, Self::Image, Self::Waste, Self::Packages, Self::Map, Self::Store];
+    pub(super) const ALL: [Self; 7] =
+        [Self::Files, Self::Image, Self::Waste, Self::Packages, Self::Map, Self::Store, Self::Findings];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -57,6 +61,7 @@ impl Page {
             Self::Packages => "Packages",
             Self::Map => "Map",
             Self::Store => "Store",
+            Self::Findings => "Findings",
         }
     }
 
@@ -69,6 +74,7 @@ impl Page {
             Self::Packages => Some(Context::Packages),
             Self::Map => Some(Context::Map),
             Self::Store => Some(Context::Store),
+            Self::Findings => Some(Context::Findings),
         }
     }
 }
@@ -77,7 +83,7 @@ impl Page {
 #[derive(Debug, Default)]
 pub(super) struct Pages {
     pub current: Page,
-    pub findings: Arc<Findings>,
+    pub findings: Arc<Insights>,
     pub image: ImagePage,
     pub waste: WasteList,
     pub packages: PackageList,
@@ -85,6 +91,7 @@ pub(super) struct Pages {
     pub store: StorePage,
     /// Whether the store was studied, or there is none.
     pub is_store_known: bool,
+    pub judgement: FindingsPage,
 }
 
 /// The configuration and the Dockerfile, as lines made once.
@@ -121,6 +128,17 @@ impl Pages {
         self.map = MapView::default();
         self.store = StorePage::default();
         self.is_store_known = false;
+        self.judgement = FindingsPage::default();
+    }
+
+    /// Whether the findings are to be asked for now: nobody has, and what they rest on is known.
+    pub(super) fn asks_for_judgement(&mut self) -> bool {
+        let ready = self.is_store_known && self.findings.hidden.is_some();
+        let asks = ready && matches!(self.judgement.judged, Judged::NotAsked);
+        if asks {
+            self.judgement.judged = Judged::Asked;
+        }
+        asks
     }
 
     /// Makes them fit a screen of so many cells.
@@ -129,7 +147,7 @@ impl Pages {
     }
 
     /// Takes what was found out about it.
-    pub(super) fn learn(&mut self, findings: Arc<Findings>) {
+    pub(super) fn learn(&mut self, findings: Arc<Insights>) {
         self.waste = WasteList::new(&findings.assessment);
         self.packages = PackageList::new(&findings.packages);
         self.findings = findings;
@@ -147,6 +165,7 @@ impl Pages {
             Page::Files | Page::Map => None,
             Page::Image => Some((&mut self.image.cursor, self.image.shown.len())),
             Page::Store => self.store.list(),
+            Page::Findings => Some((&mut self.judgement.cursor, self.judgement.rows.len())),
             Page::Waste => {
                 let length = self.waste.len();
                 Some((&mut self.waste.cursor, length))

@@ -167,6 +167,12 @@ impl StorePage {
         }
     }
 
+    /// Selects a path in the table, which shows all for it.
+    pub fn select(&mut self, path: PathId) {
+        self.set_filter("");
+        self.cursor.selected = self.rows.iter().position(|&id| id == path).unwrap_or(0);
+    }
+
     /// Cursor and length of the list in use; `None` for the map.
     pub fn list(&mut self) -> Option<(&mut ListCursor, usize)> {
         match &mut self.look {

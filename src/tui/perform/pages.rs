@@ -1,6 +1,8 @@
 use super::super::action::Action;
+use super::super::layout::Pane;
 use super::super::pages::{Heading, Look, Page, Way};
 use super::super::session::{Exploration, Session};
+use crate::findings::{Location, Places};
 
 /// The page that an action leads to.
 pub(super) fn page_of(session: &Session, action: Action) -> Option<Page> {
@@ -15,6 +17,7 @@ pub(super) fn page_of(session: &Session, action: Action) -> Option<Page> {
         Action::ShowPackages => Page::Packages,
         Action::ShowMap => Page::Map,
         Action::ShowStore => Page::Store,
+        Action::ShowFindings => Page::Findings,
         Action::NextPage => beside(1),
         Action::PreviousPage => beside(Page::ALL.len() - 1),
         _ => return None,
@@ -73,6 +76,12 @@ pub(super) fn perform_on_page(session: &mut Session, size: (u16, u16), action: A
         }
         Action::Sort => session.pages.store.next_sort(),
         Action::ReverseSort => session.pages.store.reverse(),
+        Action::ToggleFinding => {
+            session.pages.judgement.toggle();
+        }
+        Action::CloseFinding => session.pages.judgement.close(),
+        Action::ShowPlace if session.pages.judgement.toggle() => {}
+        Action::ShowPlace => show_place(session),
         Action::RevealPath => {
             let id = session.pages.store.selected()?;
             let node = session.pages.store.study()?.store.get(id)?.node;
@@ -116,11 +125,30 @@ pub(super) fn perform_on_page(session: &mut Session, size: (u16, u16), action: A
                 session.show_only(&name, findings.packages.ownership.files(package));
                 return Some(format!("Files of {name}; esc shows all again"));
             }
-            Page::Files | Page::Image | Page::Map | Page::Store => {}
+            Page::Files | Page::Image | Page::Map | Page::Store | Page::Findings => {}
         },
         _ => {}
     }
     None
+}
+
+/// Goes to where the selected hit of a finding is.
+fn show_place(session: &mut Session) {
+    let Some(location) = session.pages.judgement.evidence().map(|evidence| evidence.location.clone()) else { return };
+    match location {
+        Location::Path { node, .. } | Location::Absent { node: Some(node), .. } => session.reveal(node),
+        Location::StorePath { path, .. } | Location::Absent { from: Some(path), .. } => {
+            session.pages.store.select(path);
+            session.pages.current = Page::Store;
+        }
+        Location::Layer(layer) => {
+            session.pages.current = Page::Files;
+            session.focus = Pane::Layers;
+            session.select_layer(Some(layer));
+            session.follow();
+        }
+        _ => session.pages.current = Page::Image,
+    }
 }
 
 /// From a directory of the map to the one above it.
@@ -143,6 +171,11 @@ pub(in super::super) fn selected_on_page(session: &Session, opened: &Exploration
             Some(pages.waste.row(&opened.image, &pages.findings.assessment, pages.waste.cursor.selected)?.path)
         }
         Page::Packages => Some(pages.packages.row(&pages.findings.packages, pages.packages.cursor.selected)?.name),
+        Page::Findings => {
+            let store = pages.store.study().map(AsRef::as_ref);
+            let places = Places { image: &opened.image, store, quote: str::to_owned };
+            Some(places.describe(pages.judgement.evidence()?))
+        }
         Page::Store => {
             let id = pages.store.selected()?;
             Some(pages.store.study()?.store.get(id)?.path.to_string())

@@ -2,6 +2,7 @@
 
 mod hostile;
 mod journeys;
+mod judging;
 mod looking;
 mod narrowing;
 mod pages;

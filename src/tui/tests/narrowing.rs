@@ -6,7 +6,7 @@ use super::samples::{COMMANDS, web};
 use super::{Person, Report};
 use crate::analysis::{HiddenCopies, assess};
 use crate::image::{HistoryEntry, Image};
-use crate::tui::{Findings, Opened};
+use crate::tui::{Insights, Opened};
 
 fn step(command: &str, empty_layer: bool) -> HistoryEntry {
     HistoryEntry { created_by: Some(command.into()), empty_layer, ..HistoryEntry::default() }
@@ -24,9 +24,9 @@ fn person() -> Person {
     ];
     let image = Arc::new(image);
     let hidden = Some(HiddenCopies::of(&image.tree));
-    let findings = Findings { assessment: assess(&image), hidden, ..Findings::default() };
+    let findings = Insights { assessment: assess(&image), hidden, ..Insights::default() };
     let mut person = Person::seeing(Opened { image, overview }, (120, 40));
-    person.hears(Report::Findings(Arc::new(findings)));
+    person.hears(Report::Insights(Arc::new(findings)));
     person
 }
 

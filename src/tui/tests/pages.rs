@@ -8,7 +8,7 @@ use crate::analysis::{HiddenCopies, assess};
 use crate::image::LayerIndex;
 use crate::packages::{DatabaseFile, Inventory, Ownership, parse};
 use crate::tui::pages::Page;
-use crate::tui::{Findings, Opened};
+use crate::tui::{Insights, Opened};
 use samples::web_with_history;
 
 /// A database in which one package owns what the sample's installation brought.
@@ -23,8 +23,8 @@ pub(super) fn informed(opened: Opened, database: &[u8], size: (u16, u16)) -> Per
     let ownership = Ownership::compute(&image.tree, top, &packages, &|_| None);
     let packages = Inventory { packages, ownership, problems: Vec::new() };
     let hidden = Some(HiddenCopies::of(&image.tree));
-    let findings = Findings { assessment: assess(&image), hidden, packages };
-    person.hears(Report::Findings(Arc::new(findings)));
+    let findings = Insights { assessment: assess(&image), hidden, packages };
+    person.hears(Report::Insights(Arc::new(findings)));
     person
 }
 
@@ -48,7 +48,7 @@ fn digits_and_tab_lead_from_page_to_page() {
         ("2 1", Page::Files),
         ("2 tab", Page::Waste),
         ("5 tab", Page::Store),
-        ("6 tab", Page::Files),
+        ("6 tab", Page::Findings), ("7 tab", Page::Files),
         ("2 shift-tab", Page::Files),
         ("4 esc", Page::Files),
     ] {

@@ -29,6 +29,7 @@ const SCREENS: &[(&str, &str, &str, &str)] = &[
     ("hits", "Where files mention a name", DOCKER, "ctrl-s \"www-data\" enter j j"),
     ("nix", "An image built with Nix", NIX, "j j j j j j j j j tab j j j enter"),
     ("store", "The Nix store: what each path costs, and why it is there", NIX, "6 j l"),
+    ("findings", "What is wrong, where, and what to do", DOCKER, "7 enter j"),
     ("sample", "The image within the program", EMBEDDED, "tab L"),
 ];
 
@@ -82,7 +83,8 @@ fn is_settled(session: &Session) -> bool {
     let viewed = session.viewer.as_ref().is_none_or(|viewer| viewer.is_current() && !viewer.view.pending);
     let searched = session.results.as_ref().is_none_or(|results| results.complete);
     let learnt = learnt && session.pages.is_store_known;
-    session.opened.is_some() && learnt && checked && viewed && searched
+    let judged = !matches!(session.pages.judgement.judged, crate::tui::pages::Judged::Asked);
+    session.opened.is_some() && judged && learnt && checked && viewed && searched
 }
 
 #[test]
