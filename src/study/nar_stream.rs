@@ -18,6 +18,22 @@ struct Current {
     /// `None` once an entry came that makes no NAR.
     writer: Option<NarWriter<Sha256Sink>>,
     entries: u64,
+    /// The directory that the last entry is, or is in, below the store path.
+    directory: Vec<u8>,
+}
+
+impl Current {
+    /// Whether an entry is in the last one's directory or in one above it, as a NAR has it, and is no mark of a layer.
+    fn goes_on_with(&mut self, below: &[u8], kind: Kind) -> bool {
+        let (parent, name) = match memchr::memrchr(b'/', below) {
+            Some(slash) => (&below[..slash], &below[slash + 1..]),
+            None => (&below[..0], below),
+        };
+        let rest = self.directory.strip_prefix(parent);
+        let within = parent.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"));
+        self.directory = if kind == Kind::Directory { below.to_vec() } else { parent.to_vec() };
+        within && !name.starts_with(b".wh.")
+    }
 }
 
 impl NarStream {
@@ -27,11 +43,12 @@ impl NarStream {
         if self.current.as_ref().is_none_or(|current| current.path.base_name().as_bytes() != base_name) {
             self.end_path();
             let Ok(path) = StorePath::parse_base_name(base_name) else { return false };
-            self.current = Some(Current { path, writer: Some(NarWriter::hashing()), entries: 0 });
+            self.current =
+                Some(Current { path, writer: Some(NarWriter::hashing()), entries: 0, directory: Vec::new() });
         }
         let Some(current) = &mut self.current else { return false };
         current.entries += 1;
-        let entry = nar_entry(below, link, fields);
+        let entry = nar_entry(below, link, fields).filter(|_| current.goes_on_with(below, fields.kind));
         if entry.is_none_or(|entry| current.writer.as_mut().is_none_or(|writer| writer.entry(&entry).is_err())) {
             current.writer = None;
         }
@@ -49,7 +66,7 @@ impl NarStream {
 
     /// Ends the store path that came last.
     pub fn end_path(&mut self) {
-        let Some(Current { path, writer, entries }) = self.current.take() else { return };
+        let Some(Current { path, writer, entries, .. }) = self.current.take() else { return };
         match writer.and_then(|writer| writer.digest().ok()) {
             Some(digest) => self.done.insert(path, (digest, entries)),
             None => self.done.remove(&path),

@@ -231,6 +231,29 @@ fn the_database_in_an_image_is_read_and_one_that_cannot_be_is_told() {
     }
 }
 
+#[test]
+fn an_entry_in_another_directory_than_the_last_makes_no_nar_of_its_own() {
+    let entries = [
+        Written::directory(A),
+        Written::directory(&format!("{A}/.wh.a")),
+        Written::file(&format!("{A}/a/x"), b""),
+        Written::directory(&format!("{A}/b")),
+        Written::file(&format!("{A}/c/y"), b""),
+    ];
+    let results = in_every_way(&docker_archive(&[tar_of(&entries[..3]), tar_of(&[Written::file(B, b"")])]));
+    let (_, opened, study) = &results[1];
+    let expected = lines(opened, study);
+    for (way, opened, study) in &results {
+        assert_eq!(lines(opened, study), expected, "{way}");
+    }
+    let results = in_every_way(&docker_archive(&[tar_of(&[&entries[..1], &entries[3..]].concat())]));
+    let (_, opened, study) = &results[1];
+    let expected = lines(opened, study);
+    for (way, opened, study) in &results {
+        assert_eq!(lines(opened, study), expected, "{way}");
+    }
+}
+
 /// Entries in and beside a few store paths, in any order, with all that layers may do to each other.
 fn any_store() -> impl Strategy<Value = Vec<Written>> {
     let place = prop::sample::select(vec![A, A, B, C, "nix/store", "etc", "nix/store/short-name"]);
