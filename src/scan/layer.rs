@@ -112,20 +112,28 @@ pub fn scan_section(
     }
     let count = Arc::clone(&progress.read_bytes);
     let plain = found == Compression::None;
+    // A plain layer that is read alone is hashed by the thread that reads it: the other one has the content to look at.
+    let alone = plain && options.decoder_threads > 1;
     let (input, index, blob_digest): (Box<dyn io::Read + Send>, _, _) = if plain {
-        (Box::new(CountingReader::new(section.buffered(), Arc::clone(&count))), None, None)
+        let counting = CountingReader::new(section.buffered(), Arc::clone(&count));
+        if alone {
+            let (hashing, digest) = HashingReader::new(counting);
+            (Box::new(hashing), None, Some(digest))
+        } else {
+            (Box::new(counting), None, None)
+        }
     } else {
         let (hashing, blob_digest) = HashingReader::new(section.reader());
         let threads = options.decoder_threads;
         let (input, index) = compression::counted_decoder(hashing, found, threads, Arc::clone(&count), options.access)?;
         (input, index, Some(blob_digest))
     };
-    let mut reader = if plain && options.decoder_threads <= 1 {
+    let mut reader = if plain && !alone {
         BlockReader::direct(input, options.cancel.clone())
     } else {
         BlockReader::spawn(input, count, options.limit, options.cancel.clone())?
     };
-    let mut part = Part::new(&mut reader, u64::MAX, true, options.cancel.clone());
+    let mut part = Part::new(&mut reader, u64::MAX, !alone, options.cancel.clone());
     if let Some(tee) = tee
         && needs_tee(found)
     {
@@ -138,6 +146,9 @@ pub fn scan_section(
         Some(receiver) => receiver.recv().ok(),
         None => scan.diff_id,
     };
+    if alone {
+        scan.diff_id = scan.blob_digest;
+    }
     if let Some(index) = index.map(|index| index.snapshot()) {
         scan.oddities.extend(trailing_oddity(&index));
         scan.gzip_index = Some(index).filter(|_| options.access == Access::Anywhere);
