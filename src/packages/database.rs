@@ -2,8 +2,7 @@ use std::borrow::Cow;
 
 use hashbrown::HashMap;
 
-use super::set::{SetBuilder, trim_slashes};
-use super::{PackageSet, apk, deb, python, rpm};
+use super::set::trim_slashes;
 
 /// Largest database file that is read, bytes.
 pub const MAX_DATABASE_BYTES: u64 = 64 << 20;
@@ -86,24 +85,6 @@ pub struct DatabaseFile<'a> {
     pub content: &'a [u8],
 }
 
-/// A database that could not be read, wholly or in part.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// The file, without a leading slash.
-    pub path: Vec<u8>,
-    /// What is wrong with it, one sentence.
-    pub message: String,
-}
-
-/// What a set of database files says.
-#[derive(Debug, Default)]
-pub struct Parsed {
-    /// All installed packages.
-    pub packages: PackageSet,
-    /// What could not be read; packages read before are kept.
-    pub problems: Vec<Problem>,
-}
-
 /// The database files of one image by their paths.
 pub(super) struct Files<'a> {
     files: &'a [DatabaseFile<'a>],
@@ -111,53 +92,19 @@ pub(super) struct Files<'a> {
 }
 
 impl<'a> Files<'a> {
+    /// Of two files with one path the last counts.
+    pub fn new(files: &'a [DatabaseFile<'a>]) -> Self {
+        Self {
+            files,
+            by_path: files.iter().enumerate().map(|(index, file)| (trim_slashes(&file.path), index)).collect(),
+        }
+    }
+
     /// The file of that path, without slashes at its ends: its index and its content.
     pub fn get(&self, path: &[u8]) -> Option<(usize, &'a [u8])> {
         let index = *self.by_path.get(path)?;
         Some((index, self.files.get(index)?.content))
     }
-}
-
-/// Reads all packages out of the database files of one view of an image. Files that are no database are left alone;
-/// of two files with one path the last counts.
-#[must_use]
-pub fn parse(files: &[DatabaseFile<'_>]) -> Parsed {
-    let by_path = files.iter().enumerate().map(|(index, file)| (trim_slashes(&file.path), index)).collect();
-    let all = Files { files, by_path };
-    let mut builder = SetBuilder::new();
-    let mut problems = Vec::new();
-    let diversions = all.get(b"var/lib/dpkg/diversions").map_or(&[][..], |(_, content)| content);
-    let diversions = deb::Diversions::parse(diversions);
-    for (index, file) in files.iter().enumerate() {
-        let path = trim_slashes(&file.path);
-        if all.by_path.get(path) != Some(&index) {
-            continue;
-        }
-        let Some(database) = wanted(path) else { continue };
-        let result = match database {
-            Database::DpkgStatus => deb::parse_status(index, file.content, &all, &diversions, &mut builder),
-            Database::DpkgStatusPart => deb::parse_part(index, path, file.content, &all, &mut builder),
-            Database::ApkInstalled => apk::parse_installed(index, file.content, &mut builder),
-            Database::RpmSqlite | Database::RpmNdb | Database::RpmBerkeley => {
-                rpm::parse_database(index, database, file.content, &mut builder)
-            }
-            Database::PythonMetadata => python::parse_metadata(index, path, file.content, &all, &mut builder),
-            Database::DpkgChecksums
-            | Database::DpkgFileList
-            | Database::DpkgDiversions
-            | Database::PythonRecord
-            | Database::PythonInstalledFiles => Ok(()),
-        };
-        if let Err(error) = result {
-            problems.push(Problem { path: path.to_vec(), message: error.to_string() });
-        }
-    }
-    let (packages, overflowed) = builder.finish();
-    if overflowed {
-        let message = "lists more packages, files or longer paths than are kept; the rest is left out".to_owned();
-        problems.push(Problem { path: Vec::new(), message });
-    }
-    Parsed { packages, problems }
 }
 
 /// Why a database cannot be read.
@@ -167,6 +114,7 @@ pub(super) struct Malformed(pub &'static str);
 
 #[cfg(test)]
 mod tests {
+    use super::super::parse;
     use super::*;
     use proptest::prelude::*;
 

@@ -8,6 +8,7 @@ mod database;
 mod deb;
 mod inventory;
 mod ownership;
+mod parse;
 mod python;
 mod resolve;
 mod rpm;
@@ -16,7 +17,8 @@ mod set;
 #[cfg(test)]
 mod live_tests;
 
-pub use database::{Database, DatabaseFile, MAX_DATABASE_BYTES, Parsed, Problem, parse, wanted};
+pub use database::{Database, DatabaseFile, MAX_DATABASE_BYTES, wanted};
 pub use inventory::{CapturedFile, Inventory, find};
 pub use ownership::{Owned, Ownership};
+pub use parse::{Parsed, Problem, parse};
 pub use set::{ListedFile, Package, PackageIndex, PackageKind, PackageSet};

@@ -188,7 +188,7 @@ fn draw_row(
                 pen.right(&layer, LAYER_WIDTH, theme.dim).skip(1)
             }
             Column::Modified => {
-                let time = entry.map(|entry| super::details::time(entry.mtime)).unwrap_or_default();
+                let time = entry.map(|entry| super::time::time(entry.mtime)).unwrap_or_default();
                 pen.left(time.get(..DATE_WIDTH).unwrap_or_default(), DATE_WIDTH + 1, theme.dim)
             }
             Column::Bytes => pen.right(&display_bytes(seen.totals.bytes), BYTES_WIDTH, quiet).skip(1),

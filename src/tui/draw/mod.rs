@@ -14,6 +14,7 @@ mod painter;
 mod picker;
 mod results;
 mod store;
+mod time;
 mod viewer;
 
 use ratatui::buffer::Buffer;

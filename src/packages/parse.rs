@@ -1,0 +1,62 @@
+use super::database::{Database, DatabaseFile, Files, wanted};
+use super::set::{SetBuilder, trim_slashes};
+use super::{PackageSet, apk, deb, python, rpm};
+
+/// A database that could not be read, wholly or in part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The file, without a leading slash.
+    pub path: Vec<u8>,
+    /// What is wrong with it, one sentence.
+    pub message: String,
+}
+
+/// What a set of database files says.
+#[derive(Debug, Default)]
+pub struct Parsed {
+    /// All installed packages.
+    pub packages: PackageSet,
+    /// What could not be read; packages read before are kept.
+    pub problems: Vec<Problem>,
+}
+
+/// Reads all packages out of the database files of one view of an image. Files that are no database are left alone;
+/// of two files with one path the last counts.
+#[must_use]
+pub fn parse(files: &[DatabaseFile<'_>]) -> Parsed {
+    let all = Files::new(files);
+    let mut builder = SetBuilder::new();
+    let mut problems = Vec::new();
+    let diversions = all.get(b"var/lib/dpkg/diversions").map_or(&[][..], |(_, content)| content);
+    let diversions = deb::Diversions::parse(diversions);
+    for (index, file) in files.iter().enumerate() {
+        let path = trim_slashes(&file.path);
+        if all.get(path).map(|(place, _)| place) != Some(index) {
+            continue;
+        }
+        let Some(database) = wanted(path) else { continue };
+        let result = match database {
+            Database::DpkgStatus => deb::parse_status(index, file.content, &all, &diversions, &mut builder),
+            Database::DpkgStatusPart => deb::parse_part(index, path, file.content, &all, &mut builder),
+            Database::ApkInstalled => apk::parse_installed(index, file.content, &mut builder),
+            Database::RpmSqlite | Database::RpmNdb | Database::RpmBerkeley => {
+                rpm::parse_database(index, database, file.content, &mut builder)
+            }
+            Database::PythonMetadata => python::parse_metadata(index, path, file.content, &all, &mut builder),
+            Database::DpkgChecksums
+            | Database::DpkgFileList
+            | Database::DpkgDiversions
+            | Database::PythonRecord
+            | Database::PythonInstalledFiles => Ok(()),
+        };
+        if let Err(error) = result {
+            problems.push(Problem { path: path.to_vec(), message: error.to_string() });
+        }
+    }
+    let (packages, overflowed) = builder.finish();
+    if overflowed {
+        let message = "lists more packages, files or longer paths than are kept; the rest is left out".to_owned();
+        problems.push(Problem { path: Vec::new(), message });
+    }
+    Parsed { packages, problems }
+}
