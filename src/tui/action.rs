@@ -177,7 +177,7 @@ actions! {
     ScrollLeft "scroll-left" "To the left" [Preview] ["h", "left"];
     ScrollRight "scroll-right" "To the right" [Preview] ["l", "right"];
 
-    Filter "filter" "Filter by name or path" [Layers, Tree, Details, Store, Chooser] ["/", "ctrl-f"];
+    Filter "filter" "Filter by name or path" [Layers, Tree, Details, Packages, Store, Chooser] ["/", "ctrl-f"];
     Find "find" "Find and jump" [Layers, Tree, Details] ["f"];
     FindNext "find-next" "To the next hit" [Layers, Tree, Details, Preview] ["n"];
     FindPrevious "find-previous" "To the previous hit" [Layers, Tree, Details, Preview] ["N"];

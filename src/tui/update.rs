@@ -173,7 +173,7 @@ pub(super) fn apply_prompt(state: &mut State) {
                 chooser.cursor = Default::default();
             }
         }
-        (Screen::Session(session), Purpose::Rows) => session.pages.store.set_filter(&text),
+        (Screen::Session(session), Purpose::Rows) => session.pages.set_filter(&text),
         (Screen::Session(session), Purpose::Within) => {
             if let Some(viewer) = &mut session.viewer {
                 viewer.look_for(&text);
@@ -227,7 +227,7 @@ pub(super) fn back(state: &mut State, effects: &mut Vec<Effect>) {
             }
         }
         Screen::Session(session) if session.pages.current != Page::Files => {
-            if session.pages.current == Page::Store && session.pages.store.back() {
+            if session.pages.back() {
                 return;
             }
             let at_root = session.pages.map.directory == NodeId::ROOT;

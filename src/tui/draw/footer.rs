@@ -18,8 +18,8 @@ pub(super) fn draw(canvas: &mut Canvas, screen: Rect, state: &State) {
     let room = pen.room().saturating_sub(right_width);
     if let Some(prompt) = &state.prompt {
         let label = match prompt.purpose {
-            Purpose::Filter | Purpose::Rows => " Filter: ",
-            Purpose::Find => " Find: ",
+            Purpose::Filter | Purpose::Rows => " Show only: ",
+            Purpose::Find => " Jump to: ",
             Purpose::Within => " Find in the file: ",
             Purpose::Search => " Search in files (re: for a pattern): ",
             Purpose::Path => " Go to path: ",
@@ -122,6 +122,7 @@ fn hints(state: &State) -> Vec<(&str, &'static str)> {
         Context::Packages => &[
             (Action::Help, "help"),
             (Action::Reveal, "its files"),
+            (Action::Filter, "filter"),
             (Action::ShowFiles, "files"),
             (Action::NextPage, "next page"),
             (Action::CopyPath, "copy"),

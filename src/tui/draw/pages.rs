@@ -150,7 +150,11 @@ fn packages(canvas: &mut Canvas, body: Rect, session: &Session) {
     let theme = canvas.theme;
     let pages = &session.pages;
     let list = &pages.packages;
-    title(canvas, body, "Packages", "with the bytes that their databases give", &place(&list.cursor, list.len()), true);
+    let words = match list.filter.as_str() {
+        "" => "with the bytes that their databases give".to_owned(),
+        text => format!("with «{}» in their names", display_name(text.as_bytes())),
+    };
+    title(canvas, body, "Packages", &words, &place(&list.cursor, list.len()), true);
     let wide = body.width >= 70;
     let mut pen = canvas.line(body, 1);
     pen.right("Installed", 10, theme.head).skip(1);

@@ -141,6 +141,36 @@ impl Pages {
         asks
     }
 
+    /// What the list of the current page is filtered by; empty where it is not, or cannot be.
+    pub(super) fn filter(&self) -> &str {
+        match self.current {
+            Page::Store => &self.store.filter,
+            Page::Packages => &self.packages.filter,
+            _ => "",
+        }
+    }
+
+    /// Shows only rows of the current page that have a text in their names.
+    pub(super) fn set_filter(&mut self, text: &str) {
+        match self.current {
+            Page::Store => self.store.set_filter(text),
+            Page::Packages => self.packages.set_filter(&Arc::clone(&self.findings).packages, text),
+            _ => {}
+        }
+    }
+
+    /// Leaves what narrows the current page; whether there was any.
+    pub(super) fn back(&mut self) -> bool {
+        if self.current == Page::Store {
+            return self.store.back();
+        }
+        let filtered = !self.filter().is_empty();
+        if filtered {
+            self.set_filter("");
+        }
+        filtered
+    }
+
     /// Makes them fit a screen of so many cells.
     pub(super) fn fit(&mut self, width: u16) {
         self.image.fit(width);

@@ -7,7 +7,11 @@ use crate::tui::list::ListCursor;
 /// The packages of an image, the largest first.
 #[derive(Debug, Default)]
 pub struct PackageList {
+    /// All of them.
+    all: Vec<PackageIndex>,
+    /// Those that the filter lets through.
     order: Vec<PackageIndex>,
+    pub filter: String,
     pub cursor: ListCursor,
 }
 
@@ -25,9 +29,18 @@ pub struct PackageRow {
 
 impl PackageList {
     pub fn new(inventory: &Inventory) -> Self {
-        let mut order: Vec<PackageIndex> = inventory.packages.indices().collect();
-        order.sort_by_key(|&index| Reverse(inventory.installed_bytes(index)));
-        Self { order, cursor: ListCursor::default() }
+        let mut all: Vec<PackageIndex> = inventory.packages.indices().collect();
+        all.sort_by_key(|&index| Reverse(inventory.installed_bytes(index)));
+        Self { order: all.clone(), all, ..Self::default() }
+    }
+
+    /// Shows only packages with that in their names, whatever its case.
+    pub fn set_filter(&mut self, inventory: &Inventory, text: &str) {
+        text.clone_into(&mut self.filter);
+        let wanted = text.to_lowercase();
+        let named = |index: &PackageIndex| inventory.packages.get(*index).name.to_lowercase().contains(&wanted);
+        self.order = self.all.iter().copied().filter(named).collect();
+        self.cursor = ListCursor::default();
     }
 
     pub fn len(&self) -> usize {
@@ -44,7 +57,7 @@ impl PackageList {
         let package = inventory.packages.get(index);
         let owned = inventory.ownership.of(index);
         let bytes = inventory.installed_bytes(index);
-        let largest = self.order.first().map_or(0, |&first| inventory.installed_bytes(first));
+        let largest = self.all.first().map_or(0, |&first| inventory.installed_bytes(first));
         Some(PackageRow {
             bytes: display_bytes(bytes),
             share: if largest == 0 { 0.0 } else { bytes as f64 / largest as f64 },

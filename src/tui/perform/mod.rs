@@ -4,7 +4,7 @@ mod files;
 mod movement;
 mod pages;
 
-use super::action::Action;
+use super::action::{Action, Context};
 pub(super) use movement::move_layer;
 pub(super) use pages::{map_out, selected_on_page};
 
@@ -29,7 +29,9 @@ pub(super) fn perform(state: &mut State, action: Action, effects: &mut Vec<Effec
         Action::Help => state.help = if state.help.is_some() { None } else { Some(ListCursor::default()) },
         Action::Back => back(state, effects),
         Action::Open => open_choice(state, effects),
-        Action::Filter if state.context() == super::action::Context::Store => begin_prompt(state, Purpose::Rows),
+        Action::Filter if matches!(state.context(), Context::Store | Context::Packages) => {
+            begin_prompt(state, Purpose::Rows);
+        }
         Action::Filter => begin_prompt(state, Purpose::Filter),
         Action::Find => begin_prompt(state, Purpose::Find),
         Action::Palette | Action::SearchFiles | Action::FindPath | Action::Extract | Action::FindWithin => {
@@ -111,7 +113,7 @@ fn begin_prompt(state: &mut State, purpose: Purpose) {
                 return state.inform("The files are not read yet");
             };
             if purpose == Purpose::Rows {
-                let text = session.pages.store.filter.clone();
+                let text = session.pages.filter().to_owned();
                 state.prompt = Some(Prompt { purpose, text });
                 return;
             }

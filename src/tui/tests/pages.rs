@@ -104,3 +104,18 @@ fn the_map() {
     shows("page_map", |size| looking(size, "5 down"));
     shows("page_map_kind", |size| looking(size, "5 down enter c"));
 }
+
+#[test]
+fn packages_are_filtered_by_name() {
+    let mut person = looking((120, 40), "4");
+    let shown = |person: &Person| person.session().pages.packages.len();
+    let all = shown(&person);
+    let name = person.session().pages.packages.row(&person.session().pages.findings.packages, 0).unwrap().name;
+    person.presses("/").types(&name.to_uppercase());
+    assert_eq!(shown(&person), 1, "{}", person.text());
+    person.types("x");
+    assert_eq!(shown(&person), 0, "{}", person.text());
+    person.presses("enter esc");
+    assert_eq!(shown(&person), all);
+    assert_eq!(page(&person), Page::Packages);
+}
