@@ -12,7 +12,8 @@ use super::super::tree_view::TreeView;
 use super::painter::{Canvas, Pen, fit, fit_end};
 use super::{selection, title};
 use crate::image::{
-    Change, FileTree, Kind, NodeId, OccurrenceId, Scope, Seen, SortKey, display_bytes, display_mode, display_name,
+    Change, FileTree, Kind, Layer, LayerIndex, NodeId, OccurrenceId, Scope, Seen, SortKey, display_bytes, display_mode,
+    display_name,
 };
 
 const BYTES_WIDTH: usize = 6;
@@ -191,7 +192,11 @@ fn draw_row(
                 let time = entry.map(|entry| super::time::time(entry.mtime)).unwrap_or_default();
                 pen.left(time.get(..DATE_WIDTH).unwrap_or_default(), DATE_WIDTH + 1, theme.dim)
             }
-            Column::Bytes => pen.right(&display_bytes(seen.totals.bytes), BYTES_WIDTH, quiet).skip(1),
+            Column::Bytes => {
+                let absent = seen.totals.bytes == 0 && entry.is_some_and(|entry| is_absent(opened, entry.layer));
+                let bytes = if absent { "absent".to_owned() } else { display_bytes(seen.totals.bytes) };
+                pen.right(&bytes, BYTES_WIDTH, quiet).skip(1)
+            }
             Column::Share => {
                 let share = seen.totals.bytes as f64 / parent_bytes.max(1) as f64;
                 pen.bar(share, BAR_WIDTH, theme.bar).skip(1)
@@ -208,6 +213,11 @@ fn draw_row(
     if let Some((arrow, target)) = link(tree, seen, glyphs.symlink, glyphs.hard_link) {
         pen.text(arrow, theme.dim).fitted(&target, theme.link);
     }
+}
+
+/// Whether a layer only names what it holds.
+fn is_absent(opened: &Exploration, layer: LayerIndex) -> bool {
+    opened.image.layers.get(layer.index()).is_some_and(Layer::is_absent)
 }
 
 fn draw_branches(pen: &mut Pen, row: &Row, glyphs: &super::super::theme::Glyphs) {

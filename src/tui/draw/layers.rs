@@ -145,6 +145,9 @@ fn whole(session: &Session) -> LayerRow {
 /// By how many bytes of files the stack grew or shrank with a layer, and whether it grew.
 fn net(session: &Session, layer: usize) -> (String, bool) {
     let Some(opened) = &session.opened else { return (String::new(), true) };
+    if opened.image.layers.get(layer).is_some_and(Layer::is_absent) {
+        return ("absent".to_owned(), true);
+    }
     let tree = &opened.image.tree;
     let at =
         |layer: usize| u16::try_from(layer).map_or(0, |layer| tree.totals_at(NodeId::ROOT, LayerIndex(layer)).bytes);

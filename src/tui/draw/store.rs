@@ -64,7 +64,13 @@ pub(super) fn draw(canvas: &mut Canvas, body: Rect, session: &Session, opened: &
 
 /// The title: what is looked at, how much there is, and where one is.
 fn head(canvas: &mut Canvas, body: Rect, page: &StorePage, study: &StoreStudy) {
-    let total = format!("{} paths, {} of NAR", study.ids().len(), display_bytes(study.total_nar_bytes()));
+    let total = match (study.ids().len(), study.absent_paths()) {
+        (all, 0) => format!("{all} paths, {} of NAR", display_bytes(study.total_nar_bytes())),
+        (all, absent) if all == absent => format!("{all} paths, their contents not here"),
+        (all, absent) => {
+            format!("{all} paths, {} of NAR without {absent} not here", display_bytes(study.total_nar_bytes()))
+        }
+    };
     let mut words = match &page.look {
         Look::Table if page.filter.is_empty() => total,
         Look::Table => format!("with «{}»", crate::image::display_name(page.filter.as_bytes())),
@@ -144,7 +150,8 @@ fn table(canvas: &mut Canvas, body: Rect, rows: Rect, page: &StorePage, study: &
         if wide {
             pen.bar(path.added_bytes as f64 / most as f64, BAR, theme.bar).skip(1);
             pen.right(&path.closure_bytes.map(display_bytes).unwrap_or_default(), FIGURE, theme.dim).skip(1);
-            pen.right(&display_bytes(study.graph.nar_bytes(id)), FIGURE, theme.dim).skip(1);
+            let nar = if path.is_absent { String::new() } else { display_bytes(study.graph.nar_bytes(id)) };
+            pen.right(&nar, FIGURE, theme.dim).skip(1);
             let layers = layers(study, id);
             pen.left(&layers, 8, if layers.contains(' ') { theme.warning } else { theme.dim });
         }
@@ -201,9 +208,10 @@ fn column(
     for line in 0..area.height {
         let index = offset + usize::from(line);
         let Some(&id) = paths.get(index) else { break };
-        let added = study.paths.get(id.index()).map_or(0, |path| path.added_bytes);
+        let path = study.paths.get(id.index()).copied().unwrap_or_default();
+        let added = if path.is_absent { "not here".to_owned() } else { display_bytes(path.added_bytes) };
         let mut pen = canvas.line(area, line);
-        pen.right(&display_bytes(added), FIGURE, theme.dim).skip(1);
+        pen.right(&added, FIGURE, theme.dim).skip(1);
         path_name(&mut pen, study, id);
         if cursor.is_some_and(|cursor| cursor.selected == index) {
             canvas.overlay(area, line, selection(canvas, focused));
@@ -286,7 +294,10 @@ fn facts(study: &StoreStudy, id: PathId, path: &StudiedPath) -> Vec<String> {
 fn why(page: &StorePage, study: &StoreStudy, image: &Image, id: PathId) -> String {
     let reason = page.reason.as_ref().filter(|reason| reason.path == id);
     let Some(chain) = reason.and_then(|reason| reason.chains.get(reason.shown)) else {
-        return "neither the configuration nor a file outside the store leads to it".to_owned();
+        return match study.absent_paths() {
+            0 => "neither the configuration nor a file outside the store leads to it".to_owned(),
+            absent => format!("not known: what {absent} of the store paths refer to is not here"),
+        };
     };
     let mut text = chain.reasons.first().map(|&source| source.describe(image)).unwrap_or_default();
     for pair in chain.paths.windows(2) {

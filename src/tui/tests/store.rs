@@ -133,3 +133,21 @@ fn a_script_is_run_only_when_the_user_says_so() {
     person.presses("enter");
     assert!(opens(&person));
 }
+
+#[test]
+fn what_is_not_here_never_weighs_nothing() {
+    let name = format!("/nix/store/{WEB}");
+    let directory = format!("d nix/store/{WEB}");
+    let mut image = image(tree(&[&[&directory]]), &["nix2container"]);
+    image.layers[0].contents = crate::image::LayerContents::Absent(vec![name]);
+    let outline = StoreOutline::new(&image.tree);
+    let study = StoreStudy::new(&image, outline, ContentFindings::default(), None).unwrap();
+    let overview = Overview { efficiency: 1.0, ..Overview::default() };
+    let mut person = Person::seeing(Opened { image: Arc::new(image), overview }, (120, 40));
+    person.hears(Report::Store(Some(Arc::new(study))));
+    person.presses("tab L");
+    assert!(person.text().contains("absent"), "{}", person.text());
+    person.presses("6");
+    let text = person.text();
+    assert!(text.contains("not here") && !text.contains("0 B"), "{text}");
+}
