@@ -247,5 +247,8 @@ pub(super) fn is_made_up(path: &[u8]) -> bool {
         b"__tests__",
         b"idle_test",
     ];
-    component(path, &made_up).is_some()
+    let named = [&b"example"[..], b"sample", b"dummy", b"_test.", b"test_"];
+    let lower = path.to_ascii_lowercase();
+    let is_named = |part: &[u8]| named.iter().any(|word| memchr::memmem::find(part, word).is_some());
+    component(&lower, &made_up).is_some() || lower.split(|&byte| byte == b'/').any(is_named)
 }

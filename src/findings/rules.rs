@@ -110,7 +110,7 @@ rules! {
     /// Equal files at several paths.
     DuplicateContent "image.duplicate-content" Information
         "keep one and link to it; a COPY of links keeps them links"
-        "let both depend on one store path, or link to it; store optimisation does not reach into images";
+        "link to it with a symbolic link (image builders turn hard links into copies), or let both depend on one store path";
     /// Copies that upper layers hide or remove.
     HiddenCopies "image.hidden-copies" Warning
         "write each file once with its final content, mode and owner, and delete in the step that creates"

@@ -15,6 +15,7 @@ use super::scene::{Gathered, Hits, Scene, counted};
 use super::{Evidence, Location, Rule};
 use crate::image::{OccurrenceId, display_in_sentence};
 use crate::nix::STORE_DIRECTORY;
+use crate::packages::PackageKind;
 
 /// Secrets in files, as the facts tell them, and in the configuration.
 pub(super) fn find(scene: &Scene<'_>, found: &mut Gathered) {
@@ -29,6 +30,9 @@ fn in_files(scene: &Scene<'_>, found: &mut Gathered) {
     for secret in scene.facts.iter().flat_map(|facts| &facts.secrets) {
         let id = secret.occurrence;
         let path = scene.tree.path(scene.tree.occurrence(id).node());
+        if is_published(scene, id, &path) {
+            continue;
+        }
         let rule = match secret.kind {
             _ if path.starts_with(STORE_DIRECTORY.as_bytes()) => Rule::SecretInStore,
             SecretKind::PrivateKey => Rule::PrivateKey,
@@ -54,6 +58,15 @@ fn in_files(scene: &Scene<'_>, found: &mut Gathered) {
             _ => format!("{} in store paths, which everybody can read", counted(count, "secret")),
         });
     }
+}
+
+/// Whether a file is as a distribution's package brings it: what is in it was public before. What packages leave to be
+/// changed, and what covers a file of a lower layer, is not.
+fn is_published(scene: &Scene<'_>, id: OccurrenceId, path: &[u8]) -> bool {
+    let Some(inventory) = scene.packages else { return false };
+    let mut owners = inventory.ownership.owners(scene.tree.occurrence(id).node());
+    let is_distributed = owners.any(|owner| inventory.packages.get(owner).kind != PackageKind::Python);
+    is_distributed && !path.starts_with(b"/etc/") && scene.tree.older(id).is_none()
 }
 
 fn in_config(scene: &Scene<'_>, found: &mut Gathered) {

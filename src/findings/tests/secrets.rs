@@ -19,6 +19,11 @@ fn step(command: &str) -> HistoryEntry {
     HistoryEntry { created_by: Some(command.to_owned()), empty_layer: true, ..HistoryEntry::default() }
 }
 
+/// A file of a package of Alpine's.
+fn packaged(content: &str) -> Vec<Written> {
+    vec![file("lib/apk/db/installed", "P:a\nV:1\nF:usr/lib\nR:a.py\n\n"), file("usr/lib/a.py", content)]
+}
+
 const STORE: &str = "nix/store/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-settings";
 
 pub fn cases() -> Vec<Case> {
@@ -29,6 +34,11 @@ pub fn cases() -> Vec<Case> {
             Rule::PrivateKey,
             text("srv/id", &key()),
             text("srv/parser.py", "if line == '-----BEGIN PRIVATE KEY-----':\n    return None\n"),
+        ),
+        case(
+            Rule::Token,
+            layers(vec![packaged("id = none"), vec![file("usr/lib/a.py", &format!("id = '{AWS}'\n"))]]),
+            layers(vec![packaged(&format!("id = '{AWS}'\n"))]),
         ),
         case(
             Rule::Token,
