@@ -5,9 +5,11 @@
 
 pub mod analysis;
 pub mod cli;
+pub mod compare;
 pub mod examine;
 pub mod extract;
 pub mod findings;
+pub mod identify;
 pub mod image;
 pub mod nix;
 pub mod open;

@@ -38,6 +38,10 @@ pub enum Command {
     Extract(ExtractArguments),
     /// Tell why a store path is in an image
     Why(WhyArguments),
+    /// Compare two images: what differs, what is shared, why one grew
+    Compare(CompareArguments),
+    /// Tell what several images share
+    Share(ShareArguments),
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -210,6 +214,70 @@ pub struct WhyArguments {
     /// How to open it.
     #[command(flatten)]
     pub open: OpenArguments,
+}
+
+/// Forms of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CompareFormat {
+    /// For reading
+    Text,
+    /// For programs: schema nixdive.compare/1
+    Json,
+    /// For pull requests
+    Markdown,
+    /// One file for a browser
+    Html,
+    /// As `nix store diff-closures` prints it
+    DiffClosures,
+}
+
+/// `nixdive compare`.
+#[derive(Debug, Args)]
+pub struct CompareArguments {
+    /// The old image
+    pub left: OsString,
+    /// The new image
+    pub right: OsString,
+    /// The form of the comparison
+    #[arg(long, value_enum, default_value_t = CompareFormat::Text)]
+    pub format: CompareFormat,
+    /// Leave out what has no meaning: timestamps, author, history, rebuilds with equal content
+    #[arg(long)]
+    pub semantic: bool,
+    /// Match the same software across package systems also where both images are built alike
+    #[arg(long)]
+    pub equivalent: bool,
+    /// Compare images for different platforms too
+    #[arg(long)]
+    pub different_platforms: bool,
+    /// How to open them.
+    #[command(flatten)]
+    pub open: OpenArguments,
+}
+
+/// `nixdive share`.
+#[derive(Debug, Args)]
+pub struct ShareArguments {
+    /// The images, two at least
+    #[arg(required = true, num_args = 2..)]
+    pub images: Vec<OsString>,
+    /// The form of the report
+    #[arg(long, value_enum, default_value_t = ShareFormat::Text)]
+    pub format: ShareFormat,
+    /// How to open them.
+    #[command(flatten)]
+    pub open: OpenArguments,
+}
+
+/// Forms of what images share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ShareFormat {
+    /// For reading
+    Text,
+    /// For programs: schema nixdive.share/1
+    Json,
+    /// For pull requests
+    Markdown,
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod arguments;
 mod attendant;
 mod browse;
 mod cat;
+mod compare;
 mod extract;
 mod inspect;
 mod list;
@@ -13,6 +14,7 @@ mod opener;
 mod output;
 mod samples;
 mod settings;
+mod share;
 mod viewed;
 mod why;
 
@@ -53,6 +55,8 @@ pub fn run() -> ExitCode {
         Some(Command::Cat(cat)) => cat::run(&cat),
         Some(Command::Extract(extract)) => extract::run(&extract),
         Some(Command::Why(why)) => why::run(&why),
+        Some(Command::Compare(compare)) => compare::run(&compare),
+        Some(Command::Share(share)) => share::run(&share),
         Some(Command::Completions { shell }) => manual::completions(shell),
         Some(Command::Man) => manual::page(),
         None => browse::run(&arguments.browse),

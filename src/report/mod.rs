@@ -4,6 +4,7 @@
 //! ([`display_name`](crate::image::display_name)). JSON gives `path` with U+FFFD for each byte that is not UTF-8, and
 //! only in that case also `pathBytes`, the whole path in hexadecimal.
 
+mod compare;
 mod dive_export;
 mod document;
 mod findings;
@@ -18,6 +19,7 @@ mod table;
 mod text;
 mod why;
 
+pub use compare::{COMPARE_SCHEMA, CompareFormat, SHARE_SCHEMA, ShareFormat, ShareReport, write_comparison};
 pub use dive_export::write_dive_export;
 pub use document::{DocumentPath, INSPECT_SCHEMA};
 pub use inspect::{Format, InspectOptions, Inspection};

@@ -1,0 +1,138 @@
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use super::arguments::{self, CompareArguments, OpenArguments};
+use super::inspect::packages_of;
+use super::{open_reference, output};
+use crate::compare::{CompareOptions, KnownContents, Outline, Side, check_platforms};
+use crate::identify::{Identified, identify};
+use crate::image::OccurrenceId;
+use crate::nix::study::StoreStudy;
+use crate::open::{Keep, OpenError, OpenOptions, Opened, Programs, Progress};
+use crate::packages::Inventory;
+use crate::reference::{Location, Reference};
+use crate::report::{CompareFormat, write_comparison};
+use crate::scan::Cancel;
+use crate::study::{StoreWatch, StudyOptions, study};
+
+/// An image with all that comparing it needs.
+pub(super) struct Gathered {
+    pub opened: Opened,
+    pub packages: Inventory,
+    pub store: Option<StoreStudy>,
+}
+
+impl Gathered {
+    /// As a side of a comparison.
+    pub fn side(&self) -> Side<'_> {
+        Side { image: &self.opened.image, packages: &self.packages, store: self.store.as_ref() }
+    }
+
+    /// Reads some of its files.
+    pub fn identify(&self, ids: &[OccurrenceId], threads: usize) -> anyhow::Result<Identified> {
+        Ok(identify(&self.opened.image, &self.opened.contents, ids, threads, &Cancel::new())?)
+    }
+}
+
+/// Compares two images.
+pub fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
+    let images = [arguments.left.clone(), arguments.right.clone()];
+    let gathered = gather(&images, &arguments.open)?;
+    let [left, right] = gathered.as_slice() else { anyhow::bail!("two images are compared") };
+    if !arguments.different_platforms
+        && let Err(mismatch) = check_platforms(&left.opened.image, &right.opened.image)
+    {
+        anyhow::bail!("{mismatch}; choose one with --platform, or allow it with --different-platforms");
+    }
+    let outline = Outline::new(&left.opened.image, &right.opened.image);
+    let unknown = outline.unknown();
+    let (of_left, of_right) = (left.identify(&unknown.left, 0)?, right.identify(&unknown.right, 0)?);
+    let notes: Vec<String> = of_left.unread.into_iter().chain(of_right.unread).chain(unread(&gathered)).collect();
+    let known = KnownContents { left: of_left.known, right: of_right.known };
+    let options = CompareOptions { semantic: arguments.semantic, equivalent: arguments.equivalent };
+    let comparison = outline.finish(left.side(), right.side(), &known, options);
+    let format = match arguments.format {
+        arguments::CompareFormat::Text => CompareFormat::Text,
+        arguments::CompareFormat::Json => CompareFormat::Json,
+        arguments::CompareFormat::Markdown => CompareFormat::Markdown,
+        arguments::CompareFormat::Html => CompareFormat::Html,
+        arguments::CompareFormat::DiffClosures => CompareFormat::DiffClosures,
+    };
+    output::print(|out| write_comparison(&comparison, &notes, format, out))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What could not be read of the images' stores.
+pub(super) fn unread(gathered: &[Gathered]) -> Vec<String> {
+    gathered.iter().filter_map(|image| image.store.as_ref()).flat_map(|study| study.unread.clone()).collect()
+}
+
+/// Opens and studies some images at once, the cores shared between them; the first error in their order is told, and
+/// stops the others.
+///
+/// # Errors
+/// Those of opening and studying.
+pub(super) fn gather(images: &[OsString], arguments: &OpenArguments) -> anyhow::Result<Vec<Gathered>> {
+    let references = images.iter().map(|image| Reference::parse(image)).collect::<Result<Vec<_>, _>>()?;
+    let from_input = references.iter().filter(|reference| reference.location == Location::StandardInput).count();
+    if from_input > 1 {
+        anyhow::bail!("only one image can come by standard input");
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let at_once = images.len().min(cores.max(2));
+    let threads = cores.div_ceil(at_once);
+    let progress: Vec<Progress> = references.iter().map(|_| Progress::new()).collect();
+    let mut gathered = Vec::new();
+    let jobs: Vec<(&Reference, &Progress)> = references.iter().zip(&progress).collect();
+    for group in jobs.chunks(at_once) {
+        let results: Vec<anyhow::Result<Gathered>> = std::thread::scope(|scope| {
+            let mut running = Vec::new();
+            for &(reference, own) in group {
+                let all = &progress;
+                let work = move || {
+                    let result = gather_one(reference, arguments, threads, own);
+                    if result.is_err() {
+                        all.iter().for_each(|progress| progress.cancel().cancel());
+                    }
+                    result
+                };
+                running.push(std::thread::Builder::new().name("compare".into()).spawn_scoped(scope, work));
+            }
+            let ended = |thread: std::io::Result<std::thread::ScopedJoinHandle<'_, _>>| match thread {
+                Ok(thread) => thread.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a thread failed"))),
+                Err(error) => Err(anyhow::anyhow!("starting a thread: {error}")),
+            };
+            running.into_iter().map(ended).collect()
+        });
+        let is_cancelled = |error: &anyhow::Error| matches!(error.downcast_ref(), Some(OpenError::Cancelled));
+        let failed = |result: &anyhow::Result<Gathered>| result.as_ref().is_err_and(|error| !is_cancelled(error));
+        if let Some(place) = results.iter().position(failed) {
+            return Err(results.into_iter().nth(place).and_then(Result::err).unwrap_or_else(|| OpenError::Cancelled.into()));
+        }
+        for result in results {
+            gathered.push(result?);
+        }
+    }
+    Ok(gathered)
+}
+
+fn gather_one(
+    reference: &Reference,
+    arguments: &OpenArguments,
+    threads: usize,
+    progress: &Progress,
+) -> anyhow::Result<Gathered> {
+    let watch = StoreWatch::new();
+    let options = OpenOptions {
+        programs: Programs::Foreground,
+        watch: Some(Arc::new(watch.clone()) as Arc<_>),
+        threads,
+        ..arguments.options(Keep::Trees)
+    };
+    let opened = open_reference(reference, &options, progress)?;
+    let cancel = progress.cancel().clone();
+    let store = study(&opened, &StudyOptions { watch: Some(&watch), threads, cancel, ..StudyOptions::default() })?;
+    let packages = packages_of(&opened.image, &opened.captured).unwrap_or_default();
+    Ok(Gathered { opened, packages, store })
+}

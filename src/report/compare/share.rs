@@ -1,0 +1,148 @@
+use std::io::{self, Write};
+
+use serde_json::{Value, json};
+
+use super::grid::Grid;
+use crate::compare::{Level, Matrix, Sharing};
+use crate::image::{Digest, Image, display_bytes, display_name};
+use crate::report::json::{OWN, write_pretty};
+use crate::report::markdown::code;
+use crate::report::sections::{Quote, title};
+use crate::report::table::Align::{Left, Right};
+
+/// Name and version of the JSON form.
+pub const SHARE_SCHEMA: &str = "nixdive.share/1";
+
+/// The form of what images share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShareFormat {
+    /// For people.
+    Text,
+    /// `nixdive.share/1`.
+    Json,
+    /// For pull requests.
+    Markdown,
+}
+
+/// All that `nixdive share` says.
+pub struct ShareReport<'a> {
+    /// The images, in the order of the matrices.
+    pub images: &'a [&'a Image],
+    /// What they share.
+    pub sharing: &'a Sharing,
+    /// What could not be read, as sentences.
+    pub notes: &'a [String],
+}
+
+impl ShareReport<'_> {
+    /// Writes it.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write(&self, format: ShareFormat, out: &mut dyn Write) -> io::Result<()> {
+        match format {
+            ShareFormat::Text => self.write_text(out),
+            ShareFormat::Json => write_pretty(&self.document(), OWN, out),
+            ShareFormat::Markdown => self.write_markdown(out),
+        }
+    }
+
+    fn write_text(&self, out: &mut dyn Write) -> io::Result<()> {
+        self.names(str::to_owned).write_text(out)?;
+        for matrix in &self.sharing.levels {
+            writeln!(out, "\n{}", heading(matrix.level))?;
+            writeln!(out, "  {}", together(matrix))?;
+            self.grid(matrix).write_text(out)?;
+        }
+        self.notes.iter().try_for_each(|note| writeln!(out, "Warning  {}", display_name(note.as_bytes())))
+    }
+
+    fn write_markdown(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "## What {} images share\n", self.images.len())?;
+        self.names(code).write_markdown(out)?;
+        for matrix in &self.sharing.levels {
+            writeln!(out, "\n### {}\n\n{}\n", heading(matrix.level), together(matrix))?;
+            self.grid(matrix).write_markdown(out)?;
+        }
+        self.notes.iter().take(10).try_for_each(|note| {
+            let shown = crate::report::names::one_line(note);
+            writeln!(out, "\n> ⚠ {}", code(&crate::report::names::shortened(shown, 400)))
+        })
+    }
+
+    fn names(&self, quote: Quote) -> Grid {
+        let mut grid = Grid::new(&[("", Left), ("image", Left), ("unpacked", Right), ("layers", Right)]);
+        for (number, image) in self.images.iter().enumerate() {
+            let layers = image.layers.len().to_string();
+            grid.row(vec![letter(number), quote(&title(image)), display_bytes(image.unpacked_bytes()), layers]);
+        }
+        grid
+    }
+
+    /// Shared bytes; on the diagonal the image's own.
+    fn grid(&self, matrix: &Matrix) -> Grid {
+        let names: Vec<String> = (0..self.images.len()).map(letter).collect();
+        let mut columns = vec![("", Left)];
+        columns.extend(names.iter().map(|name| (name.as_str(), Right)));
+        let mut grid = Grid::new(&columns);
+        for (name, row) in names.iter().zip(&matrix.shared) {
+            let mut cells = vec![name.clone()];
+            cells.extend(row.iter().map(|&bytes| display_bytes(bytes)));
+            grid.row(cells);
+        }
+        grid
+    }
+
+    fn document(&self) -> Value {
+        let image = |image: &&Image| {
+            json!({
+                "requested": image.identity.requested,
+                "references": image.identity.references,
+                "configDigest": image.identity.config_digest.as_ref().map(Digest::as_str),
+                "unpackedBytes": image.unpacked_bytes(),
+                "layers": image.layers.len(),
+            })
+        };
+        let matrix = |matrix: &Matrix| {
+            json!({
+                "level": matrix.level.id(),
+                "shared": matrix.shared,
+                "sumBytes": matrix.sum_bytes,
+                "togetherBytes": matrix.together_bytes,
+            })
+        };
+        json!({
+            "schema": SHARE_SCHEMA,
+            "generator": concat!("nixdive ", env!("CARGO_PKG_VERSION")),
+            "images": self.images.iter().map(image).collect::<Vec<_>>(),
+            "levels": self.sharing.levels.iter().map(matrix).collect::<Vec<_>>(),
+            "notes": self.notes,
+        })
+    }
+}
+
+fn heading(level: Level) -> &'static str {
+    match level {
+        Level::Layers => "Whole layers, unpacked bytes",
+        Level::StorePaths => "Store paths, as tar bytes: what would be shared with one store path a layer",
+        Level::Content => "Files of equal content, file bytes",
+    }
+}
+
+fn together(matrix: &Matrix) -> String {
+    let saved = matrix.sum_bytes.saturating_sub(matrix.together_bytes);
+    format!(
+        "Together {} on one host, {} each for itself: {} shared",
+        display_bytes(matrix.together_bytes),
+        display_bytes(matrix.sum_bytes),
+        display_bytes(saved)
+    )
+}
+
+/// A, B, … Z, then numbers.
+fn letter(number: usize) -> String {
+    match u8::try_from(number) {
+        Ok(place) if place < 26 => char::from(b'A' + place).to_string(),
+        _ => (number + 1).to_string(),
+    }
+}
