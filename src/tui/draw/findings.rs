@@ -45,7 +45,8 @@ pub(super) fn draw(canvas: &mut Canvas, body: Rect, session: &Session, opened: &
     if findings.list.is_empty() {
         canvas.line(rows, 0).skip(2).fitted("Nothing was found that could be better.", theme.plain);
     }
-    let places = Places { image: &opened.image, store: session.pages.store.study().map(AsRef::as_ref), quote: str::to_owned };
+    let places =
+        Places { image: &opened.image, store: session.pages.store.study().map(AsRef::as_ref), quote: str::to_owned };
     for line in 0..rows.height {
         let index = page.cursor.offset + usize::from(line);
         let Some(&row) = page.rows.get(index) else { break };

@@ -32,10 +32,7 @@ fn asks(person: &Person) -> usize {
 #[test]
 fn findings_are_looked_for_once_and_only_when_somebody_wants_to_see_them() {
     let mut person = Person::seeing(web(), (120, 40));
-    person.hears(Report::Insights(Arc::new(Insights {
-        hidden: Some(HiddenCopies::default()),
-        ..Insights::default()
-    })));
+    person.hears(Report::Insights(Arc::new(Insights { hidden: Some(HiddenCopies::default()), ..Insights::default() })));
     person.hears(Report::Store(None));
     assert_eq!(asks(&person), 0);
     person.presses("7");

@@ -48,7 +48,8 @@ fn digits_and_tab_lead_from_page_to_page() {
         ("2 1", Page::Files),
         ("2 tab", Page::Waste),
         ("5 tab", Page::Store),
-        ("6 tab", Page::Findings), ("7 tab", Page::Files),
+        ("6 tab", Page::Findings),
+        ("7 tab", Page::Files),
         ("2 shift-tab", Page::Files),
         ("4 esc", Page::Files),
     ] {
