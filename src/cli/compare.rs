@@ -108,7 +108,11 @@ pub(super) fn gather(images: &[OsString], arguments: &OpenArguments) -> anyhow::
         let is_cancelled = |error: &anyhow::Error| matches!(error.downcast_ref(), Some(OpenError::Cancelled));
         let failed = |result: &anyhow::Result<Gathered>| result.as_ref().is_err_and(|error| !is_cancelled(error));
         if let Some(place) = results.iter().position(failed) {
-            return Err(results.into_iter().nth(place).and_then(Result::err).unwrap_or_else(|| OpenError::Cancelled.into()));
+            return Err(results
+                .into_iter()
+                .nth(place)
+                .and_then(Result::err)
+                .unwrap_or_else(|| OpenError::Cancelled.into()));
         }
         for result in results {
             gathered.push(result?);

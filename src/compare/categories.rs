@@ -263,20 +263,100 @@ fn by_place(path: &[u8]) -> Option<Category> {
 
 const C_LIBRARIES: [&str; 6] = ["glibc", "libc6", "libc-bin", "musl", "uclibc", "libc-utils"];
 const RUNTIMES: [&str; 27] = [
-    "perl", "libperl", "python", "libpython", "ruby", "libruby", "nodejs", "node", "libnode", "php", "openjdk", "jdk",
-    "jre", "temurin", "zulu", "java", "lua", "luajit", "libluajit", "erlang", "guile", "tcl", "dotnet", "mono", "cpython",
-    "pypy", "ghc",
+    "perl",
+    "libperl",
+    "python",
+    "libpython",
+    "ruby",
+    "libruby",
+    "nodejs",
+    "node",
+    "libnode",
+    "php",
+    "openjdk",
+    "jdk",
+    "jre",
+    "temurin",
+    "zulu",
+    "java",
+    "lua",
+    "luajit",
+    "libluajit",
+    "erlang",
+    "guile",
+    "tcl",
+    "dotnet",
+    "mono",
+    "cpython",
+    "pypy",
+    "ghc",
 ];
 const MANAGERS: [&str; 23] = [
-    "apt", "dpkg", "libapt-pkg", "debconf", "debian-archive-keyring", "ubuntu-keyring", "gpgv", "apk-tools", "libapk",
-    "alpine-keys", "rpm", "librpm", "dnf", "libdnf", "yum", "microdnf", "librepo", "libsolv", "zypper", "libzypp", "nix",
-    "pip", "setuptools",
+    "apt",
+    "dpkg",
+    "libapt-pkg",
+    "debconf",
+    "debian-archive-keyring",
+    "ubuntu-keyring",
+    "gpgv",
+    "apk-tools",
+    "libapk",
+    "alpine-keys",
+    "rpm",
+    "librpm",
+    "dnf",
+    "libdnf",
+    "yum",
+    "microdnf",
+    "librepo",
+    "libsolv",
+    "zypper",
+    "libzypp",
+    "nix",
+    "pip",
+    "setuptools",
 ];
 const TOOLS: [&str; 40] = [
-    "bash", "dash", "zsh", "busybox", "busybox-binsh", "coreutils", "sed", "gnused", "grep", "gnugrep", "gawk", "mawk",
-    "findutils", "diffutils", "tar", "gnutar", "gzip", "bzip2", "xz", "util-linux", "util-linux-extra", "bsdutils",
-    "debianutils", "hostname", "login", "passwd", "mount", "procps", "ncurses-base", "ncurses-bin", "sysvinit-utils",
-    "init-system-helpers", "e2fsprogs", "logsave", "which", "less", "shadow", "base-files", "base-passwd", "adduser",
+    "bash",
+    "dash",
+    "zsh",
+    "busybox",
+    "busybox-binsh",
+    "coreutils",
+    "sed",
+    "gnused",
+    "grep",
+    "gnugrep",
+    "gawk",
+    "mawk",
+    "findutils",
+    "diffutils",
+    "tar",
+    "gnutar",
+    "gzip",
+    "bzip2",
+    "xz",
+    "util-linux",
+    "util-linux-extra",
+    "bsdutils",
+    "debianutils",
+    "hostname",
+    "login",
+    "passwd",
+    "mount",
+    "procps",
+    "ncurses-base",
+    "ncurses-bin",
+    "sysvinit-utils",
+    "init-system-helpers",
+    "e2fsprogs",
+    "logsave",
+    "which",
+    "less",
+    "shadow",
+    "base-files",
+    "base-passwd",
+    "adduser",
 ];
 
 /// What a name of software in lower case says of it.
@@ -285,13 +365,13 @@ fn by_name(name: &str) -> Option<Category> {
     let begins = |known: &&str| {
         name.strip_prefix(*known).is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_alphabetic()))
     };
-    if C_LIBRARIES.iter().any(|known| begins(known)) {
+    if C_LIBRARIES.iter().any(&begins) {
         Some(Category::CLibrary)
     } else if TOOLS.contains(&name) || begins(&"bash") || begins(&"coreutils") {
         Some(Category::ShellAndCoreutils)
-    } else if MANAGERS.iter().any(|known| begins(known)) {
+    } else if MANAGERS.iter().any(&begins) {
         Some(Category::PackageManager)
-    } else if RUNTIMES.iter().any(|known| begins(known)) {
+    } else if RUNTIMES.iter().any(begins) {
         Some(Category::LanguageRuntime)
     } else if matches!(name, "tzdata" | "locales" | "glibc-locales" | "man-db" | "libc-l10n") {
         Some(Category::DocumentationAndLocales)

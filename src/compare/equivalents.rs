@@ -111,7 +111,8 @@ impl Equivalents {
                 group.1.push(other);
             }
         }
-        let matched: Vec<Equivalent> = groups.into_values().map(|group| equivalent(left, right, group, &scores)).collect();
+        let matched: Vec<Equivalent> =
+            groups.into_values().map(|group| equivalent(left, right, group, &scores)).collect();
         let mut result = Self { matched, ..Self::default() };
         result.matched.sort_by_key(|group| {
             let bytes = group.bytes();

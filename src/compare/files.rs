@@ -2,9 +2,7 @@ use hashbrown::HashMap;
 
 use super::contents::KnownContents;
 use super::layers::LayerAlignment;
-use crate::image::{
-    Baseline, Change, Difference, FileTree, Floors, Image, Kind, NodeId, OccurrenceId, Scope, Seen,
-};
+use crate::image::{Baseline, Change, Difference, FileTree, Floors, Image, Kind, NodeId, OccurrenceId, Scope, Seen};
 
 /// What became of a path from the left image to the right one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,8 +23,7 @@ pub enum FileChangeKind {
 
 impl FileChangeKind {
     /// All of them, in the order in which they are told.
-    pub const ALL: [Self; 6] =
-        [Self::Added, Self::Removed, Self::Content, Self::Metadata, Self::Type, Self::Renamed];
+    pub const ALL: [Self; 6] = [Self::Added, Self::Removed, Self::Content, Self::Metadata, Self::Type, Self::Renamed];
 
     /// `added`, `removed`, `content`, `metadata`, `type`, `renamed`.
     #[must_use]
@@ -216,9 +213,12 @@ impl<'a> FileWalk<'a> {
         // A hard link is the file that it names.
         let (linked, others_linked) = (self.left.linked(one), self.right.linked(other));
         let (Some(one), Some(other)) = (linked, others_linked) else {
-            found.set(Difference::LINK, linked.is_some() != others_linked.is_some() || {
-                self.left.link_target(one) != self.right.link_target(other)
-            });
+            found.set(
+                Difference::LINK,
+                linked.is_some() != others_linked.is_some() || {
+                    self.left.link_target(one) != self.right.link_target(other)
+                },
+            );
             return (found, None);
         };
         let (own, others) = (self.left.occurrence(one), self.right.occurrence(other));

@@ -231,7 +231,8 @@ mod tests {
 
     #[test]
     fn layers_are_aligned_by_what_they_are_and_not_by_their_number() {
-        let cases: [(&[u32], &[u32], &[(usize, usize)]); 6] = [
+        type Case = (&'static [u32], &'static [u32], &'static [(usize, usize)]);
+        let cases: [Case; 6] = [
             (&[], &[1], &[]),
             (&[1, 2, 3], &[1, 2, 3], &[(0, 0), (1, 1), (2, 2)]),
             (&[1, 2, 3], &[1, 9, 2, 3], &[(0, 0), (1, 2), (2, 3)]),

@@ -20,7 +20,7 @@ pub mod versions;
 #[cfg(test)]
 mod live_tests;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use bytes::{BothSides, ByteFigures};
 pub use categories::{Category, CategoryBytes};
@@ -74,9 +74,9 @@ pub struct CompareOptions {
 #[error("the images are for different platforms, {left} and {right}")]
 pub struct PlatformMismatch {
     /// Of the left image.
-    pub left: Platform,
+    pub left: String,
     /// Of the right image.
-    pub right: Platform,
+    pub right: String,
 }
 
 /// Whether two images are for the same platform, as far as they tell.
@@ -87,7 +87,7 @@ pub fn check_platforms(left: &Image, right: &Image) -> Result<(), PlatformMismat
     let (left, right) = (&left.config.platform, &right.config.platform);
     let is_told = |platform: &Platform| !platform.os.is_empty() && !platform.architecture.is_empty();
     if is_told(left) && is_told(right) && !left.serves(right) && !right.serves(left) {
-        return Err(PlatformMismatch { left: left.clone(), right: right.clone() });
+        return Err(PlatformMismatch { left: left.to_string(), right: right.to_string() });
     }
     Ok(())
 }
@@ -116,7 +116,13 @@ impl<'a> Outline<'a> {
 
     /// The comparison. Sides are of the same images as before. Content that is not known counts as differing.
     #[must_use]
-    pub fn finish(self, left: Side<'a>, right: Side<'a>, known: &KnownContents, options: CompareOptions) -> Comparison<'a> {
+    pub fn finish(
+        self,
+        left: Side<'a>,
+        right: Side<'a>,
+        known: &KnownContents,
+        options: CompareOptions,
+    ) -> Comparison<'a> {
         let bytes = ByteFigures::new(left.image, right.image, &self.layers);
         let files = self.walk.finish(known, options.semantic);
         let mut store = StoreChanges::new(&left, &right);

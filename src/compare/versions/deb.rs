@@ -48,7 +48,10 @@ fn compare_letters(left: &[u8], right: &[u8]) -> Ordering {
         Some(&byte) => i32::from(byte) + 256,
     };
     let length = left.len().max(right.len());
-    (0..length).map(|place| rank(left.get(place)).cmp(&rank(right.get(place)))).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
+    (0..length)
+        .map(|place| rank(left.get(place)).cmp(&rank(right.get(place))))
+        .find(|o| o.is_ne())
+        .unwrap_or(Ordering::Equal)
 }
 
 #[cfg(test)]

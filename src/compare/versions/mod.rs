@@ -48,7 +48,8 @@ mod tests {
         fn every_kind_orders_any_texts(
             texts in proptest::collection::vec("[0-9a-c.~^+:_! -]{0,8}(alpha|rc|pre|dev|p|r)?[0-9]{0,2}", 3..4)
         ) {
-            let comparisons: [&dyn Fn(&str, &str) -> Ordering; 5] = [
+            type Compare<'c> = &'c dyn Fn(&str, &str) -> Ordering;
+            let comparisons: [Compare<'_>; 5] = [
                 &|left, right| compare_package_versions(KINDS[0], left, right),
                 &|left, right| compare_package_versions(KINDS[1], left, right),
                 &|left, right| compare_package_versions(KINDS[2], left, right),

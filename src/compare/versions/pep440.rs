@@ -149,8 +149,7 @@ const POST: [(&[u8], ()); 3] = [(b"post", ()), (b"rev", ()), (b"r", ())];
 fn labelled<'v, T: Copy>(text: &'v [u8], labels: &[(&[u8], T)]) -> Option<(T, &'v [u8], &'v [u8])> {
     let is_separator = |byte: &u8| matches!(byte, b'.' | b'-' | b'_');
     let inner = if text.first().is_some_and(is_separator) { &text[1..] } else { text };
-    let (meaning, rest) =
-        labels.iter().find_map(|(label, meaning)| Some((*meaning, inner.strip_prefix(*label)?)))?;
+    let (meaning, rest) = labels.iter().find_map(|(label, meaning)| Some((*meaning, inner.strip_prefix(*label)?)))?;
     let after = if rest.first().is_some_and(is_separator) { &rest[1..] } else { rest };
     let length = run_length(after, |byte| byte.is_ascii_digit());
     if length == 0 {

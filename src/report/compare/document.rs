@@ -5,8 +5,8 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use crate::compare::{
-    AlignedLayer, BothSides, Cause, Comparison, ComparedPath, ComparedStorePath, Equivalents, FileChange, FileChangeKind,
-    Grown, GrowthItem, Side, Signal, Software, StorePathPair, delta,
+    AlignedLayer, BothSides, Cause, ComparedPath, ComparedStorePath, Comparison, Equivalents, FileChange,
+    FileChangeKind, Grown, GrowthItem, Side, Signal, Software, StorePathPair, delta,
 };
 use crate::image::{Difference, Digest, FileTree, Image, Kind, LayerIndex, Measured};
 use crate::nix::graph::PathId;

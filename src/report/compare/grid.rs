@@ -80,8 +80,6 @@ impl Grid {
 pub(super) struct Section {
     pub title: String,
     pub grid: Grid,
-    /// Rows that are not shown.
-    pub left_out: usize,
     /// Whether it is open where sections can be folded.
     pub is_open: bool,
 }
@@ -91,7 +89,7 @@ impl Section {
     pub fn new(title: &str, grid: Grid, count: usize) -> Self {
         let left_out = count.saturating_sub(grid.rows.len());
         let title = if left_out > 0 { format!("{title} ({} of {count})", grid.rows.len()) } else { title.to_owned() };
-        Self { title, grid, left_out, is_open: false }
+        Self { title, grid, is_open: false }
     }
 
     pub fn unfolded(self) -> Self {

@@ -14,6 +14,8 @@ use crate::report::table::Align::{Left, Right};
 
 /// Rows of a list that are shown.
 const MOST_ROWS: usize = 20;
+/// Rows of a list of details that are shown.
+const DETAIL_ROWS: usize = 8;
 /// Names that a line lists before it counts.
 const NAMED: usize = 3;
 const COMMAND_CHARACTERS: usize = 80;
@@ -70,7 +72,7 @@ pub(super) fn headline(comparison: &Comparison<'_>, quote: Quote) -> String {
     let start = match delta {
         0 => "The right image has exactly as many unpacked bytes as the left one".to_owned(),
         1.. => format!("The right image adds {amount} unpacked"),
-        _ => format!("The right image saves {amount} unpacked"),
+        _ => format!("The right image saves {amount} unpacked: {}. New in it", savings(comparison)),
     };
     let items = &comparison.growth.items;
     let named = items.iter().take(NAMED).map(|item| {
@@ -79,10 +81,19 @@ pub(super) fn headline(comparison: &Comparison<'_>, quote: Quote) -> String {
     });
     let named: Vec<String> = named.collect();
     match items.len().saturating_sub(NAMED) {
-        0 if named.is_empty() => format!("{start}."),
+        0 if named.is_empty() => format!("{}.", start.trim_end_matches(". New in it")),
         0 => format!("{start}: {}.", named.join(", ")),
         more => format!("{start}: {}, and {more} more.", named.join(", ")),
     }
+}
+
+/// The categories that shrank most.
+fn savings(comparison: &Comparison<'_>) -> String {
+    let mut rows: Vec<_> = comparison.categories.iter().filter(|row| row.bytes.delta() < 0).collect();
+    rows.sort_by_key(|row| row.bytes.delta());
+    let told = rows.iter().take(NAMED).map(|row| format!("{} {}", signed(row.bytes.delta()), row.category.name()));
+    let told: Vec<String> = told.collect();
+    if told.is_empty() { "less of what is no file".to_owned() } else { told.join(", ") }
 }
 
 /// All sections that have something to say, what matters most first.
@@ -252,21 +263,22 @@ fn store(comparison: &Comparison<'_>, quote: Quote) -> Vec<Section> {
     let columns = [("NAR bytes", Right), ("difference", Right), ("store path", Left)];
     let pairs = |title: &'static str, list: &[StorePathPair]| {
         let mut grid = Grid::new(&columns);
-        for pair in list.iter().take(MOST_ROWS) {
+        for pair in list.iter().take(DETAIL_ROWS) {
             let (before, after) = (one_line(pair.left.path.name()), one_line(pair.right.path.name()));
-            let name = if before == after { quote(&after) } else { format!("{} → {}", quote(&before), quote(&after)) };
+            let name =
+                if before == after { quote(&after) } else { format!("{} → {}", quote(&before), quote(&after)) };
             let same = if pair.same_content { " (equal content)" } else { "" };
             grid.row(vec![display_bytes(pair.right.nar_bytes), signed(pair.delta()), format!("{name}{same}")]);
         }
         Section::new(title, grid, list.len())
     };
     let mut added = Grid::new(&columns);
-    for path in changes.added.iter().take(MOST_ROWS) {
+    for path in changes.added.iter().take(DETAIL_ROWS) {
         let bytes = i64::try_from(path.nar_bytes).unwrap_or(i64::MAX);
         added.row(vec![display_bytes(path.nar_bytes), signed(bytes), quote(&one_line(path.path.name()))]);
     }
     let mut removed = Grid::new(&columns);
-    for path in changes.removed.iter().take(MOST_ROWS) {
+    for path in changes.removed.iter().take(DETAIL_ROWS) {
         let bytes = i64::try_from(path.nar_bytes).unwrap_or(i64::MAX);
         removed.row(vec![display_bytes(path.nar_bytes), signed(-bytes), quote(&one_line(path.path.name()))]);
     }
@@ -333,7 +345,7 @@ fn layers(comparison: &Comparison<'_>, quote: Quote) -> Section {
         count(LayerChange::Moved) / 2
     );
     let told: Vec<_> = rows.iter().filter(|row| row.change != LayerChange::Shared || row.recompressed).collect();
-    for row in told.iter().take(MOST_ROWS) {
+    for row in told.iter().take(DETAIL_ROWS) {
         let (image, index) = match (row.right, row.left) {
             (Some(index), _) => (comparison.right.image, index),
             (None, Some(index)) => (comparison.left.image, index),
@@ -374,7 +386,7 @@ fn files(comparison: &Comparison<'_>, kind: FileChangeKind, quote: Quote) -> Sec
         FileChangeKind::Renamed => "Files moved, content the same",
     };
     let mut grid = Grid::new(&[("difference", Right), ("what", Left), ("path", Left)]);
-    for change in changes.iter().take(MOST_ROWS) {
+    for change in changes.iter().take(DETAIL_ROWS) {
         let name = match (change.left, change.right) {
             (Some(before), Some(after)) if kind == FileChangeKind::Renamed => {
                 format!("{} → {}", quote(&path(left, before.node)), quote(&path(right, after.node)))
@@ -407,6 +419,7 @@ fn config(comparison: &Comparison<'_>, quote: Quote) -> Section {
     let mut grid = Grid::new(&[("field", Left), ("left", Left), ("right", Left)]);
     let value = |text: &Option<String>| match text {
         None => "∅".to_owned(),
+        Some(text) if text.is_empty() => "set".to_owned(),
         Some(text) => quote(&shortened(one_line(text), CAUSE_CHARACTERS)),
     };
     for change in comparison.config.iter().take(MOST_ROWS) {

@@ -51,3 +51,6 @@ pub fn write_comparison(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
