@@ -20,7 +20,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("extract", &["image", "open"]),
     ("preview", &["image", "scan"]),
     ("search", &["image", "scan", "open"]),
-    ("report", &["image", "analysis", "nix", "packages"]),
+    ("ci", &["image", "analysis", "nix", "packages"]),
+    ("report", &["image", "analysis", "nix", "packages", "ci"]),
     ("tui", &["image", "analysis", "nix", "packages", "preview", "search"]),
     (
         "cli",
@@ -37,6 +38,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "preview",
             "search",
             "study",
+            "ci",
             "report",
             "tui",
         ],

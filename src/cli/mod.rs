@@ -4,6 +4,8 @@ mod arguments;
 mod attendant;
 mod browse;
 mod cat;
+mod ci;
+mod ci_arguments;
 mod extract;
 mod inspect;
 mod list;
@@ -12,6 +14,7 @@ mod manual;
 mod opener;
 mod output;
 mod samples;
+mod sbom;
 mod settings;
 mod viewed;
 mod why;
@@ -53,6 +56,8 @@ pub fn run() -> ExitCode {
         Some(Command::Cat(cat)) => cat::run(&cat),
         Some(Command::Extract(extract)) => extract::run(&extract),
         Some(Command::Why(why)) => why::run(&why),
+        Some(Command::Sbom(sbom)) => sbom::run(&sbom),
+        Some(Command::Ci(rules)) => ci::run(&rules),
         Some(Command::Completions { shell }) => manual::completions(shell),
         Some(Command::Man) => manual::page(),
         None => browse::run(&arguments.browse),
