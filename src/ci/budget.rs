@@ -123,6 +123,31 @@ impl Subject {
         }
     }
 
+    /// The part of an image that it is about, for what led to a result; `None` where that is all of it.
+    pub(super) fn part_of(&self, snapshot: &Snapshot) -> Option<Snapshot> {
+        let mut part = Snapshot { has_all_files: snapshot.has_all_files, ..Snapshot::default() };
+        match self {
+            Self::Metric(_) | Self::Layer(_) => return None,
+            Self::Path(glob) => {
+                let files = snapshot.files.iter().filter(|row| glob.matches(row.path.as_bytes()));
+                part.files = files.cloned().collect();
+            }
+            Self::Package { kind, name } => {
+                let is_kind = |other: &str| kind.as_deref().is_none_or(|kind| kind == other);
+                let is_meant = |kind: &str, text: &str| is_kind(kind) && name.matches(text.as_bytes());
+                let packages = snapshot.packages.iter().filter(|row| is_meant(&row.kind, &row.name));
+                part.packages = packages.cloned().collect();
+                let rows = snapshot.store_paths.iter().filter(|row| is_meant("nix", &row.name));
+                part.store_paths = rows.cloned().collect();
+            }
+            Self::StorePath(glob) => {
+                let rows = snapshot.store_paths.iter().filter(|row| is_store_path(glob, &row.path));
+                part.store_paths = rows.cloned().collect();
+            }
+        }
+        Some(part)
+    }
+
     pub(super) fn measure(&self, snapshot: &Snapshot, baseline: Option<&Snapshot>) -> Measure {
         match self {
             Self::Metric(metric) => match metric.measure(snapshot, baseline) {

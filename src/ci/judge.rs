@@ -1,13 +1,12 @@
-use super::budget::{Budget, Growth, Measure, Require, is_store_path};
-use super::configuration::{Configuration, OnMissingBaseline, Written};
+use super::Subject;
+use super::budget::{Budget, Growth, Measure, Require};
+use super::configuration::{Configuration, OnMissingBaseline};
 use super::evidence::{delta, growth, largest, signed_bytes};
 use super::facts::{Against, Facts, FindingFact};
+use super::forbid::{forbid, tell_hits};
 use super::outcome::{Evidence, EvidenceKind, Number, Outcome, RuleResult, Status, Unit};
-use super::{Glob, Subject};
+use super::snapshot::Snapshot;
 use crate::image::display_bytes;
-
-/// Hits that evidence of something forbidden names.
-const MOST_HITS: usize = 20;
 
 /// Judges an image by all rules.
 #[must_use]
@@ -17,13 +16,16 @@ pub fn judge(rules: &Configuration, facts: &Facts<'_>, against: Against<'_>) -> 
     for budget in &rules.budgets {
         judge.budget(budget);
     }
-    for subject in &rules.forbidden_packages {
-        judge.forbid_package(subject);
+    let paths = rules.forbidden_paths.iter().map(|written| (Subject::Path(written.value.clone()), &written.place));
+    let store_paths =
+        rules.forbidden_store_paths.iter().map(|written| (Subject::StorePath(written.value.clone()), &written.place));
+    let packages = rules.forbidden_packages.iter().map(|written| (written.value.clone(), &written.place));
+    for (subject, place) in packages.chain(paths).chain(store_paths) {
+        judge.outcome.rules.push(forbid(&subject, place.as_ref(), facts));
     }
-    judge.forbid_paths();
-    judge.forbid_store_paths();
     judge.findings();
     judge.reproducible();
+    number_repeated(&mut judge.outcome.rules);
     judge.outcome
 }
 
@@ -35,7 +37,7 @@ struct Judge<'a> {
 }
 
 /// What a rule is, before it is judged.
-fn pending(id: String, unit: Unit, place: Option<&(String, u32)>) -> RuleResult {
+pub(super) fn pending(id: String, unit: Unit, place: Option<&(String, u32)>) -> RuleResult {
     RuleResult {
         id,
         status: Status::Pass,
@@ -103,12 +105,20 @@ impl Judge<'_> {
         rule.message =
             format!("{what}: {}, {over} more than the {} allowed", amount(actual, unit), amount(limit, unit));
         rule.evidence = match self.against {
-            Against::Baseline(baseline) => growth(self.facts.snapshot, baseline, self.facts.reasons.as_ref()),
+            Against::Baseline(baseline) => self.grown(subject, baseline),
             _ => Vec::new(),
         };
         if rule.evidence.is_empty() {
-            rule.evidence = largest(self.facts.snapshot, self.facts.reasons.as_ref());
+            let part = subject.part_of(self.facts.snapshot);
+            rule.evidence = largest(part.as_ref().unwrap_or(self.facts.snapshot), self.facts.reasons.as_ref());
         }
+    }
+
+    /// What made a subject grow: of a figure of the whole image all that did.
+    fn grown(&self, subject: &Subject, baseline: &Snapshot) -> Vec<Evidence> {
+        let (now, before) = (subject.part_of(self.facts.snapshot), subject.part_of(baseline));
+        let now = now.as_ref().unwrap_or(self.facts.snapshot);
+        growth(now, before.as_ref().unwrap_or(baseline), self.facts.reasons.as_ref())
     }
 
     fn growth(&mut self, rule: &mut RuleResult, subject: &Subject, grow: Growth, now: Measure) {
@@ -141,7 +151,7 @@ impl Judge<'_> {
         };
         self.compare(rule, subject, grow, (now, before));
         if rule.status == Status::Fail {
-            rule.evidence = growth(image, baseline, self.facts.reasons.as_ref());
+            rule.evidence = self.grown(subject, baseline);
         }
     }
 
@@ -198,74 +208,6 @@ impl Judge<'_> {
         rule.status = if fails { Status::Fail } else { Status::Pass };
     }
 
-    fn forbid_package(&mut self, written: &Written<Subject>) {
-        let Subject::Package { kind, name } = &written.value else { return };
-        let mut rule = pending(format!("forbid/{}", written.value.id()), Unit::Count, written.place.as_ref());
-        let snapshot = self.facts.snapshot;
-        let mut hits: Vec<Evidence> = Vec::new();
-        let packages = snapshot.packages.iter().filter(|row| kind.as_ref().is_none_or(|kind| *kind == row.kind));
-        for row in packages.filter(|row| name.matches(row.name.as_bytes())) {
-            let text = format!("{} {} {}, {}", row.kind, row.name, row.version, display_bytes(row.installed_bytes));
-            hits.push(Evidence::new(EvidenceKind::Package, row.name.clone(), None, text));
-        }
-        if kind.as_deref().is_none_or(|kind| kind == "nix") {
-            let rows = snapshot.store_paths.iter().filter(|row| name.matches(row.name.as_bytes()));
-            hits.extend(rows.map(|row| self.store_hit(&row.path, row.nar_bytes)));
-        }
-        self.forbidden(rule_with(&mut rule, "packages", name), hits);
-        self.outcome.rules.push(rule);
-    }
-
-    fn forbid_paths(&mut self) {
-        for written in &self.rules.forbidden_paths {
-            let glob = &written.value;
-            let id = format!("forbid/path/{}", crate::image::display_in_sentence(glob.as_str()));
-            let mut rule = pending(id, Unit::Count, written.place.as_ref());
-            let snapshot = self.facts.snapshot;
-            let files = snapshot.files.iter().filter(|row| glob.matches(row.path.as_bytes())).map(|row| {
-                let text = format!("{}, {}", row.path, display_bytes(row.bytes));
-                Evidence::new(EvidenceKind::File, row.path.clone(), None, text)
-            });
-            let hits = files.collect();
-            self.forbidden(rule_with(&mut rule, "paths", glob), hits);
-            self.outcome.rules.push(rule);
-        }
-    }
-
-    fn forbid_store_paths(&mut self) {
-        for written in &self.rules.forbidden_store_paths {
-            let glob = &written.value;
-            let id = format!("forbid/storePath/{}", crate::image::display_in_sentence(glob.as_str()));
-            let mut rule = pending(id, Unit::Count, written.place.as_ref());
-            let rows = self.facts.snapshot.store_paths.iter().filter(|row| is_store_path(glob, &row.path));
-            let hits = rows.map(|row| self.store_hit(&row.path, row.nar_bytes)).collect();
-            self.forbidden(rule_with(&mut rule, "store paths", glob), hits);
-            self.outcome.rules.push(rule);
-        }
-    }
-
-    fn store_hit(&self, path: &str, nar_bytes: u64) -> Evidence {
-        let reason = self.facts.reasons.and_then(|reasons| reasons.of(path));
-        let by = reason.as_ref().map(|reason| format!(", brought in by {}", reason.by)).unwrap_or_default();
-        let text = format!("{path}, NAR {}{by}", display_bytes(nar_bytes));
-        let chain = reason.map(|reason| reason.chain).unwrap_or_default();
-        Evidence { chain, ..Evidence::new(EvidenceKind::StorePath, path, None, text) }
-    }
-
-    fn forbidden(&self, (rule, what): (&mut RuleResult, String), mut hits: Vec<Evidence>) {
-        let count = hits.len() as u64;
-        rule.actual = Some(Number::count(count));
-        rule.limit = Some(Number::Whole(0));
-        rule.status = if count == 0 { Status::Pass } else { Status::Fail };
-        rule.message = match hits.first() {
-            None => format!("{what}: none"),
-            Some(first) if count == 1 => format!("{what} are forbidden, and one is there: {}", first.text),
-            Some(first) => format!("{what} are forbidden, and {count} are there: {}, …", first.text),
-        };
-        hits.truncate(MOST_HITS);
-        rule.evidence = hits;
-    }
-
     fn findings(&mut self) {
         let rules = &self.rules.findings;
         let is_allowed = |id: &str| rules.allow.iter().any(|allowed| allowed.value == id);
@@ -296,7 +238,8 @@ impl Judge<'_> {
                         fact.title.clone(),
                     )
                 });
-                self.forbidden((&mut rule, "findings".to_owned()), hits.collect());
+                let hits: Vec<Evidence> = hits.collect();
+                tell_hits(&mut rule, "findings", hits.len(), hits);
             }
         }
         self.outcome.rules.push(rule);
@@ -321,13 +264,21 @@ impl Judge<'_> {
     }
 }
 
+/// Formats tell rules apart by their ids: the second of one id gets `#2` behind it.
+fn number_repeated(rules: &mut [RuleResult]) {
+    let mut seen: std::collections::BTreeMap<String, u32> = std::collections::BTreeMap::new();
+    for rule in rules {
+        let times = seen.entry(rule.id.clone()).or_insert(0);
+        *times += 1;
+        if *times > 1 {
+            rule.id.push_str(&format!("#{times}"));
+        }
+    }
+}
+
 fn known(measure: Measure) -> u64 {
     match measure {
         Measure::Known(count) => count,
         Measure::Nothing | Measure::Unknown(_) => 0,
     }
-}
-
-fn rule_with<'r>(rule: &'r mut RuleResult, what: &str, glob: &Glob) -> (&'r mut RuleResult, String) {
-    (rule, format!("{what} {}", crate::image::display_in_sentence(glob.as_str())))
 }

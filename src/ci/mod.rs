@@ -7,6 +7,7 @@ mod configuration;
 mod dive;
 mod evidence;
 mod facts;
+mod forbid;
 mod glob;
 mod judge;
 mod metric;

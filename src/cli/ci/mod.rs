@@ -37,7 +37,7 @@ pub fn check(image: &OsString, arguments: &RuleArguments, open: &OpenArguments) 
     let rules = &gathered.configuration;
     let has_own = gathered.has_own_rules || arguments.update_baseline.is_some() || gathered.baseline.is_some();
     let side = Side::open(image, open, has_own, arguments.reproducible.is_some())?;
-    let snapshot = side.snapshot();
+    let snapshot = if has_own { side.snapshot() } else { Snapshot::default() };
     let baseline = match &gathered.baseline {
         None => Baseline::None,
         Some(named) => Baseline::read(named, open, rules.on_missing_baseline)?,

@@ -3,6 +3,7 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use super::super::json::{OWN, write_pretty};
+use super::super::names::hexadecimal;
 use super::{CiReport, whole_message};
 use crate::ci::{RuleResult, Status};
 use crate::nix::Sha256Hash;
@@ -52,7 +53,7 @@ fn result_document(report: &CiReport<'_>, place: usize, rule: &RuleResult) -> Va
 
 /// The same for the same rule, whatever was measured.
 pub(super) fn fingerprint(rule: &RuleResult) -> String {
-    Sha256Hash::of(rule.id.as_bytes()).to_base16()
+    hexadecimal(&Sha256Hash::of(rule.id.as_bytes()).0)
 }
 
 /// A path as a relative URI (RFC 3986): what is not unreserved or a slash is escaped.

@@ -3,6 +3,7 @@ use std::io::{self, Write};
 use serde_json::{Map, Value, json};
 
 use super::super::json::{OWN, write_pretty};
+use super::super::names::hexadecimal;
 use super::{Component, Sbom};
 
 /// Reference of the image itself.
@@ -44,7 +45,7 @@ fn component(component: &Component) -> Value {
         object.insert("version".to_owned(), json!(component.version));
     }
     if let Some(hash) = &component.nar_hash {
-        object.insert("hashes".to_owned(), json!([{"alg": "SHA-256", "content": hash.to_base16()}]));
+        object.insert("hashes".to_owned(), json!([{"alg": "SHA-256", "content": hexadecimal(&hash.0)}]));
     }
     if let Some(licence) = &component.licence {
         object.insert("licenses".to_owned(), json!([{"license": {"name": licence}}]));

@@ -83,7 +83,7 @@ impl<'a> Sbom<'a> {
         let mut bytes = Sha256Hash::of(text.as_bytes()).0;
         bytes[6] = bytes[6] & 0x0f | 0x80;
         bytes[8] = bytes[8] & 0x3f | 0x80;
-        let hex = Sha256Hash(bytes).to_base16();
+        let hex = super::names::hexadecimal(&bytes);
         let part = |range: std::ops::Range<usize>| hex.get(range).unwrap_or_default();
         [part(0..8), part(8..12), part(12..16), part(16..20), part(20..32)].join("-")
     }
@@ -108,6 +108,3 @@ impl<'a> Sbom<'a> {
         identity.manifest_digest.as_ref().or(identity.config_digest.as_ref())
     }
 }
-
-#[cfg(test)]
-mod tests;

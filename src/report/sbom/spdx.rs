@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use serde_json::{Map, Value, json};
 
 use super::super::json::{OWN, write_pretty};
+use super::super::names::hexadecimal;
 use super::{Component, Sbom};
 use crate::nix::Sha256Hash;
 
@@ -66,7 +67,7 @@ fn package(index: usize, component: &Component) -> Value {
     put("licenseDeclared", json!(component.licence.as_deref().map_or("NOASSERTION".to_owned(), licence_id)));
     put("copyrightText", json!("NOASSERTION"));
     if let Some(hash) = &component.nar_hash {
-        put("checksums", json!([{"algorithm": "SHA256", "checksumValue": hash.to_base16()}]));
+        put("checksums", json!([{"algorithm": "SHA256", "checksumValue": hexadecimal(&hash.0)}]));
     }
     let layer = component.layer.map(|layer| {
         let diff_id = component.layer_diff_id.as_deref().unwrap_or("unknown diffID");
@@ -90,7 +91,7 @@ fn package(index: usize, component: &Component) -> Value {
 
 /// The same for the same text.
 fn licence_id(licence: &str) -> String {
-    let hash = Sha256Hash::of(licence.as_bytes()).to_base16();
+    let hash = hexadecimal(&Sha256Hash::of(licence.as_bytes()).0);
     format!("LicenseRef-{}", hash.get(..16).unwrap_or_default())
 }
 
