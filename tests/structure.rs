@@ -24,7 +24,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("search", &["image", "scan", "open"]),
     ("identify", &["image", "scan", "open"]),
     ("compare", &["image", "nix", "packages"]),
-    ("report", &["image", "analysis", "nix", "packages", "findings", "compare"]),
+    ("ci", &["image", "analysis", "nix", "packages"]),
+    ("report", &["image", "analysis", "nix", "packages", "findings", "compare", "ci"]),
     ("tui", &["image", "analysis", "findings", "nix", "packages", "preview", "search"]),
     (
         "cli",
@@ -45,6 +46,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "examine",
             "identify",
             "compare",
+            "ci",
             "report",
             "tui",
         ],

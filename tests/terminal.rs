@@ -168,6 +168,7 @@ fn command(program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Com
     command.env("TERM", "xterm-256color");
     command.env("LC_ALL", "C.UTF-8");
     command.env_remove("NO_COLOR");
+    command.env_remove("CI");
     for (name, value) in variables {
         command.env(name, value);
     }

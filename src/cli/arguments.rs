@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::ci_arguments::{CiArguments, RuleArguments};
 use crate::image::Platform;
 use crate::open::{Keep, OpenOptions, Verify};
 use crate::scan::{UnpackLimit, Wanted};
@@ -42,6 +43,10 @@ pub enum Command {
     Compare(CompareArguments),
     /// Tell what several images share
     Share(ShareArguments),
+    /// Judge an image by rules: sizes, growth, what is forbidden; dive's rules too
+    Ci(Box<CiArguments>),
+    /// Print a bill of materials: packages and store paths
+    Sbom(SbomArguments),
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -62,6 +67,12 @@ pub struct BrowseArguments {
     /// Write dive's JSON export to FILE instead of browsing
     #[arg(short = 'j', long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Judge the image by rules instead of browsing; also with CI=true in the environment
+    #[arg(long, requires = "image")]
+    pub ci: bool,
+    /// The rules.
+    #[command(flatten)]
+    pub rules: RuleArguments,
     /// How to open it.
     #[command(flatten)]
     pub open: OpenArguments,
@@ -251,6 +262,30 @@ pub struct CompareArguments {
     #[arg(long)]
     pub different_platforms: bool,
     /// How to open them.
+    #[command(flatten)]
+    pub open: OpenArguments,
+}
+
+/// Forms of a bill of materials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SbomFormat {
+    /// For reading
+    Text,
+    /// CycloneDX 1.6, JSON
+    Cyclonedx,
+    /// SPDX 2.3, JSON
+    Spdx,
+}
+
+/// `nixdive sbom`.
+#[derive(Debug, Args)]
+pub struct SbomArguments {
+    /// The image
+    pub image: OsString,
+    /// The form of the bill
+    #[arg(long, value_enum, default_value_t = SbomFormat::Text)]
+    pub format: SbomFormat,
+    /// How to open it.
     #[command(flatten)]
     pub open: OpenArguments,
 }

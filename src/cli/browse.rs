@@ -8,7 +8,7 @@ use crossbeam_channel::unbounded;
 
 use super::arguments::BrowseArguments;
 use super::opener::Opener;
-use super::{inspect, open_for, output, samples, settings};
+use super::{ci, inspect, open_for, output, samples, settings};
 use crate::analysis::assess;
 use crate::image::display_bytes;
 use crate::open::Keep;
@@ -35,6 +35,10 @@ pub fn run(arguments: &BrowseArguments) -> anyhow::Result<ExitCode> {
         let opened = open_for(image, &arguments.open, Keep::Trees)?;
         let assessment = assess(&opened.image);
         output::write_whole(file, |out| write_dive_export(&opened.image, &assessment, out))?;
+    } else if arguments.ci || ci::is_asked_by_environment() {
+        return ci::check(image, &arguments.rules, &arguments.open);
+    } else if let Some(flag) = arguments.rules.first_given() {
+        anyhow::bail!("{flag} is about rules: add --ci, or write nixdive ci");
     } else if std::io::stdout().is_terminal() {
         return browse(arguments, Some(image));
     } else {

@@ -4,6 +4,8 @@ mod arguments;
 mod attendant;
 mod browse;
 mod cat;
+mod ci;
+mod ci_arguments;
 mod compare;
 mod extract;
 mod inspect;
@@ -13,6 +15,7 @@ mod manual;
 mod opener;
 mod output;
 mod samples;
+mod sbom;
 mod settings;
 mod share;
 mod viewed;
@@ -57,6 +60,8 @@ pub fn run() -> ExitCode {
         Some(Command::Why(why)) => why::run(&why),
         Some(Command::Compare(compare)) => compare::run(&compare),
         Some(Command::Share(share)) => share::run(&share),
+        Some(Command::Sbom(sbom)) => sbom::run(&sbom),
+        Some(Command::Ci(rules)) => ci::run(&rules),
         Some(Command::Completions { shell }) => manual::completions(shell),
         Some(Command::Man) => manual::page(),
         None => browse::run(&arguments.browse),

@@ -10,6 +10,7 @@ struct Paragraph<'a> {
     version: &'a [u8],
     architecture: Option<&'a [u8]>,
     installed_bytes: Option<u64>,
+    licence: Option<&'a [u8]>,
     /// Directory of the files that follow.
     directory: &'a [u8],
     /// Whether the package was handed to the builder: from its first file on.
@@ -26,6 +27,7 @@ impl Paragraph<'_> {
                 version: self.version,
                 architecture: self.architecture,
                 installed_bytes: self.installed_bytes,
+                licence: self.licence,
                 database_file,
             });
         }
@@ -33,7 +35,7 @@ impl Paragraph<'_> {
     }
 }
 
-/// `/lib/apk/db/installed`: `P` name, `V` version, `A` architecture, `I` installed bytes, then `F` for each directory
+/// `/lib/apk/db/installed`: `P` name, `V` version, `A` architecture, `I` installed bytes, `L` licence, then `F` for each directory
 /// and `R` for each file in it.
 pub(super) fn parse_installed(index: usize, content: &[u8], builder: &mut SetBuilder) -> Result<(), Malformed> {
     let mut paragraph = Paragraph::default();
@@ -49,6 +51,7 @@ pub(super) fn parse_installed(index: usize, content: &[u8], builder: &mut SetBui
             [b'I', b':', value @ ..] => {
                 paragraph.installed_bytes = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
             }
+            [b'L', b':', value @ ..] => paragraph.licence = Some(value).filter(|value| !value.is_empty()),
             [b'F', b':', value @ ..] => paragraph.directory = value,
             [b'R', b':', name @ ..] => {
                 let begun = paragraph.begin(index, builder);

@@ -89,6 +89,7 @@ impl<'a> Paragraph<'a> {
             version: self.version,
             architecture: self.architecture,
             installed_bytes: self.installed_kibibytes.map(|kibibytes| kibibytes.saturating_mul(1024)),
+            licence: None,
             database_file,
         }
     }

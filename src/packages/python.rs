@@ -23,6 +23,7 @@ pub(super) fn parse_metadata(
         version,
         architecture: None,
         installed_bytes: None,
+        licence: licence(content),
         database_file: index,
     };
     if !builder.begin(fields) {
@@ -48,6 +49,14 @@ pub(super) fn parse_metadata(
         builder.add_path(path);
     }
     Ok(())
+}
+
+/// `License-Expression`, else `License` unless it is left open or holds the licence's whole text.
+fn licence(content: &[u8]) -> Option<&[u8]> {
+    const MOST_BYTES: usize = 200;
+    let is_name = |value: &&[u8]| !value.is_empty() && *value != b"UNKNOWN" && value.len() <= MOST_BYTES;
+    let named = |field: &[u8]| header(content, field).filter(is_name);
+    named(b"License-Expression").or_else(|| named(b"License"))
 }
 
 /// The first field of that name before the description begins.

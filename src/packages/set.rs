@@ -55,6 +55,8 @@ pub struct Package {
     pub architecture: Option<Box<str>>,
     /// Bytes installed, where the database gives them; dpkg counts in KiB.
     pub installed_bytes: Option<u64>,
+    /// Licence as the database names it; dpkg's names none.
+    pub licence: Option<Box<str>>,
     /// Index, among the files that were parsed, of the one that tells most of this package: its own file list or
     /// metadata where there is one.
     pub database_file: usize,
@@ -69,6 +71,7 @@ pub(super) struct PackageFields<'a> {
     pub version: &'a [u8],
     pub architecture: Option<&'a [u8]>,
     pub installed_bytes: Option<u64>,
+    pub licence: Option<&'a [u8]>,
     pub database_file: usize,
 }
 

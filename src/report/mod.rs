@@ -4,6 +4,7 @@
 //! ([`display_name`](crate::image::display_name)). JSON gives `path` with U+FFFD for each byte that is not UTF-8, and
 //! only in that case also `pathBytes`, the whole path in hexadecimal.
 
+mod ci;
 mod compare;
 mod dive_export;
 mod document;
@@ -13,16 +14,19 @@ mod json;
 mod listing;
 mod markdown;
 mod names;
+mod sbom;
 mod sections;
 mod store;
 mod table;
 mod text;
 mod why;
 
+pub use ci::{CI_SCHEMA, CiFormat, CiReport};
 pub use compare::{COMPARE_SCHEMA, CompareFormat, SHARE_SCHEMA, ShareFormat, ShareReport, write_comparison};
 pub use dive_export::write_dive_export;
 pub use document::{DocumentPath, INSPECT_SCHEMA};
 pub use inspect::{Format, InspectOptions, Inspection};
+pub use sbom::{Component, Distribution, Sbom, SbomFormat};
 pub use why::{WHY_SCHEMA, WhyReport};
 
 #[cfg(test)]

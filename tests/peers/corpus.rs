@@ -29,7 +29,7 @@ const LARGE: (&str, usize) = ("dockerfile/web-docker.tar.zst", 5);
 
 /// The directory of the corpus: the one that `NIXDIVE_CORPUS` names, else `../shared/corpus`. One that was named, or is
 /// there, has to be whole.
-fn corpus() -> Option<PathBuf> {
+pub fn corpus() -> Option<PathBuf> {
     let named = std::env::var_os("NIXDIVE_CORPUS").map(PathBuf::from);
     let root = named.clone().unwrap_or_else(|| PathBuf::from("../shared/corpus"));
     if root.is_dir() {

@@ -12,6 +12,7 @@ mod engines;
 mod images;
 mod peers;
 mod rootfs;
+mod rules;
 mod samples;
 mod skopeo;
 mod snapshot;

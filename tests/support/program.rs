@@ -71,7 +71,7 @@ pub fn paths(opened: &Opened) -> Vec<String> {
 /// The program, with nothing of the user's configuration.
 pub fn nixdive() -> Command {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("nixdive"));
-    command.env_remove("NIXDIVE_LIVE").stdin(Stdio::null());
+    command.env_remove("NIXDIVE_LIVE").env_remove("CI").env_remove("GITHUB_ACTIONS").stdin(Stdio::null());
     command
 }
 

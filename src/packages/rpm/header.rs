@@ -13,6 +13,7 @@ mod tag {
     pub const RELEASE: u32 = 1002;
     pub const EPOCH: u32 = 1003;
     pub const SIZE: u32 = 1009;
+    pub const LICENSE: u32 = 1014;
     pub const ARCH: u32 = 1022;
     pub const OLD_FILE_NAMES: u32 = 1027;
     pub const FILE_STATES: u32 = 1029;
@@ -105,6 +106,7 @@ pub(super) fn add_package(index: usize, blob: &[u8], builder: &mut SetBuilder) -
         version: &version,
         architecture: text(tag::ARCH),
         installed_bytes: header.u64(tag::LONG_SIZE).or_else(|| header.u32(tag::SIZE).map(u64::from)),
+        licence: text(tag::LICENSE),
         database_file: index,
     };
     if builder.begin(fields) {

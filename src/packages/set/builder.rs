@@ -51,6 +51,7 @@ impl SetBuilder {
             version: text(fields.version),
             architecture: fields.architecture.map(text),
             installed_bytes: fields.installed_bytes,
+            licence: fields.licence.map(text),
             database_file: fields.database_file,
             files: at..at,
         });
@@ -198,6 +199,7 @@ mod tests {
             version: b"1",
             architecture: None,
             installed_bytes: None,
+            licence: None,
             database_file: 0,
         }
     }

@@ -1,0 +1,155 @@
+//! `nixdive --ci`: rules are gathered, images opened, verdicts printed.
+
+mod gather;
+mod sides;
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::arguments::OpenArguments;
+use super::ci_arguments::{CiArguments, Format, RuleArguments};
+use super::output;
+use crate::ci::{Against, Configuration, Facts, ImageDifference, Outcome, Snapshot, Subject, Verdict, judge, to_json};
+use crate::image::display_name;
+use crate::report::{CiFormat, CiReport};
+use sides::{Baseline, Side};
+
+/// Exit code of an image that a rule fails.
+const RULE_FAILED: u8 = 1;
+/// GitHub takes step summaries of so many bytes.
+const MOST_SUMMARY_BYTES: u64 = 1 << 20;
+
+/// Whether the environment asks for rules, as dive understands it.
+pub fn is_asked_by_environment() -> bool {
+    std::env::var_os("CI").is_some_and(|value| value == "true" || value == "1" || value == "yes")
+}
+
+/// `nixdive ci`.
+pub fn run(arguments: &CiArguments) -> anyhow::Result<ExitCode> {
+    check(&arguments.image, &arguments.rules, &arguments.open)
+}
+
+/// Judges an image.
+pub fn check(image: &OsString, arguments: &RuleArguments, open: &OpenArguments) -> anyhow::Result<ExitCode> {
+    let gathered = gather::gather(arguments)?;
+    let rules = &gathered.configuration;
+    let has_own = gathered.has_own_rules || arguments.update_baseline.is_some() || gathered.baseline.is_some();
+    let side = Side::open(image, open, has_own, arguments.reproducible.is_some())?;
+    let snapshot = if has_own { side.snapshot() } else { Snapshot::default() };
+    let baseline = match &gathered.baseline {
+        None => Baseline::None,
+        Some(named) => Baseline::read(named, open, rules.on_missing_baseline)?,
+    };
+    let differences = match &arguments.reproducible {
+        None => None,
+        Some(other) => Some((shown(other), side.differences(other, open)?)),
+    };
+    let outcome = judged(rules, &side, &snapshot, &baseline, differences.as_ref());
+    if outcome.is_without_rules() && arguments.update_baseline.is_none() {
+        anyhow::bail!(
+            "no rule is set: dive's are turned off and there is none besides. Set one, such as --max-size 300MB"
+        );
+    }
+    for warning in &outcome.warnings {
+        output::note(&format!("warning: {warning}"));
+    }
+    let named = baseline.name();
+    let report =
+        CiReport { image: &side.opened.image, assessment: &side.assessment, outcome: &outcome, baseline: named };
+    if let Some(file) = &arguments.update_baseline {
+        let stored = with_path_bytes(snapshot, rules);
+        output::write_whole(file, |out| out.write_all(&to_json(&stored)?))?;
+    }
+    write(&report, arguments)?;
+    Ok(match outcome.verdict() {
+        Verdict::Pass => ExitCode::SUCCESS,
+        Verdict::Fail if arguments.exit_zero => ExitCode::SUCCESS,
+        Verdict::Fail => ExitCode::from(RULE_FAILED),
+        Verdict::Error => ExitCode::from(super::COULD_NOT),
+    })
+}
+
+fn judged(
+    rules: &Configuration,
+    side: &Side,
+    snapshot: &Snapshot,
+    baseline: &Baseline,
+    differences: Option<&(String, Vec<ImageDifference>)>,
+) -> Outcome {
+    let facts = Facts {
+        figures: &side.assessment.figures,
+        snapshot,
+        reasons: side.reasons(),
+        findings: None,
+        differences: differences.map(|(name, found)| (name.as_str(), found.as_slice())),
+    };
+    let against = match baseline {
+        Baseline::None => Against::NotGiven,
+        Baseline::Missing { reason, .. } => Against::Missing(reason),
+        Baseline::Found { snapshot, .. } => Against::Baseline(snapshot),
+    };
+    judge(rules, &facts, against)
+}
+
+/// Budgets of paths are measured now: the stored baseline holds only the largest files.
+fn with_path_bytes(mut snapshot: Snapshot, rules: &Configuration) -> Snapshot {
+    for budget in &rules.budgets {
+        if let Subject::Path(glob) = &budget.subject {
+            let matching = snapshot.files.iter().filter(|row| glob.matches(row.path.as_bytes()));
+            let bytes = matching.map(|row| row.bytes).fold(0, u64::saturating_add);
+            snapshot.path_bytes.insert(glob.as_str().to_owned(), bytes);
+        }
+    }
+    snapshot
+}
+
+/// Everything is made before anything is written, so that a failure leaves nothing half done.
+fn write(report: &CiReport<'_>, arguments: &RuleArguments) -> anyhow::Result<()> {
+    for (format, file) in &arguments.output {
+        let bytes = rendered(report, *format)?;
+        output::write_whole(file, |out| out.write_all(&bytes))?;
+    }
+    let format = arguments.format.unwrap_or(Format::Text);
+    let printed = rendered(report, format)?;
+    output::print(|out| out.write_all(&printed))?;
+    if std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
+        annotate(report, format)?;
+    }
+    Ok(())
+}
+
+fn rendered(report: &CiReport<'_>, format: Format) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    report.write(format.into(), &mut bytes)?;
+    Ok(bytes)
+}
+
+/// In GitHub Actions: annotations on standard error, where they are read too, and the summary of the step.
+fn annotate(report: &CiReport<'_>, printed: Format) -> anyhow::Result<()> {
+    if printed != Format::Github {
+        let mut annotations = Vec::new();
+        report.write(CiFormat::Github, &mut annotations)?;
+        io::stderr().write_all(&annotations)?;
+    }
+    let Some(file) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|file| !file.is_empty()) else { return Ok(()) };
+    let mut summary = Vec::new();
+    report.write(CiFormat::Markdown, &mut summary)?;
+    append(Path::new(&file), &summary).map_err(|error| anyhow::anyhow!("GITHUB_STEP_SUMMARY: {error}"))
+}
+
+fn append(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = std::fs::File::options().append(true).create(true).open(file)?;
+    let there = file.metadata()?.len();
+    // Beyond that GitHub drops the whole summary, also what other steps wrote.
+    if there.saturating_add(bytes.len() as u64) > MOST_SUMMARY_BYTES {
+        return Ok(());
+    }
+    file.write_all(bytes)
+}
+
+/// A name from the command line, safe to print.
+fn shown(name: &OsStr) -> String {
+    display_name(name.as_encoded_bytes()).into_owned()
+}

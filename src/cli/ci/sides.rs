@@ -1,0 +1,118 @@
+use std::ffi::OsString;
+use std::io::Read;
+use std::path::Path;
+
+use super::super::arguments::OpenArguments;
+use super::super::inspect::packages_of;
+use super::super::{open_for, open_watched};
+use super::shown;
+use crate::analysis::{Assessment, assess};
+use crate::ci::{ImageDifference, MAX_BASELINE_BYTES, OnMissingBaseline, Reasons, Snapshot, differences, from_json};
+use crate::nix::study::StoreStudy;
+use crate::open::{Keep, Opened};
+use crate::packages::Inventory;
+use crate::scan::identity_of;
+use crate::study::{StoreWatch, StudyOptions, study};
+
+/// An image with all that rules look at.
+pub(super) struct Side {
+    pub opened: Opened,
+    pub assessment: Assessment,
+    packages: Option<Inventory>,
+    store: Option<StoreStudy>,
+}
+
+impl Side {
+    /// Opens an image. Its packages and store are looked at where rules besides dive's may ask for them; it is held
+    /// against its digests where it is to be reproducible.
+    pub fn open(image: &OsString, open: &OpenArguments, in_full: bool, verify: bool) -> anyhow::Result<Self> {
+        let open = OpenArguments { verify: open.verify || verify, ..open.clone() };
+        let keep = if verify { Keep::Content } else { Keep::Trees };
+        if !in_full {
+            let opened = open_for(image, &open, keep)?;
+            return Ok(Self { assessment: assess(&opened.image), opened, packages: None, store: None });
+        }
+        let watch = StoreWatch::new();
+        let opened = open_watched(image, &open, keep, &watch)?;
+        let store = study(&opened, &StudyOptions { watch: Some(&watch), ..StudyOptions::default() })?;
+        let packages = packages_of(&opened.image, &opened.captured);
+        Ok(Self { assessment: assess(&opened.image), opened, packages, store })
+    }
+
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::new(&self.opened.image, &self.assessment, self.packages.as_ref(), self.store.as_ref())
+    }
+
+    pub fn reasons(&self) -> Option<Reasons<'_>> {
+        self.store.as_ref().map(|study| Reasons { image: &self.opened.image, study })
+    }
+
+    /// In what the image is not the same as another.
+    pub fn differences(&self, other: &OsString, open: &OpenArguments) -> anyhow::Result<Vec<ImageDifference>> {
+        let other = Self::open(other, open, false, true)?.opened;
+        let identity = |opened: &Opened, id| {
+            let tree = &opened.image.tree;
+            let known = tree.content_hash(id).copied();
+            known.or_else(|| identity_of(&mut opened.contents.reader(tree, id).ok()?).ok())
+        };
+        let mut same = |ours, theirs| Some(identity(&self.opened, ours)? == identity(&other, theirs)?);
+        Ok(differences(&self.opened.image, &other.image, &mut same))
+    }
+}
+
+/// What growth is measured against.
+pub(super) enum Baseline {
+    /// Nobody named one.
+    None,
+    /// It is not there, and may be missing.
+    Missing { name: String, reason: String },
+    /// An image, or what was stored of one.
+    Found { name: String, snapshot: Box<Snapshot> },
+}
+
+impl Baseline {
+    /// Reads a baseline: a stored one by its content, else an image.
+    pub fn read(named: &OsString, open: &OpenArguments, on_missing: OnMissingBaseline) -> anyhow::Result<Self> {
+        let name = shown(named);
+        if let Some(stored) = stored(Path::new(named))? {
+            let snapshot = from_json(&stored).map_err(|reason| anyhow::anyhow!("baseline {name}: {reason}"))?;
+            return Ok(Self::Found { name, snapshot: Box::new(snapshot) });
+        }
+        match Side::open(named, open, true, false) {
+            Ok(side) => Ok(Self::Found { name, snapshot: Box::new(side.snapshot()) }),
+            Err(error) if on_missing == OnMissingBaseline::Warn && !Path::new(named).exists() => {
+                Ok(Self::Missing { name, reason: error.to_string() })
+            }
+            Err(error) => anyhow::bail!("the baseline cannot be read: {error}"),
+        }
+    }
+
+    /// As it was named.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::None => None,
+            Self::Missing { name, .. } | Self::Found { name, .. } => Some(name),
+        }
+    }
+}
+
+/// The bytes of a stored baseline; `None` for a file that is none, such as an image.
+fn stored(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let failed = |error: std::io::Error| anyhow::anyhow!("baseline {}: {error}", shown(path.as_os_str()));
+    let mut file = std::fs::File::open(path).map_err(failed)?;
+    let mut start = [0; 64];
+    let read = file.read(&mut start).map_err(failed)?;
+    let first = start.iter().take(read).find(|byte| !byte.is_ascii_whitespace());
+    if !matches!(first, None | Some(b'{')) {
+        return Ok(None);
+    }
+    let mut bytes = start.get(..read).unwrap_or_default().to_vec();
+    file.take(MAX_BASELINE_BYTES).read_to_end(&mut bytes).map_err(failed)?;
+    // nix2container's image is JSON too: it has a version and layers, and no schema.
+    let is_image = serde_json::from_slice::<serde_json::Value>(&bytes)
+        .is_ok_and(|value| value.get("schema").is_none() && value.get("layers").is_some());
+    Ok((!is_image).then_some(bytes))
+}

@@ -1,0 +1,34 @@
+use std::io::{self, Write};
+
+use super::super::table::{Align, Table};
+use super::Sbom;
+use crate::image::display_bytes;
+
+/// A table of all components.
+pub(super) fn write(sbom: &Sbom<'_>, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}: {} packages and store paths", sbom.name(), sbom.components.len())?;
+    if sbom.components.is_empty() {
+        return Ok(());
+    }
+    let mut table = Table::new([
+        ("Kind", Align::Left),
+        ("Name", Align::Left),
+        ("Version", Align::Left),
+        ("Licence", Align::Left),
+        ("Layer", Align::Right),
+        ("Bytes", Align::Right),
+        ("purl", Align::Left),
+    ]);
+    for component in &sbom.components {
+        table.row([
+            component.kind.to_owned(),
+            component.name.clone(),
+            component.version.clone(),
+            component.licence.clone().unwrap_or_default(),
+            component.layer.map(|layer| layer.to_string()).unwrap_or_default(),
+            display_bytes(component.bytes),
+            component.purl.clone(),
+        ]);
+    }
+    table.write_text(out)
+}
