@@ -49,6 +49,14 @@ pub struct FindingRules {
     pub allow: Vec<Written<String>>,
 }
 
+impl FindingRules {
+    /// Whether findings need not be looked for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.fail.is_none() && self.forbid.is_empty()
+    }
+}
+
 /// What a file asks for: `.dive-ci` or `.nixdive-ci`, YAML.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RuleFile {

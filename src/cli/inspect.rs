@@ -51,7 +51,7 @@ pub fn report(image: &OsString, arguments: &OpenArguments, format: Format, judge
 }
 
 /// Reads the files once, and judges the image by what they contain and by all else that is known.
-fn findings(opened: &Opened, packages: &Inventory, store: Option<&StoreStudy>) -> anyhow::Result<Findings> {
+pub fn findings(opened: &Opened, packages: &Inventory, store: Option<&StoreStudy>) -> anyhow::Result<Findings> {
     let facts = examine(&opened.image, &opened.contents, 0, &Cancel::new())?;
     Ok(judge(&Subject { image: &opened.image, packages: Some(packages), store, facts: Some(&facts) }))
 }

@@ -61,7 +61,8 @@ pub(super) fn gather(arguments: &RuleArguments) -> anyhow::Result<Gathered> {
     let has_own_rules = !rules.budgets.is_empty()
         || !rules.forbidden_packages.is_empty()
         || !rules.forbidden_paths.is_empty()
-        || !rules.forbidden_store_paths.is_empty();
+        || !rules.forbidden_store_paths.is_empty()
+        || !rules.findings.is_empty();
     Ok(Gathered { has_own_rules, baseline: by_flag.or(by_file.map(OsString::from)), configuration })
 }
 

@@ -11,10 +11,12 @@ use std::process::ExitCode;
 use super::arguments::OpenArguments;
 use super::ci_arguments::{CiArguments, Format, RuleArguments};
 use super::output;
-use crate::ci::{Against, Configuration, Facts, ImageDifference, Outcome, Snapshot, Subject, Verdict, judge, to_json};
+use crate::ci::{
+    Against, Configuration, Facts, FindingFact, ImageDifference, Outcome, Snapshot, Subject, Verdict, judge, to_json,
+};
 use crate::image::display_name;
 use crate::report::{CiFormat, CiReport};
-use sides::{Baseline, Side};
+use sides::{Baseline, Looks, Side};
 
 /// Exit code of an image that a rule fails.
 const RULE_FAILED: u8 = 1;
@@ -36,7 +38,9 @@ pub fn check(image: &OsString, arguments: &RuleArguments, open: &OpenArguments) 
     let gathered = gather::gather(arguments)?;
     let rules = &gathered.configuration;
     let has_own = gathered.has_own_rules || arguments.update_baseline.is_some() || gathered.baseline.is_some();
-    let side = Side::open(image, open, has_own, arguments.reproducible.is_some())?;
+    let (verify, content) = (arguments.reproducible.is_some(), !rules.findings.is_empty());
+    let side = Side::open(image, open, Looks { in_full: has_own, verify, content })?;
+    let found = if content { Some(side.findings()?) } else { None };
     let snapshot = if has_own { side.snapshot() } else { Snapshot::default() };
     let baseline = match &gathered.baseline {
         None => Baseline::None,
@@ -46,7 +50,7 @@ pub fn check(image: &OsString, arguments: &RuleArguments, open: &OpenArguments) 
         None => None,
         Some(other) => Some((shown(other), side.differences(other, open)?)),
     };
-    let outcome = judged(rules, &side, &snapshot, &baseline, differences.as_ref());
+    let outcome = judged(rules, &side, &snapshot, &baseline, differences.as_ref(), found.as_deref());
     if outcome.is_without_rules() && arguments.update_baseline.is_none() {
         anyhow::bail!(
             "no rule is set: dive's are turned off and there is none besides. Set one, such as --max-size 300MB"
@@ -77,12 +81,13 @@ fn judged(
     snapshot: &Snapshot,
     baseline: &Baseline,
     differences: Option<&(String, Vec<ImageDifference>)>,
+    findings: Option<&[FindingFact]>,
 ) -> Outcome {
     let facts = Facts {
         figures: &side.assessment.figures,
         snapshot,
         reasons: side.reasons(),
-        findings: None,
+        findings,
         differences: differences.map(|(name, found)| (name.as_str(), found.as_slice())),
     };
     let against = match baseline {

@@ -3,16 +3,31 @@ use std::io::Read;
 use std::path::Path;
 
 use super::super::arguments::OpenArguments;
-use super::super::inspect::packages_of;
+use super::super::inspect::{findings, packages_of};
 use super::super::{open_for, open_watched};
 use super::shown;
 use crate::analysis::{Assessment, assess};
-use crate::ci::{ImageDifference, MAX_BASELINE_BYTES, OnMissingBaseline, Reasons, Snapshot, differences, from_json};
+use crate::ci::{
+    self, FindingFact, ImageDifference, MAX_BASELINE_BYTES, OnMissingBaseline, Reasons, Snapshot, differences,
+    from_json,
+};
+use crate::findings::Severity;
 use crate::nix::study::StoreStudy;
 use crate::open::{Keep, Opened};
 use crate::packages::Inventory;
 use crate::scan::identity_of;
 use crate::study::{StoreWatch, StudyOptions, study};
+
+/// What of an image is looked at.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Looks {
+    /// Packages and store.
+    pub in_full: bool,
+    /// All digests.
+    pub verify: bool,
+    /// The content of files.
+    pub content: bool,
+}
 
 /// An image with all that rules look at.
 pub(super) struct Side {
@@ -24,10 +39,11 @@ pub(super) struct Side {
 
 impl Side {
     /// Opens an image. Its packages and store are looked at where rules besides dive's may ask for them; it is held
-    /// against its digests where it is to be reproducible.
-    pub fn open(image: &OsString, open: &OpenArguments, in_full: bool, verify: bool) -> anyhow::Result<Self> {
+    /// against its digests where it is to be reproducible, and its content kept at hand where that or findings need it.
+    pub fn open(image: &OsString, open: &OpenArguments, looks: Looks) -> anyhow::Result<Self> {
+        let Looks { in_full, verify, content } = looks;
         let open = OpenArguments { verify: open.verify || verify, ..open.clone() };
-        let keep = if verify { Keep::Content } else { Keep::Trees };
+        let keep = if verify || content { Keep::Content } else { Keep::Trees };
         if !in_full {
             let opened = open_for(image, &open, keep)?;
             return Ok(Self { assessment: assess(&opened.image), opened, packages: None, store: None });
@@ -47,9 +63,26 @@ impl Side {
         self.store.as_ref().map(|study| Reasons { image: &self.opened.image, study })
     }
 
+    /// What the files and all else tell to be wrong. Reads the files once.
+    pub fn findings(&self) -> anyhow::Result<Vec<FindingFact>> {
+        let none = Inventory::default();
+        let found = findings(&self.opened, self.packages.as_ref().unwrap_or(&none), self.store.as_ref())?;
+        let fact = |finding: &crate::findings::Finding| FindingFact {
+            id: finding.rule.id().to_owned(),
+            severity: match finding.severity {
+                Severity::Information => ci::Severity::Information,
+                Severity::Warning => ci::Severity::Warning,
+                Severity::Problem => ci::Severity::Problem,
+            },
+            title: finding.title.clone(),
+            bytes: finding.bytes,
+        };
+        Ok(found.list.iter().map(fact).collect())
+    }
+
     /// In what the image is not the same as another.
     pub fn differences(&self, other: &OsString, open: &OpenArguments) -> anyhow::Result<Vec<ImageDifference>> {
-        let other = Self::open(other, open, false, true)?.opened;
+        let other = Self::open(other, open, Looks { verify: true, ..Looks::default() })?.opened;
         let identity = |opened: &Opened, id| {
             let tree = &opened.image.tree;
             let known = tree.content_hash(id).copied();
@@ -78,7 +111,7 @@ impl Baseline {
             let snapshot = from_json(&stored).map_err(|reason| anyhow::anyhow!("baseline {name}: {reason}"))?;
             return Ok(Self::Found { name, snapshot: Box::new(snapshot) });
         }
-        match Side::open(named, open, true, false) {
+        match Side::open(named, open, Looks { in_full: true, ..Looks::default() }) {
             Ok(side) => Ok(Self::Found { name, snapshot: Box::new(side.snapshot()) }),
             Err(error) if on_missing == OnMissingBaseline::Warn && !Path::new(named).exists() => {
                 Ok(Self::Missing { name, reason: error.to_string() })

@@ -37,6 +37,22 @@ fn dives_rules_are_judged_and_the_flag_and_the_command_are_the_same() {
 }
 
 #[test]
+fn findings_fail_by_severity_or_by_name_unless_they_are_allowed() {
+    let place = image(10);
+    let judged = |rules: &str| {
+        std::fs::write(place.path(".nixdive-ci"), rules).unwrap();
+        run_command(nixdive().args(["--ci", place.image()]).current_dir(place.directory.path()))
+    };
+    let found = judged("findings: {forbid: [image.root-user]}\n");
+    assert_eq!(found.code, Some(1), "{}{}", found.text(), found.stderr);
+    assert!(found.text().contains("image.root-user"), "{}", found.text());
+    assert_eq!(judged("findings: {forbid: [image.private-key]}\n").code, Some(0));
+    assert_eq!(judged("findings: {fail: warning}\n").code, Some(1));
+    let allowed = judged("findings: {fail: problem}\n");
+    assert_eq!(allowed.code, Some(0), "{}", allowed.text());
+}
+
+#[test]
 fn a_file_of_dives_rules_replaces_the_flags() {
     let place = image(10);
     std::fs::write(place.path(".dive-ci"), "rules:\n  lowestEfficiency: 1\nplugins: [x]\n").unwrap();
