@@ -1,6 +1,7 @@
 //! The commands for scripts: what they print, what they write, and how they end.
 
 mod cat;
+mod compare;
 mod extract;
 mod inspect;
 mod list;
