@@ -56,6 +56,7 @@ impl ByteFigures {
         let mut fetched = Some(0u64);
         let mut sent = Some(0u64);
         let mut blobs: BTreeSet<&Digest> = left.layers.iter().filter_map(|layer| layer.digest.as_ref()).collect();
+        let are_known = left.layers.iter().all(|layer| layer.digest.is_some());
         for (layer, is_shared) in right.layers.iter().zip(shared) {
             let stored = layer.compressed_bytes.map(Measured::bytes);
             let is_new = diff_id(layer).is_none_or(|digest| seen.insert(digest));
@@ -66,7 +67,7 @@ impl ByteFigures {
             }
             // Without a blob's digest its content decides.
             let is_there = match &layer.digest {
-                Some(digest) => !blobs.insert(digest) || (is_shared && !left_digests_known(left)),
+                Some(digest) => !blobs.insert(digest) || (is_shared && !are_known),
                 None => is_shared || !is_new,
             };
             if !is_there {
@@ -82,10 +83,6 @@ impl ByteFigures {
             push_delta: sent,
         }
     }
-}
-
-fn left_digests_known(left: &Image) -> bool {
-    left.layers.iter().all(|layer| layer.digest.is_some())
 }
 
 fn add(sum: Option<u64>, bytes: Option<u64>) -> Option<u64> {

@@ -56,8 +56,9 @@ fn fields(config: &Config, semantic: bool) -> BTreeMap<Name, String> {
     if !semantic {
         set(15, "author", config.author.clone().unwrap_or_default());
         set(16, "created", config.created.clone().unwrap_or_default());
-        set(17, "history", config.history.iter().map(step).collect::<Vec<_>>().join("\n"));
     }
+    let steps = config.history.iter().enumerate().filter(|_| !semantic);
+    fields.extend(steps.map(|(number, text)| ((17, "history", Some(format!("{number:03}"))), step(text))));
     for variable in &config.env {
         let (name, value) = variable.split_once('=').unwrap_or((variable, ""));
         fields.insert((5, "Env", Some(name.to_owned())), value.to_owned());

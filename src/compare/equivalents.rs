@@ -9,8 +9,8 @@ use hashbrown::HashMap;
 
 use super::Side;
 use super::bytes::BothSides;
-use super::files::visible_files;
 use super::owners::Owners;
+use super::walk::visible_files;
 use crate::image::Kind;
 use crate::nix::graph::PathId;
 use crate::packages::PackageIndex;
@@ -245,13 +245,12 @@ fn normal_names(name: &str, kind: &str) -> BTreeSet<String> {
                 stem = shorter.to_owned();
             }
         }
-        let numbers = |character: char| character.is_ascii_digit() || matches!(character, '.' | '-' | 'g');
-        let is_library = stem.starts_with("lib") || stem.ends_with("1g");
-        let unversioned = if is_library { stem.trim_end_matches(numbers) } else { &stem };
-        if unversioned.len() >= 3 {
-            names.insert(unversioned.to_owned());
-            let bare = unversioned.strip_prefix("lib").filter(|bare| bare.len() >= 3);
-            names.extend(bare.map(str::to_owned));
+        if stem.starts_with("lib") || stem.ends_with("1g") {
+            for shorter in without_numbers(&stem).into_iter().filter(|shorter| shorter.len() >= 3) {
+                let bare = shorter.strip_prefix("lib").filter(|bare| bare.len() >= 3);
+                names.extend(bare.map(str::to_owned));
+                names.insert(shorter);
+            }
         }
     }
     for prefix in ["gnu", "python3-", "python3.11-"] {
@@ -259,6 +258,22 @@ fn normal_names(name: &str, kind: &str) -> BTreeSet<String> {
     }
     names.extend([stem, plain]);
     names.retain(|name| name.len() >= 2);
+    names
+}
+
+/// A name with ever fewer of the version numbers at its end: `libpcre2-8-0`, `libpcre2-8`, `libpcre2`, `libpcre`.
+fn without_numbers(name: &str) -> Vec<String> {
+    let mut names = vec![name.to_owned()];
+    let mut rest =
+        name.strip_suffix('g').filter(|rest| rest.ends_with(|last: char| last.is_ascii_digit())).unwrap_or(name);
+    for _ in 0..4 {
+        let shorter = rest.trim_end_matches(|last: char| last.is_ascii_digit() || last == '.').trim_end_matches('-');
+        if shorter == rest {
+            break;
+        }
+        names.push(shorter.to_owned());
+        rest = shorter;
+    }
     names
 }
 

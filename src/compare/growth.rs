@@ -8,7 +8,7 @@ use super::files::FileChanges;
 use super::owners::Owners;
 use super::packages::{PackageChanges, PackagePair};
 use super::store::StoreChanges;
-use crate::image::LayerIndex;
+use crate::image::{LayerIndex, NodeId};
 use crate::nix::contents::RootSource;
 use crate::nix::graph::PathId;
 use crate::nix::study::StoreStudy;
@@ -38,8 +38,15 @@ pub enum Grown {
     Package(PackageIndex),
     /// A package in another version.
     PackageFrom(PackagePair),
-    /// Files of this layer that belong to no package and no store path.
-    Files(LayerIndex),
+    /// Files of one layer that belong to no package and no store path.
+    Files {
+        /// The layer that has them.
+        layer: LayerIndex,
+        /// The one that grew most.
+        largest: NodeId,
+        /// How many there are.
+        count: u32,
+    },
 }
 
 /// Something that grew, and why it is there.
@@ -54,7 +61,7 @@ pub struct GrowthItem {
     pub with: Vec<PathId>,
     /// What brought it.
     pub cause: Cause,
-    /// Of a store path that a root reaches, the way from the root to it, both included.
+    /// Of a store path that a root reaches, the way from the root to it, both included; of a very long one its end.
     pub chain: Vec<PathId>,
 }
 
@@ -141,7 +148,12 @@ struct RootTree {
     order: Vec<PathId>,
     /// By path: reached from which; itself for a root.
     parents: Vec<Option<PathId>>,
+    /// What names a root, the strongest reason.
+    reasons: BTreeMap<PathId, RootSource>,
 }
+
+/// Store paths of a way that are told.
+const LONGEST_CHAIN: usize = 64;
 
 impl RootTree {
     fn new(study: &StoreStudy) -> Self {
@@ -150,9 +162,9 @@ impl RootTree {
             let strongest = reasons.entry(root.path).or_insert(root.source);
             *strongest = (*strongest).min(root.source);
         }
-        let mut roots: Vec<(RootSource, PathId)> = reasons.into_iter().map(|(path, source)| (source, path)).collect();
+        let mut roots: Vec<(RootSource, PathId)> = reasons.iter().map(|(&path, &source)| (source, path)).collect();
         roots.sort_unstable();
-        let mut tree = Self { order: Vec::new(), parents: vec![None; study.graph.len()] };
+        let mut tree = Self { order: Vec::new(), parents: vec![None; study.graph.len()], reasons };
         let mut queue: VecDeque<PathId> = VecDeque::new();
         for (_, root) in roots {
             tree.reach(root, root, &mut queue);
@@ -188,7 +200,7 @@ impl RootTree {
         }
         let mut chain = vec![id];
         let mut at = id;
-        while let Some(parent) = self.parent(at) {
+        while let Some(parent) = self.parent(at).filter(|_| chain.len() < LONGEST_CHAIN) {
             chain.push(parent);
             at = parent;
         }
@@ -201,7 +213,7 @@ impl RootTree {
             return Cause::Reference(parent);
         }
         let layer = study.store.get(id).and_then(|known| known.layers.first()).map(|share| share.layer);
-        match study.reasons(id).first() {
+        match self.reasons.get(&id) {
             Some(&reason) => Cause::Root(reason),
             None => Cause::Unreached(layer),
         }
@@ -211,16 +223,21 @@ impl RootTree {
 /// File bytes that came outside of packages and store paths, by the layer that has them.
 fn of_files(right: &Side<'_>, files: &FileChanges, owners: &Owners) -> Vec<GrowthItem> {
     let tree = &right.image.tree;
-    let mut layers: BTreeMap<LayerIndex, i64> = BTreeMap::new();
+    let mut layers: BTreeMap<LayerIndex, (i64, u32, (i64, NodeId))> = BTreeMap::new();
     for change in files.changes.iter().filter(|change| change.delta() != 0) {
         let Some(path) = change.right.filter(|path| owners.of(path.node).is_none()) else { continue };
-        if let Some(id) = path.occurrence {
-            let sum = layers.entry(tree.occurrence(id).layer).or_default();
-            *sum = sum.saturating_add(change.delta());
+        let Some(id) = path.occurrence else { continue };
+        let own = (change.delta(), path.node);
+        let (sum, count, largest) = layers.entry(tree.occurrence(id).layer).or_insert((0, 0, own));
+        *sum = sum.saturating_add(change.delta());
+        *count = count.saturating_add(1);
+        if own.0 > largest.0 {
+            *largest = own;
         }
     }
-    let grown = |(layer, bytes): (LayerIndex, i64)| {
-        item(Grown::Files(layer), u64::try_from(bytes).unwrap_or(0), Cause::Layer(Some(layer)))
+    let grown = |(layer, (bytes, count, (_, largest)))| {
+        let what = Grown::Files { layer, largest, count };
+        item(what, u64::try_from(bytes).unwrap_or(0), Cause::Layer(Some(layer)))
     };
     layers.into_iter().map(grown).collect()
 }

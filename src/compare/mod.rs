@@ -16,6 +16,7 @@ mod packages;
 mod share;
 mod store;
 pub mod versions;
+mod walk;
 
 #[cfg(test)]
 mod live_tests;
@@ -38,7 +39,7 @@ use crate::image::{Image, Platform};
 use crate::nix::Builder;
 use crate::nix::study::StoreStudy;
 use crate::packages::Inventory;
-use files::FileWalk;
+use walk::FileWalk;
 
 /// One of the images that are compared, with all that is known of it.
 #[derive(Debug, Clone, Copy)]

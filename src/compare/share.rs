@@ -1,8 +1,8 @@
 use hashbrown::{HashMap, HashSet};
 
 use super::Side;
-use super::files::visible_files;
 use super::layers::diff_id;
+use super::walk::visible_files;
 use crate::image::{ContentHash, Digest, Kind, OccurrenceId};
 use crate::nix::contents::{TreeEntryKind, path_entries};
 use crate::nix::study::StoreStudy;

@@ -2,6 +2,7 @@
 
 mod cat;
 mod ci;
+mod compare;
 mod extract;
 mod inspect;
 mod list;

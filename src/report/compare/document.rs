@@ -309,7 +309,10 @@ fn growth(side: &Side<'_>, item: &GrowthItem) -> Value {
         Grown::StorePathFrom(_, id) => ("storePathChanged", path_of(side, id).into()),
         Grown::Package(index) => ("packageAdded", package(side, index)),
         Grown::PackageFrom(pair) => ("packageChanged", package(side, pair.right)),
-        Grown::Files(layer) => ("files", json!({ "layer": layer.0 })),
+        Grown::Files { layer, largest, count } => {
+            let largest = DocumentPath::new(&side.image.tree, largest);
+            ("files", json!({ "layer": layer.0, "largest": largest, "count": count }))
+        }
     };
     json!({
         "kind": kind,

@@ -1,0 +1,115 @@
+use serde_json::Value;
+
+use super::{Place, root};
+use crate::support::compress::gzip;
+use crate::support::images::{Image, docker_archive, sample_layers};
+use crate::support::program::{file, run, run_with_pipe};
+use crate::support::tar_bytes::Tar;
+
+const FORMATS: [&str; 5] = ["text", "json", "markdown", "html", "diff-closures"];
+
+fn json(arguments: &[&str]) -> Value {
+    serde_json::from_str(run(arguments).done().text()).unwrap()
+}
+
+/// The image of [`root`] with one more layer.
+fn grown() -> Place {
+    let place = root();
+    let layer = Tar::new().file("opt/new", "12345").file("etc/config", "six\n").finish();
+    let base = Tar::new().file("etc/config", "two\n").finish();
+    let old = file(place.directory.path(), "old.tar", &docker_archive(&Image::new(vec![base.clone()])));
+    let new = file(place.directory.path(), "new.tar", &docker_archive(&Image::new(vec![base, layer])));
+    assert!(old.exists() && new.exists());
+    place
+}
+
+#[test]
+fn every_form_is_the_same_however_often_it_is_asked_for() {
+    let place = grown();
+    let (old, new) = (place.text("old.tar"), place.text("new.tar"));
+    for format in FORMATS {
+        let arguments = ["compare", old.as_str(), new.as_str(), "--format", format];
+        assert_eq!(run(&arguments).done().text(), run(&arguments).done().text(), "{format}");
+    }
+    let document = json(&["compare", &old, &new, "--format", "json"]);
+    assert_eq!(document["files"]["added"][0]["path"], "/opt/new");
+    assert_eq!(document["files"]["content"][0]["path"], "/etc/config");
+    assert_eq!(document["files"]["content"][0]["delta"], 0, "a change of the same length shows");
+    assert_eq!(document["layers"][0]["change"], "shared");
+    assert_eq!(document["bytes"]["pullDelta"], document["layers"][1]["compressedBytes"]);
+    let text = run(&["compare", &old, &new]).done();
+    for part in ["adds", "/opt/new", "brought by", "step 1", "pull delta"] {
+        assert!(text.text().contains(part), "{part} in {}", text.text());
+    }
+}
+
+#[test]
+fn the_same_image_in_another_wrapping_differs_in_nothing() {
+    let image = Image::new(sample_layers());
+    let plain = Place::of_image(&image);
+    let packed = file(plain.directory.path(), "packed.tar.gz", &gzip(&docker_archive(&image)));
+    let document = json(&["compare", plain.image(), packed.to_str().unwrap(), "--format", "json"]);
+    assert_eq!(document["bytes"]["unpacked"]["delta"], 0);
+    assert_eq!(document["bytes"]["pullDelta"], 0);
+    for (kind, list) in document["files"].as_object().unwrap() {
+        assert_eq!(list.as_array().map(Vec::len), Some(0), "{kind}");
+    }
+    assert_eq!(document["config"].as_array().map(Vec::len), Some(0));
+}
+
+#[test]
+fn different_platforms_are_refused_until_they_are_allowed() {
+    let amd = Place::of_image(&Image::new(sample_layers()).platform("amd64", None));
+    let arm = Place::of_image(&Image::new(sample_layers()).platform("arm64", None));
+    let refusal = run(&["compare", amd.image(), arm.image()]).refused();
+    for part in ["linux/amd64", "linux/arm64", "--different-platforms"] {
+        assert!(refusal.contains(part), "{part} in {refusal}");
+    }
+    run(&["compare", amd.image(), arm.image(), "--different-platforms"]).done();
+}
+
+#[test]
+fn a_side_that_cannot_be_read_is_named() {
+    let place = root();
+    let absent = place.text("absent.tar");
+    for arguments in [["compare", place.image(), &absent], ["compare", &absent, place.image()]] {
+        let refusal = run(&arguments).refused();
+        assert!(refusal.contains("absent.tar"), "{refusal}");
+    }
+    let refusal = run(&["share", place.image(), &absent]).refused();
+    assert!(refusal.contains("absent.tar"), "{refusal}");
+    assert!(run(&["compare", "-", "-"]).refused().contains("standard input"));
+}
+
+#[test]
+fn one_side_may_come_by_a_pipe() {
+    let image = docker_archive(&Image::new(sample_layers()));
+    let place = Place::of_image(&Image::new(sample_layers()));
+    let run = run_with_pipe(&["compare", place.image(), "-", "--format", "json"], &image).done();
+    let document: Value = serde_json::from_str(run.text()).unwrap();
+    assert_eq!(document["bytes"]["unpacked"]["delta"], 0);
+}
+
+#[test]
+fn what_images_share_is_a_matrix_at_three_levels() {
+    let place = grown();
+    let (old, new) = (place.text("old.tar"), place.text("new.tar"));
+    let document = json(&["share", &old, &new, place.image(), "--format", "json"]);
+    assert_eq!(document["schema"], "nixdive.share/1");
+    let levels = document["levels"].as_array().unwrap();
+    assert_eq!(levels.iter().map(|level| &level["level"]).collect::<Vec<_>>(), ["layers", "storePaths", "content"]);
+    for level in levels {
+        let shared = |row: usize, column: usize| level["shared"][row][column].as_u64().unwrap();
+        for row in 0..3 {
+            for column in 0..3 {
+                assert_eq!(shared(row, column), shared(column, row));
+                assert!(shared(row, column) <= shared(row, row));
+            }
+        }
+        assert!(level["togetherBytes"].as_u64() <= level["sumBytes"].as_u64());
+    }
+    for format in ["text", "markdown"] {
+        run(&["share", &old, &new, "--format", format]).done();
+    }
+    run(&["share", &old]).refused();
+}
