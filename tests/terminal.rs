@@ -210,7 +210,7 @@ fn it_opens_moves_and_leaves_the_terminal_as_it_was() {
     terminal.types("j");
     terminal.waits_for("layer 0");
     terminal.types("\t/lib");
-    terminal.waits_for("Filter: lib");
+    terminal.waits_for("Show only: lib");
     terminal.types("\x1b");
     terminal.waits_until("the filter to go", |terminal| !terminal.text().contains("Filter:"));
     terminal.types("q");
