@@ -212,7 +212,7 @@ fn it_opens_moves_and_leaves_the_terminal_as_it_was() {
     terminal.types("\t/lib");
     terminal.waits_for("Show only: lib");
     terminal.types("\x1b");
-    terminal.waits_until("the filter to go", |terminal| !terminal.text().contains("Filter:"));
+    terminal.waits_until("the filter to go", |terminal| !terminal.text().contains("Show only:"));
     terminal.types("q");
     terminal.leaves(0);
 }
