@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 
 use crate::image::{ContentHash, FileTree, Image, OccurrenceId, display_name};
 use crate::open::{ContentError, Contents};
-use crate::scan::{Cancel, identity_of};
+use crate::scan::{Cancel, identity_with};
 
 /// Files of so many bytes together are read by one thread at a time.
 const BATCH_BYTES: u64 = 8 << 20;
@@ -55,8 +55,9 @@ pub fn identify(
     let found = Mutex::new(Identified::default());
     let run = || {
         let mut own = Identified::default();
+        let mut buffer = vec![0; 64 << 10];
         while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if read(tree, contents, batch, &mut own, cancel).is_err() {
+            if read(tree, contents, batch, &mut own, &mut buffer, cancel).is_err() {
                 break;
             }
         }
@@ -114,6 +115,7 @@ fn read(
     contents: &Contents,
     batch: &[OccurrenceId],
     found: &mut Identified,
+    buffer: &mut [u8],
     cancel: &Cancel,
 ) -> Result<(), ContentError> {
     let is_endless = |id: &OccurrenceId| tree.sparse(*id).is_some() && tree.occurrence(*id).bytes > MOST_SPARSE_BYTES;
@@ -124,7 +126,7 @@ fn read(
     }
     let read = contents.for_each(tree, &batch, &mut |id, reader| {
         cancel.check()?;
-        match identity_of(reader) {
+        match identity_with(reader, buffer) {
             Ok(hash) => {
                 found.known.insert(id, hash);
             }

@@ -63,74 +63,68 @@ impl Sharing {
 }
 
 /// A content, before it is known whether it equals others: where it lies in bytes that may be shared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Spot {
+    /// Empty runs of sparse files begin at one place: the length tells them apart.
+    bytes: u64,
+    offset: u64,
     /// Layers with one diffID have one number.
     layer: u32,
-    offset: u64,
-    bytes: u64,
 }
 
 /// Images gathered for comparison, before contents are known.
 pub struct SharingOutline<'a> {
     sides: Vec<Side<'a>>,
-    /// Of each image, each content once, with where to read it.
-    spots: Vec<HashMap<Spot, OccurrenceId>>,
-    /// For contents that have to be read: the image and the file.
-    unknown: HashMap<Spot, (usize, OccurrenceId)>,
-    known: HashMap<Spot, ContentHash>,
+    /// Different contents by length, each with an image and a file to read it from.
+    spots: Vec<(Spot, u32, OccurrenceId)>,
+    /// Of each image, its contents as places in `spots`, in order.
+    of_images: Vec<Vec<u32>>,
 }
 
 impl<'a> SharingOutline<'a> {
     /// Gathers the contents of all final trees.
     #[must_use]
     pub fn new(sides: Vec<Side<'a>>) -> Self {
-        let mut keys: HashMap<&str, u32> = HashMap::new();
-        let mut next = 0u32;
-        let mut spots = Vec::new();
-        let mut known = HashMap::new();
-        for side in &sides {
+        let layers = layer_numbers(&sides);
+        let mut all: Vec<(Spot, u32, OccurrenceId)> = Vec::new();
+        for (number, (side, layers)) in (0u32..).zip(sides.iter().zip(layers)) {
             let tree = &side.image.tree;
-            let mut fresh = || {
-                next = next.saturating_add(1);
-                next
-            };
-            let layers: Vec<u32> = side
-                .image
-                .layers
-                .iter()
-                .map(|layer| match diff_id(layer) {
-                    Some(digest) => *keys.entry(digest.as_str()).or_insert_with(&mut fresh),
-                    None => fresh(),
-                })
-                .collect();
-            let mut own: HashMap<Spot, OccurrenceId> = HashMap::new();
             for (_, id) in visible_files(tree) {
                 let occurrence = tree.occurrence(id);
-                if occurrence.kind != Kind::File || occurrence.bytes == 0 {
-                    continue;
-                }
-                let layer = layers.get(occurrence.layer.index()).copied().unwrap_or_default();
-                // Empty runs of sparse files begin at one place: the length tells them apart.
-                let spot = Spot { layer, offset: occurrence.offset, bytes: occurrence.bytes };
-                own.insert(spot, id);
-                if let Some(&hash) = tree.content_hash(id) {
-                    known.insert(spot, hash);
+                if occurrence.kind == Kind::File && occurrence.bytes > 0 {
+                    let layer = layers.get(occurrence.layer.index()).copied().unwrap_or_default();
+                    all.push((Spot { bytes: occurrence.bytes, offset: occurrence.offset, layer }, number, id));
                 }
             }
-            spots.push(own);
         }
-        let unknown = unknown(&spots, &known);
-        Self { sides, spots, unknown, known }
+        all.sort_unstable();
+        let mut of_images = vec![Vec::new(); sides.len()];
+        let mut spots: Vec<(Spot, u32, OccurrenceId)> = Vec::new();
+        for found in all {
+            if spots.last().is_none_or(|last| last.0 != found.0) {
+                spots.push(found);
+            }
+            let place = u32::try_from(spots.len() - 1).unwrap_or(u32::MAX);
+            if let Some(own) = of_images.get_mut(found.1 as usize).filter(|own| own.last() != Some(&place)) {
+                own.push(place);
+            }
+        }
+        Self { sides, spots, of_images }
+    }
+
+    fn known_hash(&self, image: u32, id: OccurrenceId) -> Option<ContentHash> {
+        self.sides.get(image as usize)?.image.tree.content_hash(id).copied()
     }
 
     /// The files whose content is asked for, by image; each content once, of those only that another one may equal.
     #[must_use]
     pub fn unknown(&self) -> Vec<Vec<OccurrenceId>> {
         let mut lists = vec![Vec::new(); self.sides.len()];
-        for &(image, id) in self.unknown.values() {
-            if let Some(list) = lists.get_mut(image) {
-                list.push(id);
+        for same_length in self.spots.chunk_by(|one, other| one.0.bytes == other.0.bytes) {
+            for &(_, image, id) in same_length.iter().filter(|_| same_length.len() > 1) {
+                if let Some(list) = lists.get_mut(image as usize).filter(|_| self.known_hash(image, id).is_none()) {
+                    list.push(id);
+                }
             }
         }
         lists
@@ -138,60 +132,51 @@ impl<'a> SharingOutline<'a> {
 
     /// The matrices. `found` holds, by image, the identities that were asked for; what is missing equals nothing.
     #[must_use]
-    pub fn finish(mut self, found: &[HashMap<OccurrenceId, ContentHash>]) -> Sharing {
-        for (&spot, &(image, id)) in &self.unknown {
-            if let Some(&hash) = found.get(image).and_then(|known| known.get(&id)) {
-                self.known.insert(spot, hash);
-            }
-        }
+    pub fn finish(self, found: &[HashMap<OccurrenceId, ContentHash>]) -> Sharing {
         let layers = self.sides.iter().enumerate().map(layers_of).collect();
         let paths = self.sides.iter().map(|side| side.store.map(|study| paths_of(side, study)).unwrap_or_default());
-        let contents = self.spots.iter().map(|own| self.contents_of(own));
         let levels = vec![
             matrix(Level::Layers, layers),
             matrix(Level::StorePaths, paths.collect()),
-            matrix(Level::Content, contents.collect()),
+            matrix(Level::Content, self.contents(found)),
         ];
         Sharing { levels }
     }
 
-    fn contents_of(&self, own: &HashMap<Spot, OccurrenceId>) -> HashMap<ContentKey, u64> {
-        let key = |spot: &Spot| match self.known.get(spot) {
-            Some(&hash) => ContentKey::Hash(hash, spot.bytes),
-            None => ContentKey::Spot(*spot),
-        };
-        own.keys().map(|spot| (key(spot), spot.bytes)).collect()
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum ContentKey {
-    Hash(ContentHash, u64),
-    Spot(Spot),
-}
-
-/// Contents whose length another one has too, and whose identity is not known.
-fn unknown(
-    spots: &[HashMap<Spot, OccurrenceId>],
-    known: &HashMap<Spot, ContentHash>,
-) -> HashMap<Spot, (usize, OccurrenceId)> {
-    let mut lengths: HashMap<u64, Option<Spot>> = HashMap::new();
-    for spot in spots.iter().flat_map(HashMap::keys) {
-        // `None`: more than one content of that length.
-        let first = lengths.entry(spot.bytes).or_insert(Some(*spot));
-        if *first != Some(*spot) {
-            *first = None;
-        }
-    }
-    let mut unknown = HashMap::new();
-    for (image, own) in spots.iter().enumerate() {
-        for (&spot, &id) in own {
-            if lengths.get(&spot.bytes) == Some(&None) && !known.contains_key(&spot) {
-                unknown.entry(spot).or_insert((image, id));
+    /// Of each image its different contents, by the place of the first spot that has each, with their bytes.
+    fn contents(&self, found: &[HashMap<OccurrenceId, ContentHash>]) -> Vec<HashMap<u32, u64>> {
+        let mut firsts: HashMap<(u64, ContentHash), u32> = HashMap::new();
+        let first = |(place, &(spot, image, id)): (u32, &(Spot, u32, OccurrenceId))| {
+            let read = || found.get(image as usize).and_then(|known| known.get(&id)).copied();
+            match self.known_hash(image, id).or_else(read) {
+                Some(hash) => *firsts.entry((spot.bytes, hash)).or_insert(place),
+                None => place,
             }
-        }
+        };
+        let contents: Vec<u32> = (0u32..).zip(&self.spots).map(first).collect();
+        let content = |&place: &u32| {
+            let first = contents.get(place as usize).copied()?;
+            Some((first, self.spots.get(place as usize)?.0.bytes))
+        };
+        self.of_images.iter().map(|own| own.iter().filter_map(content).collect()).collect()
     }
-    unknown
+}
+
+/// For each image, the numbers of its layers: the same for the same diffID.
+fn layer_numbers(sides: &[Side<'_>]) -> Vec<Vec<u32>> {
+    let mut keys: HashMap<&str, u32> = HashMap::new();
+    let mut next = 0u32;
+    let mut number = |layer| {
+        let mut fresh = || {
+            next = next.saturating_add(1);
+            next
+        };
+        match diff_id(layer) {
+            Some(digest) => *keys.entry(digest.as_str()).or_insert_with(fresh),
+            None => fresh(),
+        }
+    };
+    sides.iter().map(|side| side.image.layers.iter().map(&mut number).collect()).collect()
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -338,10 +338,17 @@ fn shortened(hash: &blake3::Hasher) -> ContentHash {
 /// # Errors
 /// Those of the reader.
 pub fn identity_of(reader: &mut dyn io::Read) -> io::Result<ContentHash> {
+    identity_with(reader, &mut vec![0; 64 << 10])
+}
+
+/// The same with a buffer that is there already, for who reads many short files.
+///
+/// # Errors
+/// Those of the reader.
+pub fn identity_with(reader: &mut dyn io::Read, buffer: &mut [u8]) -> io::Result<ContentHash> {
     let mut hash = blake3::Hasher::new();
-    let mut buffer = vec![0; 64 << 10];
     loop {
-        match reader.read(&mut buffer) {
+        match reader.read(buffer) {
             Ok(0) => return Ok(shortened(&hash)),
             Ok(count) => {
                 hash.update(&buffer[..count]);

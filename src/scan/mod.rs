@@ -17,8 +17,8 @@ pub mod zstd_index;
 pub use blocks::{BlockReader, CountingReader, HashingReader, UnpackLimit};
 pub use cancel::{Cancel, is_cancellation};
 pub use layer::{
-    Captured, EntrySink, LayerOptions, LayerProgress, LayerScan, Tee, Wanted, identity_of, needs_tee, scan_part,
-    scan_section, trailing_oddity,
+    Captured, EntrySink, LayerOptions, LayerProgress, LayerScan, Tee, Wanted, identity_of, identity_with, needs_tee,
+    scan_part, scan_section, trailing_oddity,
 };
 pub use name_room::NameRoom;
 pub use part::Part;
