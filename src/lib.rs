@@ -16,6 +16,7 @@ pub mod nix;
 pub mod open;
 pub mod packages;
 pub mod preview;
+pub mod rebuild;
 pub mod reference;
 pub mod report;
 pub mod scan;

@@ -25,8 +25,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("identify", &["image", "scan", "open"]),
     ("compare", &["image", "nix", "packages"]),
     ("ci", &["image", "analysis", "nix", "packages"]),
-    ("report", &["image", "analysis", "nix", "packages", "findings", "compare", "ci"]),
-    ("tui", &["image", "analysis", "findings", "nix", "packages", "preview", "search"]),
+    ("rebuild", &["image", "scan", "open", "nix", "packages", "store"]),
+    ("report", &["image", "analysis", "nix", "packages", "findings", "compare", "ci", "rebuild"]),
+    ("tui", &["image", "analysis", "findings", "nix", "packages", "preview", "search", "compare", "rebuild"]),
     (
         "cli",
         &[
@@ -47,6 +48,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "identify",
             "compare",
             "ci",
+            "rebuild",
+            "store",
             "report",
             "tui",
         ],
