@@ -1,13 +1,14 @@
 //! References that are to be overwritten: which files have them.
 
+use super::StoreImage;
 use super::select::SelectError;
-use super::{StoreImage, links::top_of};
 use crate::image::{NodeId, display_name};
 use crate::nix::StorePath;
 use crate::nix::contents::Place;
 use crate::nix::graph::PathId;
 use crate::nix::study::Match;
 use crate::rebuild::choices::Cut;
+use crate::rebuild::entry::top_of;
 
 /// A reference that is overwritten.
 #[derive(Debug, Clone, PartialEq, Eq)]
