@@ -4,13 +4,16 @@
 //! together, [`study`] reads through it what [`nix`] asks of contents.
 
 pub mod analysis;
+pub mod cache;
 pub mod ci;
 pub mod cli;
 pub mod compare;
+pub mod engines;
 pub mod examine;
 pub mod extract;
 pub mod findings;
 pub mod glob;
+pub mod http;
 pub mod identify;
 pub mod image;
 pub mod nix;
@@ -19,6 +22,7 @@ pub mod packages;
 pub mod preview;
 pub mod rebuild;
 pub mod reference;
+pub mod registry;
 pub mod report;
 pub mod scan;
 pub mod search;

@@ -3,6 +3,7 @@
 mod arguments;
 mod attendant;
 mod browse;
+mod cache;
 mod cat;
 mod ci;
 mod ci_arguments;
@@ -15,10 +16,12 @@ mod manual;
 mod opener;
 mod output;
 mod rebuild;
+mod remote_arguments;
 mod samples;
 mod sbom;
 mod settings;
 mod share;
+mod tags;
 mod viewed;
 mod why;
 
@@ -64,6 +67,8 @@ pub fn run() -> ExitCode {
         Some(Command::Sbom(sbom)) => sbom::run(&sbom),
         Some(Command::Rebuild(rebuild)) => rebuild::run(&rebuild),
         Some(Command::Ci(rules)) => ci::run(&rules),
+        Some(Command::Tags(tags)) => tags::run(&tags),
+        Some(Command::Cache(cache)) => cache::run(&cache),
         Some(Command::Completions { shell }) => manual::completions(shell),
         Some(Command::Man) => manual::page(),
         None => browse::run(&arguments.browse),

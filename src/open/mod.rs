@@ -8,6 +8,7 @@ mod nix;
 mod pipe;
 mod progress;
 mod random_access;
+mod remote;
 mod seekable;
 mod spool;
 mod stream_start;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 pub use contents::{ContentError, Contents, cut_off};
 pub use error::OpenError;
 pub use progress::{Progress, Snapshot};
+pub use remote::Remote;
 pub use spool::Spool;
 pub use verify::{check_layer, refine};
 
@@ -92,6 +94,8 @@ pub struct OpenOptions {
     pub programs: Programs,
     /// Looks at the content of layers that are read whole; see [`Contents::watched`].
     pub watch: Option<Arc<dyn ContentWatch>>,
+    /// How registries and engines are reached.
+    pub remote: Remote,
 }
 
 impl Default for OpenOptions {
@@ -107,6 +111,7 @@ impl Default for OpenOptions {
             store: LocalStore::default(),
             programs: Programs::default(),
             watch: None,
+            remote: Remote::default(),
         }
     }
 }
@@ -215,6 +220,9 @@ impl Opening<'_> {
             Location::StandardInput => self.standard_input(),
             Location::Path(path) => self.path(path),
             Location::Installable(installable) => self.installable(installable.as_ref()),
+            Location::Registry(name) => self.registry(name),
+            Location::Engine(engine, name) => self.engine(*engine, name),
+            Location::Name(name) => self.name(name),
         }
     }
 
