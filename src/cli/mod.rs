@@ -11,6 +11,7 @@ mod compare;
 mod extract;
 mod inspect;
 mod list;
+mod local_images;
 mod locate;
 mod manual;
 mod opener;

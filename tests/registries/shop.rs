@@ -151,7 +151,7 @@ impl Customer {
 
     /// What is wrong.
     pub fn refused(&self, host: &str, image: &str) -> String {
-        self.open(host, image).err().expect("it should not open").to_string()
+        self.open(host, image).expect_err("it should not open").to_string()
     }
 
     pub fn write(&self, path: &str, text: &str) -> std::path::PathBuf {
