@@ -296,6 +296,9 @@ pub struct ShareArguments {
     /// The images, two at least
     #[arg(required = true, num_args = 2..)]
     pub images: Vec<OsString>,
+    /// Layers that an image may have where layers are proposed that would share more
+    #[arg(long, value_name = "N", default_value_t = crate::compare::SharingOutline::MAX_LAYERS)]
+    pub max_layers: usize,
     /// The form of the report
     #[arg(long, value_enum, default_value_t = ShareFormat::Text)]
     pub format: ShareFormat,

@@ -2,6 +2,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
+use super::assignment::{self, Proposal};
 use super::grid::Grid;
 use crate::compare::{Level, Matrix, Sharing};
 use crate::image::{Digest, Image, display_bytes, display_name};
@@ -54,6 +55,9 @@ impl ShareReport<'_> {
             writeln!(out, "  {}", together(matrix))?;
             self.grid(matrix).write_text(out)?;
         }
+        if let Some(proposal) = Proposal::new(self.sharing, str::to_owned) {
+            proposal.write_text(out)?;
+        }
         self.notes.iter().try_for_each(|note| writeln!(out, "Warning  {}", display_name(note.as_bytes())))
     }
 
@@ -63,6 +67,9 @@ impl ShareReport<'_> {
         for matrix in &self.sharing.levels {
             writeln!(out, "\n### {}\n\n{}\n", heading(matrix.level), together(matrix))?;
             self.grid(matrix).write_markdown(out)?;
+        }
+        if let Some(proposal) = Proposal::new(self.sharing, code) {
+            proposal.write_markdown(out)?;
         }
         self.notes.iter().take(10).try_for_each(|note| {
             let shown = crate::report::names::one_line(note);
@@ -116,6 +123,7 @@ impl ShareReport<'_> {
             "generator": concat!("nixdive ", env!("CARGO_PKG_VERSION")),
             "images": self.images.iter().map(image).collect::<Vec<_>>(),
             "levels": self.sharing.levels.iter().map(matrix).collect::<Vec<_>>(),
+            "assignment": self.sharing.assignment.as_ref().map(assignment::document),
             "notes": self.notes,
         })
     }
@@ -124,7 +132,7 @@ impl ShareReport<'_> {
 fn heading(level: Level) -> &'static str {
     match level {
         Level::Layers => "Whole layers, unpacked bytes",
-        Level::StorePaths => "Store paths, as tar bytes: what would be shared with one store path a layer",
+        Level::StorePaths => "Store paths, as tar bytes: what is shared with one store path a layer",
         Level::Content => "Files of equal content, file bytes",
     }
 }
@@ -140,7 +148,7 @@ fn together(matrix: &Matrix) -> String {
 }
 
 /// A, B, … Z, then numbers.
-fn letter(number: usize) -> String {
+pub(super) fn letter(number: usize) -> String {
     match u8::try_from(number) {
         Ok(place) if place < 26 => char::from(b'A' + place).to_string(),
         _ => (number + 1).to_string(),
