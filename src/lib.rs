@@ -13,6 +13,7 @@ pub mod findings;
 pub mod glob;
 pub mod identify;
 pub mod image;
+pub mod manifest;
 pub mod nix;
 pub mod open;
 pub mod packages;
@@ -27,6 +28,7 @@ pub mod sqlite;
 pub mod store;
 pub mod study;
 pub mod tui;
+pub mod yaml;
 
 #[cfg(test)]
 mod testing;

@@ -4,8 +4,8 @@ use super::facts::Severity;
 use super::metric::Metric;
 use super::outcome::Unit;
 use super::quantity::{Quota, parse_bytes, parse_percent, parse_quota};
-use super::yaml::{self, Node, Value};
 use crate::glob::Glob;
+use crate::yaml::{self, Aliases, Node, Value};
 
 /// What is wrong with a file of rules, with its line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -145,8 +145,9 @@ impl RuleFile {
     /// The first thing that is wrong.
     pub fn parse(name: &str, text: &str) -> Result<Self, RuleFileError> {
         let mut reader = Reader { name, file: Self::default() };
-        let root = yaml::parse(text).map_err(|error| reader.error(error.line, error.reason))?;
-        match root {
+        let documents = yaml::documents(text, Aliases::Refused);
+        let documents = documents.map_err(|error| reader.error(error.line, error.reason))?;
+        match documents.into_iter().next() {
             None => {}
             Some(Node { value: Value::Scalar(text), .. }) if matches!(text.as_str(), "" | "~" | "null") => {}
             Some(node) => reader.top(&node)?,

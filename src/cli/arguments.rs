@@ -61,6 +61,9 @@ pub enum Command {
 pub struct BrowseArguments {
     /// The image
     pub image: Option<OsString>,
+    /// Which images are meant by files that name them.
+    #[command(flatten)]
+    pub named: NamedArguments,
     /// Print the default settings, a file to begin with
     #[arg(long)]
     pub print_config: bool,
@@ -106,6 +109,32 @@ impl OpenArguments {
             unpack_limit: UnpackLimit { always: self.unpack_limit.saturating_mul(1 << 30), ..UnpackLimit::default() },
             ..OpenOptions::default()
         }
+    }
+}
+
+/// Which images are meant by files that name them.
+#[derive(Debug, Clone, Default, Args)]
+pub struct NamedArguments {
+    /// The image of a service, a container or a reference in a file of Compose or Kubernetes; may be repeated
+    #[arg(long, value_name = "NAME=IMAGE", value_parser = parse_mapping)]
+    pub map: Vec<Mapping>,
+}
+
+/// `NAME=IMAGE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mapping {
+    /// A service, a container, or a reference as it is written.
+    pub name: String,
+    /// An image that this program opens.
+    pub image: OsString,
+}
+
+fn parse_mapping(text: &str) -> Result<Mapping, String> {
+    match text.split_once('=') {
+        Some((name, image)) if !name.is_empty() && !image.is_empty() => {
+            Ok(Mapping { name: name.to_owned(), image: image.into() })
+        }
+        _ => Err("write it as web=web.tar".to_owned()),
     }
 }
 
@@ -245,10 +274,12 @@ pub enum CompareFormat {
 /// `nixdive compare`.
 #[derive(Debug, Args)]
 pub struct CompareArguments {
-    /// The old image
-    pub left: OsString,
-    /// The new image
-    pub right: OsString,
+    /// The old image and the new one; or a file of Compose or Kubernetes that names two
+    #[arg(required = true, num_args = 1..=2, value_names = ["OLD", "NEW"])]
+    pub images: Vec<OsString>,
+    /// Which images are meant by files that name them.
+    #[command(flatten)]
+    pub named: NamedArguments,
     /// The form of the comparison
     #[arg(long, value_enum, default_value_t = CompareFormat::Text)]
     pub format: CompareFormat,
@@ -293,9 +324,12 @@ pub struct SbomArguments {
 /// `nixdive share`.
 #[derive(Debug, Args)]
 pub struct ShareArguments {
-    /// The images, two at least
-    #[arg(required = true, num_args = 2..)]
+    /// The images, two at least; files of Compose or Kubernetes stand for the images that they name
+    #[arg(required = true)]
     pub images: Vec<OsString>,
+    /// Which images are meant by files that name them.
+    #[command(flatten)]
+    pub named: NamedArguments,
     /// Layers that an image may have where layers are proposed that would share more
     #[arg(long, value_name = "N", default_value_t = crate::compare::SharingOutline::MAX_LAYERS)]
     pub max_layers: usize,

@@ -8,11 +8,12 @@ use crossbeam_channel::unbounded;
 
 use super::arguments::BrowseArguments;
 use super::opener::Opener;
-use super::{ci, inspect, open_for, output, samples, settings};
+use super::{ci, inspect, named, open_for, output, samples, settings, share};
 use crate::analysis::assess;
+use crate::compare::SharingOutline;
 use crate::image::display_bytes;
 use crate::open::Keep;
-use crate::report::{Format, write_dive_export};
+use crate::report::{Format, ShareFormat, write_dive_export};
 use crate::source::{Discovered, discover};
 use crate::tui::{self, Choice, Ended, Opening, Options, Settings, Start};
 
@@ -30,6 +31,17 @@ pub fn run(arguments: &BrowseArguments) -> anyhow::Result<ExitCode> {
             anyhow::bail!("which image? Give a file, a directory, or «-» for standard input; see nixdive --help");
         }
         return browse(arguments, None);
+    };
+    let wanted = named::expand(std::slice::from_ref(image), &arguments.named)?;
+    let image = match wanted.images.as_slice() {
+        [image] => image,
+        _ => {
+            if arguments.json.is_some() || arguments.ci {
+                anyhow::bail!("one image is wanted, and the file names {}", wanted.images.len());
+            }
+            share::report(&wanted, &arguments.open, SharingOutline::MAX_LAYERS, ShareFormat::Text)?;
+            return Ok(ExitCode::SUCCESS);
+        }
     };
     if let Some(file) = &arguments.json {
         let opened = open_for(image, &arguments.open, Keep::Trees)?;

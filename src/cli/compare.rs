@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::arguments::{self, CompareArguments, OpenArguments};
 use super::inspect::packages_of;
-use super::{open_reference, output};
+use super::{named, open_reference, output};
 use crate::compare::{CompareOptions, KnownContents, Outline, Side, check_platforms};
 use crate::identify::{Identified, identify};
 use crate::image::OccurrenceId;
@@ -37,8 +37,12 @@ impl Gathered {
 
 /// Compares two images.
 pub fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
-    let images = [arguments.left.clone(), arguments.right.clone()];
-    let gathered = gather(&images, &arguments.open)?;
+    let wanted = named::expand(&arguments.images, &arguments.named)?;
+    if wanted.images.len() != 2 {
+        let count = wanted.images.len();
+        anyhow::bail!("two images are compared, and there {}; nixdive share takes any number", are(count));
+    }
+    let gathered = gather(&wanted.images, &arguments.open)?;
     let [left, right] = gathered.as_slice() else { anyhow::bail!("two images are compared") };
     if !arguments.different_platforms
         && let Err(mismatch) = check_platforms(&left.opened.image, &right.opened.image)
@@ -48,7 +52,8 @@ pub fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
     let outline = Outline::new(&left.opened.image, &right.opened.image);
     let unknown = outline.unknown();
     let (of_left, of_right) = (left.identify(&unknown.left, 0)?, right.identify(&unknown.right, 0)?);
-    let notes: Vec<String> = of_left.unread.into_iter().chain(of_right.unread).chain(unread(&gathered)).collect();
+    let notes = of_left.unread.into_iter().chain(of_right.unread).chain(unread(&gathered));
+    let notes: Vec<String> = notes.chain(wanted.notes).collect();
     let known = KnownContents { left: of_left.known, right: of_right.known };
     let options = CompareOptions { semantic: arguments.semantic, equivalent: arguments.equivalent };
     let comparison = outline.finish(left.side(), right.side(), &known, options);
@@ -61,6 +66,11 @@ pub fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
     };
     output::print(|out| write_comparison(&comparison, &notes, format, out))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// «is one», «are 3».
+pub(super) fn are(count: usize) -> String {
+    if count == 1 { "is one".to_owned() } else { format!("are {count}") }
 }
 
 /// What could not be read of the images' stores.

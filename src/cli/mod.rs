@@ -12,6 +12,7 @@ mod inspect;
 mod list;
 mod locate;
 mod manual;
+mod named;
 mod opener;
 mod output;
 mod samples;

@@ -6,6 +6,7 @@ mod compare;
 mod extract;
 mod inspect;
 mod list;
+mod manifest;
 mod output;
 
 use std::path::{Path, PathBuf};

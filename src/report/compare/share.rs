@@ -29,6 +29,8 @@ pub enum ShareFormat {
 pub struct ShareReport<'a> {
     /// The images, in the order of the matrices.
     pub images: &'a [&'a Image],
+    /// For each, the services or containers that use it, safe to print; empty where no file named it.
+    pub users: &'a [String],
     /// What they share.
     pub sharing: &'a Sharing,
     /// What could not be read, as sentences.
@@ -79,9 +81,15 @@ impl ShareReport<'_> {
 
     fn names(&self, quote: Quote) -> Grid {
         let mut grid = Grid::new(&[("", Left), ("image", Left), ("unpacked", Right), ("layers", Right)]);
+        let has_users = self.users.iter().any(|users| !users.is_empty());
+        if has_users {
+            grid.columns.push(("used by".to_owned(), Left));
+        }
         for (number, image) in self.images.iter().enumerate() {
             let layers = image.layers.len().to_string();
-            grid.row(vec![letter(number), quote(&title(image)), display_bytes(image.unpacked_bytes()), layers]);
+            let mut cells = vec![letter(number), quote(&title(image)), display_bytes(image.unpacked_bytes()), layers];
+            cells.extend(self.users.get(number).filter(|_| has_users).map(|users| quote(users)));
+            grid.row(cells);
         }
         grid
     }
@@ -101,8 +109,9 @@ impl ShareReport<'_> {
     }
 
     fn document(&self) -> Value {
-        let image = |image: &&Image| {
+        let image = |(number, image): (usize, &&Image)| {
             json!({
+                "usedBy": self.users.get(number).filter(|users| !users.is_empty()),
                 "requested": image.identity.requested,
                 "references": image.identity.references,
                 "configDigest": image.identity.config_digest.as_ref().map(Digest::as_str),
@@ -121,7 +130,7 @@ impl ShareReport<'_> {
         json!({
             "schema": SHARE_SCHEMA,
             "generator": concat!("nixdive ", env!("CARGO_PKG_VERSION")),
-            "images": self.images.iter().map(image).collect::<Vec<_>>(),
+            "images": self.images.iter().enumerate().map(image).collect::<Vec<_>>(),
             "levels": self.sharing.levels.iter().map(matrix).collect::<Vec<_>>(),
             "assignment": self.sharing.assignment.as_ref().map(assignment::document),
             "notes": self.notes,
