@@ -6,7 +6,9 @@
 pub mod choices;
 mod classes;
 pub mod composition;
+mod entry;
 pub mod needs;
+pub mod package_image;
 pub mod plan;
 pub mod store_image;
 

@@ -3,7 +3,7 @@
 //! From the configuration's entry point and command a search follows what a program needs to start and to work; every
 //! path that it reaches remembers what led there first.
 
-use crate::image::NodeId;
+use crate::image::{Image, NodeId, display_name};
 
 /// What is needed, and why.
 #[derive(Debug, Clone, Default)]
@@ -114,4 +114,12 @@ pub struct Missing {
     pub how: How,
     /// What is missing, as the needing one names it; safe to show.
     pub name: String,
+}
+
+impl Needs {
+    /// What leads to a path, on one line that is safe to show.
+    #[must_use]
+    pub fn describe(&self, image: &Image, node: NodeId) -> String {
+        display_name(&image.tree.path(node)).into_owned()
+    }
 }

@@ -7,15 +7,16 @@ use hashbrown::HashMap;
 use super::rename::{Renamed, content_of, rewrite_text};
 use super::select::{Selection, is_directory};
 use super::{Outside, StoreImage};
-use crate::image::{Config, FileTree, Kind, OccurrenceId};
+use crate::image::{Config, Kind};
 use crate::nix::contents::{Place, RootSource, TreeEntry, TreeEntryKind};
 use crate::nix::database::{DATABASE_PATH, WRITE_AHEAD_LOG_PATH};
 use crate::nix::graph::PathId;
 use crate::nix::nar::nar_bytes;
 use crate::nix::{StoreHash, StorePath};
 use crate::rebuild::composition::{
-    Body, ComposedStorePath, Composition, Entry, FileContent, Metadata, ReadContent, Rewriting, Stability,
+    Body, ComposedStorePath, Composition, Entry, FileContent, ReadContent, Rewriting, Stability,
 };
+use crate::rebuild::entry::{metadata_of, top_of};
 use crate::scan::Cancel;
 
 /// Why an image cannot be put together.
@@ -125,10 +126,10 @@ impl StoreImage<'_> {
             };
             let named = match entry.kind {
                 TreeEntryKind::File { content, .. } => Some(content),
-                _ => super::links::top_of(tree, entry.node),
+                _ => top_of(tree, entry.node),
             };
             let path = [path.to_string().trim_start_matches('/').as_bytes(), &below].concat();
-            Entry { path: path.into(), metadata: metadata(tree, named), body }
+            Entry { path: path.into(), metadata: metadata_of(tree, named), body }
         };
         self.kept_entries(id, selection).map(entry).collect()
     }
@@ -184,7 +185,7 @@ impl StoreImage<'_> {
                 _ => return None,
             },
         };
-        Some(Entry { path, metadata: metadata(tree, linked), body })
+        Some(Entry { path, metadata: metadata_of(tree, linked), body })
     }
 
     /// Whether it is part of what Nix records of the store: it would tell of paths that are not there any more.
@@ -230,12 +231,4 @@ impl StoreImage<'_> {
         rewrite(&mut config.working_directory);
         config
     }
-}
-
-/// Who may do what with an entry; a directory without one of its own is everyone's to read.
-fn metadata(tree: &FileTree, id: Option<OccurrenceId>) -> Metadata {
-    let Some(id) = id else { return Metadata { mode: 0o755, ..Metadata::default() } };
-    let owner = tree.owner(id);
-    let mode = tree.occurrence(id).mode();
-    Metadata { mode, uid: owner.uid, gid: owner.gid, xattrs: tree.xattrs(id).to_vec() }
 }

@@ -4,13 +4,8 @@ use hashbrown::HashSet;
 
 use super::select::{Selection, drop_emptied};
 use super::{Outside, StoreImage};
-use crate::image::{FileTree, Kind, NodeId, OccurrenceId, Resolution};
+use crate::image::{FileTree, Kind, NodeId, Resolution};
 use crate::nix::contents::TreeEntryKind;
-
-/// The entry of a path as the topmost layer leaves it.
-pub(super) fn top_of(tree: &FileTree, node: NodeId) -> Option<OccurrenceId> {
-    tree.visible_at(node, tree.top_layer()?)
-}
 
 impl StoreImage<'_> {
     /// Drops the links that led somewhere and no longer would, in store paths only where files of theirs go anyway or
