@@ -4,6 +4,7 @@
 //! together, [`study`] reads through it what [`nix`] asks of contents.
 
 pub mod analysis;
+pub mod build;
 pub mod ci;
 pub mod cli;
 pub mod compare;

@@ -11,6 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("image", &[]),
     ("sqlite", &[]),
     ("yaml", &["image"]),
+    ("build", &["image"]),
     ("manifest", &["image", "yaml"]),
     ("scan", &["image"]),
     ("store", &["image", "nix", "scan"]),
@@ -36,6 +37,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "glob",
             "image",
+            "build",
             "manifest",
             "reference",
             "scan",

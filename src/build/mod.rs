@@ -2,8 +2,6 @@
 
 mod engine;
 mod run;
-#[cfg(test)]
-mod tests;
 
 pub use engine::Engine;
 
@@ -104,7 +102,8 @@ impl Built {
 /// # Errors
 /// [`BuildError`]. After [`BuildError::Stopped`] nothing is left to clean up.
 pub fn build(engine: Engine, arguments: &[OsString]) -> Result<Built, BuildError> {
-    let is_own = |argument: &OsString| argument == "--iidfile" || argument.as_encoded_bytes().starts_with(b"--iidfile=");
+    let is_own =
+        |argument: &OsString| argument == "--iidfile" || argument.as_encoded_bytes().starts_with(b"--iidfile=");
     if arguments.iter().any(is_own) {
         return Err(BuildError::OwnArgument);
     }

@@ -1,5 +1,6 @@
 //! The commands for scripts: what they print, what they write, and how they end.
 
+mod build;
 mod cat;
 mod ci;
 mod compare;
