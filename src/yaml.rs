@@ -1,4 +1,4 @@
-//! YAML as a tree that knows its lines, within bounds.
+//! YAML as a tree that knows its lines, within bounds. An alias stands for a copy of what it names.
 
 use hashbrown::{HashMap, HashSet};
 use saphyr_parser::{Event, Parser};
@@ -7,16 +7,6 @@ use saphyr_parser::{Event, Parser};
 const MAX_DEPTH: usize = 32;
 /// Values that are read, those that aliases stand for counted each time.
 const MAX_VALUES: usize = 100_000;
-
-/// What is done about aliases.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Aliases {
-    /// They are an error.
-    #[default]
-    Refused,
-    /// Each stands for a copy of what it names.
-    Followed,
-}
 
 /// A value and the line where it begins, from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,15 +101,13 @@ struct MapBeing {
 /// Reads the documents of a text; those with nothing in them are left out.
 ///
 /// # Errors
-/// What is no YAML, a key that stands twice in a map, a key that is no plain word, more than is read, aliases where they
-/// are refused, and a line each.
-pub fn documents(text: &str, aliases: Aliases) -> Result<Vec<Node>, YamlError> {
-    Reader { aliases, ..Reader::default() }.read(text)
+/// What is no YAML, a key that stands twice in a map, a key that is no plain word, more than is read: each with a line.
+pub fn documents(text: &str) -> Result<Vec<Node>, YamlError> {
+    Reader::default().read(text)
 }
 
 #[derive(Default)]
 struct Reader {
-    aliases: Aliases,
     /// Of each open collection, its anchor.
     open: Vec<(Open, usize)>,
     anchors: HashMap<usize, Node>,
@@ -178,9 +166,6 @@ impl Reader {
 
     fn alias(&mut self, line: u32, anchor: usize) -> Result<Node, YamlError> {
         let refuse = |reason: &str| Err(YamlError { line, reason: reason.to_owned() });
-        if self.aliases == Aliases::Refused {
-            return refuse("aliases are not read; write the value out");
-        }
         let Some(node) = self.anchors.get(&anchor) else { return refuse("an alias of what it is part of") };
         let (values, depth) = node.measure();
         let node = Node { line, ..node.clone() };
@@ -192,7 +177,7 @@ impl Reader {
     }
 
     fn put(&mut self, node: Node, anchor: usize) -> Result<(), YamlError> {
-        if anchor > 0 && self.aliases == Aliases::Followed {
+        if anchor > 0 {
             // A copy counts as one more, so that nested anchors are bounded too.
             self.count(node.line, node.measure().0)?;
             self.anchors.insert(anchor, node.clone());
@@ -236,12 +221,12 @@ mod tests {
     use super::*;
 
     fn refused(text: &str) -> YamlError {
-        documents(text, Aliases::Refused).unwrap_err()
+        documents(text).unwrap_err()
     }
 
     #[test]
     fn values_know_their_lines() {
-        let root = documents("a: 1\nb:\n  - x\n  - {c: y}\n", Aliases::Refused).unwrap().remove(0);
+        let root = documents("a: 1\nb:\n  - x\n  - {c: y}\n").unwrap().remove(0);
         let lines: Vec<_> = root.entries().iter().map(|(key, line, _)| (key.as_str(), *line)).collect();
         assert_eq!(lines, [("a", 1), ("b", 2)]);
         let items = root.get("b").unwrap().items();
@@ -250,19 +235,19 @@ mod tests {
 
     #[test]
     fn what_is_no_plain_document_is_refused_with_its_line() {
-        assert_eq!(refused("a: &x 1\nb: *x\n").line, 2);
+        assert_eq!(refused("a: &x 1\nb: *y\n").line, 2);
         assert_eq!(refused("a: 1\na: 2\n").line, 2);
         assert!(refused("a: [1\n").line >= 1);
         refused(&"[".repeat(1000));
-        assert_eq!(documents("# nothing\n", Aliases::Refused).unwrap(), []);
+        assert_eq!(documents("# nothing\n").unwrap(), []);
     }
 
     #[test]
     fn aliases_stand_for_copies_of_their_own_document() {
-        let documents = documents("a: &x {k: v}\nb: *x\n---\nc: 1\n", Aliases::Followed).unwrap();
-        assert_eq!(documents.len(), 2);
-        assert_eq!(documents[0].get("b").unwrap().get("k").and_then(Node::text), Some("v"));
-        let again = super::documents("a: &x 1\n---\nb: *x\n", Aliases::Followed);
+        let found = documents("a: &x {k: v}\nb: *x\n---\nc: 1\n").unwrap();
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[0].get("b").unwrap().get("k").and_then(Node::text), Some("v"));
+        let again = documents("a: &x 1\n---\nb: *x\n");
         assert!(again.is_err(), "an anchor of another document");
     }
 
@@ -274,19 +259,17 @@ mod tests {
             let list = vec![format!("*a{before}"); 9].join(",");
             text.push_str(&format!("a{step}: &a{step} [{list}]\n"));
         }
-        assert!(documents(&text, Aliases::Followed).unwrap_err().reason.contains("more in it"));
+        assert!(documents(&text).unwrap_err().reason.contains("more in it"));
         let mut deep = "a0: &a0 [x]\n".to_owned();
         (1..60).for_each(|step| deep.push_str(&format!("a{step}: &a{step} [*a{}]\n", step - 1)));
-        assert!(documents(&deep, Aliases::Followed).unwrap_err().reason.contains("more in it"));
-        assert!(documents("a: &x [*x]\n", Aliases::Followed).is_err());
+        assert!(documents(&deep).unwrap_err().reason.contains("more in it"));
+        assert!(documents("a: &x [*x]\n").is_err());
     }
 
     proptest! {
         #[test]
         fn any_text_is_documents_or_an_error(text in "[a: \\[\\]{}\\-\n,'\"&*#|>!%]{0,80}") {
-            for aliases in [Aliases::Refused, Aliases::Followed] {
-                let _ = documents(&text, aliases);
-            }
+            let _ = documents(&text);
         }
     }
 }

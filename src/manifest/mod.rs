@@ -12,7 +12,7 @@ pub use environment::EnvironmentFile;
 use hashbrown::HashMap;
 
 use crate::image::display_in_sentence;
-use crate::yaml::{self, Aliases, Node, YamlError};
+use crate::yaml::{self, Node, YamlError};
 
 /// What such a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +88,7 @@ pub fn read(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Opt
     if !looks_like_one(text) {
         return Ok(None);
     }
-    let documents = yaml::documents(text, Aliases::Followed)?;
+    let documents = yaml::documents(text)?;
     if documents.iter().any(kubernetes::is_object) {
         return kubernetes::read(&documents).map(Some);
     }

@@ -3,6 +3,7 @@
 mod build;
 mod cat;
 mod ci;
+mod ci_input;
 mod compare;
 mod extract;
 mod inspect;

@@ -78,6 +78,18 @@ fn a_side_that_cannot_be_read_is_named() {
     }
     let refusal = run(&["share", place.image(), &absent]).refused();
     assert!(refusal.contains("absent.tar"), "{refusal}");
+    // What is there and is no image, or only part of one.
+    let (text, cut) = (place.text("text"), place.text("cut.tar"));
+    std::fs::write(&text, "no image\n").unwrap();
+    let whole = std::fs::read(place.image()).unwrap();
+    std::fs::write(&cut, &whole[..whole.len() / 2]).unwrap();
+    for (broken, name) in [(&text, "/text"), (&cut, "cut.tar")] {
+        for arguments in [["compare", place.image(), broken], ["compare", broken, place.image()]] {
+            let refusal = run(&arguments).refused();
+            assert!(refusal.contains(name) && !refusal.contains("image.tar:"), "{refusal}");
+        }
+        assert!(run(&["share", place.image(), place.image(), broken]).refused().contains(name));
+    }
     assert!(run(&["compare", "-", "-"]).refused().contains("standard input"));
 }
 
