@@ -26,7 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("compare", &["image", "nix", "packages"]),
     ("ci", &["image", "analysis", "nix", "packages"]),
     ("report", &["image", "analysis", "nix", "packages", "findings", "compare", "ci"]),
-    ("tui", &["image", "analysis", "findings", "nix", "packages", "preview", "search"]),
+    ("tui", &["image", "analysis", "compare", "findings", "nix", "packages", "preview", "search"]),
     (
         "cli",
         &[
