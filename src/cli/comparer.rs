@@ -80,7 +80,7 @@ impl Comparer {
             Ok(gathered) => gathered.into_iter().map(Held::new).collect::<Vec<_>>(),
             Err((_, error)) if is_cancelled(&error) => return,
             Err((number, error)) => {
-                self.tell(Report::Failed(format!("{}: {error}", self.called(number))));
+                self.tell(Report::Failed(self.failure(number, &error.to_string())));
                 return;
             }
         };
@@ -106,14 +106,15 @@ impl Comparer {
         self.messages.send(Message::Report(self.opening, report)).is_ok()
     }
 
-    /// Which of the images it is, for an error.
-    fn called(&self, number: usize) -> String {
+    /// An error with the image that it is about.
+    fn failure(&self, number: usize, error: &str) -> String {
         let name = self.images.get(number).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        match (self.images.len(), number) {
-            (2, 0) => format!("The left image, {name}"),
-            (2, _) => format!("The right image, {name}"),
-            _ => format!("Image {}, {name}", number.saturating_add(1)),
-        }
+        let side = match (self.images.len(), number) {
+            (2, 0) => "The left image".to_owned(),
+            (2, _) => "The right image".to_owned(),
+            _ => format!("Image {}", number.saturating_add(1)),
+        };
+        if error.starts_with(&name) { format!("{side}, {error}") } else { format!("{side}, {name}: {error}") }
     }
 
     fn gather(&self) -> Result<Vec<Gathered>, (usize, anyhow::Error)> {

@@ -178,3 +178,69 @@ fn node((one, other): Pair, parent: u32, own: u32, changes: &ChangesByPath, file
         end: own.saturating_add(1),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::compare::CompareOptions;
+    use crate::compare::tests::{Known, compare};
+    use crate::image::display_name;
+    use crate::testing::archive::{Written, any_entries};
+
+    fn lines(left: &Known, right: &Known) -> Vec<String> {
+        let comparison = compare(left, right, CompareOptions::default());
+        let (one, other) = (&left.opened.image, &right.opened.image);
+        let tree = PairTree::new(one, other, &comparison.files);
+        let line = |id: PairId| {
+            let node = tree.get(id)?;
+            let path = match (node.left, node.right) {
+                (Some(id), _) => one.tree.path(id),
+                (None, id) => other.tree.path(id?),
+            };
+            let path = display_name(&path).into_owned();
+            Some(format!("{path} {} {} {:+} {}", node.left_bytes, node.right_bytes, node.delta(), node.differing))
+        };
+        tree.ids().filter_map(line).collect()
+    }
+
+    #[test]
+    fn both_trees_are_one_with_sums_for_directories() {
+        let file = |path: &str, content: &str| Written::file(path, content.as_bytes());
+        let left = Known::of_layers(&[vec![file("a/b", "123"), file("a/gone", "45"), file("z", "same")]]);
+        let right = Known::of_layers(&[vec![file("a/b", "12345"), file("a/c/new", "7"), file("z", "same")]]);
+        let expected = [
+            "/ 9 10 +1 4",
+            "/a 5 6 +1 4",
+            "/a/b 3 5 +2 1",
+            "/a/c 0 1 +1 2",
+            "/a/c/new 0 1 +1 1",
+            "/a/gone 2 0 -2 1",
+            "/z 4 4 +0 0",
+        ];
+        assert_eq!(lines(&left, &right), expected);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn children_reach_every_path_once_and_every_change_has_its_place(one in any_entries(12), other in any_entries(12)) {
+            let (left, right) = (Known::of_layers(&[one]), Known::of_layers(&[other]));
+            let comparison = compare(&left, &right, CompareOptions::default());
+            let tree = PairTree::new(&left.opened.image, &right.opened.image, &comparison.files);
+            let mut reached = vec![PairId::ROOT];
+            let mut next = 0;
+            while let Some(&id) = reached.get(next) {
+                prop_assert!(tree.children(id).all(|child| tree.parent(child) == Some(id)));
+                reached.extend(tree.children(id));
+                next += 1;
+            }
+            prop_assert_eq!(reached.len(), tree.len());
+            let mut placed: Vec<u32> = tree.ids().filter_map(|id| tree.get(id)?.change).collect();
+            placed.sort_unstable();
+            placed.dedup();
+            prop_assert_eq!(placed.len(), comparison.files.changes.len());
+        }
+    }
+}

@@ -116,8 +116,8 @@ fn bytes(lines: &mut Vec<Line>, left: &ComparedImage, right: &ComparedImage, fou
     lines.push(figures("layers", count(left), count(right), format!("{shared} shared")));
     for (value, meaning) in [
         (display_bytes(bytes.shared_unpacked), "shared by whole layers, unpacked"),
-        (known(bytes.pull_delta), "pull delta: a host that has the left image fetches this for the right one"),
-        (known(bytes.push_delta), "push delta: a registry that has the left image is sent this for the right one"),
+        (known(bytes.pull_delta), "pull delta: what a host that has the left image fetches"),
+        (known(bytes.push_delta), "push delta: what a registry that has the left image is sent"),
     ] {
         lines.push(Line::Figure { value, meaning });
     }

@@ -12,6 +12,7 @@ use crate::preview::{
     Allowance, Encoding, Find, Finding, Fixed, FoundLine, Hit, Layout, Needle, Place, RowContent, Rows, Section,
     StyledLine, Syntaxes, TextPreview, screenful,
 };
+use crate::tui::Target;
 use crate::tui::{FindState, Form, Measure, Request, View, ViewRequest};
 use samples::web;
 

@@ -97,7 +97,7 @@ fn heads(canvas: &mut Canvas, line: Rect, pair: &PairScreen) {
     pen.skip(2).right("Left", BYTES, theme.head).skip(1).text(&name, name_style).fitted(&of(&titles.0), theme.dim);
     canvas.line(rule, 0).text(glyphs.separator, theme.dim);
     let mut pen = canvas.line(right, 0);
-    pen.right("Right", BYTES, theme.head).skip(1).right(&delta, DELTA, delta_style).skip(1);
+    pen.skip(1).right("Right", BYTES, theme.head).skip(1).right(&delta, DELTA, delta_style).skip(1);
     pen.text(&name, name_style).fitted(&of(&titles.1), theme.dim);
 }
 
@@ -114,6 +114,8 @@ fn look<'a>(canvas: &Canvas, pair: &'a PairScreen, node: &PairNode) -> Look<'a> 
     let (mark, style) = match (node.left, node.right, change) {
         (None, _, _) => ("+", theme.added),
         (_, None, _) => ("-", theme.removed),
+        // Another time of modification alone is worth no colour.
+        (_, _, Some(change)) if !change.difference.is_real() && node.differing == 1 => ("~", theme.dim),
         (_, _, Some(_)) => ("~", theme.modified),
         _ if node.differing > 0 => ("~", theme.modified),
         _ => (" ", theme.dim),
@@ -127,7 +129,7 @@ fn draw_row(canvas: &mut Canvas, rows: Rect, line: u16, pair: &PairScreen, row: 
     let Look { change, mark, style } = look(canvas, pair, node);
     let bytes = |side: Option<NodeId>, bytes| if side.is_some() { display_bytes(bytes) } else { String::new() };
     let (before, after) = (bytes(node.left, node.left_bytes), bytes(node.right, node.right_bytes));
-    let quiet = if node.differing > 0 { theme.plain } else { theme.dim };
+    let quiet = if style == theme.dim { theme.dim } else { theme.plain };
     let delta = if is_moved(change) { "moved".to_owned() } else { signed(node.delta()) };
     let delta_style = match node.delta() {
         1.. => theme.added,
@@ -157,7 +159,7 @@ fn draw_row(canvas: &mut Canvas, rows: Rect, line: u16, pair: &PairScreen, row: 
     let separator = canvas.glyphs.separator;
     canvas.line(rule, line).text(separator, theme.dim);
     let mut pen = canvas.line(right, line);
-    pen.right(&after, BYTES, quiet).skip(1).right(&delta, DELTA, delta_style).skip(1);
+    pen.skip(1).right(&after, BYTES, quiet).skip(1).right(&delta, DELTA, delta_style).skip(1);
     if node.right.is_some() {
         named(&mut pen, pair, row, node, style, true);
         remark(&mut pen, pair, change, true);

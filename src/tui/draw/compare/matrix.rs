@@ -44,7 +44,10 @@ pub(super) fn draw(canvas: &mut Canvas, body: Rect, view: &MatrixView) {
         return;
     }
     let names = (letter(view.row), letter(view.column));
-    title(canvas, area, &format!("{} and {}", names.0, names.1), "enter compares the two", "", false);
+    match view.pair() {
+        Some(_) => title(canvas, area, &format!("{} and {}", names.0, names.1), "", "", false),
+        None => title(canvas, area, &names.0, "", "", false),
+    }
     for (line, own) in (1..area.height).zip(&view.shared.sharing.levels) {
         let mut pen = canvas.line(area, line);
         pen.skip(1).left(level_name(own.level), 13, theme.dim).fitted(&view.figures(own), theme.plain);
