@@ -4,9 +4,16 @@
 //! store paths, what stands outside the store, and a configuration. Layers are chosen for that, and written.
 
 pub mod composition;
+#[cfg(test)]
+mod fixture;
+mod image_content;
+pub mod layering;
 pub mod needs;
 pub mod plan;
+pub mod write;
+
+pub use image_content::ImageContent;
 
 pub use composition::{
-    Body, ComposedStorePath, Composition, Content, Entry, FileContent, Metadata, ReadContent, Rewriting, Stability,
+    BaseLayer, Body, ComposedStorePath, Composition, Content, Entry, FileContent, Metadata, ReadContent, Rewriting, Stability,
 };
