@@ -7,6 +7,7 @@ mod cat;
 mod ci;
 mod ci_arguments;
 mod compare;
+mod comparer;
 mod extract;
 mod inspect;
 mod list;
