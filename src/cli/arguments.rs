@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::ci_arguments::{CiArguments, RuleArguments};
+use super::rebuild_arguments::RebuildArguments;
 use crate::compare::CompareOptions;
 use crate::image::Platform;
 use crate::open::{Keep, OpenOptions, Verify};
@@ -296,53 +297,6 @@ pub struct CompareArguments {
     #[command(flatten)]
     pub comparing: ComparingArguments,
     /// How to open them.
-    #[command(flatten)]
-    pub open: OpenArguments,
-}
-
-/// Forms of a plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum PlanFormat {
-    /// For reading
-    Text,
-    /// For programs: schema nixdive.plan/1
-    Json,
-}
-
-/// Forms of granularity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Granularity {
-    /// Of each package the files that are needed
-    File,
-    /// All of each package that is needed
-    Package,
-}
-
-/// `nixdive rebuild`.
-#[derive(Debug, Args)]
-pub struct RebuildArguments {
-    /// The image
-    pub image: OsString,
-    /// Print what would be kept and dropped, and why, and write nothing
-    #[arg(long)]
-    pub plan: bool,
-    /// The form of the plan
-    #[arg(long, value_enum, default_value_t = PlanFormat::Text)]
-    pub format: PlanFormat,
-    /// Keep what no program seems to need: patterns for paths, names of packages or store paths
-    #[arg(long, value_name = "GLOB")]
-    pub keep: Vec<String>,
-    /// Drop a class (unreachable, docs, locales, dev, static-libs, pycache, tests, debug, package-manager), or what
-    /// matches a pattern
-    #[arg(long, value_name = "CLASS|GLOB")]
-    pub drop: Vec<String>,
-    /// Overwrite the reference of one store path, or of a file in one, to another store path
-    #[arg(long, value_name = "FROM=>TO")]
-    pub cut: Vec<String>,
-    /// How finely packages of a distribution are taken apart
-    #[arg(long, value_enum, default_value_t = Granularity::File)]
-    pub granularity: Granularity,
-    /// How to open it.
     #[command(flatten)]
     pub open: OpenArguments,
 }

@@ -16,6 +16,7 @@ mod manual;
 mod opener;
 mod output;
 mod rebuild;
+mod rebuild_arguments;
 mod samples;
 mod sbom;
 mod settings;

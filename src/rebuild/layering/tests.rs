@@ -56,7 +56,8 @@ fn nix2containers_layers_and_digests_are_made_anew() {
         let mut composition = whole(&opened.image, &references);
         composition.outside.clear();
         for max_layers in [4, 100] {
-            let expected = crate::testing::corpus_file(&format!("nix2container/{name}.image-{max_layers}.json")).unwrap();
+            let expected =
+                crate::testing::corpus_file(&format!("nix2container/{name}.image-{max_layers}.json")).unwrap();
             let expected: serde_json::Value = serde_json::from_slice(&std::fs::read(expected).unwrap()).unwrap();
             let layers = Strategy::Nix2container.assign(&composition, &[], max_layers);
             let content = ImageContent::new(&opened.image.tree, &opened.contents);
