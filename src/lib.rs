@@ -10,6 +10,7 @@ pub mod compare;
 pub mod examine;
 pub mod extract;
 pub mod findings;
+pub mod glob;
 pub mod identify;
 pub mod image;
 pub mod nix;

@@ -1,5 +1,5 @@
 use super::{Habit, How, Needs};
-use crate::image::{Config, FileTree, NodeId, display_name};
+use crate::image::{Config, Image, NodeId, display_name};
 
 /// Steps of one chain.
 const MOST_STEPS: usize = 1000;
@@ -28,24 +28,27 @@ impl Needs {
         chain
     }
 
-    /// The chain as one line that is safe to show: `Entrypoint → /usr/sbin/nginx → libssl.so.3 (NEEDED)`.
+    /// What leads to a path, on one line that is safe to show: `Entrypoint → /usr/sbin/nginx → libssl.so.3 (NEEDED)`. The
+    /// path alone where nothing needs it.
     #[must_use]
-    pub fn chain_text(&self, node: NodeId, tree: &FileTree, config: &Config) -> String {
+    pub fn describe(&self, image: &Image, node: NodeId) -> String {
+        let tree = &image.tree;
         let chain = self.chain(node);
+        if chain.is_empty() {
+            return display_name(&tree.path(node)).into_owned();
+        }
         let mut text = String::new();
         for (step, (node, how)) in chain.iter().enumerate() {
             let path = tree.path(*node);
-            let is_root_step = step == 0;
-            if is_root_step {
-                text.push_str(&how.origin(config));
-                text.push_str(" → ");
-            } else {
-                text.push_str(" → ");
+            let is_first = step == 0;
+            if is_first {
+                text.push_str(&how.origin(&image.config));
             }
+            text.push_str(" → ");
             let short = matches!(how, How::Library | How::LibraryVariant | How::Plugin);
             let name: &[u8] = if short { tree.name(*node) } else { &path };
             text.push_str(&display_name(name));
-            if !is_root_step {
+            if !is_first {
                 text.push_str(" (");
                 text.push_str(how.label());
                 text.push(')');

@@ -50,7 +50,7 @@ fn a_web_server_is_a_few_files_of_its_distribution() {
         let tree = &opened.image.tree;
         for (path, bytes) in &kept {
             let node = tree.lookup(path.as_bytes()).unwrap();
-            println!("{bytes:>9} {path}    {}", needs.chain_text(node, tree, &opened.image.config));
+            println!("{bytes:>9} {path}    {}", needs.describe(&opened.image, node));
         }
         println!("{:?} {:#?} {:#?}", took, needs.doubts, needs.missing);
     }
