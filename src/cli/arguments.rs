@@ -122,6 +122,8 @@ pub enum Format {
     Json,
     /// For pull requests
     Markdown,
+    /// One file for a browser
+    Html,
 }
 
 /// `nixdive inspect`.
@@ -313,6 +315,8 @@ pub enum ShareFormat {
     Json,
     /// For pull requests
     Markdown,
+    /// One file for a browser
+    Html,
 }
 
 #[cfg(test)]

@@ -126,13 +126,13 @@ fn growth(comparison: &Comparison<'_>, quote: Quote) -> Section {
     Section::new("Why it grew", grid, items.len()).unfolded()
 }
 
-fn software(side: &Side<'_>, id: PathId) -> String {
+pub(super) fn software(side: &Side<'_>, id: PathId) -> String {
     let name = side.store.and_then(|study| study.get_path(id)).map(|path| path.name().to_owned());
     one_line(&name.unwrap_or_default())
 }
 
 /// What grew, in a few words.
-fn what(comparison: &Comparison<'_>, item: &GrowthItem, quote: Quote) -> String {
+pub(super) fn what(comparison: &Comparison<'_>, item: &GrowthItem, quote: Quote) -> String {
     let (left, right) = (&comparison.left, &comparison.right);
     match item.what {
         Grown::StorePath(id) => {
@@ -178,7 +178,7 @@ fn package(side: &Side<'_>, index: PackageIndex, quote: Quote) -> String {
 }
 
 /// What brought it, in a few words.
-fn cause(side: &Side<'_>, cause: Cause, quote: Quote) -> String {
+pub(super) fn cause(side: &Side<'_>, cause: Cause, quote: Quote) -> String {
     let layer = |index: Option<LayerIndex>| {
         let known = index.and_then(|index| Some((index, side.image.layers.get(index.index())?)));
         match known {
@@ -240,13 +240,13 @@ fn equivalents(comparison: &Comparison<'_>, found: &Equivalents, quote: Quote) -
     ]
 }
 
-fn titled(side: &Side<'_>, software: &Software, quote: Quote) -> String {
+pub(super) fn titled(side: &Side<'_>, software: &Software, quote: Quote) -> String {
     let (name, version) = (side.software_name(software.id), side.software_version(software.id));
     let text = if version.is_empty() { name.to_owned() } else { format!("{name} {version}") };
     format!("{} {}", side.software_kind(software.id), quote(&one_line(&text)))
 }
 
-fn listed(side: &Side<'_>, list: &[Software], quote: Quote) -> String {
+pub(super) fn listed(side: &Side<'_>, list: &[Software], quote: Quote) -> String {
     let mut names: Vec<String> = list.iter().take(NAMED).map(|software| titled(side, software, quote)).collect();
     if list.len() > NAMED {
         names.push(format!("{} more", list.len() - NAMED));
@@ -254,7 +254,7 @@ fn listed(side: &Side<'_>, list: &[Software], quote: Quote) -> String {
     names.join(", ")
 }
 
-fn known_by(signal: &Signal, quote: Quote) -> String {
+pub(super) fn known_by(signal: &Signal, quote: Quote) -> String {
     match signal {
         Signal::Name(name) => format!("name {}", quote(&one_line(name))),
         Signal::Soname(name) => quote(&one_line(name)),
