@@ -130,7 +130,8 @@ mod tests {
             let mut out = Vec::new();
             write_data(&text, &mut out).unwrap();
             let written = String::from_utf8(out).unwrap();
-            prop_assert!(!written.contains(['<', '>', '&', '\u{2028}', '\u{2029}']));
+            let ends_it = written.contains(['<', '>', '&', '\u{2028}', '\u{2029}']);
+            prop_assert!(!ends_it, "{}", written);
             prop_assert_eq!(serde_json::from_str::<String>(&written).unwrap(), text);
         }
     }
