@@ -6,7 +6,7 @@ use super::{CiReport, text};
 use crate::ci::{Evidence, Number, RuleResult, Status, Unit, Verdict};
 use crate::image::{display_bytes, display_in_sentence};
 use crate::report::html::{
-    Cell, Figure, Kind, Markup, Page, Paths, Table, digests, exact, files, layers_table, map, warnings,
+    Cell, Digests, Figure, Kind, Markup, Page, Paths, Table, digests, exact, files, layers_table, map, warnings,
 };
 use crate::report::names::{grouped, percent, signed};
 use crate::report::sections::title;
@@ -14,7 +14,9 @@ use crate::report::sections::title;
 /// Rules that are told with what led to them.
 const MOST_PROBLEMS: usize = 200;
 /// Pieces of evidence of one rule.
-const MOST_EVIDENCE: usize = 50;
+const MOST_EVIDENCE: usize = 20;
+/// Bytes of all that is told of them.
+const MOST_BYTES: usize = 500_000;
 /// Store paths of a chain.
 const MOST_STEPS: usize = 40;
 
@@ -22,7 +24,7 @@ pub(super) fn write(report: &CiReport<'_>, out: &mut dyn Write) -> io::Result<()
     let image = report.image;
     let verdict = report.outcome.verdict();
     let mut subtitle = Markup::default();
-    digests(image, &mut subtitle);
+    digests(image, Digests::Whole, &mut subtitle);
     let mut page = Page::new(&format!("{}: {}", text::word(verdict), title(image)), subtitle);
     page.set_paths(Paths::of_image(&image.tree));
     page.section("verdict", "Verdict", headline(report, verdict));
@@ -84,7 +86,12 @@ fn problems(report: &CiReport<'_>, page: &mut Page<'_>) {
         return;
     }
     let mut content = Markup::default();
+    let mut told = 0;
     for rule in found.iter().take(MOST_PROBLEMS) {
+        if content.as_str().len() > MOST_BYTES {
+            break;
+        }
+        told += 1;
         content.open("article", &[("class", if rule.status == Status::Fail { "problem fail" } else { "problem" })]);
         content.open("h3", &[]).element("code", &[], &display_in_sentence(&rule.id)).close("h3");
         content.element("p", &[], &display_in_sentence(&rule.message));
@@ -99,7 +106,7 @@ fn problems(report: &CiReport<'_>, page: &mut Page<'_>) {
         }
         content.close("article").line();
     }
-    let more = found.len().saturating_sub(MOST_PROBLEMS);
+    let more = found.len().saturating_sub(told);
     if more > 0 {
         content.element("p", &[], &format!("… and {more} more, which the table of rules has."));
     }

@@ -88,3 +88,6 @@ fn whole_message(rule: &RuleResult) -> String {
     let lines = std::iter::once(rule.message.as_str()).chain(rule.evidence.iter().map(|found| found.text.as_str()));
     lines.collect::<Vec<_>>().join("\n")
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,8 @@ use crate::compare::{
 };
 use crate::image::{NodeId, display_bytes, display_in_sentence};
 use crate::report::html::{
-    Cell, Fate, Figure, Kind, Markup, Order, Page, Paths, Place, Table, digests, exact, left_out, map, warnings,
+    Cell, Digests, Fate, Figure, Kind, Markup, Order, Page, Paths, Place, Table, digests, exact, left_out, map,
+    warnings,
 };
 use crate::report::names::one_line;
 use crate::report::sections::{Quote, title};
@@ -26,12 +27,14 @@ const PLAIN: Quote = str::to_owned;
 pub(super) fn write(comparison: &Comparison<'_>, notes: &[String], out: &mut dyn Write) -> io::Result<()> {
     let (left, right) = (comparison.left.image, comparison.right.image);
     let mut subtitle = Markup::default();
+    subtitle.open("div", &[("class", "sides")]);
     for (name, image) in [("Left", left), ("Right", right)] {
         subtitle.open("div", &[("class", "side")]).open("p", &[]).element("strong", &[], name).text(" ");
         subtitle.text(&title(image)).close("p");
-        digests(image, &mut subtitle);
+        digests(image, Digests::Short, &mut subtitle);
         subtitle.close("div").line();
     }
+    subtitle.close("div");
     let mut page = Page::new(&format!("{} → {}", title(left), title(right)), subtitle);
     page.set_paths(Paths::of_both(&left.tree, &right.tree, fates(comparison)));
     page.section("figures", "Figures", headline(comparison, notes));

@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 
 use super::{
-    Cell, Figure, Kind, Markup, Order, Page, Paths, Table, config, digests, exact, files, layers_table, map, warnings,
+    Cell, Digests, Figure, Kind, Markup, Order, Page, Paths, Table, config, digests, exact, files, layers_table, map,
+    warnings,
 };
 use crate::analysis::explain;
 use crate::findings::{Finding, Findings, Places};
@@ -17,7 +18,7 @@ use crate::report::{Inspection, findings, sections, store};
 pub(in crate::report) fn write(inspection: &Inspection<'_>, out: &mut dyn Write) -> io::Result<()> {
     let image = inspection.image;
     let mut subtitle = Markup::default();
-    digests(image, &mut subtitle);
+    digests(image, Digests::Whole, &mut subtitle);
     let mut page = Page::new(&sections::title(image), subtitle);
     page.set_paths(Paths::of_image(&image.tree));
     page.section("figures", "Figures", headline(inspection));

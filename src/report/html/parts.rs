@@ -6,7 +6,7 @@ use super::paths::Paths;
 use super::table::STATIC_ROWS;
 use super::table::{Cell, Kind, Order, Table};
 use crate::analysis::largest;
-use crate::image::{Image, Kind as ImageKind, LayerIndex, Measured, display_name};
+use crate::image::{Digest, Image, Kind as ImageKind, LayerIndex, Measured, display_name};
 use crate::report::names::{grouped, layer_command, one_line};
 use crate::report::sections;
 
@@ -40,15 +40,27 @@ pub(in crate::report) fn exact(bytes: u64) -> String {
     if bytes < 1000 { String::new() } else { format!("{} bytes", grouped(bytes)) }
 }
 
+/// How digests are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::report) enum Digests {
+    Whole,
+    /// Their first digits.
+    Short,
+}
+
 /// Where an image comes from and under which digests, as a list.
-pub(in crate::report) fn digests(image: &Image, out: &mut Markup) {
+pub(in crate::report) fn digests(image: &Image, form: Digests, out: &mut Markup) {
+    let written = |digest: &Digest| match form {
+        Digests::Whole => digest.as_str().to_owned(),
+        Digests::Short => digest.short().to_owned(),
+    };
     let identity = &image.identity;
     let mut rows = vec![
         ("Source", format!("{} {}", one_line(&identity.source_kind), one_line(&identity.requested))),
         ("Platform", sections::platform(image)),
     ];
-    rows.extend(identity.manifest_digest.as_ref().map(|digest| ("Manifest", digest.as_str().to_owned())));
-    rows.extend(identity.config_digest.as_ref().map(|digest| ("Image ID", digest.as_str().to_owned())));
+    rows.extend(identity.manifest_digest.as_ref().map(|digest| ("Manifest", written(digest))));
+    rows.extend(identity.config_digest.as_ref().map(|digest| ("Image ID", written(digest))));
     rows.extend(image.config.created.as_ref().map(|created| ("Created", one_line(created))));
     out.open("dl", &[("class", "pairs")]);
     for (name, value) in rows {
