@@ -10,6 +10,7 @@ const LEAST_LABEL = 34;
 const LEAST_BRANCH = 46;
 const MOST_TILES = 1500;
 const COLOURS = 8;
+const NEARLY_ALL = 0.8;
 
 // Splits a rectangle among weights, largest first; gives a rectangle for each.
 function squarify(weights, area) {
@@ -95,7 +96,12 @@ function startMap(frame) {
   let root = -1;
   let measure = paths.isOfBoth ? MEASURES.right.of : (place) => paths.bytesOf('right', place);
 
-  const nameOf = (place) => (place < 0 ? '/' : paths.names[place]);
+  // Of a store path the hash says nothing to a reader; the whole path stands below the map.
+  const nameOf = (place) => {
+    if (place < 0) return '/';
+    const isStorePath = /^[0-9a-z]{32}-./.test(paths.names[place]) && paths.pathOf(place).startsWith('/nix/store/');
+    return isStorePath ? paths.names[place].slice(33) : paths.names[place];
+  };
   const childrenBySize = (place) => paths.childrenOf(place)
     .map((child) => [measure(child), child])
     .filter(([weight]) => weight > 0)
@@ -105,8 +111,11 @@ function startMap(frame) {
     const whole = measure(root);
     const part = whole > 0 ? ` (${((weight / whole) * 100).toFixed(1)} %)` : '';
     const words = [paths.typeOf(place)];
-    if (paths.isOfBoth) words.push(paths.fateOf(place), `left ${showValue('bytes', paths.leftOf(place))}, right ${showValue('bytes', paths.rightOf(place))}`);
-    else if (paths.typeOf(place) !== 'directory') words.push(`layer ${paths.layerOf(place)}`);
+    if (paths.isOfBoth) {
+      if (paths.fateOf(place) !== 'unchanged') words.push(paths.fateOf(place));
+      words.push(`left ${showValue('bytes', paths.leftOf(place))}, right ${showValue('bytes', paths.rightOf(place))}`);
+    }
+    if (!paths.isOfBoth && paths.typeOf(place) !== 'directory') words.push(`layer ${paths.layerOf(place)}`);
     if (paths.folded(place) > 0) words.push(`${showCount(paths.folded(place))} small paths not listed`);
     return `${showBytes(weight)}${part}, ${words.join(', ')}`;
   };
@@ -133,14 +142,16 @@ function startMap(frame) {
           return;
         }
         const [weight, child] = children[index];
-        const own = paths.isOfBoth ? colourOfFate(child) : colour || `tile-${index % COLOURS}`;
+        // Of what takes nearly all, the branches are told apart and not itself.
+        const first = weight > NEARLY_ALL * measure(place) ? 'tile-rest' : `tile-${index % COLOURS}`;
+        const own = paths.isOfBoth ? colourOfFate(child) : colour || first;
         const isBranch = level + 1 < LEVELS && paths.childrenOf(child).length > 0
           && rectangle.width >= LEAST_BRANCH && rectangle.height >= LEAST_BRANCH;
         laid.push({ place: child, weight, rectangle, colour: own, isBranch });
         if (isBranch) {
           const { x, y, width, height } = rectangle;
           const inner = { x: x + 3, y: y + HEADING, width: width - 6, height: height - HEADING - 3 };
-          queue.push({ place: child, area: inner, level: level + 1, colour: own });
+          queue.push({ place: child, area: inner, level: level + 1, colour: own === 'tile-rest' ? null : own });
         }
       });
     }
@@ -259,9 +270,9 @@ function startMap(frame) {
     });
     const keysOf = [['added', 'only right'], ['removed', 'only left'], ['changed', 'changed'], ['moved', 'moved'], ['same', 'as before, or both']];
     const legend = keysOf.map(([colour, name]) => make('span', { class: `key tile tile-${colour}` }, name));
-    frame.append(make('div', { class: 'tools' }, make('label', {}, 'Areas show the ', select), make('span', {}, ...legend)));
+    frame.append(make('div', { class: 'tools' }, make('label', {}, 'Areas show the ', select)), make('p', { class: 'legend' }, ...legend));
   }
-  frame.append(make('nav', { 'aria-label': 'Place in the map' }, crumbs), tiles, about, make('p', { class: 'note' }, keys));
+  frame.append(make('nav', { 'aria-label': 'Place in the map' }, crumbs), tiles, about, make('p', { class: 'note keys' }, keys));
   draw();
   let width = tiles.clientWidth;
   new ResizeObserver(() => {

@@ -108,8 +108,8 @@ const paths = data.paths === null ? null : (() => {
     childrenOf: (place) => children.get(place) || [],
     typeOf: (place) => TYPES[place < 0 ? 'd' : columns.kinds[place]],
     fateOf: (place) => FATES[place < 0 || !isOfBoth ? '=' : columns.fates[place]],
-    leftOf: (place) => columns.leftBytes[place],
-    rightOf: (place) => columns.bytes[place],
+    leftOf: (place) => (place < 0 ? columns.all[0] : columns.leftBytes[place]),
+    rightOf: (place) => (place < 0 ? columns.all[1] : columns.bytes[place]),
     layerOf: (place) => (isOfBoth ? null : columns.layers[place]),
     movedFrom: isOfBoth ? new Map(columns.moves) : new Map(),
   };

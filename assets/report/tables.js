@@ -4,6 +4,8 @@
 
 const FIRST_ROWS = 50;
 const MORE_ROWS = 500;
+// A table that is seen at a glance needs no filter.
+const SHORT = 8;
 
 // The rows of the table of files, read from the columns of the tree.
 function pathSource(table) {
@@ -106,6 +108,10 @@ function enliven(frame) {
     tell();
   };
   const tell = () => {
+    if (source.length <= SHORT && rows.length === source.length && table.count <= source.length) {
+      status.replaceChildren();
+      return;
+    }
     const visible = Math.min(shown, rows.length);
     const all = source.length === rows.length ? '' : `, of ${showCount(source.length)}`;
     const few = visible < rows.length ? `The first ${showCount(visible)} of ` : '';
@@ -132,7 +138,7 @@ function enliven(frame) {
     };
     if (name !== '') heading.replaceChildren(make('button', { type: 'button', onclick: choose }, name));
   });
-  if (source.length > 8) {
+  if (source.length > SHORT) {
     const input = make('input', { type: 'search', autocomplete: 'off', spellcheck: 'false' });
     input.addEventListener('input', () => {
       rows = filterRows(source, input.value.toLowerCase().split(/\s+/).filter((word) => word !== ''));

@@ -7,8 +7,8 @@ use crate::reports::{DOCKER, NIX, report, sample};
 use crate::support::program::scratch;
 
 const MOST_BYTES: u64 = 200_000;
-const WIDTH: u32 = 1080;
-const HEIGHT: u32 = 1120;
+const WIDTH: u32 = 1200;
+const HEIGHT: u32 = 1075;
 
 /// How much of the picture may look different: fonts are not the same everywhere.
 const TOLERANCE: f64 = 0.06;

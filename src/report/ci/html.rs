@@ -6,14 +6,17 @@ use super::{CiReport, text};
 use crate::ci::{Evidence, Number, RuleResult, Status, Unit, Verdict};
 use crate::image::{display_bytes, display_in_sentence};
 use crate::report::html::{
-    Cell, Digests, Figure, Kind, Markup, Page, Paths, Table, digests, exact, files, layers_table, map, warnings,
+    Cell, Digests, Figure, Kind, Markup, Page, Paths, Table, compressed, digests, exact, files, layers_table, map,
+    warnings,
 };
 use crate::report::names::{grouped, percent, signed};
 use crate::report::sections::title;
 
 /// Rules that are told with what led to them.
 const MOST_PROBLEMS: usize = 200;
-/// Pieces of evidence of one rule.
+/// Pieces of evidence of one rule that are shown at once.
+const UNFOLDED: usize = 6;
+/// Further ones that are folded.
 const MOST_EVIDENCE: usize = 20;
 /// Bytes of all that is told of them.
 const MOST_BYTES: usize = 500_000;
@@ -56,12 +59,7 @@ fn headline(report: &CiReport<'_>, verdict: Verdict) -> Markup {
             detail: exact(figures.unpacked_bytes),
             meaning: "The layers' tar streams: about what the image takes on a host.",
         },
-        Figure {
-            name: "Compressed",
-            value: figures.compressed_bytes.map_or("unknown".into(), display_bytes),
-            detail: figures.compressed_bytes.map(exact).unwrap_or_default(),
-            meaning: "The layers as they are stored here.",
-        },
+        compressed(report.image),
         Figure {
             name: "Efficiency",
             value: percent(figures.efficiency),
@@ -96,13 +94,7 @@ fn problems(report: &CiReport<'_>, page: &mut Page<'_>) {
         content.open("h3", &[]).element("code", &[], &display_in_sentence(&rule.id)).close("h3");
         content.element("p", &[], &display_in_sentence(&rule.message));
         if !rule.evidence.is_empty() {
-            content.open("ul", &[]);
-            rule.evidence.iter().take(MOST_EVIDENCE).for_each(|found| evidence(found, &mut content));
-            let more = rule.evidence.len().saturating_sub(MOST_EVIDENCE);
-            if more > 0 {
-                content.element("li", &[], &format!("… and {more} more"));
-            }
-            content.close("ul");
+            all_evidence(&rule.evidence, &mut content);
         }
         content.close("article").line();
     }
@@ -111,6 +103,24 @@ fn problems(report: &CiReport<'_>, page: &mut Page<'_>) {
         content.element("p", &[], &format!("… and {more} more, which the table of rules has."));
     }
     page.section("problems", "What does not hold, and why", content);
+}
+
+/// The weightiest first, the rest folded.
+fn all_evidence(list: &[Evidence], out: &mut Markup) {
+    let (first, rest) = list.split_at(list.len().min(UNFOLDED));
+    out.open("ul", &[]);
+    first.iter().for_each(|found| evidence(found, out));
+    out.close("ul");
+    if rest.is_empty() {
+        return;
+    }
+    out.open("details", &[]).element("summary", &[], &format!("{} more", rest.len())).open("ul", &[]);
+    let (told, more) = rest.split_at(rest.len().min(MOST_EVIDENCE));
+    told.iter().for_each(|found| evidence(found, out));
+    if !more.is_empty() {
+        out.element("li", &[], &format!("… and {} more", more.len()));
+    }
+    out.close("ul").close("details");
 }
 
 fn evidence(found: &Evidence, out: &mut Markup) {

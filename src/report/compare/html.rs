@@ -38,8 +38,14 @@ pub(super) fn write(comparison: &Comparison<'_>, notes: &[String], out: &mut dyn
     let mut page = Page::new(&format!("{} → {}", title(left), title(right)), subtitle);
     page.set_paths(Paths::of_both(&left.tree, &right.tree, fates(comparison)));
     page.section("figures", "Figures", headline(comparison, notes));
-    growth(comparison, &mut page);
-    categories(comparison, &mut page);
+    // What was saved comes before what is new all the same.
+    if comparison.bytes.unpacked.delta() > 0 {
+        growth("Why it grew", comparison, &mut page);
+        categories(comparison, &mut page);
+    } else {
+        categories(comparison, &mut page);
+        growth("What is new, and why", comparison, &mut page);
+    }
     if let Some(found) = &comparison.equivalents {
         equivalents(comparison, found, &mut page);
     }
@@ -80,7 +86,7 @@ fn fates<'a>(comparison: &'a Comparison<'_>) -> impl Iterator<Item = (Place, Fat
 
 fn headline(comparison: &Comparison<'_>, notes: &[String]) -> Markup {
     let mut content = Markup::default();
-    content.element("p", &[("class", "verdict")], &lines::headline(comparison, PLAIN)).line();
+    content.element("p", &[("class", "verdict")], &lines::headline_without_causes(comparison, PLAIN)).line();
     let bytes = &comparison.bytes;
     let about = if bytes.compressed_is_exact { "" } else { "~" };
     let known = |bytes: Option<u64>| bytes.map_or("unknown".into(), |bytes| format!("{about}{}", display_bytes(bytes)));
@@ -130,7 +136,7 @@ fn headline(comparison: &Comparison<'_>, notes: &[String]) -> Markup {
     content
 }
 
-fn growth(comparison: &Comparison<'_>, page: &mut Page<'_>) {
+fn growth(heading: &str, comparison: &Comparison<'_>, page: &mut Page<'_>) {
     let items = &comparison.growth.items;
     let columns = [("bytes", Kind::Delta), ("what", Kind::Text), ("brought by", Kind::Text)];
     let caption = "What is larger in the right image or new in it, with what brought it";
@@ -152,7 +158,7 @@ fn growth(comparison: &Comparison<'_>, page: &mut Page<'_>) {
     for item in told {
         way(comparison, item, &mut content);
     }
-    page.section("growth", "Why it grew", content);
+    page.section("growth", heading, content);
 }
 
 /// From what names a root to the path that came, and what came with it; folded.
@@ -208,7 +214,11 @@ fn categories(comparison: &Comparison<'_>, page: &mut Page<'_>) {
         content.within("td", &[], |content| bars(row.bytes, most, content));
         content.element("td", &[("class", "number")], &display_bytes(left));
         content.element("td", &[("class", "number")], &display_bytes(right));
-        let sign = if delta > 0 { "number more" } else { "number less" };
+        let sign = match delta {
+            0 => "number",
+            1.. => "number more",
+            _ => "number less",
+        };
         content.element("td", &[("class", sign)], &signed(delta)).close("tr").line();
     }
     content.close("tbody").close("table").close("div").line();

@@ -65,6 +65,16 @@ pub(super) fn transfers(comparison: &Comparison<'_>) -> Vec<String> {
 
 /// `B adds 28 MB unpacked: +27 MB coreutils-9.1 and what it needs (brought by /bin/ls → …), …`.
 pub(super) fn headline(comparison: &Comparison<'_>, quote: Quote) -> String {
+    let cause = |item: &GrowthItem| format!(" ({})", cause(&comparison.right, item.cause, quote));
+    headline_with(comparison, quote, cause)
+}
+
+/// The same without what brought each.
+pub(super) fn headline_without_causes(comparison: &Comparison<'_>, quote: Quote) -> String {
+    headline_with(comparison, quote, |_| String::new())
+}
+
+fn headline_with(comparison: &Comparison<'_>, quote: Quote, cause: impl Fn(&GrowthItem) -> String) -> String {
     let delta = comparison.bytes.unpacked.delta();
     let amount = display_bytes(delta.unsigned_abs());
     let start = match delta {
@@ -73,10 +83,10 @@ pub(super) fn headline(comparison: &Comparison<'_>, quote: Quote) -> String {
         _ => format!("The right image saves {amount} unpacked: {}. New in it", savings(comparison)),
     };
     let items = &comparison.growth.items;
-    let named = items.iter().take(NAMED).map(|item| {
-        let (what, cause) = (what(comparison, item, quote), cause(&comparison.right, item.cause, quote));
-        format!("+{} {what} ({cause})", display_bytes(item.bytes))
-    });
+    let named = items
+        .iter()
+        .take(NAMED)
+        .map(|item| format!("+{} {}{}", display_bytes(item.bytes), what(comparison, item, quote), cause(item)));
     let named: Vec<String> = named.collect();
     match items.len().saturating_sub(NAMED) {
         0 if named.is_empty() => format!("{}.", start.trim_end_matches(". New in it")),

@@ -3,12 +3,12 @@
 use std::io::{self, Write};
 
 use super::{
-    Cell, Digests, Figure, Kind, Markup, Order, Page, Paths, Table, config, digests, exact, files, layers_table, map,
-    warnings,
+    Cell, Digests, Figure, Kind, Markup, Order, Page, Paths, Table, compressed, config, digests, exact, files,
+    layers_table, map, warnings,
 };
 use crate::analysis::explain;
 use crate::findings::{Finding, Findings, Places};
-use crate::image::{Layer, Measured, display_bytes, display_name};
+use crate::image::{display_bytes, display_name};
 use crate::nix::study::StoreStudy;
 use crate::packages::Inventory;
 use crate::report::names::{grouped, one_line, percent};
@@ -40,9 +40,6 @@ pub(in crate::report) fn write(inspection: &Inspection<'_>, out: &mut dyn Write)
 
 fn headline(inspection: &Inspection<'_>) -> Markup {
     let (image, figures) = (inspection.image, &inspection.assessment.figures);
-    let is_share = |layer: &Layer| matches!(layer.compressed_bytes, Some(Measured::Share(_)));
-    let about = if image.layers.iter().any(is_share) { "~" } else { "" };
-    let compressed = image.compressed_bytes();
     let entries = image.layers.iter().map(|layer| layer.entries).fold(0, u64::saturating_add);
     let hidden = figures.file_bytes.saturating_sub(figures.visible_file_bytes);
     let above_base = match figures.user_wasted_percent {
@@ -56,15 +53,7 @@ fn headline(inspection: &Inspection<'_>) -> Markup {
             detail: exact(figures.unpacked_bytes),
             meaning: "The layers' tar streams: about what the image takes on a host.",
         },
-        Figure {
-            name: "Compressed",
-            value: compressed.map_or("unknown".into(), |bytes| format!("{about}{}", display_bytes(bytes))),
-            detail: if about.is_empty() { compressed.map(exact).unwrap_or_default() } else { String::new() },
-            meaning: match about {
-                "" => "The layers as they are stored here: what a first pull fetches.",
-                _ => "The layers' share of the compressed archive that they were read from.",
-            },
-        },
+        compressed(image),
         Figure {
             name: "Files",
             value: display_bytes(figures.visible_file_bytes),

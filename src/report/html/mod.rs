@@ -17,7 +17,9 @@ use serde::{Serialize, Serializer};
 use crate::nix::Sha256Hash;
 
 pub(super) use escape::Markup;
-pub(super) use parts::{Digests, Figure, config, digests, exact, files, layers_table, left_out, map, warnings};
+pub(super) use parts::{
+    Digests, Figure, compressed, config, digests, exact, files, layers_table, left_out, map, warnings,
+};
 pub(super) use paths::{Fate, Paths, Place};
 pub(super) use table::{Cell, Kind, Order, STATIC_ROWS, Table};
 

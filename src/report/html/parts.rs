@@ -6,7 +6,7 @@ use super::paths::Paths;
 use super::table::STATIC_ROWS;
 use super::table::{Cell, Kind, Order, Table};
 use crate::analysis::largest;
-use crate::image::{Digest, Image, Kind as ImageKind, LayerIndex, Measured, display_name};
+use crate::image::{Digest, Image, Kind as ImageKind, LayerIndex, Measured, display_bytes, display_name};
 use crate::report::names::{grouped, layer_command, one_line};
 use crate::report::sections;
 
@@ -33,6 +33,27 @@ impl Figure {
         }
         out.close("dl").line();
     }
+}
+
+/// What the layers take as they are stored.
+pub(in crate::report) fn compressed(image: &Image) -> Figure {
+    let bytes = image.compressed_bytes();
+    let is_share = has_shares(image);
+    let about = if is_share { "~" } else { "" };
+    Figure {
+        name: "Compressed",
+        value: bytes.map_or("unknown".into(), |bytes| format!("{about}{}", display_bytes(bytes))),
+        detail: if is_share { String::new() } else { bytes.map(exact).unwrap_or_default() },
+        meaning: match is_share {
+            false => "The layers as they are stored here: what a first pull fetches.",
+            true => "The layers' share of the compressed archive that they were read from.",
+        },
+    }
+}
+
+/// Whether a layer lies inside a compressed archive.
+fn has_shares(image: &Image) -> bool {
+    image.layers.iter().any(|layer| matches!(layer.compressed_bytes, Some(Measured::Share(_))))
 }
 
 /// `1,234,567 bytes`; nothing where the figure itself says it.
@@ -97,7 +118,11 @@ pub(in crate::report) fn layers_table(image: &Image) -> Table {
         ("removed", Kind::Count),
         ("made by", Kind::Code),
     ];
-    let mut table = Table::new("layers", "Layers, base first", &columns).sorted(0, Order::Ascending);
+    let caption = match has_shares(image) {
+        false => "Layers, base first",
+        true => "Layers, base first; compressed: their share of the archive that they were read from",
+    };
+    let mut table = Table::new("layers", caption, &columns).sorted(0, Order::Ascending);
     for (index, layer) in image.layers.iter().enumerate() {
         let summary = image.tree.layer_summary(LayerIndex(u16::try_from(index).unwrap_or(u16::MAX)));
         table.row(vec![
