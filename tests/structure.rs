@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 /// A room, and the rooms it may use.
 const ARROWS: &[(&str, &[&str])] = &[
     ("reference", &[]),
+    ("glob", &[]),
     ("image", &[]),
     ("sqlite", &[]),
     ("scan", &["image"]),
@@ -24,12 +25,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("search", &["image", "scan", "open"]),
     ("identify", &["image", "scan", "open"]),
     ("compare", &["image", "nix", "packages"]),
-    ("ci", &["image", "analysis", "nix", "packages"]),
-    ("report", &["image", "analysis", "nix", "packages", "findings", "compare", "ci"]),
-    ("tui", &["image", "analysis", "findings", "nix", "packages", "preview", "search"]),
+    ("ci", &["glob", "image", "analysis", "nix", "packages"]),
+    ("rebuild", &["glob", "image", "findings", "study", "scan", "open", "nix", "packages", "store"]),
+    ("report", &["image", "analysis", "nix", "packages", "findings", "compare", "ci", "rebuild"]),
+    ("tui", &["image", "analysis", "findings", "nix", "packages", "preview", "search", "compare", "rebuild"]),
     (
         "cli",
         &[
+            "glob",
             "image",
             "reference",
             "scan",
@@ -47,6 +50,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "identify",
             "compare",
             "ci",
+            "rebuild",
+            "store",
             "report",
             "tui",
         ],

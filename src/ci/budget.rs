@@ -1,7 +1,7 @@
-use super::glob::Glob;
 use super::metric::Metric;
 use super::outcome::Unit;
 use super::snapshot::Snapshot;
+use crate::glob::Glob;
 
 /// What a budget is about.
 #[derive(Debug, Clone, PartialEq, Eq)]

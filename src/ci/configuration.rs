@@ -1,11 +1,11 @@
 use super::budget::{Budget, Growth, Require, Subject};
 use super::dive::{DiveError, DiveRules, DiveThresholds};
 use super::facts::Severity;
-use super::glob::Glob;
 use super::metric::Metric;
 use super::outcome::Unit;
 use super::quantity::{Quota, parse_bytes, parse_percent, parse_quota};
 use super::yaml::{self, Node, Value};
+use crate::glob::Glob;
 
 /// What is wrong with a file of rules, with its line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

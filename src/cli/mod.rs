@@ -7,6 +7,7 @@ mod cat;
 mod ci;
 mod ci_arguments;
 mod compare;
+mod comparer;
 mod extract;
 mod inspect;
 mod list;
@@ -14,6 +15,7 @@ mod locate;
 mod manual;
 mod opener;
 mod output;
+mod rebuild;
 mod samples;
 mod sbom;
 mod settings;
@@ -61,6 +63,7 @@ pub fn run() -> ExitCode {
         Some(Command::Compare(compare)) => compare::run(&compare),
         Some(Command::Share(share)) => share::run(&share),
         Some(Command::Sbom(sbom)) => sbom::run(&sbom),
+        Some(Command::Rebuild(rebuild)) => rebuild::run(&rebuild),
         Some(Command::Ci(rules)) => ci::run(&rules),
         Some(Command::Completions { shell }) => manual::completions(shell),
         Some(Command::Man) => manual::page(),

@@ -54,6 +54,8 @@ pub enum Keep {
     Content,
     /// Any file's content, at any time, within 100 ms.
     AnyContent,
+    /// All content, in any order, by several threads: what is compressed is unpacked to disk.
+    Aside,
 }
 
 /// How programs are run that an image comes from.
@@ -189,7 +191,11 @@ impl Opening<'_> {
     }
 
     fn access(&self) -> Access {
-        if self.options.keep == Keep::AnyContent { Access::Anywhere } else { Access::Beginning }
+        match self.options.keep {
+            Keep::Trees | Keep::Content => Access::Beginning,
+            Keep::AnyContent => Access::Anywhere,
+            Keep::Aside => Access::Aside,
+        }
     }
 
     fn request(&self) -> Request<'_> {

@@ -5,9 +5,10 @@ use super::super::ci_arguments::{OnMissing, RuleArguments};
 use super::super::output;
 use super::shown;
 use crate::ci::{
-    Budget, Configuration, DiveRules, Glob, Growth, Metric, OnMissingBaseline, Quota, RuleFile, Subject, Written,
+    Budget, Configuration, DiveRules, Growth, Metric, OnMissingBaseline, Quota, RuleFile, Subject, Written,
     parse_bytes, parse_quota,
 };
+use crate::glob::Glob;
 
 /// Bytes that a file of rules may have.
 const MAX_BYTES: u64 = 1 << 20;
