@@ -132,6 +132,8 @@ pub enum Format {
     Json,
     /// For pull requests
     Markdown,
+    /// One file for a browser
+    Html,
 }
 
 /// `nixdive inspect`.
@@ -348,6 +350,8 @@ pub enum ShareFormat {
     Json,
     /// For pull requests
     Markdown,
+    /// One file for a browser
+    Html,
 }
 
 #[cfg(test)]
