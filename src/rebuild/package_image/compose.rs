@@ -108,11 +108,8 @@ impl Composing<'_> {
         }
         let mut store_paths = Vec::new();
         // A file with several names goes where a package has it.
-        let (of_packages, others): (Vec<_>, Vec<_>) = image
-            .groups
-            .iter()
-            .zip(&members)
-            .partition(|(group, _)| matches!(group.subject, RowSubject::Package(_)));
+        let (of_packages, others): (Vec<_>, Vec<_>) =
+            image.groups.iter().zip(&members).partition(|(group, _)| matches!(group.subject, RowSubject::Package(_)));
         for (group, members) in of_packages.into_iter().chain(others) {
             self.cancel.check().map_err(|_| PackageComposeError::Cancelled)?;
             store_paths.extend(self.store_path(&group.name, group.stability, members)?);
