@@ -66,6 +66,8 @@ pub(super) struct Search<'a> {
     pub runtimes: HashSet<NodeId>,
     pub python: super::python::Python,
     pub working_directory: NodeId,
+    /// Whether directories that programs name are left alone.
+    pub only_reached: bool,
     /// Texts that a shell reads though their names do not tell.
     pub sourced: HashSet<NodeId>,
 }
@@ -107,6 +109,7 @@ impl<'a> Search<'a> {
             sonames: HashMap::new(),
             programs: Vec::new(),
             runtimes: HashSet::new(),
+            only_reached: false,
             sourced: HashSet::new(),
             python: super::python::Python::default(),
             working_directory: view.find(config.working_directory.as_bytes()).unwrap_or(NodeId::ROOT),
