@@ -3,6 +3,7 @@
 mod arguments;
 mod attendant;
 mod browse;
+mod build;
 mod cat;
 mod ci;
 mod ci_arguments;
@@ -13,9 +14,11 @@ mod inspect;
 mod list;
 mod locate;
 mod manual;
+mod named;
 mod opener;
 mod output;
 mod rebuild;
+mod rebuild_arguments;
 mod samples;
 mod sbom;
 mod settings;
@@ -60,6 +63,7 @@ pub fn run() -> ExitCode {
         Some(Command::Cat(cat)) => cat::run(&cat),
         Some(Command::Extract(extract)) => extract::run(&extract),
         Some(Command::Why(why)) => why::run(&why),
+        Some(Command::Build(build)) => build::run(&build),
         Some(Command::Compare(compare)) => compare::run(&compare),
         Some(Command::Share(share)) => share::run(&share),
         Some(Command::Sbom(sbom)) => sbom::run(&sbom),

@@ -43,7 +43,8 @@ struct Live {
 impl Live {
     fn opens(image: &str) -> Self {
         let (sender, messages) = unbounded();
-        let mut opener = Opener::new(OpenArguments { platform: None, verify: false, unpack_limit: 4 }, sender);
+        let mut opener =
+            Opener::new(OpenArguments { platform: None, verify: false, unpack_limit: 4, titles: Vec::new() }, sender);
         opener.start(Opening::FIRST, image.into());
         let mut live = Self { person: Person::starting(Start::Loading(image.into()), SIZE), opener, messages };
         live.settles();
