@@ -26,7 +26,9 @@ pub(super) fn check(image: &Image, cancel: &Cancel, report: &mut CheckReport) ->
             Resolution::Missing { path, .. } => path,
             Resolution::TooManyLinks => path.clone(),
         };
-        if OF_THE_CONTAINER.iter().any(|place| [&missing[..], b"/"].concat().starts_with(place)) || in_volume(image, &missing) {
+        if OF_THE_CONTAINER.iter().any(|place| [&missing[..], b"/"].concat().starts_with(place))
+            || in_volume(image, &missing)
+        {
             continue;
         }
         let message = format!("{} leads to {}, which is not there", shown(image, node), sentence(&missing));

@@ -7,6 +7,7 @@ mod chain;
 mod elf;
 mod glob;
 mod habits;
+mod libraries;
 mod linker;
 mod linker_cache;
 mod package_files;

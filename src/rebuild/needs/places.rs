@@ -139,6 +139,8 @@ impl Search<'_> {
             self.need_path(path, reason, Follow::All);
         } else if self.only_reached || is_shared(&view.tree.path(end)) || end == NodeId::ROOT {
             self.expect_directory(path, from);
+        } else if !self.trees.insert(end) {
+            self.need_path(path, reason, Follow::Nothing);
         } else if self.belongs_to_one(end) {
             self.need_path(path, reason, Follow::Nothing);
             self.need_tree(end, reason, Follow::All, &|_, _| true);

@@ -30,7 +30,9 @@ impl Made {
         configure: impl FnOnce(&mut Config),
         options: &NeedsOptions<'_>,
     ) -> Self {
-        let bytes: &'static [u8] = Vec::leak(docker_archive(&[tar_of(entries)]));
+        let mut entries = entries.to_vec();
+        entries.extend(database.map(|content| text("lib/apk/db/installed", content)));
+        let bytes: &'static [u8] = Vec::leak(docker_archive(&[tar_of(&entries)]));
         let section = Section::new(std::sync::Arc::new(bytes), 0, bytes.len() as u64);
         let opening = OpenOptions { keep: Keep::AnyContent, ..OpenOptions::default() };
         let mut opened = open_section(section, "test", &opening, &Progress::new()).unwrap();
@@ -145,7 +147,8 @@ fn what_no_package_owns_is_the_application_but_not_what_installing_left_behind()
 
 #[test]
 fn what_is_not_there_is_told_with_what_asks_for_it() {
-    let entries = with([program("usr/bin/start", "#!/usr/bin/env nothing\n"), Written::symlink("usr/bin/env", "busybox")]);
+    let entries =
+        with([program("usr/bin/start", "#!/usr/bin/env nothing\n"), Written::symlink("usr/bin/env", "busybox")]);
     let made = Made::new(&entries, Some(DATABASE), |config| config.entrypoint = vec!["start".into()]);
     let missing: Vec<(How, &str)> = made.needs.missing.iter().map(|one| (one.how, one.name.as_str())).collect();
     assert_eq!(missing, [(How::Shebang, "nothing")]);
@@ -172,9 +175,13 @@ fn configuration_names_files_beside_it_and_patterns() {
         text("etc/app/d/one.conf", ""),
         text("etc/app/d/two.txt", ""),
     ]);
-    let database = format!("{DATABASE}P:app\nV:1\nF:etc/app\nR:main.conf\nR:part.conf\nR:comment\nF:etc/app/d\nR:one.conf\nR:two.txt\n\n");
+    let database = format!(
+        "{DATABASE}P:app\nV:1\nF:etc/app\nR:main.conf\nR:part.conf\nR:comment\nF:etc/app/d\nR:one.conf\nR:two.txt\n\n"
+    );
     let made = Made::new(&entries, Some(&database), |config| config.entrypoint = vec!["start".into()]);
-    for (path, expected) in [("main.conf", true), ("part.conf", true), ("d/one.conf", true), ("comment", false), ("d/two.txt", false)] {
+    for (path, expected) in
+        [("main.conf", true), ("part.conf", true), ("d/one.conf", true), ("comment", false), ("d/two.txt", false)]
+    {
         assert_eq!(made.how(&format!("/etc/app/{path}")).is_some(), expected, "{path}");
     }
 }

@@ -46,10 +46,13 @@ fn a_web_server_is_a_few_files_of_its_distribution() {
     let kept = kept(&opened, &needs);
     let bytes: u64 = kept.values().sum();
     assert!(bytes < 11_500_000, "{bytes} bytes");
-    for path in ["/usr/sbin/nginx", "/lib64", "/usr/lib/x86_64-linux-gnu/libssl.so.3", "/etc/nginx/mime.types", "/tmp"] {
+    for path in ["/usr/sbin/nginx", "/lib64", "/usr/lib/x86_64-linux-gnu/libssl.so.3", "/etc/nginx/mime.types", "/tmp"]
+    {
         assert!(kept.contains_key(path), "{path} is dropped");
     }
-    for path in ["/usr/bin/dash", "/usr/bin/apt", "/var/lib/dpkg/status", "/usr/bin/openssl", "/var/log/nginx/error.log"] {
+    for path in
+        ["/usr/bin/dash", "/usr/bin/apt", "/var/lib/dpkg/status", "/usr/bin/openssl", "/var/log/nginx/error.log"]
+    {
         assert!(!kept.contains_key(path), "{path} is kept");
     }
     let node = opened.image.tree.lookup(b"/usr/lib/x86_64-linux-gnu/libssl.so.3").unwrap();
