@@ -35,7 +35,7 @@ use clap::Parser;
 pub(crate) use arguments::OpenArguments;
 use arguments::{Arguments, Command};
 #[cfg(test)]
-pub(crate) use opener::Opener;
+pub(crate) use {arguments::ComparingArguments, opener::Opener};
 
 use crate::open::{Keep, OpenError, OpenOptions, Opened, Programs, Progress, open};
 use crate::reference::Reference;
