@@ -6,6 +6,7 @@
 pub mod composition;
 #[cfg(test)]
 mod fixture;
+pub mod from_store;
 mod image_content;
 pub mod layering;
 pub mod needs;
@@ -15,5 +16,6 @@ pub mod write;
 pub use image_content::ImageContent;
 
 pub use composition::{
-    BaseLayer, Body, ComposedStorePath, Composition, Content, Entry, FileContent, Metadata, ReadContent, Rewriting, Stability,
+    BaseLayer, Body, ComposedStorePath, Composition, Content, Entry, FileContent, Metadata, ReadContent, Rewriting,
+    Stability,
 };

@@ -164,8 +164,9 @@ fn sibling(image: &Composition) -> Sibling {
 
 /// The mean share of an image's bytes that another one of the family has too, in the same layers, per cent.
 fn shared(images: &[Composition], strategy: Strategy, knows_siblings: bool, most: usize) -> f64 {
-    let layered: Vec<HashMap<Vec<String>, u64>> =
-        (0..images.len()).map(|own| layers(&images[own], strategy, &siblings(images, own, knows_siblings), most)).collect();
+    let layered: Vec<HashMap<Vec<String>, u64>> = (0..images.len())
+        .map(|own| layers(&images[own], strategy, &siblings(images, own, knows_siblings), most))
+        .collect();
     let (mut both, mut all) = (0u64, 0u64);
     for (place, one) in layered.iter().enumerate() {
         for (_, other) in layered.iter().enumerate().filter(|(other, _)| *other != place) {
@@ -193,7 +194,9 @@ fn pushed(world: &World, strategy: Strategy, knows_siblings: bool, most: usize) 
         let before = layers(&images[service], strategy, &siblings, most);
         let in_image: HashSet<&str> = images[service].store_paths.iter().map(|known| known.path.name()).collect();
         let libraries: Vec<usize> = (5..world.packages.len())
-            .filter(|&place| in_image.contains(world.packages[place].name.as_str()) && !world.packages[place].is_application)
+            .filter(|&place| {
+                in_image.contains(world.packages[place].name.as_str()) && !world.packages[place].is_application
+            })
             .collect();
         let mut changes = vec![(0, world.services[service] - 1), (0, world.services[service]), (2, 0)];
         changes.extend((0..6).map(|_| (1, libraries[random.below(libraries.len() as u64) as usize])));

@@ -20,7 +20,8 @@ impl Closures {
     pub fn new(graph: &Graph<'_>) -> Self {
         let width = graph.len().clamp(1, MOST_BITS);
         let words = width.div_ceil(64);
-        let mut closures = Self { words, bits: vec![0; graph.len() * words], applications: vec![0; words], held: vec![0; width] };
+        let mut closures =
+            Self { words, bits: vec![0; graph.len() * words], applications: vec![0; words], held: vec![0; width] };
         for &place in &graph.order {
             let node = &graph.nodes[place as usize];
             let mut set = vec![0u64; words];

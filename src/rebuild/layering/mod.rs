@@ -1,13 +1,13 @@
 //! Which store paths share a layer.
 
+#[cfg(test)]
+mod benchmark;
 mod closures;
 mod graph;
 mod join;
 mod nix2container;
 mod own;
 mod popularity;
-#[cfg(test)]
-mod benchmark;
 #[cfg(test)]
 mod tests;
 

@@ -54,7 +54,8 @@ pub(super) fn execution(config: &Config) -> Map<String, Value> {
     if let Some(health) = &config.healthcheck {
         let mut check = Map::new();
         put_list(&mut check, "Test", &health.test);
-        let numbers = [("Interval", health.interval), ("Timeout", health.timeout), ("StartPeriod", health.start_period)];
+        let numbers =
+            [("Interval", health.interval), ("Timeout", health.timeout), ("StartPeriod", health.start_period)];
         for (key, number) in numbers.into_iter().chain([("Retries", health.retries)]) {
             if let Some(number) = number {
                 check.insert(key.into(), number.into());

@@ -119,7 +119,9 @@ pub(super) fn plan<'a>(
         for place in places {
             let known = composition.store_paths.get(place as usize).zip(placed.get_mut(place as usize));
             let Some((store_path, placed)) = known.filter(|(_, placed)| !**placed) else {
-                return Err(WriteError::Composition(format!("store path {place} is put into layers twice, or is none")));
+                return Err(WriteError::Composition(format!(
+                    "store path {place} is put into layers twice, or is none"
+                )));
             };
             *placed = true;
             let top = store_path.path.to_string();
@@ -136,7 +138,8 @@ pub(super) fn plan<'a>(
         store_paths.sort_unstable();
         planned.push(of_entries(entries, store_paths, headers)?);
     }
-    if let Some(missing) = placed.iter().position(|placed| !placed).and_then(|place| composition.store_paths.get(place)) {
+    if let Some(missing) = placed.iter().position(|placed| !placed).and_then(|place| composition.store_paths.get(place))
+    {
         return Err(WriteError::Composition(format!("{} is put into no layer", missing.path)));
     }
     if !composition.outside.is_empty() {

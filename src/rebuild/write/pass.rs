@@ -108,7 +108,9 @@ impl OneLayer<'_> {
         let compression = self.job.options.compression;
         let made_of = self.takers.blobs.and_then(|_| made_of(self.layer, compression));
         let is_needed_plain = !self.takers.archives.is_empty() || !self.takers.layer_files.is_empty();
-        if let Some(known) = made_of.as_ref().filter(|_| !is_needed_plain).and_then(|digest| (self.takers.known)(digest)) {
+        if let Some(known) =
+            made_of.as_ref().filter(|_| !is_needed_plain).and_then(|digest| (self.takers.known)(digest))
+        {
             return Ok(PassedLayer { diff_id: known.diff_id, blob: Some((known.blob, known.file)), is_reused: true });
         }
         let mut blob = self.takers.blobs.map(|directory| self.blob(directory, compression)).transpose()?;

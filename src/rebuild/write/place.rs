@@ -41,7 +41,9 @@ impl NewFile {
     pub fn reserve(&self, bytes: u64) -> Result<(), WriteError> {
         use rustix::io::Errno;
         match rustix::fs::fallocate(self.file(), rustix::fs::FallocateFlags::empty(), 0, bytes) {
-            Err(error @ (Errno::NOSPC | Errno::FBIG | Errno::DQUOT)) => Err(WriteError::write(&self.place, error.into())),
+            Err(error @ (Errno::NOSPC | Errno::FBIG | Errno::DQUOT)) => {
+                Err(WriteError::write(&self.place, error.into()))
+            }
             _ => Ok(()),
         }
     }

@@ -81,7 +81,8 @@ fn an_image_of_the_corpus_comes_out_as_it_was() {
         write(&composition, &layers, &destinations, &content, &options, &WriteProgress::default()).unwrap();
         // Times are not kept, nor are the modes of the directories above the store.
         let lasting = |opened: &crate::open::Opened| -> Vec<String> {
-            let lines = lines(opened).into_iter().filter(|line| !line.starts_with("/nix ") && !line.starts_with("/nix/store "));
+            let lines =
+                lines(opened).into_iter().filter(|line| !line.starts_with("/nix ") && !line.starts_with("/nix/store "));
             lines.map(|line| line.rsplit_once(' ').unwrap().0.to_owned()).collect()
         };
         let again = open_file(&file);

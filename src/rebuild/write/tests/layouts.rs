@@ -27,8 +27,7 @@ fn layers_that_a_layout_has_are_neither_read_nor_written_again() {
     let destinations = [destination(&format!("oci:{}:web", layout.display()))];
     let options = WriteOptions::default();
     let layers = [vec![1], vec![0]];
-    let first =
-        write(&small(), &layers, &destinations, &given(), &options, &WriteProgress::default()).unwrap();
+    let first = write(&small(), &layers, &destinations, &given(), &options, &WriteProgress::default()).unwrap();
     assert!(first.layers.iter().all(|layer| !layer.is_reused));
     let changed = small();
     let mut changed = Composition { outside: vec![file("etc/passwd", b"other")], ..changed };

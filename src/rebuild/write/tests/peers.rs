@@ -77,8 +77,7 @@ fn podman_loads_what_was_written() {
         let all: Vec<&str> = store.iter().map(String::as_str).chain(arguments.iter().copied()).collect();
         run("podman", &all)
     };
-    let forms =
-        [format!("docker-archive:{}:small:1", path("a.tar")), format!("oci-archive:{}:small:2", path("o.tar"))];
+    let forms = [format!("docker-archive:{}:small:1", path("a.tar")), format!("oci-archive:{}:small:2", path("o.tar"))];
     let written = write_small(&forms, &WriteOptions::default()).unwrap();
     let expected: Vec<String> = written.layers.iter().map(|layer| layer.diff_id.to_string()).collect();
     for name in ["a.tar", "o.tar"] {
