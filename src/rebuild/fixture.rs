@@ -74,22 +74,17 @@ pub(crate) fn store_path_with(path: StorePath, entries: Vec<Entry>) -> ComposedS
     ComposedStorePath { path, references: Vec::new(), nar_bytes, stability: Stability::Package, entries }
 }
 
-/// References as pairs of paths, and paths with their NAR sizes.
-type PathsAndReferences = (Vec<(String, String)>, Vec<(String, u64)>);
-
-/// The pairs of references that a closure graph of nix2container gives, and NAR sizes by base name.
-pub(crate) fn closure_graph(name: &str) -> Option<PathsAndReferences> {
+/// The pairs of references, by base name, that a closure graph of nix2container gives.
+pub(crate) fn closure_graph(name: &str) -> Option<Vec<(String, String)>> {
     let text = std::fs::read(corpus_file(name)?).unwrap();
     let graph: serde_json::Value = serde_json::from_slice(&text).unwrap();
     let base = |value: &serde_json::Value| value.as_str().unwrap().rsplit('/').next().unwrap().to_owned();
     let mut references = Vec::new();
-    let mut sizes = Vec::new();
     for path in graph.as_array().unwrap() {
         let from = base(&path["path"]);
-        sizes.push((from.clone(), path["narSize"].as_u64().unwrap()));
         references.extend(path["references"].as_array().unwrap().iter().map(|to| (from.clone(), base(to))));
     }
-    Some((references, sizes))
+    Some(references)
 }
 
 pub(crate) fn directory(path: &str) -> Entry {

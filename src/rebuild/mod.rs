@@ -10,6 +10,7 @@ pub mod composition;
 mod entry;
 #[cfg(test)]
 mod fixture;
+pub mod from_store;
 mod image_content;
 pub mod layering;
 pub mod needs;
