@@ -12,7 +12,7 @@ use super::opener::Opener;
 use super::{build, ci, compare, inspect, open_for, output, samples, settings, share};
 use crate::analysis::assess;
 use crate::build::Built;
-use crate::compare::{CompareOptions, SharingOutline};
+use crate::compare::SharingOutline;
 use crate::image::display_bytes;
 use crate::open::Keep;
 use crate::report::{CompareFormat, Format, ShareFormat, write_dive_export};
@@ -29,7 +29,7 @@ pub fn run(arguments: &BrowseArguments) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let mut open = arguments.open.clone();
-    let given: Vec<OsString> = arguments.image.iter().cloned().collect();
+    let given: Vec<OsString> = arguments.image.iter().chain(&arguments.others).cloned().collect();
     let (wanted, built) = build::wanted(&given, &arguments.named, &arguments.dockerfile, &mut open, &|_| Ok(()))?;
     let code = images(arguments, &wanted, &open, built.as_ref());
     drop(built);
@@ -49,18 +49,39 @@ pub(super) fn images(
         }
         [] => browse(open, None, built),
         [image] => one(arguments, image, open, built),
-        several if arguments.json.is_some() || arguments.ci => {
-            anyhow::bail!("one image is wanted, and there are {}", several.len());
-        }
-        [_, _] if built.is_some() => {
-            compare::report(wanted, open, CompareOptions::default(), false, CompareFormat::Text)?;
-            Ok(ExitCode::SUCCESS)
-        }
-        _ => {
-            share::report(wanted, open, SharingOutline::MAX_LAYERS, ShareFormat::Text)?;
-            Ok(ExitCode::SUCCESS)
-        }
+        _ => several(arguments, wanted, open, built),
     }
+}
+
+/// Compares two images, or holds several against each other; in words where standard output is no terminal.
+fn several(
+    arguments: &BrowseArguments,
+    wanted: &Wanted,
+    open: &OpenArguments,
+    built: Option<&Built>,
+) -> anyhow::Result<ExitCode> {
+    if arguments.json.is_some() {
+        anyhow::bail!("--json is about one image: nixdive compare --format json compares two");
+    } else if arguments.ci {
+        anyhow::bail!("--ci is about one image; the other is given with --baseline");
+    } else if let Some(flag) = arguments.rules.first_given() {
+        anyhow::bail!("{flag} is about rules: add --ci, or write nixdive ci");
+    }
+    let comparing = &arguments.comparing;
+    if std::io::stdout().is_terminal() {
+        let names = wanted.images.iter().map(|image| title(open, image)).collect();
+        let start = Start::Comparing { names, options: comparing.options() };
+        let images = wanted.images.clone();
+        return display(open, start, built, |opener| opener.start_together(Opening::FIRST, images, comparing));
+    }
+    match wanted.images.len() {
+        2 => {
+            let (options, mixed) = (comparing.options(), comparing.different_platforms);
+            compare::report(wanted, open, options, mixed, CompareFormat::Text)?;
+        }
+        _ => share::report(wanted, open, SharingOutline::MAX_LAYERS, ShareFormat::Text)?,
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn one(
@@ -69,7 +90,9 @@ fn one(
     open: &OpenArguments,
     built: Option<&Built>,
 ) -> anyhow::Result<ExitCode> {
-    if let Some(file) = &arguments.json {
+    if let Some(flag) = arguments.comparing.first_given() {
+        anyhow::bail!("{flag} is about two images: give another one");
+    } else if let Some(file) = &arguments.json {
         let opened = open_for(image, open, Keep::Trees)?;
         let assessment = assess(&opened.image);
         output::write_whole(file, |out| write_dive_export(&opened.image, &assessment, out))?;
@@ -91,18 +114,35 @@ pub(super) fn browse(
     image: Option<&OsString>,
     built: Option<&Built>,
 ) -> anyhow::Result<ExitCode> {
+    let start = match image {
+        Some(image) => Start::Loading(title(open, image)),
+        None => Start::Choosing(choices()),
+    };
+    display(open, start, built, |opener| {
+        if let Some(image) = image {
+            opener.start(Opening::FIRST, image.to_owned());
+        }
+    })
+}
+
+/// What is shown of an image that is being opened.
+fn title(open: &OpenArguments, image: &OsString) -> String {
+    let typed = image.to_string_lossy();
+    let title = open.titles.iter().find(|(known, _)| *known == typed).map(|(_, title)| title.clone());
+    title.unwrap_or_else(|| typed.into_owned())
+}
+
+/// Runs the interface, after `begin` has the images opened with which it starts.
+fn display(
+    open: &OpenArguments,
+    start: Start,
+    built: Option<&Built>,
+    begin: impl FnOnce(&mut Opener),
+) -> anyhow::Result<ExitCode> {
     let settings = settings::read()?;
     let (sender, receiver) = unbounded();
     let mut opener = Opener::new(open.clone(), sender);
-    let start = match image {
-        Some(image) => {
-            opener.start(Opening::FIRST, image.to_owned());
-            let typed = image.to_string_lossy();
-            let title = open.titles.iter().find(|(known, _)| *known == typed).map(|(_, title)| title.clone());
-            Start::Loading(title.unwrap_or_else(|| typed.into_owned()))
-        }
-        None => Start::Choosing(choices()),
-    };
+    begin(&mut opener);
     if let Some(built) = built {
         built.hand_over_signals();
     }

@@ -8,6 +8,7 @@ mod cat;
 mod ci;
 mod ci_arguments;
 mod compare;
+mod comparer;
 mod extract;
 mod inspect;
 mod list;
@@ -17,6 +18,7 @@ mod named;
 mod opener;
 mod output;
 mod rebuild;
+mod rebuild_arguments;
 mod samples;
 mod sbom;
 mod settings;
@@ -33,7 +35,7 @@ use clap::Parser;
 pub(crate) use arguments::OpenArguments;
 use arguments::{Arguments, Command};
 #[cfg(test)]
-pub(crate) use opener::Opener;
+pub(crate) use {arguments::ComparingArguments, opener::Opener};
 
 use crate::open::{Keep, OpenError, OpenOptions, Opened, Programs, Progress, open};
 use crate::reference::Reference;

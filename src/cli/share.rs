@@ -15,6 +15,7 @@ pub fn run(arguments: &ShareArguments) -> anyhow::Result<ExitCode> {
         arguments::ShareFormat::Text => ShareFormat::Text,
         arguments::ShareFormat::Json => ShareFormat::Json,
         arguments::ShareFormat::Markdown => ShareFormat::Markdown,
+        arguments::ShareFormat::Html => ShareFormat::Html,
     };
     report(&wanted, &arguments.open, arguments.max_layers, format)?;
     Ok(ExitCode::SUCCESS)

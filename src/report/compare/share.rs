@@ -23,6 +23,8 @@ pub enum ShareFormat {
     Json,
     /// For pull requests.
     Markdown,
+    /// One file for a browser.
+    Html,
 }
 
 /// All that `nixdive share` says.
@@ -47,6 +49,7 @@ impl ShareReport<'_> {
             ShareFormat::Text => self.write_text(out),
             ShareFormat::Json => write_pretty(&self.document(), OWN, out),
             ShareFormat::Markdown => self.write_markdown(out),
+            ShareFormat::Html => super::html_share::write(self, out),
         }
     }
 
@@ -138,7 +141,7 @@ impl ShareReport<'_> {
     }
 }
 
-fn heading(level: Level) -> &'static str {
+pub(super) fn heading(level: Level) -> &'static str {
     match level {
         Level::Layers => "Whole layers, unpacked bytes",
         Level::StorePaths => "Store paths, as tar bytes: what is shared with one store path a layer",
