@@ -1,7 +1,7 @@
 //! Writing images: `cargo bench --bench write [-- IMAGE]`. Without an image, store paths with 67 MB are made in a scratch
 //! directory. Prints medians of nine runs beside `openssl dgst -sha256` over the same bytes, and the peak of memory.
 
-#![allow(clippy::expect_used)]
+#![allow(clippy::expect_used, clippy::unwrap_used)]
 
 use std::fs;
 use std::io::Write;

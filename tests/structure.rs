@@ -7,8 +7,12 @@ use std::path::{Path, PathBuf};
 /// A room, and the rooms it may use.
 const ARROWS: &[(&str, &[&str])] = &[
     ("reference", &[]),
+    ("glob", &[]),
     ("image", &[]),
     ("sqlite", &[]),
+    ("yaml", &["image"]),
+    ("build", &["image"]),
+    ("manifest", &["image", "yaml"]),
     ("scan", &["image"]),
     ("store", &["image", "nix", "scan"]),
     ("source", &["image", "nix", "reference", "scan", "store"]),
@@ -24,14 +28,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("search", &["image", "scan", "open"]),
     ("identify", &["image", "scan", "open"]),
     ("compare", &["image", "nix", "packages"]),
-    ("ci", &["image", "analysis", "nix", "packages"]),
-    ("rebuild", &["image", "scan", "open", "nix", "packages", "store"]),
+    ("ci", &["glob", "image", "yaml", "analysis", "nix", "packages"]),
+    ("rebuild", &["glob", "image", "findings", "study", "scan", "open", "nix", "packages", "store"]),
     ("report", &["image", "analysis", "nix", "packages", "findings", "compare", "ci", "rebuild"]),
     ("tui", &["image", "analysis", "findings", "nix", "packages", "preview", "search", "compare", "rebuild"]),
     (
         "cli",
         &[
+            "glob",
             "image",
+            "build",
+            "manifest",
             "reference",
             "scan",
             "source",

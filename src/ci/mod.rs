@@ -8,7 +8,7 @@ mod dive;
 mod evidence;
 mod facts;
 mod forbid;
-mod glob;
+
 mod judge;
 mod metric;
 mod outcome;
@@ -16,14 +16,13 @@ mod quantity;
 mod reasons;
 mod reproducible;
 mod snapshot;
-mod yaml;
 
 pub use baseline::{BASELINE_SCHEMA, MAX_BASELINE_BYTES, from_json, to_json};
 pub use budget::{Budget, Growth, Require, Subject};
 pub use configuration::{Configuration, FindingRules, OnMissingBaseline, RuleFile, RuleFileError, Written};
 pub use dive::{DiveError, DiveRules, DiveThresholds};
 pub use facts::{Against, Facts, FindingFact, Severity};
-pub use glob::{Glob, GlobError};
+
 pub use judge::judge;
 pub use metric::Metric;
 pub use outcome::{Evidence, EvidenceKind, Number, Outcome, RuleResult, Status, Unit, Verdict};

@@ -5,20 +5,29 @@ const MOST_PATH: usize = 4096;
 
 /// What a file is for, by its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Class {
+pub enum Class {
+    /// The history of a source tree.
     VersionControl,
+    /// What a package manager keeps to be faster the next time.
     PackageCache,
+    /// Logs and temporary files.
     Temporary,
+    /// Compilers and their installers.
     BuildTools,
+    /// Manuals and documentation, licences left out.
     Documentation,
+    /// Message catalogues and locale data.
     Locales,
+    /// Headers, static libraries, descriptions for compilers.
     Development,
+    /// Tests that come with a library.
     TestSuite,
+    /// Compiled Python.
     Bytecode,
 }
 
 /// A class and the directory that stands for all of its kind there: so many bytes of the path.
-pub(super) type Classified = (Class, usize);
+pub type Classified = (Class, usize);
 
 /// Directories of one class, the whole of them.
 const DIRECTORIES: &[(&str, Class)] = &[
@@ -62,7 +71,7 @@ const IN_HOME: &[(&str, Class)] = &[
 const PREFIXES: &[&str] = &["/usr/local", "/usr"];
 
 /// What a file outside the store is for. `path` is absolute.
-pub(super) fn classify(path: &[u8]) -> Option<Classified> {
+pub fn classify(path: &[u8]) -> Option<Classified> {
     if let Some(found) = version_control(path) {
         return Some(found);
     }
@@ -91,7 +100,7 @@ pub(super) fn classify(path: &[u8]) -> Option<Classified> {
 }
 
 /// What a file of a store path is for. The store path itself takes `store` bytes of `path`.
-pub(super) fn classify_in_store(path: &[u8], store: usize) -> Option<Classified> {
+pub fn classify_in_store(path: &[u8], store: usize) -> Option<Classified> {
     version_control(path).or_else(|| installed(path, store))
 }
 

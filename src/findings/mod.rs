@@ -22,6 +22,7 @@ mod tools;
 #[cfg(test)]
 mod tests;
 
+pub use classes::{Class as FileClass, classify, classify_in_store};
 pub use facts::{ExaminePlan, Examiner, Facts, SecretSighting};
 pub use places::Places;
 pub use rules::{RULES, Rule, RuleInfo, Severity};

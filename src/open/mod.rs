@@ -54,6 +54,8 @@ pub enum Keep {
     Content,
     /// Any file's content, at any time, within 100 ms.
     AnyContent,
+    /// All content, in any order, by several threads: what is compressed is unpacked to disk.
+    Aside,
 }
 
 /// How programs are run that an image comes from.
@@ -90,6 +92,8 @@ pub struct OpenOptions {
     pub programs: Programs,
     /// Looks at the content of layers that are read whole; see [`Contents::watched`].
     pub watch: Option<Arc<dyn ContentWatch>>,
+    /// What to show in place of a reference, as it is typed: pairs of both.
+    pub titles: Vec<(String, String)>,
 }
 
 impl Default for OpenOptions {
@@ -105,6 +109,7 @@ impl Default for OpenOptions {
             store: LocalStore::default(),
             programs: Programs::default(),
             watch: None,
+            titles: Vec::new(),
         }
     }
 }
@@ -128,7 +133,13 @@ pub struct Opened {
 /// [`OpenError`].
 pub fn open(reference: &Reference, options: &OpenOptions, progress: &Progress) -> Result<Opened, OpenError> {
     let opening = Opening { reference, options, progress };
-    opening.open().map_err(|error| if progress.cancel().is_cancelled() { OpenError::Cancelled } else { error })
+    let opened = opening.open();
+    let mut opened =
+        opened.map_err(|error| if progress.cancel().is_cancelled() { OpenError::Cancelled } else { error })?;
+    if let Some((_, title)) = options.titles.iter().find(|(typed, _)| *typed == opened.image.identity.requested) {
+        opened.image.identity.requested.clone_from(title);
+    }
+    Ok(opened)
 }
 
 /// Opens the image in bytes that are part of this program.
@@ -189,7 +200,11 @@ impl Opening<'_> {
     }
 
     fn access(&self) -> Access {
-        if self.options.keep == Keep::AnyContent { Access::Anywhere } else { Access::Beginning }
+        match self.options.keep {
+            Keep::Trees | Keep::Content => Access::Beginning,
+            Keep::AnyContent => Access::Anywhere,
+            Keep::Aside => Access::Aside,
+        }
     }
 
     fn request(&self) -> Request<'_> {

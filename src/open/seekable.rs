@@ -88,7 +88,7 @@ fn read_all(
         for _ in 0..threads {
             let (sender, options, next, progress) = (sender.clone(), options.clone(), &next, &progress);
             let places = &places;
-            let keep = opening.options.keep == Keep::AnyContent;
+            let keep = matches!(opening.options.keep, Keep::AnyContent | Keep::Aside);
             let work = move || work(sections, places, &options, keep, next, progress, &sender);
             let spawned = std::thread::Builder::new().name("layers".into()).spawn_scoped(scope, work);
             spawned.map_err(|error| OpenError::System { what: "starting a thread", error })?;
@@ -180,7 +180,7 @@ fn read_one(
         Ok(())
     };
     let scan = scan_section(section, options, progress, sink, Some(&mut tee))?;
-    let aside = if !needs_tee(scan.compression) { None } else { spool.section(0, scan.unpacked_bytes) };
+    let aside = if !needs_tee(scan.compression, options.access) { None } else { spool.section(0, scan.unpacked_bytes) };
     Ok(Read { scan, aside })
 }
 

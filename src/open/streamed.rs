@@ -69,7 +69,7 @@ pub(super) fn open_stream(opening: &Opening<'_>, input: Input) -> Result<Opened,
     opening.progress.set_stream_bytes(source_bytes.unwrap_or(0));
     let Started { reader, found, again, index } = start(opening, input).map_err(|error| opening.io_error(error))?;
     let keep_layers = match &again {
-        Some(_) => keep == Keep::AnyContent && needs_tee(found),
+        Some(_) => needs_tee(found, opening.access()),
         None => keep != Keep::Trees,
     };
     let mut reading = Reading {

@@ -2,9 +2,8 @@
 
 use crate::image::{Image, Kind};
 use crate::nix::StorePath;
-use crate::open::{Keep, OpenOptions, Opened, Progress, open};
-use crate::reference::Reference;
-use crate::testing::corpus_file;
+use crate::open::{Keep, OpenOptions, Opened};
+use crate::testing::{corpus_file, open_as_typed};
 
 use super::{Body, ComposedStorePath, Composition, Content, Entry, FileContent, Metadata, Stability};
 
@@ -19,7 +18,7 @@ pub(crate) fn open_file(file: &std::path::Path) -> Opened {
 
 pub(crate) fn open_text(text: &std::ffi::OsStr) -> Opened {
     let options = OpenOptions { keep: Keep::AnyContent, ..OpenOptions::default() };
-    open(&Reference::parse(text).unwrap(), &options, &Progress::new()).unwrap()
+    open_as_typed(text, &options)
 }
 
 /// All that an image shows, as a composition. `references` are pairs of base names.

@@ -1,15 +1,18 @@
 //! What a rebuild would keep and drop, and the evidence for each, as rows that a person can decide about.
 
+use crate::image::NodeId;
+use crate::nix::graph::PathId;
+
 /// A plan: what is kept and what goes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// Largest first.
+    /// Store paths, packages and groups of files: each file of the image is in one of them. Largest first.
     pub rows: Vec<Row>,
-    /// Bytes of all files of the image as its topmost layer leaves it.
-    pub bytes_before: u64,
-    /// Length of the image's unpacked layers, bytes.
-    pub unpacked_before: u64,
-    /// What nothing in the image can tell, as sentences that are safe to show.
+    /// Classes of files within the rows that could go or do go.
+    pub classes: Vec<ClassRow>,
+    /// References that are cut, as sentences that are safe to show.
+    pub cuts: Vec<String>,
+    /// What nothing in the image can tell, and what else should be known: sentences that are safe to show.
     pub doubts: Vec<String>,
 }
 
@@ -17,34 +20,45 @@ pub struct Plan {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     /// What it is.
-    pub kind: RowKind,
-    /// Its name as it is shown: a store path's base name, a package, a path.
+    pub subject: RowSubject,
+    /// Its name as it is shown: a store path's base name, a package with its version, a path. Safe to show.
     pub name: String,
-    /// Bytes of its files that are kept when the row is.
+    /// Bytes of its files that stay when the row is kept.
     pub kept_bytes: u64,
-    /// Bytes of its files that go whether the row is kept or not, as nothing needs them.
+    /// Bytes of its files that go even where the row is kept.
     pub dropped_bytes: u64,
-    /// What is proposed, or decided by the user's options.
+    /// What is proposed, or decided by the user.
     pub decision: Decision,
-    /// Why, the decisive reason first: the chain that needs it, or that nothing does.
+    /// Why, the decisive reason first: the chain that needs it, or that nothing does. Safe to show.
     pub evidence: Vec<String>,
-    /// What of it nothing in the image can tell, if anything.
+    /// What of it nothing in the image can tell, if anything. Safe to show.
     pub doubt: Option<String>,
-    /// Rows that must be kept with this one: places in [`Plan::rows`].
-    pub needs: Vec<u32>,
 }
 
-/// Kinds of rows.
+/// What a row is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum RowKind {
+pub enum RowSubject {
     /// A path of the Nix store.
-    StorePath,
-    /// What a package manager installed.
-    Package,
-    /// Files that no package owns.
-    Files,
-    /// Files of one of the classes that can be dropped by name.
+    StorePath(PathId),
+    /// What a package manager installed: its place in the inventory.
+    Package(u32),
+    /// Files that belong to neither, below a directory.
+    Files(NodeId),
+    /// Files of a class, wherever they are.
     Class(DropClass),
+}
+
+/// The files of one class, wherever they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClassRow {
+    /// Which.
+    pub class: DropClass,
+    /// How many, among what is otherwise kept.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Whether they stay.
+    pub is_kept: bool,
 }
 
 /// Classes of files that can be dropped by name.
@@ -128,20 +142,37 @@ impl Decision {
     }
 }
 
-impl Plan {
-    /// Bytes of the files that are kept.
+impl Row {
+    /// Bytes of its files that are in the result.
     #[must_use]
-    pub fn kept_bytes(&self) -> u64 {
-        self.rows.iter().filter(|row| row.decision.is_kept()).map(|row| row.kept_bytes).fold(0, u64::saturating_add)
+    pub fn bytes_after(&self) -> u64 {
+        if self.decision.is_kept() { self.kept_bytes } else { 0 }
     }
 
-    /// Bytes of the files that go.
+    /// Bytes of its files in the image as its topmost layer leaves it.
     #[must_use]
-    pub fn dropped_bytes(&self) -> u64 {
-        let dropped = |row: &Row| match row.decision.is_kept() {
-            true => row.dropped_bytes,
-            false => row.dropped_bytes.saturating_add(row.kept_bytes),
-        };
-        self.rows.iter().map(dropped).fold(0, u64::saturating_add)
+    pub fn bytes_before(&self) -> u64 {
+        self.kept_bytes.saturating_add(self.dropped_bytes)
+    }
+}
+
+impl Plan {
+    /// Bytes of the files in the image as its topmost layer leaves it.
+    #[must_use]
+    pub fn bytes_before(&self) -> u64 {
+        self.rows.iter().map(Row::bytes_before).fold(0, u64::saturating_add)
+    }
+
+    /// Bytes of the files in the result.
+    #[must_use]
+    pub fn bytes_after(&self) -> u64 {
+        self.rows.iter().map(Row::bytes_after).fold(0, u64::saturating_add)
+    }
+
+    /// Puts the rows in order: largest first, those of equal bytes by their names.
+    pub(super) fn sort(&mut self) {
+        self.rows.sort_by(|left, right| {
+            right.bytes_before().cmp(&left.bytes_before()).then_with(|| left.name.cmp(&right.name))
+        });
     }
 }

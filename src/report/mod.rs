@@ -9,11 +9,13 @@ mod compare;
 mod dive_export;
 mod document;
 mod findings;
+mod html;
 mod inspect;
 mod json;
 mod listing;
 mod markdown;
 mod names;
+mod plan;
 mod sbom;
 mod sections;
 mod store;
@@ -26,6 +28,7 @@ pub use compare::{COMPARE_SCHEMA, CompareFormat, SHARE_SCHEMA, ShareFormat, Shar
 pub use dive_export::write_dive_export;
 pub use document::{DocumentPath, INSPECT_SCHEMA};
 pub use inspect::{Format, InspectOptions, Inspection};
+pub use plan::{PLAN_SCHEMA, PlanReport};
 pub use sbom::{Component, Distribution, Sbom, SbomFormat};
 pub use why::{WHY_SCHEMA, WhyReport};
 

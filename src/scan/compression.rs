@@ -93,6 +93,8 @@ pub enum Access {
     Beginning,
     /// From many places, where the format allows it.
     Anywhere,
+    /// From every place at once, by any thread: what it unpacks to is put aside.
+    Aside,
 }
 
 /// A decoder of all of `input` that adds the compressed bytes it has used up to `count`. Of a gzip stream it records
@@ -109,7 +111,7 @@ pub fn counted_decoder(
 ) -> io::Result<(Box<dyn Read + Send>, Option<IndexInProgress>)> {
     if compression == Compression::Gzip {
         let spacing = match access {
-            Access::Beginning => u64::MAX,
+            Access::Beginning | Access::Aside => u64::MAX,
             Access::Anywhere => CheckpointPlan::default().spacing,
         };
         let (reader, index) = GzipReader::recording(input, CheckpointPlan { spacing, ..CheckpointPlan::default() });

@@ -135,7 +135,7 @@ pub fn scan_section(
     };
     let mut part = Part::new(&mut reader, u64::MAX, !alone, options.cancel.clone());
     if let Some(tee) = tee
-        && needs_tee(found)
+        && needs_tee(found, options.access)
     {
         part.watch(tee);
     }
@@ -158,8 +158,12 @@ pub fn scan_section(
 
 /// Whether the unpacked bytes of a blob have to be kept for anything to be read from its middle later.
 #[must_use]
-pub fn needs_tee(found: Compression) -> bool {
-    !matches!(found, Compression::None | Compression::Gzip)
+pub fn needs_tee(found: Compression, access: Access) -> bool {
+    match found {
+        Compression::None => false,
+        Compression::Gzip => access == Access::Aside,
+        _ => access != Access::Beginning,
+    }
 }
 
 /// What gzip(1) would warn of: something behind the last member that is no padding.

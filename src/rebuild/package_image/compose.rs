@@ -1,0 +1,267 @@
+//! From what stays to store paths, and links into them where it was.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use hashbrown::{HashMap, HashSet};
+
+use super::select::PackageSelection;
+use super::{File, PackageImage};
+use crate::image::{FileTree, NodeId, OccurrenceId};
+use crate::nix::nar::{NarDigest, NarEntry, NarNode, NarWriter};
+use crate::nix::rewrite::content_addressed_path;
+use crate::nix::{StorePath, StorePathError};
+use crate::rebuild::composition::{
+    Body, ComposedStorePath, Composition, Content, Entry, FileContent, Metadata, ReadContent, Stability,
+};
+use crate::rebuild::entry::{metadata_of, top_of};
+use crate::rebuild::plan::RowSubject;
+use crate::scan::Cancel;
+
+/// Why an image cannot be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum PackageComposeError {
+    /// It was cancelled.
+    #[error("stopped")]
+    Cancelled,
+    /// Content could not be read.
+    #[error("{path}: {error}")]
+    Read {
+        /// The file, safe to show.
+        path: String,
+        /// Why not.
+        #[source]
+        error: io::Error,
+    },
+    /// A name that no store path can have.
+    #[error(transparent)]
+    Name(#[from] StorePathError),
+}
+
+/// Directories whose files stay files of their own: they are written to while a container runs, or by what runs it.
+const IN_PLACE: &[&[u8]] =
+    &[b"/dev/", b"/home/", b"/nix/", b"/proc/", b"/root/", b"/run/", b"/sys/", b"/tmp/", b"/var/"];
+/// Files that those who run containers read, replace or mount over.
+const FILES_IN_PLACE: &[&[u8]] = &[
+    b"/etc/group",
+    b"/etc/gshadow",
+    b"/etc/hostname",
+    b"/etc/hosts",
+    b"/etc/ld.so.cache",
+    b"/etc/machine-id",
+    b"/etc/mtab",
+    b"/etc/passwd",
+    b"/etc/resolv.conf",
+    b"/etc/shadow",
+];
+
+/// Puts together what is written. Reads the files that stay, for the names of their store paths.
+///
+/// # Errors
+/// [`PackageComposeError`].
+pub fn compose(
+    image: &PackageImage<'_>,
+    selection: &PackageSelection,
+    read: &dyn ReadContent,
+    cancel: &Cancel,
+) -> Result<Composition, PackageComposeError> {
+    let mut composing = Composing { image, placed: HashMap::new(), links: Vec::new(), read, cancel };
+    let mut store_paths = composing.store_paths(selection)?;
+    store_paths.sort_by(|left, right| left.path.cmp(&right.path));
+    let mut config = image.image.config.clone();
+    config.history.clear();
+    config.diff_ids.clear();
+    Ok(Composition { base: Vec::new(), store_paths, outside: composing.outside(selection), config })
+}
+
+struct Composing<'a> {
+    image: &'a PackageImage<'a>,
+    /// Where a content went to, by its occurrence: names of the same file lead to one place.
+    placed: HashMap<OccurrenceId, Box<[u8]>>,
+    /// Places that become links, and their targets.
+    links: Vec<(NodeId, Box<[u8]>)>,
+    read: &'a dyn ReadContent,
+    cancel: &'a Cancel,
+}
+
+/// An entry of a store path that is not named yet.
+struct Below {
+    node: NodeId,
+    depth: usize,
+    /// `None` for a directory.
+    file: Option<OccurrenceId>,
+}
+
+impl Composing<'_> {
+    fn tree(&self) -> &FileTree {
+        self.image.tree()
+    }
+
+    fn store_paths(&mut self, selection: &PackageSelection) -> Result<Vec<ComposedStorePath>, PackageComposeError> {
+        let mut members: Vec<Vec<&File>> = vec![Vec::new(); self.image.groups.len()];
+        let image = self.image;
+        for (file, _) in image.files.iter().zip(&selection.kept).filter(|(_, kept)| **kept) {
+            let goes_to_store = !file.is_link && !stays_in_place(&image.tree().path(file.node));
+            if goes_to_store && let Some(members) = members.get_mut(file.group as usize) {
+                members.push(file);
+            }
+        }
+        let mut store_paths = Vec::new();
+        // A file with several names goes where a package has it.
+        let (of_packages, others): (Vec<_>, Vec<_>) =
+            image.groups.iter().zip(&members).partition(|(group, _)| matches!(group.subject, RowSubject::Package(_)));
+        for (group, members) in of_packages.into_iter().chain(others) {
+            self.cancel.check().map_err(|_| PackageComposeError::Cancelled)?;
+            store_paths.extend(self.store_path(&group.name, group.stability, members)?);
+        }
+        Ok(store_paths)
+    }
+
+    fn store_path(
+        &mut self,
+        name: &str,
+        stability: Stability,
+        members: &[&File],
+    ) -> Result<Option<ComposedStorePath>, PackageComposeError> {
+        let mut first: Vec<&File> = Vec::new();
+        let mut again: Vec<&File> = Vec::new();
+        let mut known = HashSet::new();
+        for &file in members {
+            let is_new = !self.placed.contains_key(&file.occurrence) && known.insert(file.occurrence);
+            if is_new { first.push(file) } else { again.push(file) }
+        }
+        let mut composed = None;
+        if !first.is_empty() {
+            let below = self.entries_below(&first);
+            let digest = self.nar(&below)?;
+            let path = content_addressed_path(&digest.hash, name, &BTreeSet::new(), false)?;
+            composed = Some(self.named(path, stability, &below, digest.bytes));
+        }
+        for file in first.into_iter().chain(again) {
+            if let Some(place) = self.placed.get(&file.occurrence) {
+                self.links.push((file.node, place.clone()));
+            }
+        }
+        Ok(composed)
+    }
+
+    /// Files and the directories above them, each directory's entries in byte order behind it.
+    fn entries_below(&self, files: &[&File]) -> Vec<Below> {
+        let tree = self.tree();
+        let mut entries: Vec<Below> = vec![Below { node: NodeId::ROOT, depth: 0, file: None }];
+        let mut open: Vec<NodeId> = vec![NodeId::ROOT];
+        // Files come in the order of the tree, which is that of a NAR.
+        for file in files {
+            let mut above: Vec<NodeId> = std::iter::successors(tree.parent(file.node), |&at| tree.parent(at)).collect();
+            above.reverse();
+            let common = above.iter().zip(&open).take_while(|(left, right)| left == right).count();
+            open.truncate(common);
+            for &directory in above.get(common..).unwrap_or_default() {
+                entries.push(Below { node: directory, depth: open.len(), file: None });
+                open.push(directory);
+            }
+            entries.push(Below { node: file.node, depth: open.len(), file: Some(file.occurrence) });
+        }
+        entries
+    }
+
+    fn nar(&self, below: &[Below]) -> Result<NarDigest, PackageComposeError> {
+        let tree = self.tree();
+        let mut nar = NarWriter::hashing();
+        for entry in below {
+            self.cancel.check().map_err(|_| PackageComposeError::Cancelled)?;
+            let failed = |error: io::Error| {
+                let path = crate::image::display_name(&tree.path(entry.node)).into_owned();
+                PackageComposeError::Read { path, error }
+            };
+            let node = match entry.file {
+                None => NarNode::Directory,
+                Some(id) => {
+                    let file = tree.occurrence(id);
+                    NarNode::File { executable: file.mode() & 0o100 != 0, bytes: file.bytes }
+                }
+            };
+            let named = NarEntry { depth: entry.depth, name: tree.name(entry.node), node };
+            nar.entry(&named).map_err(|error| failed(io::Error::other(error)))?;
+            if let Some(id) = entry.file {
+                let mut reader = self.read.read(&Content::Image(id)).map_err(failed)?;
+                nar.content_from(&mut *reader).map_err(|error| failed(io::Error::other(error)))?;
+            }
+        }
+        nar.digest().map_err(|error| PackageComposeError::Read { path: String::new(), error: io::Error::other(error) })
+    }
+
+    fn named(&mut self, path: StorePath, stability: Stability, below: &[Below], nar_bytes: u64) -> ComposedStorePath {
+        let image = self.image;
+        let tree = image.tree();
+        let root = path.to_string();
+        let mut entries = Vec::with_capacity(below.len());
+        for entry in below {
+            let place = match entry.node {
+                NodeId::ROOT => root.clone().into_bytes(),
+                node => [root.as_bytes(), &tree.path(node)].concat(),
+            };
+            let body = match entry.file {
+                None => Body::Directory,
+                Some(id) => {
+                    self.placed.insert(id, place.clone().into());
+                    let bytes = tree.occurrence(id).bytes;
+                    Body::File(FileContent { bytes, content: Content::Image(id) })
+                }
+            };
+            let occurrence = entry.file.or_else(|| top_of(tree, entry.node));
+            let metadata = match entry.node {
+                NodeId::ROOT => Metadata { mode: 0o755, ..Metadata::default() },
+                _ => metadata_of(tree, occurrence),
+            };
+            entries.push(Entry { path: place.get(1..).unwrap_or_default().into(), metadata, body });
+        }
+        ComposedStorePath { path, references: Vec::new(), nar_bytes, stability, entries }
+    }
+
+    /// All that is not in the store: directories, links as they were, links into the store, files that stay in place.
+    fn outside(&self, selection: &PackageSelection) -> Vec<Entry> {
+        let tree = self.tree();
+        let mut entries = Vec::new();
+        let mut used: HashSet<NodeId> = HashSet::new();
+        let mut use_above = |node: NodeId| {
+            let mut at = tree.parent(node);
+            while let Some(directory) = at.filter(|directory| used.insert(*directory)) {
+                at = tree.parent(directory);
+            }
+        };
+        let targets: HashMap<NodeId, &[u8]> = self.links.iter().map(|(node, target)| (*node, &**target)).collect();
+        for (file, _) in self.image.files.iter().zip(&selection.kept).filter(|(_, kept)| **kept) {
+            use_above(file.node);
+            let body = match targets.get(&file.node) {
+                Some(target) => Body::Symlink((*target).into()),
+                None if file.is_link => Body::Symlink(tree.link_target(file.occurrence).unwrap_or_default().into()),
+                None => Body::File(FileContent { bytes: file.bytes, content: Content::Image(file.occurrence) }),
+            };
+            let metadata = match body {
+                Body::Symlink(_) => Metadata { mode: 0o777, ..Metadata::default() },
+                _ => metadata_of(tree, Some(file.occurrence)),
+            };
+            entries.push(Entry { path: relative(tree, file.node), metadata, body });
+        }
+        let needed = self.image.directories.iter().filter(|(node, _)| self.image.is_needed(*node));
+        needed.for_each(|&(node, _)| use_above(node));
+        for &(node, occurrence) in &self.image.directories {
+            if used.contains(&node) || self.image.is_needed(node) {
+                let metadata = metadata_of(tree, occurrence);
+                entries.push(Entry { path: relative(tree, node), metadata, body: Body::Directory });
+            }
+        }
+        entries.sort_by(|left, right| left.path.split(|&b| b == b'/').cmp(right.path.split(|&b| b == b'/')));
+        entries
+    }
+}
+
+fn relative(tree: &FileTree, node: NodeId) -> Box<[u8]> {
+    let path = tree.path(node);
+    path.strip_prefix(b"/").unwrap_or(&path).into()
+}
+
+fn stays_in_place(path: &[u8]) -> bool {
+    IN_PLACE.iter().any(|directory| path.starts_with(directory)) || FILES_IN_PLACE.contains(&path)
+}

@@ -1,0 +1,121 @@
+//! The plan of an image without a Nix store, as people read it.
+
+use super::select::PackageSelection;
+use super::{File, PackageImage};
+use crate::image::{NodeId, display_bytes};
+use crate::rebuild::choices::Choices;
+use crate::rebuild::needs::How;
+use crate::rebuild::plan::{ClassRow, Decision, DropClass, Plan, Row};
+
+/// Files of a row whose reasons are told.
+const MOST_EVIDENCE: usize = 3;
+
+impl PackageImage<'_> {
+    /// The plan that a selection is.
+    #[must_use]
+    pub fn plan(&self, selection: &PackageSelection, choices: &Choices) -> Plan {
+        let mut plan = Plan { classes: self.class_rows(selection, choices), ..Plan::default() };
+        let mut members: Vec<Vec<usize>> = vec![Vec::new(); self.groups.len()];
+        for (place, file) in self.files.iter().enumerate() {
+            if let Some(members) = members.get_mut(file.group as usize) {
+                members.push(place);
+            }
+        }
+        plan.rows.extend((0..self.groups.len()).filter_map(|group| self.row(group, members.get(group)?, selection)));
+        plan.doubts = self.doubts(selection);
+        plan.sort();
+        plan
+    }
+
+    fn row(&self, number: usize, members: &[usize], selection: &PackageSelection) -> Option<Row> {
+        let group = self.groups.get(number)?;
+        let decision = *selection.decisions.get(number)?;
+        let (mut kept, mut dropped) = (0u64, 0u64);
+        let mut kept_files = 0usize;
+        for (file, stays) in members.iter().filter_map(|&place| self.member(place, selection)) {
+            let sum = if stays { &mut kept } else { &mut dropped };
+            *sum = sum.saturating_add(file.bytes);
+            kept_files += usize::from(stays);
+        }
+        let needed: Vec<&File> = members
+            .iter()
+            .filter_map(|&place| self.files.get(place))
+            .filter(|file| self.is_needed(file.node))
+            .collect();
+        let mut evidence = match decision {
+            Decision::KeepAsked => vec!["it is to be kept".to_owned()],
+            Decision::DropAsked => vec!["it is to be dropped".to_owned()],
+            Decision::Keep | Decision::Drop => Vec::new(),
+        };
+        evidence.extend(self.evidence(&needed));
+        if needed.is_empty() && decision == Decision::Drop {
+            evidence.push("nothing that the image starts needs any of it".to_owned());
+        } else if kept_files > 0 {
+            evidence.push(format!("{kept_files} of {} files stay", members.len()));
+        }
+        let doubt = (decision == Decision::DropAsked && !needed.is_empty())
+            .then(|| format!("{} of its files are needed", needed.len()))
+            .or_else(|| self.doubt_of(members));
+        let name = group.shown.clone();
+        Some(Row { subject: group.subject, name, kept_bytes: kept, dropped_bytes: dropped, decision, evidence, doubt })
+    }
+
+    fn member(&self, place: usize, selection: &PackageSelection) -> Option<(&File, bool)> {
+        Some((self.files.get(place)?, *selection.kept.get(place)?))
+    }
+
+    /// The strongest reasons why files of a row are needed.
+    fn evidence(&self, needed: &[&File]) -> Vec<String> {
+        let mut reasons: Vec<(How, u64, NodeId)> = Vec::new();
+        for file in needed {
+            let reason = self.needs.reasons.get(file.node.index()).copied().flatten();
+            reasons.extend(reason.map(|reason| (reason.how, u64::MAX - file.bytes, file.node)));
+        }
+        reasons.sort_unstable_by_key(|(how, bytes, node)| (*how, *bytes, node.index()));
+        reasons.iter().take(MOST_EVIDENCE).map(|(_, _, node)| self.needs.describe(self.image, *node)).collect()
+    }
+
+    fn doubt_of(&self, members: &[usize]) -> Option<String> {
+        let nodes: Vec<NodeId> = members.iter().filter_map(|&place| Some(self.files.get(place)?.node)).collect();
+        let doubt = self.needs.doubts.iter().find(|doubt| doubt.node.is_some_and(|node| nodes.contains(&node)))?;
+        Some(doubt.message.clone())
+    }
+
+    fn class_rows(&self, selection: &PackageSelection, choices: &Choices) -> Vec<ClassRow> {
+        let row = |class: DropClass| {
+            let is_asked = choices.classes.contains(&class);
+            let of_class = self.files.iter().zip(&selection.kept).filter(|(file, kept)| {
+                file.class == Some(class) && (**kept || (is_asked && self.is_needed(file.node)))
+            });
+            let (files, bytes) =
+                of_class.fold((0u64, 0u64), |(files, bytes), (file, _)| (files + 1, bytes.saturating_add(file.bytes)));
+            (files > 0).then_some(ClassRow { class, files, bytes, is_kept: !is_asked })
+        };
+        DropClass::ALL.into_iter().filter_map(row).collect()
+    }
+
+    fn doubts(&self, selection: &PackageSelection) -> Vec<String> {
+        let of_none = self.needs.doubts.iter().filter(|doubt| doubt.node.is_none());
+        let mut doubts: Vec<String> = of_none.map(|doubt| doubt.message.clone()).collect();
+        for missing in &self.needs.missing {
+            let by = missing.from.map_or("the configuration".to_owned(), |node| {
+                crate::image::display_name(&self.tree().path(node)).into_owned()
+            });
+            doubts.push(format!("{by} needs {}, which is not in the image", missing.name));
+        }
+        if selection.dropped_links > 0 {
+            doubts.push(format!("{} links that would lead nowhere go too", selection.dropped_links));
+        }
+        let unowned: u64 = self.files.iter().filter(|file| self.is_unowned(file)).map(|file| file.bytes).sum();
+        if unowned > 0 && self.packages.packages.packages().is_empty() {
+            doubts
+                .push(format!("there is no package database: all {} count as the application", display_bytes(unowned)));
+        }
+        doubts
+    }
+
+    fn is_unowned(&self, file: &File) -> bool {
+        let reason = self.needs.reasons.get(file.node.index()).copied().flatten();
+        reason.is_some_and(|reason| reason.how == How::Unowned)
+    }
+}
