@@ -6,6 +6,7 @@
 pub mod choices;
 mod classes;
 pub mod composition;
+pub mod emit;
 mod entry;
 pub mod needs;
 pub mod package_image;
