@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::ci_arguments::{CiArguments, RuleArguments};
+use super::rebuild_arguments::RebuildArguments;
+use crate::compare::CompareOptions;
 use crate::image::Platform;
 use crate::open::{Keep, OpenOptions, Verify};
 use crate::scan::{UnpackLimit, Wanted};
@@ -16,7 +18,7 @@ use crate::scan::{UnpackLimit, Wanted};
     oci:DIRECTORY[:REFERENCE], oci-archive:FILE[:REFERENCE], dir:DIRECTORY, rootfs:DIRECTORY, nix:FILE. What Nix \
     builds counts too: nix2container's image.json, a store path, an installable such as .#image, which is built, and \
     stream:SCRIPT, which is run. Without an image, \
-    nixdive shows those it finds here.\n\nExit codes: 0 done, 1 a rule failed, 2 could not.")]
+    nixdive shows those it finds here; two images are compared, more are held against each other.\n\nExit codes: 0 done, 1 a rule failed, 2 could not.")]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
@@ -63,6 +65,12 @@ pub enum Command {
 pub struct BrowseArguments {
     /// The image
     pub image: Option<OsString>,
+    /// Further images: one is compared with the first, more are held against each other
+    #[arg(value_name = "OTHERS")]
+    pub others: Vec<OsString>,
+    /// How images are compared.
+    #[command(flatten)]
+    pub comparing: ComparingArguments,
     /// Print the default settings, a file to begin with
     #[arg(long)]
     pub print_config: bool,
@@ -124,6 +132,8 @@ pub enum Format {
     Json,
     /// For pull requests
     Markdown,
+    /// One file for a browser
+    Html,
 }
 
 /// `nixdive inspect`.
@@ -229,6 +239,37 @@ pub struct WhyArguments {
     pub open: OpenArguments,
 }
 
+/// How images are compared.
+#[derive(Debug, Clone, Args)]
+pub struct ComparingArguments {
+    /// Leave out what has no meaning: timestamps, author, history, rebuilds with equal content
+    #[arg(long)]
+    pub semantic: bool,
+    /// Match the same software across package systems also where both images are built alike
+    #[arg(long)]
+    pub equivalent: bool,
+    /// Compare images for different platforms too
+    #[arg(long)]
+    pub different_platforms: bool,
+}
+
+impl ComparingArguments {
+    /// The options that the arguments mean.
+    pub fn options(&self) -> CompareOptions {
+        CompareOptions { semantic: self.semantic, equivalent: self.equivalent }
+    }
+
+    /// The first that was given.
+    pub fn first_given(&self) -> Option<&'static str> {
+        let given = [
+            (self.semantic, "--semantic"),
+            (self.equivalent, "--equivalent"),
+            (self.different_platforms, "--different-platforms"),
+        ];
+        given.into_iter().find_map(|(is_given, flag)| is_given.then_some(flag))
+    }
+}
+
 /// Forms of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum CompareFormat {
@@ -254,63 +295,10 @@ pub struct CompareArguments {
     /// The form of the comparison
     #[arg(long, value_enum, default_value_t = CompareFormat::Text)]
     pub format: CompareFormat,
-    /// Leave out what has no meaning: timestamps, author, history, rebuilds with equal content
-    #[arg(long)]
-    pub semantic: bool,
-    /// Match the same software across package systems also where both images are built alike
-    #[arg(long)]
-    pub equivalent: bool,
-    /// Compare images for different platforms too
-    #[arg(long)]
-    pub different_platforms: bool,
-    /// How to open them.
+    /// How they are compared.
     #[command(flatten)]
-    pub open: OpenArguments,
-}
-
-/// Forms of a plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum PlanFormat {
-    /// For reading
-    Text,
-    /// For programs: schema nixdive.plan/1
-    Json,
-}
-
-/// Forms of granularity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Granularity {
-    /// Of each package the files that are needed
-    File,
-    /// All of each package that is needed
-    Package,
-}
-
-/// `nixdive rebuild`.
-#[derive(Debug, Args)]
-pub struct RebuildArguments {
-    /// The image
-    pub image: OsString,
-    /// Print what would be kept and dropped, and why, and write nothing
-    #[arg(long)]
-    pub plan: bool,
-    /// The form of the plan
-    #[arg(long, value_enum, default_value_t = PlanFormat::Text)]
-    pub format: PlanFormat,
-    /// Keep what no program seems to need: patterns for paths, names of packages or store paths
-    #[arg(long, value_name = "GLOB")]
-    pub keep: Vec<String>,
-    /// Drop a class (unreachable, docs, locales, dev, static-libs, pycache, tests, debug, package-manager), or what
-    /// matches a pattern
-    #[arg(long, value_name = "CLASS|GLOB")]
-    pub drop: Vec<String>,
-    /// Overwrite the reference of one store path, or of a file in one, to another store path
-    #[arg(long, value_name = "FROM=>TO")]
-    pub cut: Vec<String>,
-    /// How finely packages of a distribution are taken apart
-    #[arg(long, value_enum, default_value_t = Granularity::File)]
-    pub granularity: Granularity,
-    /// How to open it.
+    pub comparing: ComparingArguments,
+    /// How to open them.
     #[command(flatten)]
     pub open: OpenArguments,
 }
@@ -362,6 +350,8 @@ pub enum ShareFormat {
     Json,
     /// For pull requests
     Markdown,
+    /// One file for a browser
+    Html,
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::preview::{Cancel, Syntaxes};
 use crate::search::{ContentHit, ContentSearch, PathQuery, PathSearch, Pattern, SearchEvent, SearchSummary};
 use crate::tui::{
     ExtractRequest, Hits, Insights, Message, Opening, PathRequest, Paths, Report, Request, SearchRequest, Ticket,
-    Transfer, ViewRequest,
+    Transfer, View, ViewRequest,
 };
 
 /// Answers to one question that may follow each other; each gets further than the one before.
@@ -77,6 +77,8 @@ impl Attendant {
                 }
                 Request::StopExtract => copying.cancel(),
                 Request::Judge => self.start(Attendant::judge),
+                // There is nothing to compare the one image with.
+                Request::Compare(_) => {}
             }
         }
         searching.cancel();
@@ -89,7 +91,6 @@ impl Attendant {
         self.messages.send(Message::Report(self.opening, report)).is_ok()
     }
 
-    /// Answers until the answer is whole, or something else is asked: that is returned.
     fn view(
         &self,
         request: ViewRequest,
@@ -97,23 +98,9 @@ impl Attendant {
         syntaxes: &Arc<Syntaxes>,
         requests: &Receiver<Request>,
     ) -> Option<Request> {
-        let known = viewed.take().filter(|viewed| viewed.is_of(&request));
-        let mut open =
-            known.unwrap_or_else(|| Viewed::open(&self.image, &self.contents, &request, syntaxes, &self.cancel));
-        let mut next = None;
-        for _ in 0..MOST_ANSWERS {
-            if let Ok(request) = requests.try_recv() {
-                next = Some(request);
-                break;
-            }
-            let view = open.rows(&request);
-            let pending = view.pending;
-            if !self.tell(Report::View(Box::new(view))) || !pending || self.cancel.is_cancelled() {
-                break;
-            }
-        }
-        *viewed = Some(open);
-        next
+        let images = [(&*self.image, &*self.contents)];
+        let viewing = Viewing { images: &images, syntaxes, cancel: &self.cancel };
+        viewing.answer(request, viewed, requests, &|view| self.tell(Report::View(view)))
     }
 
     /// Does something on a thread of its own.
@@ -219,6 +206,42 @@ impl Attendant {
     }
 }
 
+/// What is at hand to look into files.
+pub struct Viewing<'a> {
+    pub images: &'a [(&'a Image, &'a Contents)],
+    pub syntaxes: &'a Arc<Syntaxes>,
+    pub cancel: &'a Cancel,
+}
+
+impl Viewing<'_> {
+    /// Answers until the answer is whole, or something else is asked: that is returned. `tell` is `false` when nobody
+    /// listens any more.
+    pub fn answer(
+        &self,
+        request: ViewRequest,
+        viewed: &mut Option<Viewed>,
+        requests: &Receiver<Request>,
+        tell: &dyn Fn(Box<View>) -> bool,
+    ) -> Option<Request> {
+        let known = viewed.take().filter(|viewed| viewed.is_of(&request));
+        let mut open = known.unwrap_or_else(|| Viewed::open(self.images, &request, self.syntaxes, self.cancel));
+        let mut next = None;
+        for _ in 0..MOST_ANSWERS {
+            if let Ok(request) = requests.try_recv() {
+                next = Some(request);
+                break;
+            }
+            let view = open.rows(&request);
+            let pending = view.pending;
+            if !tell(Box::new(view)) || !pending || self.cancel.is_cancelled() {
+                break;
+            }
+        }
+        *viewed = Some(open);
+        next
+    }
+}
+
 /// A directory as a person writes it: `~/` stands for the home directory, as in a shell.
 fn at_home(directory: &str) -> PathBuf {
     let home = std::env::var_os("HOME").filter(|home| !home.is_empty());
@@ -260,7 +283,7 @@ mod tests {
     use crate::open::{Keep, OpenOptions, Progress, open_embedded};
     use crate::preview::Place;
     use crate::reference::Reference;
-    use crate::tui::{Form, Subject};
+    use crate::tui::{Form, Subject, Target};
 
     /// Asks one thing of the sample, and hears what is said until nothing more comes.
     fn answers(ask: impl FnOnce(&Image) -> Request) -> (Arc<Image>, Vec<Report>) {
@@ -366,7 +389,8 @@ mod tests {
                 Subject { node, layer: top(image), entry: image.tree.visible_at(node, top(image)), removed: false };
             let (ticket, place, form) = (Ticket(9), Place::Start, Form::Bytes);
             let (by, wrap, find, height, width) = (0, false, None, 5, 80);
-            Request::View(ViewRequest { ticket, subject, form, place, by, wrap, find, height, width })
+            let target = Target::Path(subject);
+            Request::View(ViewRequest { ticket, target, form, place, by, wrap, find, height, width })
         });
         let Some(Report::View(view)) = reports.last() else { panic!("{reports:?}") };
         assert!(view.ticket == Ticket(9) && view.problem.is_none() && !view.kind.is_empty());

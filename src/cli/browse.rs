@@ -1,4 +1,4 @@
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -6,9 +6,9 @@ use std::time::SystemTime;
 
 use crossbeam_channel::unbounded;
 
-use super::arguments::BrowseArguments;
+use super::arguments::{BrowseArguments, CompareArguments, CompareFormat, ShareArguments, ShareFormat};
 use super::opener::Opener;
-use super::{ci, inspect, open_for, output, samples, settings};
+use super::{ci, compare, inspect, open_for, output, samples, settings, share};
 use crate::analysis::assess;
 use crate::image::display_bytes;
 use crate::open::Keep;
@@ -31,7 +31,11 @@ pub fn run(arguments: &BrowseArguments) -> anyhow::Result<ExitCode> {
         }
         return browse(arguments, None);
     };
-    if let Some(file) = &arguments.json {
+    if !arguments.others.is_empty() {
+        return several(arguments, image);
+    } else if let Some(flag) = arguments.comparing.first_given() {
+        anyhow::bail!("{flag} is about two images: give another one");
+    } else if let Some(file) = &arguments.json {
         let opened = open_for(image, &arguments.open, Keep::Trees)?;
         let assessment = assess(&opened.image);
         output::write_whole(file, |out| write_dive_export(&opened.image, &assessment, out))?;
@@ -47,17 +51,49 @@ pub fn run(arguments: &BrowseArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Compares two images, or holds several against each other; in words where standard output is no terminal.
+fn several(arguments: &BrowseArguments, first: &OsStr) -> anyhow::Result<ExitCode> {
+    if arguments.json.is_some() {
+        anyhow::bail!("--json is about one image: nixdive compare --format json compares two");
+    } else if arguments.ci {
+        anyhow::bail!("--ci is about one image; the other is given with --baseline");
+    } else if let Some(flag) = arguments.rules.first_given() {
+        anyhow::bail!("{flag} is about rules: add --ci, or write nixdive ci");
+    }
+    let images: Vec<OsString> = [first.to_owned()].into_iter().chain(arguments.others.iter().cloned()).collect();
+    let (comparing, open) = (arguments.comparing.clone(), arguments.open.clone());
+    if std::io::stdout().is_terminal() {
+        let names = images.iter().map(|image| image.to_string_lossy().into_owned()).collect();
+        let start = Start::Comparing { names, options: comparing.options() };
+        return show(arguments, start, |opener| opener.start_together(Opening::FIRST, images, &comparing));
+    }
+    match images.as_slice() {
+        [left, right] => {
+            let (left, right, format) = (left.clone(), right.clone(), CompareFormat::Text);
+            compare::run(&CompareArguments { left, right, format, comparing, open })
+        }
+        _ => share::run(&ShareArguments { images, format: ShareFormat::Text, open }),
+    }
+}
+
 fn browse(arguments: &BrowseArguments, image: Option<&OsStr>) -> anyhow::Result<ExitCode> {
+    let start = match image {
+        Some(image) => Start::Loading(image.to_string_lossy().into_owned()),
+        None => Start::Choosing(choices()),
+    };
+    show(arguments, start, |opener| {
+        if let Some(image) = image {
+            opener.start(Opening::FIRST, image.to_owned());
+        }
+    })
+}
+
+/// Runs the interface, after `begin` has the images opened with which it starts.
+fn show(arguments: &BrowseArguments, start: Start, begin: impl FnOnce(&mut Opener)) -> anyhow::Result<ExitCode> {
     let settings = settings::read()?;
     let (sender, receiver) = unbounded();
     let mut opener = Opener::new(arguments.open.clone(), sender);
-    let start = match image {
-        Some(image) => {
-            opener.start(Opening::FIRST, image.to_owned());
-            Start::Loading(image.to_string_lossy().into_owned())
-        }
-        None => Start::Choosing(choices()),
-    };
+    begin(&mut opener);
     let ended = tui::run(receiver, |effect| opener.perform(effect), start, Options::from_environment(), settings);
     opener.stop();
     Ok(match ended? {

@@ -8,19 +8,21 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use hashbrown::HashMap;
 
-use super::arguments::OpenArguments;
+use super::arguments::{ComparingArguments, OpenArguments};
 use super::attendant::{Attendant, Known};
+use super::comparer::Comparer;
 use super::open_reference;
 use crate::analysis::{HiddenCopies, assess};
 use crate::image::{Image, LayerIndex};
 use crate::open::{Contents, Keep, OpenError, OpenOptions, Opened, Progress, check_layer, refine};
 use crate::reference::Reference;
+use crate::scan::Cancel;
 use crate::source::Layout;
 use crate::study::{StudyError, StudyOptions, study_contents};
 use crate::tui::{self, Effect, Insights, Message, Opening, Report, Request};
 
 /// Between two looks at how far an opening is.
-const TICK: Duration = Duration::from_millis(40);
+pub(super) const TICK: Duration = Duration::from_millis(40);
 /// Bytes that may be read to compare files before the first screen is complete.
 const COMPARED_AT_ONCE: u64 = 32 << 20;
 
@@ -34,7 +36,7 @@ pub struct Opener {
 
 /// An opening that was not left yet: how to stop it, and how to ask about its image.
 struct Running {
-    progress: Progress,
+    cancels: Vec<Cancel>,
     requests: Sender<Request>,
 }
 
@@ -53,7 +55,7 @@ impl Opener {
             Effect::Open { opening, reference } => self.start(opening, OsString::from(reference)),
             Effect::Cancel(opening) => {
                 if let Some(running) = self.running.remove(&opening) {
-                    running.progress.cancel().cancel();
+                    running.cancels.iter().for_each(Cancel::cancel);
                 }
             }
             Effect::Ask { opening, request } => {
@@ -69,7 +71,7 @@ impl Opener {
 
     /// Stops all openings, and waits for them a little, so that nothing is left to do when the program ends.
     pub fn stop(&mut self) {
-        self.running.drain().for_each(|(_, running)| running.progress.cancel().cancel());
+        self.running.drain().for_each(|(_, running)| running.cancels.iter().for_each(Cancel::cancel));
         let begun = Instant::now();
         while self.threads.iter().any(|thread| !thread.is_finished()) && begun.elapsed() < PATIENCE {
             std::thread::sleep(Duration::from_millis(1));
@@ -80,20 +82,37 @@ impl Opener {
     pub fn start(&mut self, opening: Opening, image: OsString) {
         let progress = Progress::new();
         let (requests, asked) = unbounded();
-        self.running.insert(opening, Running { progress: progress.clone(), requests });
+        self.running.insert(opening, Running { cancels: vec![progress.cancel().clone()], requests });
         let mut options = self.arguments.options(Keep::AnyContent);
         options.comparison_bytes = Some(COMPARED_AT_ONCE);
         let known = Arc::default();
         let job = Job { opening, messages: self.messages.clone(), options, progress, asked, known };
-        let failed = self.messages.clone();
-        let spawned = std::thread::Builder::new().name("open".into()).spawn(move || job.run(&image));
+        self.spawn(opening, move || job.run(&image));
+    }
+
+    /// Begins to open several images, to compare them.
+    pub fn start_together(&mut self, opening: Opening, images: Vec<OsString>, arguments: &ComparingArguments) {
+        let progress: Vec<Progress> = images.iter().map(|_| Progress::new()).collect();
+        let (requests, asked) = unbounded();
+        let cancel = Cancel::new();
+        let cancels = progress.iter().map(Progress::cancel).chain([&cancel]).cloned().collect();
+        self.running.insert(opening, Running { cancels, requests });
+        let (options, different_platforms) = (arguments.options(), arguments.different_platforms);
+        let (messages, arguments) = (self.messages.clone(), self.arguments.clone());
+        let comparer =
+            Comparer { opening, messages, arguments, images, options, different_platforms, progress, cancel, asked };
+        self.spawn(opening, move || comparer.run());
+    }
+
+    fn spawn(&mut self, opening: Opening, work: impl FnOnce() + Send + 'static) {
+        let spawned = std::thread::Builder::new().name("open".into()).spawn(work);
         self.threads.retain(|thread| !thread.is_finished());
         match spawned {
             Ok(thread) => self.threads.push(thread),
             Err(error) => {
                 let report = Report::Failed(format!("no thread can be started: {error}"));
                 // Whoever listened has left.
-                let _ = failed.send(Message::Report(opening, report));
+                let _ = self.messages.send(Message::Report(opening, report));
             }
         }
     }

@@ -25,6 +25,7 @@ pub fn run(arguments: &ShareArguments) -> anyhow::Result<ExitCode> {
         arguments::ShareFormat::Text => ShareFormat::Text,
         arguments::ShareFormat::Json => ShareFormat::Json,
         arguments::ShareFormat::Markdown => ShareFormat::Markdown,
+        arguments::ShareFormat::Html => ShareFormat::Html,
     };
     output::print(|out| report.write(format, out))?;
     Ok(ExitCode::SUCCESS)

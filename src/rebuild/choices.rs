@@ -23,7 +23,7 @@ pub struct Choices {
 /// A reference that is to be overwritten.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cut {
-    /// What refers: a store path by its path, base name or name, or a file in one by its whole path.
+    /// What refers: a store path by its path, base name or name, or a file in one by its whole path or its name.
     pub from: String,
     /// What is referred to: a store path, in the same ways.
     pub to: String,

@@ -8,11 +8,19 @@ mod classes;
 pub mod composition;
 pub mod emit;
 mod entry;
+#[cfg(test)]
+mod fixture;
+mod image_content;
+pub mod layering;
 pub mod needs;
 pub mod package_image;
 pub mod plan;
+pub mod start;
 pub mod store_image;
+pub mod write;
 
 pub use composition::{
-    Body, ComposedStorePath, Composition, Content, Entry, FileContent, Metadata, ReadContent, Rewriting, Stability,
+    BaseLayer, Body, ComposedStorePath, Composition, Content, Entry, FileContent, Metadata, ReadContent, Rewriting,
+    Stability,
 };
+pub use image_content::ImageContent;

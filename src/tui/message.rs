@@ -1,8 +1,10 @@
 use std::sync::Arc;
 
+use super::compare::{Compared, Shared, SideProgress};
 use super::input::{Key, Mouse};
 use super::pages::Insights;
 use super::request::{Hits, Paths, Request, View};
+use crate::compare::CompareOptions;
 use crate::findings::Findings;
 use crate::image::{Config, DigestCheck, Identity, Image, LayerIndex};
 use crate::nix::study::StoreStudy;
@@ -51,6 +53,22 @@ pub enum Report {
     Insights(Arc<Insights>),
     /// The store was studied, or there is none.
     Store(Option<Arc<StoreStudy>>),
+    /// How far the reading of several images has come, one by one. Each report replaces the one before it.
+    Gathering(Vec<SideProgress>),
+    /// Two images were compared.
+    Compared(Arc<Compared>),
+    /// Several images were held against each other.
+    Shared(Arc<Shared>),
+    /// A comparison with this image was begun under a number of its own: it is shown until one leaves it, and then this
+    /// image again.
+    Beside {
+        /// The number.
+        opening: Opening,
+        /// What the images are called.
+        names: Vec<String>,
+        /// How they are compared.
+        options: CompareOptions,
+    },
     /// What is wrong with the image, or could be better.
     Judged(Arc<Findings>),
     /// The same tree, the same nodes: contents compared exactly, figures exact.
@@ -201,6 +219,14 @@ pub enum Effect {
 pub enum Start {
     /// An image of this name is being opened as [`Opening::FIRST`].
     Loading(String),
+    /// Images of these names are being opened together as [`Opening::FIRST`]: two to compare, or more to hold against each
+    /// other.
+    Comparing {
+        /// What they are called.
+        names: Vec<String>,
+        /// How they are compared.
+        options: CompareOptions,
+    },
     /// Nothing is; these can be.
     Choosing(Vec<Choice>),
 }

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::compare::CompareRequest;
 use crate::image::{LayerIndex, NodeId, OccurrenceId};
 use crate::preview::{Hit, Place, Row};
 use crate::search::{ContentHit, PathHit, SearchSummary};
@@ -30,6 +31,8 @@ pub enum Request {
     StopExtract,
     /// Look for what is wrong. Comes once, when packages and store are known.
     Judge,
+    /// Compare two of the images that were opened together. A later one replaces those that are not answered yet.
+    Compare(CompareRequest),
 }
 
 /// What is looked at.
@@ -43,6 +46,21 @@ pub struct Subject {
     pub entry: Option<OccurrenceId>,
     /// Whether a layer above it has removed it.
     pub removed: bool,
+}
+
+/// What of the opened images is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// A path of the one image.
+    Path(Subject),
+    /// Two versions of a file, of two images that are compared: each with the number of its image, from 0; `None` on the
+    /// side that has none.
+    Versions {
+        /// The old one.
+        left: Option<(usize, Subject)>,
+        /// The new one.
+        right: Option<(usize, Subject)>,
+    },
 }
 
 /// As what a file is shown.
@@ -73,7 +91,7 @@ pub struct ViewRequest {
     /// Number of the question: one for each path that is looked at.
     pub ticket: Ticket,
     /// What is looked at.
-    pub subject: Subject,
+    pub target: Target,
     /// As what.
     pub form: Form,
     /// A place.

@@ -9,7 +9,7 @@ use super::list::ListCursor;
 use super::message::{Identified, LayerOutline, Opened, Opening, Overview, Progress, Transfer};
 use super::pages::{Page, Pages};
 use super::prompt::Purpose;
-use super::request::{Form, Subject, Ticket};
+use super::request::{Form, Subject, Target, Ticket};
 use super::results::Results;
 use super::settings::View;
 use super::tree_view::{self, Filter, TreeView};
@@ -154,7 +154,7 @@ impl Session {
         let Some(opened) = &self.opened else { return };
         let path = display_name(&opened.image.tree.path(subject.node)).into_owned();
         let ticket = self.next_ticket();
-        self.viewer = Some(Viewer::new(ticket, subject, path, form));
+        self.viewer = Some(Viewer::new(ticket, Target::Path(subject), path, form));
     }
 
     pub(super) fn layer_count(&self) -> usize {

@@ -2,6 +2,7 @@
 
 use super::action::{Context, Resolved};
 use super::chooser::{self, Chooser};
+use super::compare::{self, Comparing};
 use super::input::Key;
 use super::layout::Pane;
 use super::message::{Effect, Identified, Message, Opening, Report};
@@ -32,8 +33,10 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
         Message::Resize { width, height } => state.size = (width, height),
         Message::Tick => {
             state.changed = state.has_work();
-            if let Screen::Session(session) = &mut state.screen {
-                session.proceed();
+            match &mut state.screen {
+                Screen::Session(session) => session.proceed(),
+                Screen::Comparing(comparing) => comparing.proceed(),
+                Screen::Choosing | Screen::Failed { .. } => {}
             }
         }
     }
@@ -45,13 +48,17 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
 /// Asks for what is to be on screen and is not at hand.
 fn ask(state: &mut State, effects: &mut Vec<Effect>) {
     let size = state.size;
-    let Screen::Session(session) = &mut state.screen else { return };
-    let opening = session.opening;
-    let request = session.viewer.as_mut().and_then(|viewer| {
+    let opening = match &state.screen {
+        Screen::Session(session) => session.opening,
+        Screen::Comparing(comparing) => comparing.opening,
+        Screen::Choosing | Screen::Failed { .. } => return,
+    };
+    let request = state.screen.viewer_mut().and_then(|viewer| {
         let area = super::draw::viewer_rows(size, viewer);
         viewer.wanted(area.width, area.height)
     });
     effects.extend(request.map(|request| Effect::Ask { opening, request }));
+    let Screen::Session(session) = &mut state.screen else { return };
     if session.pages.current == Page::Findings && session.pages.asks_for_judgement() {
         effects.push(Effect::Ask { opening, request: Request::Judge });
     }
@@ -60,6 +67,9 @@ fn ask(state: &mut State, effects: &mut Vec<Effect>) {
 
 fn take_report(state: &mut State, opening: Opening, report: Report) {
     let size = state.size;
+    if matches!(state.screen, Screen::Comparing(_)) {
+        return take_comparison(state, opening, report);
+    }
     let Screen::Session(session) = &mut state.screen else { return };
     if session.opening != opening {
         return;
@@ -97,6 +107,15 @@ fn take_report(state: &mut State, opening: Opening, report: Report) {
                 list.take(paths);
             }
         }
+        Report::Beside { opening, names, options } => {
+            let above = Screen::Comparing(Box::new(Comparing::new(opening, names, options)));
+            let beneath = std::mem::replace(&mut state.screen, above);
+            if let Screen::Comparing(comparing) = &mut state.screen {
+                comparing.beneath = Some(Box::new(beneath));
+            }
+            state.latest_opening = Opening(state.latest_opening.0.max(opening.0));
+        }
+        Report::Gathering(_) | Report::Compared(_) | Report::Shared(_) => {}
         Report::Copying(transfer) => session.copying = Some(transfer),
         Report::Copied(done) => {
             session.copying = None;
@@ -124,6 +143,50 @@ fn take_report(state: &mut State, opening: Opening, report: Report) {
             state.screen = Screen::Failed { name, reason };
             state.prompt = None;
         }
+    }
+}
+
+/// What comes in while images are compared, for them or for what is beneath them.
+fn take_comparison(state: &mut State, opening: Opening, report: Report) {
+    let size = state.size;
+    let Screen::Comparing(comparing) = &mut state.screen else { return };
+    if comparing.opening != opening {
+        let Some(beneath) = comparing.beneath.take() else { return };
+        let above = std::mem::replace(&mut state.screen, *beneath);
+        take_report(state, opening, report);
+        let beneath = std::mem::replace(&mut state.screen, above);
+        if let Screen::Comparing(comparing) = &mut state.screen {
+            comparing.beneath = Some(Box::new(beneath));
+        }
+        return;
+    }
+    match report {
+        Report::Gathering(progress) => comparing.progress = progress,
+        Report::Compared(compared) => comparing.take_compared(compared),
+        Report::Shared(shared) => comparing.take_shared(shared),
+        Report::View(view) => {
+            if let Some(viewer) = &mut comparing.viewer {
+                let rows = super::draw::viewer_rows(size, viewer).height;
+                viewer.take(*view, rows);
+            }
+        }
+        Report::Done(Ok(text)) => state.inform(text),
+        Report::Failed(reason) if comparing.is_open() => {
+            comparing.asked = None;
+            state.notice = Some(Notice { level: Level::Error, text: reason });
+        }
+        Report::Failed(reason) => {
+            let name = comparing.names.join(", ");
+            match comparing.beneath.take() {
+                Some(beneath) => {
+                    state.screen = *beneath;
+                    state.notice = Some(Notice { level: Level::Error, text: reason });
+                }
+                None => state.screen = Screen::Failed { name, reason },
+            }
+            state.prompt = None;
+        }
+        _ => {}
     }
 }
 
@@ -173,12 +236,13 @@ pub(super) fn apply_prompt(state: &mut State) {
                 chooser.cursor = Default::default();
             }
         }
-        (Screen::Session(session), Purpose::Rows) => session.pages.set_filter(&text),
-        (Screen::Session(session), Purpose::Within) => {
-            if let Some(viewer) = &mut session.viewer {
+        (screen, Purpose::Within) => {
+            if let Some(viewer) = screen.viewer_mut() {
                 viewer.look_for(&text);
             }
         }
+        (Screen::Comparing(comparing), _) => comparing.set_filter(&text),
+        (Screen::Session(session), Purpose::Rows) => session.pages.set_filter(&text),
         (Screen::Session(session), purpose) => session.look_for(purpose, &text),
         (Screen::Failed { .. }, _) => {}
     }
@@ -253,6 +317,18 @@ pub(super) fn back(state: &mut State, effects: &mut Vec<Effect>) {
                 effects.push(Effect::Cancel(session.opening));
             }
         }
+        Screen::Comparing(comparing) => {
+            if compare::back(comparing) {
+                return;
+            }
+            if let Some(beneath) = comparing.beneath.take() {
+                effects.push(Effect::Cancel(comparing.opening));
+                state.screen = *beneath;
+            } else if !comparing.is_open() && !comparing.stopped {
+                comparing.stopped = true;
+                effects.push(Effect::Cancel(comparing.opening));
+            }
+        }
         Screen::Failed { .. } if !state.choosers.is_empty() => state.screen = Screen::Choosing,
         Screen::Failed { .. } => {}
     }
@@ -263,6 +339,7 @@ pub(super) fn name_of_selection(state: &State) -> Option<String> {
     match &state.screen {
         Screen::Choosing => Some(display_name(state.choosers.last()?.selected()?.reference.as_bytes()).into_owned()),
         Screen::Failed { reason, .. } => Some(reason.clone()),
+        Screen::Comparing(comparing) => compare::name_of_selection(comparing),
         Screen::Session(session) if session.viewer.is_some() => {
             session.viewer.as_ref().map(|viewer| viewer.path.clone())
         }
@@ -312,10 +389,14 @@ fn settle(state: &mut State) {
         let length = super::draw::help_length(&state.screen);
         help.offset = help.offset.min(length.saturating_sub(full));
     }
+    if let Some(viewer) = state.screen.viewer_mut() {
+        viewer.settle(super::draw::viewer_rows(size, viewer).height);
+    }
+    if let Screen::Comparing(comparing) = &mut state.screen {
+        let height = usize::from(super::draw::compared_rows(comparing, size).height);
+        compare::settle(comparing, size.0, height);
+    }
     if let Screen::Session(session) = &mut state.screen {
-        if let Some(viewer) = &mut session.viewer {
-            viewer.settle(super::draw::viewer_rows(size, viewer).height);
-        }
         if let Some(results) = &mut session.results {
             results.cursor.settle(results.hits.len(), usize::from(super::draw::results_rows(size).height));
         }

@@ -31,12 +31,12 @@ fn request(image: &Image, path: &[u8], form: Form, place: Place) -> ViewRequest 
     let file = |id: &OccurrenceId| image.tree.occurrence(*id).kind != Kind::Whiteout;
     let entry = image.tree.occurrences_of(node).find(file);
     let removed = entry != image.tree.occurrences_of(node).next();
-    let subject = Subject { node, layer, entry, removed };
-    ViewRequest { ticket: Ticket(1), subject, form, place, by: 0, wrap: false, find: None, height: 10, width: 80 }
+    let target = Target::Path(Subject { node, layer, entry, removed });
+    ViewRequest { ticket: Ticket(1), target, form, place, by: 0, wrap: false, find: None, height: 10, width: 80 }
 }
 
 fn viewed(opened: &Opened, request: &ViewRequest) -> Viewed {
-    Viewed::open(&opened.image, &opened.contents, request, &Arc::new(Syntaxes::new()), &Cancel::new())
+    Viewed::open(&[(&opened.image, &opened.contents)], request, &Arc::new(Syntaxes::new()), &Cancel::new())
 }
 
 fn view(opened: &Opened, request: &ViewRequest) -> View {

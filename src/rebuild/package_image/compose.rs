@@ -70,7 +70,7 @@ pub fn compose(
     let mut config = image.image.config.clone();
     config.history.clear();
     config.diff_ids.clear();
-    Ok(Composition { store_paths, outside: composing.outside(selection), config })
+    Ok(Composition { base: Vec::new(), store_paths, outside: composing.outside(selection), config })
 }
 
 struct Composing<'a> {

@@ -8,6 +8,9 @@ mod rename;
 mod rows;
 mod select;
 
+#[cfg(test)]
+mod tests;
+
 pub use compose::{ComposeError, compose};
 pub use select::{SelectError, Selection, select};
 

@@ -4,6 +4,8 @@ mod details;
 mod document;
 mod grid;
 mod html;
+mod html_lists;
+mod html_share;
 mod lines;
 mod markdown;
 mod share;

@@ -22,6 +22,8 @@ pub enum ShareFormat {
     Json,
     /// For pull requests.
     Markdown,
+    /// One file for a browser.
+    Html,
 }
 
 /// All that `nixdive share` says.
@@ -44,6 +46,7 @@ impl ShareReport<'_> {
             ShareFormat::Text => self.write_text(out),
             ShareFormat::Json => write_pretty(&self.document(), OWN, out),
             ShareFormat::Markdown => self.write_markdown(out),
+            ShareFormat::Html => super::html_share::write(self, out),
         }
     }
 
@@ -121,7 +124,7 @@ impl ShareReport<'_> {
     }
 }
 
-fn heading(level: Level) -> &'static str {
+pub(super) fn heading(level: Level) -> &'static str {
     match level {
         Level::Layers => "Whole layers, unpacked bytes",
         Level::StorePaths => "Store paths, as tar bytes: what would be shared with one store path a layer",
@@ -140,7 +143,7 @@ fn together(matrix: &Matrix) -> String {
 }
 
 /// A, B, … Z, then numbers.
-fn letter(number: usize) -> String {
+pub(super) fn letter(number: usize) -> String {
     match u8::try_from(number) {
         Ok(place) if place < 26 => char::from(b'A' + place).to_string(),
         _ => (number + 1).to_string(),

@@ -183,6 +183,36 @@ fn hints(state: &State) -> Vec<(&str, &'static str)> {
             (Action::SearchFiles, "search again"),
             (Action::CopyPath, "copy the place"),
         ],
+        Context::Differences => &[
+            (Action::Help, "help"),
+            (Action::Toggle, "open"),
+            (Action::NextDifference, "next difference"),
+            (Action::ToggleEqual, "all/only differences"),
+            (Action::Filter, "filter"),
+            (Action::Sort, "sort"),
+            (Action::ToggleSemantic, "only meaning"),
+            (Action::NextPage, "next page"),
+            (Action::CopyPath, "copy"),
+        ],
+        Context::Comparison => &[
+            (Action::Help, "help"),
+            (Action::ShowDifferences, "files"),
+            (Action::NextPage, "next page"),
+            (Action::RevealDifference, "show in the files"),
+            (Action::ToggleEqual, "all/only differences"),
+            (Action::Filter, "filter"),
+            (Action::ToggleSemantic, "only meaning"),
+            (Action::CopyPath, "copy"),
+        ],
+        Context::Matrix => &[
+            (Action::ComparePair, "compare the two"),
+            (Action::Help, "help"),
+            (Action::NextLevel, "next level"),
+            (Action::CopyPath, "copy"),
+        ],
+        Context::Everywhere if matches!(state.screen, Screen::Comparing(_)) => {
+            &[(Action::Help, "help"), (Action::Back, "stop")]
+        }
         Context::Prompt => &[(Action::Accept, "keep"), (Action::Abandon, "clear")],
         Context::Everywhere if state.choosers.is_empty() => &[],
         Context::Everywhere => &[(Action::Back, "the other images")],
@@ -191,7 +221,7 @@ fn hints(state: &State) -> Vec<(&str, &'static str)> {
 }
 
 fn is_finding(state: &State) -> bool {
-    matches!(&state.screen, Screen::Session(session) if session.viewer.as_ref().is_some_and(|viewer| viewer.find.is_some()))
+    state.screen.viewer().is_some_and(|viewer| viewer.find.is_some())
 }
 
 /// What came of looking for something in a file.
@@ -217,6 +247,10 @@ fn is_unopened(state: &State, stopped: bool) -> bool {
 
 /// How far things are.
 fn right(state: &State) -> String {
+    if let Screen::Comparing(comparing) = &state.screen {
+        let found = comparing.viewer.as_ref().and_then(|viewer| viewer.found()).map(found);
+        return found.unwrap_or_else(|| super::compare::in_brief(comparing));
+    }
     let Screen::Session(session) = &state.screen else { return String::new() };
     let Some(opened) = &session.opened else { return super::loading::in_brief(session) };
     let mut right = String::new();

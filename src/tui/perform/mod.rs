@@ -5,6 +5,7 @@ mod movement;
 mod pages;
 
 use super::action::{Action, Context};
+use super::compare::{self, PairPage};
 pub(super) use movement::move_layer;
 pub(super) use pages::{map_out, selected_on_page};
 
@@ -56,6 +57,12 @@ pub(super) fn perform(state: &mut State, action: Action, effects: &mut Vec<Effec
         Action::Last => move_by(state, Step::Lines(isize::MAX)),
         _ => {
             let size = state.size;
+            if let Screen::Comparing(comparing) = &mut state.screen {
+                if let Some(text) = compare::perform(comparing, size, action, effects) {
+                    state.inform(text);
+                }
+                return;
+            }
             let Screen::Session(session) = &mut state.screen else { return };
             if let Some(page) = page_of(session, action) {
                 if session.opened.is_none() {
@@ -70,7 +77,12 @@ pub(super) fn perform(state: &mut State, action: Action, effects: &mut Vec<Effec
             match action {
                 Action::OpenHit => return look::open_hit(session),
                 Action::RevealHit => return look::reveal(session),
-                _ if session.viewer.is_some() => return look::perform_on_viewer(session, size.0, action),
+                _ if session.viewer.is_some() => {
+                    if let Some(viewer) = &mut session.viewer {
+                        look::perform_on_viewer(viewer, size.0, action);
+                    }
+                    return;
+                }
                 _ if session.results.is_some() => return,
                 Action::OnlyWasted => {
                     let text = session.toggle_wasted();
@@ -124,6 +136,12 @@ fn begin_prompt(state: &mut State, purpose: Purpose) {
                 _ => String::new(),
             }
         }
+        (Screen::Comparing(comparing), _) => {
+            if comparing.pair.as_ref().is_some_and(|pair| pair.page == PairPage::Summary) {
+                return state.inform("Nothing to filter here");
+            }
+            comparing.filter().to_owned()
+        }
         (Screen::Failed { .. }, _) => return,
     };
     state.help = None;
@@ -146,7 +164,7 @@ fn accept_prompt(state: &mut State, effects: &mut Vec<Effect>) {
         Screen::Session(session) => {
             session.with_tree(|view, _| view.stay());
         }
-        Screen::Failed { .. } => {}
+        Screen::Comparing(_) | Screen::Failed { .. } => {}
     }
 }
 

@@ -1,5 +1,6 @@
 //! The interface as a person uses it: keys in, screen and state out.
 
+mod comparing;
 mod hostile;
 mod journeys;
 mod judging;

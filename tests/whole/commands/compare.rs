@@ -108,7 +108,7 @@ fn what_images_share_is_a_matrix_at_three_levels() {
         }
         assert!(level["togetherBytes"].as_u64() <= level["sumBytes"].as_u64());
     }
-    for format in ["text", "markdown"] {
+    for format in ["text", "markdown", "html"] {
         run(&["share", &old, &new, "--format", format]).done();
     }
 }

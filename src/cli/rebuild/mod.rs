@@ -1,0 +1,145 @@
+//! `nixdive rebuild`: the plan, and what is written by it.
+
+mod configure;
+mod written;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::arguments::OpenArguments;
+use super::rebuild_arguments::{ChoiceArguments, PlanFormat, RebuildArguments, Strategy, WriteArguments};
+use super::{open_for, open_watched, output};
+use crate::image::Image;
+use crate::nix::study::{StoreOutline, StoreStudy};
+use crate::open::{Keep, Opened};
+use crate::rebuild::choices::{Choices, Cut};
+use crate::rebuild::layering::{self, Sibling};
+use crate::rebuild::plan::Plan;
+use crate::rebuild::store_image::{self, StoreImage};
+use crate::rebuild::write::{Destination, LayerCompression, WriteOptions};
+use crate::rebuild::{Composition, ImageContent, start};
+use crate::reference::{Location, Reference};
+use crate::report::PlanReport;
+use crate::scan::Cancel;
+use crate::study::{StoreWatch, StudyOptions, study};
+
+/// Rebuilds an image, or says how it would be.
+pub fn run(arguments: &RebuildArguments) -> anyhow::Result<ExitCode> {
+    let choices = choices(&arguments.choices)?;
+    let destinations: Vec<Destination> =
+        arguments.output.iter().map(|text| Destination::parse(text)).collect::<Result<_, _>>()?;
+    let options = write_options(arguments)?;
+    let watch = StoreWatch::new();
+    let mut opened = open_watched(&arguments.image, &arguments.open, Keep::Aside, &watch)?;
+    configure::apply(&arguments.config, &mut opened.image.config)?;
+    let store = study(&opened, &StudyOptions { watch: Some(&watch), ..StudyOptions::default() })?;
+    let store = store.filter(|store| !store.store.paths.is_empty());
+    let only_plan = arguments.plan || destinations.is_empty();
+    let Some(store) = store else { anyhow::bail!("no Nix store") };
+    let (plan, composition) = of_store(&opened, &store, &choices, only_plan)?;
+    let Some(composition) = composition else {
+        print_plan(&opened.image, &plan, arguments.format)?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let siblings = siblings(&arguments.write.siblings, &arguments.open)?;
+    let strategy = strategy(arguments.write.strategy);
+    let layers = strategy.assign(&composition, &siblings, usize::from(arguments.write.max_layers));
+    let options = WriteOptions { form: strategy.tar_form(), ..options };
+    written::write(&opened, &plan, &composition, &layers, &destinations, &options)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The plan of an image with a Nix store, and what is written by it.
+fn of_store(
+    opened: &Opened,
+    store: &StoreStudy,
+    choices: &Choices,
+    only_plan: bool,
+) -> anyhow::Result<(Plan, Option<Composition>)> {
+    if !(opened.image.config.entrypoint.is_empty() && opened.image.config.cmd.is_empty()) {
+        start::program(&opened.image)?;
+    }
+    let image = StoreImage::new(&opened.image, store);
+    let selection = store_image::select(&image, choices)?;
+    let plan = image.plan(&selection, choices);
+    if only_plan {
+        return Ok((plan, None));
+    }
+    let content = ImageContent::new(&opened.image.tree, &opened.contents);
+    let composition = store_image::compose(&image, &selection, &content, &Cancel::new())?;
+    Ok((plan, Some(composition)))
+}
+
+fn print_plan(image: &Image, plan: &Plan, format: PlanFormat) -> anyhow::Result<()> {
+    let report = PlanReport { image, plan };
+    output::print(|out| match format {
+        PlanFormat::Text => report.write_text(out),
+        PlanFormat::Json => report.write_json(out),
+    })
+}
+
+fn choices(arguments: &ChoiceArguments) -> anyhow::Result<Choices> {
+    let mut choices = Choices::default();
+    arguments.keep.iter().try_for_each(|text| choices.keep(text))?;
+    arguments.drop.iter().try_for_each(|text| choices.drop(text))?;
+    choices.cut = arguments.cut.iter().map(|text| Cut::parse(text)).collect::<Result<_, _>>()?;
+    Ok(choices)
+}
+
+fn strategy(strategy: Strategy) -> layering::Strategy {
+    match strategy {
+        Strategy::Stable => layering::Strategy::Stable,
+        Strategy::Popularity => layering::Strategy::Popularity,
+        Strategy::Nix2container => layering::Strategy::Nix2container,
+    }
+}
+
+fn write_options(arguments: &RebuildArguments) -> anyhow::Result<WriteOptions> {
+    let mut options = WriteOptions { created: created(&arguments.write)?, ..WriteOptions::default() };
+    if let Some(text) = &arguments.write.compression {
+        options.compression = LayerCompression::parse(text)?;
+    }
+    options.protected = inputs(std::iter::once(&arguments.image).chain(&arguments.write.siblings))?;
+    Ok(options)
+}
+
+/// The files and directories that images are read from.
+fn inputs<'a>(images: impl Iterator<Item = &'a OsString>) -> anyhow::Result<Vec<PathBuf>> {
+    let mut inputs = Vec::new();
+    for image in images {
+        if let Location::Path(path) = Reference::parse(image)?.location {
+            inputs.push(path);
+        }
+    }
+    Ok(inputs)
+}
+
+fn created(arguments: &WriteArguments) -> anyhow::Result<Option<u64>> {
+    match arguments.created.as_deref() {
+        None => Ok(None),
+        Some("now") => {
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+            Ok(Some(now.as_secs()))
+        }
+        Some(text) => match text.parse() {
+            Ok(seconds) => Ok(Some(seconds)),
+            Err(_) => anyhow::bail!("--created: give seconds since 1970, or «now»"),
+        },
+    }
+}
+
+/// The store paths of images that are deployed beside.
+fn siblings(images: &[OsString], arguments: &OpenArguments) -> anyhow::Result<Vec<Sibling>> {
+    let sibling = |image: &OsString| {
+        let opened = open_for(image, arguments, Keep::Trees)?;
+        let tree = &opened.image.tree;
+        let outline = StoreOutline::new(tree);
+        let paths = outline.store.paths.iter().zip(&outline.entries);
+        let bytes = |(known, entries): (&crate::nix::contents::ImageStorePath, &crate::nix::contents::PathEntries)| {
+            (known.path.base_name().to_owned(), entries.nar_bytes(tree).unwrap_or_default())
+        };
+        Ok(paths.map(bytes).collect())
+    };
+    images.iter().map(sibling).collect()
+}
