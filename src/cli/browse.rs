@@ -6,7 +6,9 @@ use std::time::SystemTime;
 
 use crossbeam_channel::unbounded;
 
-use super::arguments::{BrowseArguments, CompareArguments, CompareFormat, ShareArguments, ShareFormat};
+use super::arguments::{
+    BrowseArguments, CompareArguments, CompareFormat, ComparingArguments, OpenArguments, ShareArguments, ShareFormat,
+};
 use super::opener::Opener;
 use super::{ci, compare, inspect, open_for, output, samples, settings, share};
 use crate::analysis::assess;
@@ -61,11 +63,15 @@ fn several(arguments: &BrowseArguments, first: &OsStr) -> anyhow::Result<ExitCod
         anyhow::bail!("{flag} is about rules: add --ci, or write nixdive ci");
     }
     let images: Vec<OsString> = [first.to_owned()].into_iter().chain(arguments.others.iter().cloned()).collect();
-    let (comparing, open) = (arguments.comparing.clone(), arguments.open.clone());
+    together(images, arguments.comparing.clone(), arguments.open.clone())
+}
+
+/// The same, once it is clear that nothing else is asked for.
+pub fn together(images: Vec<OsString>, comparing: ComparingArguments, open: OpenArguments) -> anyhow::Result<ExitCode> {
     if std::io::stdout().is_terminal() {
         let names = images.iter().map(|image| image.to_string_lossy().into_owned()).collect();
         let start = Start::Comparing { names, options: comparing.options() };
-        return show(arguments, start, |opener| opener.start_together(Opening::FIRST, images, &comparing));
+        return show(&open, start, |opener| opener.start_together(Opening::FIRST, images, &comparing));
     }
     match images.as_slice() {
         [left, right] => {
@@ -81,7 +87,7 @@ fn browse(arguments: &BrowseArguments, image: Option<&OsStr>) -> anyhow::Result<
         Some(image) => Start::Loading(image.to_string_lossy().into_owned()),
         None => Start::Choosing(choices()),
     };
-    show(arguments, start, |opener| {
+    show(&arguments.open, start, |opener| {
         if let Some(image) = image {
             opener.start(Opening::FIRST, image.to_owned());
         }
@@ -89,10 +95,10 @@ fn browse(arguments: &BrowseArguments, image: Option<&OsStr>) -> anyhow::Result<
 }
 
 /// Runs the interface, after `begin` has the images opened with which it starts.
-fn show(arguments: &BrowseArguments, start: Start, begin: impl FnOnce(&mut Opener)) -> anyhow::Result<ExitCode> {
+fn show(open: &OpenArguments, start: Start, begin: impl FnOnce(&mut Opener)) -> anyhow::Result<ExitCode> {
     let settings = settings::read()?;
     let (sender, receiver) = unbounded();
-    let mut opener = Opener::new(arguments.open.clone(), sender);
+    let mut opener = Opener::new(open.clone(), sender);
     begin(&mut opener);
     let ended = tui::run(receiver, |effect| opener.perform(effect), start, Options::from_environment(), settings);
     opener.stop();

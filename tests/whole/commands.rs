@@ -3,6 +3,7 @@
 mod cat;
 mod ci;
 mod compare;
+mod emit;
 mod extract;
 mod inspect;
 mod list;

@@ -1,6 +1,7 @@
 //! `nixdive rebuild`: the plan, and what is written by it.
 
 mod configure;
+mod emit;
 mod written;
 
 use std::ffi::OsString;
@@ -35,6 +36,14 @@ pub fn run(arguments: &RebuildArguments) -> anyhow::Result<ExitCode> {
     configure::apply(&arguments.config, &mut opened.image.config)?;
     let store = study(&opened, &StudyOptions { watch: Some(&watch), ..StudyOptions::default() })?;
     let store = store.filter(|store| !store.store.paths.is_empty());
+    if let Some(directory) = &arguments.emit.emit_nix {
+        emit::write(directory, arguments, &opened, store.as_ref(), &choices)?;
+        if arguments.emit.build {
+            return emit::build(directory, &arguments.image, &arguments.open);
+        } else if destinations.is_empty() && !arguments.plan {
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
     let only_plan = arguments.plan || destinations.is_empty();
     let Some(store) = store else { anyhow::bail!("no Nix store") };
     let (plan, composition) = of_store(&opened, &store, &choices, only_plan)?;

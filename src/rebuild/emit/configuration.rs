@@ -30,6 +30,9 @@ const CONFIGURATION_OPTIONS: [(&str, &str, &str); 3] = [
     ("pkgs.apacheHttpd", "-f", "/usr/local/apache2/conf/httpd.conf"),
 ];
 
+/// Arguments among which a program is looked for that needs an option.
+const MOST_ARGUMENTS: usize = 64;
+
 /// The fields that the image's configuration has, in the order in which they are written.
 pub(super) fn configuration(survey: &mut Survey<'_>) -> Vec<Field> {
     let config = survey.request.image.config.clone();
@@ -57,9 +60,7 @@ pub(super) fn configuration(survey: &mut Survey<'_>) -> Vec<Field> {
     list(&mut fields, "OnBuild", config.on_build.iter().map(|text| quoted(text)).collect(), Vec::new());
     for field in &fields {
         field.reviews.iter().for_each(|review| {
-            if !survey.reviews.contains(review) {
-                survey.reviews.push(review.clone());
-            }
+            survey.review(review.clone());
         });
     }
     fields
@@ -112,7 +113,7 @@ fn arguments(survey: &mut Survey<'_>, texts: &[String], begins: bool) -> (Vec<St
                 written.extend(configuration_option(survey, &target, rest).map(quoted));
             }
             None => {
-                let is_there = node.is_some_and(|node| survey.own.iter().any(|own| own.node == node));
+                let is_there = node.is_some_and(|node| survey.is_own(node));
                 if is_program && !is_there && !text.contains("/nix/store/") {
                     let text = display_in_sentence(text);
                     reviews.push(format!("nothing brings «{text}», which the image starts"));
@@ -146,10 +147,9 @@ fn program(survey: &Survey<'_>, text: &str) -> Option<NodeId> {
 /// What is not certain about a program in the configuration.
 fn doubt(survey: &Survey<'_>, text: &str, target: &Target) -> Option<String> {
     let attribute = target.expression.strip_prefix("pkgs.")?;
-    let mapped = survey.mapped().into_iter().find(|package| package.attribute == attribute)?;
     let text = display_in_sentence(text);
-    (mapped.confidence == super::Confidence::Low)
-        .then(|| format!("«{text}» is only guessed to be {attribute} of nixpkgs"))
+    let is_guess = survey.confidence(attribute) == Some(super::Confidence::Low);
+    is_guess.then(|| format!("«{text}» is only guessed to be {attribute} of nixpkgs"))
 }
 
 /// The option by which a program is told where its configuration is, where nobody tells it.
@@ -159,8 +159,9 @@ fn configuration_option(
     arguments: &[String],
 ) -> impl Iterator<Item = &'static str> {
     let found = CONFIGURATION_OPTIONS.iter().find(|(expression, option, path)| {
-        let is_own = survey.own.iter().any(|own| own.path == path.as_bytes());
-        *expression == target.expression && is_own && !arguments.iter().any(|argument| argument.starts_with(option))
+        *expression == target.expression
+            && survey.has_own(path)
+            && !arguments.iter().any(|argument| argument.starts_with(option))
     });
     found.into_iter().flat_map(|(_, option, path)| [*option, *path])
 }
@@ -168,11 +169,11 @@ fn configuration_option(
 fn tell_where_configuration_is(survey: &mut Survey<'_>, lists: &[&Vec<String>]) {
     for (expression, option, path) in CONFIGURATION_OPTIONS {
         let is_used = survey.places.iter().any(|place| place.target.expression == expression);
-        if !is_used || !survey.own.iter().any(|own| own.path == path.as_bytes()) {
+        if !is_used || !survey.has_own(path) {
             continue;
         }
         let of_list = |texts: &Vec<String>| {
-            let starts = texts.iter().any(|text| {
+            let starts = texts.iter().take(MOST_ARGUMENTS).any(|text| {
                 program(survey, text).and_then(|node| survey.target(node)).is_some_and(|to| to.expression == expression)
             });
             (starts, texts.iter().any(|text| text.starts_with(option)))
@@ -208,7 +209,7 @@ fn environment(survey: &mut Survey<'_>) -> (Vec<String>, Vec<String>) {
                 string.text("PATH=");
                 string.expression("lib.makeBinPath programs");
                 string.text(":");
-                string.text(old);
+                string.append(&survey.stores.rewrite(old).0);
                 written.push(string.quoted());
             }
             (Some(("JAVA_HOME", _)), Some(jdk)) => {
@@ -223,7 +224,7 @@ fn environment(survey: &mut Survey<'_>) -> (Vec<String>, Vec<String>) {
             reviews.push(format!("«{line}» makes programs of nixpkgs load libraries that they were not built for"));
         }
     }
-    let has = |attribute: &str| survey.mapped().iter().any(|package| package.attribute == attribute);
+    let has = |attribute: &str| survey.confidence(attribute).is_some();
     let is_set = |name: &str| variable_of(&config, name).is_some();
     if has("tzdata") && !is_set("TZDIR") {
         written.push("\"TZDIR=${pkgs.tzdata}/share/zoneinfo\"".to_owned());

@@ -55,7 +55,7 @@ pub enum Builder {
 pub enum Confidence {
     /// Guessed from a name.
     Low,
-    /// The file's name says so, but no package owns the file, or the release is another one.
+    /// Names say so, but no package vouches for it, or the release is another one.
     Medium,
     /// A program of exactly that name, from a package.
     High,
@@ -84,6 +84,8 @@ pub struct MappedPackage {
     pub evidence: String,
     /// The version that the image has, where it is known; safe to show.
     pub version: Option<String>,
+    /// Why it is not certain, where it is not.
+    pub doubt: Option<&'static str>,
 }
 
 /// What is written beside the flake.

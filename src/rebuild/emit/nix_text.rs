@@ -45,6 +45,11 @@ impl NixString {
         let _ = write!(self.written, "${{{expression}}}");
     }
 
+    /// Adds another string.
+    pub fn append(&mut self, other: &Self) {
+        self.written.push_str(&other.written);
+    }
+
     /// As it is written in a program.
     pub fn quoted(&self) -> String {
         format!("\"{}\"", self.written)

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::render::image_name;
 use super::survey::{LeftFiles, Survey, is_data};
-use super::{Builder, Confidence, NIXPKGS_BRANCH};
+use super::{Builder, NIXPKGS_BRANCH};
 use crate::image::{display_bytes, display_in_sentence};
 
 /// Packages of which nothing was carried over that are named.
@@ -62,13 +62,8 @@ fn reviews(text: &mut String, survey: &Survey<'_>) -> std::fmt::Result {
     writeln!(text, "## To review\n")?;
     let mut sentences: Vec<String> = Vec::new();
     for package in survey.mapped() {
-        let (attribute, evidence) = (package.attribute, package.evidence);
-        match package.confidence {
-            Confidence::High => {}
-            Confidence::Medium => sentences.push(format!(
-                "{attribute}: stands for {evidence}, which no package of the image owns, or of which nixpkgs has another release"
-            )),
-            Confidence::Low => sentences.push(format!("{attribute}: only guessed to be the package of {evidence}")),
+        if let Some(doubt) = package.doubt {
+            sentences.push(format!("{}: stands for {}; {doubt}", package.attribute, package.evidence));
         }
     }
     if let Some(python) = &survey.python {
@@ -95,6 +90,9 @@ fn reviews(text: &mut String, survey: &Survey<'_>) -> std::fmt::Result {
     }
     if sentences.is_empty() {
         return writeln!(text, "Nothing.\n");
+    }
+    if survey.more_reviews > 0 {
+        sentences.push(format!("{} more like the ones before", survey.more_reviews));
     }
     sentences.iter().try_for_each(|sentence| writeln!(text, "- {}", plain(sentence)))?;
     writeln!(text)

@@ -1,5 +1,6 @@
 //! The text of `flake.nix`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::configuration::{Field, Value};
@@ -81,6 +82,10 @@ pub(super) fn image_name(image: &Image) -> (String, String) {
         Some((name, tag)) if !tag.contains('/') => (name, tag),
         _ => (reference, "latest"),
     };
+    let name = ["docker.io/library/", "docker.io/", "localhost/"]
+        .iter()
+        .find_map(|hub| name.strip_prefix(hub))
+        .unwrap_or(name);
     let is_letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-/:".contains(&byte);
     let is_part = |part: &str| part.starts_with(|first: char| first.is_ascii_alphanumeric());
     let is_name = name.len() <= 200 && name.bytes().all(is_letter) && name.split('/').all(is_part);
@@ -92,14 +97,10 @@ pub(super) fn image_name(image: &Image) -> (String, String) {
 
 /// `high: /usr/sbin/nginx; the image has 1.22.1`, with a mark where a person should look.
 fn remark(package: &MappedPackage) -> String {
-    let MappedPackage { confidence, evidence, version, .. } = package;
+    let MappedPackage { confidence, evidence, version, doubt, .. } = package;
     let mark = if *confidence == Confidence::High { "" } else { "REVIEW " };
     let version = version.as_ref().map(|version| format!("; the image has {version}")).unwrap_or_default();
-    let why = match confidence {
-        Confidence::High => "",
-        Confidence::Medium => ", which no package owns, or of another release",
-        Confidence::Low => ", guessed by name",
-    };
+    let why = doubt.map(|doubt| format!("; {doubt}")).unwrap_or_default();
     format!("{mark}{}: {evidence}{why}{version}", confidence.name())
 }
 
@@ -230,21 +231,55 @@ fn root(text: &mut String, survey: &Survey<'_>) -> std::fmt::Result {
     } else {
         writeln!(text, "            cp -R ${{./files}} \"$out\"\n            chmod -R u+w \"$out\"")?;
     }
-    for directory in &survey.directories {
-        writeln!(text, "            mkdir -p \"$out\"/{}", relative_word(&directory.path))?;
+    let directories: Vec<String> = survey.directories.iter().map(|directory| relative_word(&directory.path)).collect();
+    if !directories.is_empty() || !survey.places.is_empty() {
+        writeln!(text, "            cd \"$out\"")?;
     }
+    command(text, "mkdir -p --", &directories)?;
     if !survey.places.is_empty() {
-        writeln!(text, "            place() {{\n              mkdir -p \"$(dirname \"$out/$1\")\"")?;
-        writeln!(text, "              ln -sfn \"$2\" \"$out/$1\"\n            }}")?;
+        text.push_str(PLACE);
     }
+    let mut targets: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for place in &survey.places {
         let below = if place.target.below.is_empty() { String::new() } else { below_word(&place.target.below) };
-        writeln!(text, "            place {} ${{{}}}{below}", relative_word(&place.path), place.target.expression)?;
+        let target = format!("${{{}}}{below}", place.target.expression);
+        targets.entry(target).or_default().push(relative_word(&place.path));
     }
+    targets.iter().try_for_each(|(target, paths)| command(text, &format!("place {target}"), paths))?;
     if has_programs {
         writeln!(text, "            autoPatchelf -- \"$out\"")?;
     }
     writeln!(text, "          '';")
+}
+
+/// Makes links to the first argument at all others.
+const PLACE: &str = r#"            place() {
+              local target="$1" path
+              for path in "''${@:2}"; do
+                mkdir -p -- "$(dirname -- "$path")"
+                ln -sfn -- "$target" "$path"
+              done
+            }
+"#;
+
+/// A command and its words, on as many lines as that takes.
+fn command(text: &mut String, command: &str, words: &[String]) -> std::fmt::Result {
+    const INDENT: usize = 12;
+    const WIDTH: usize = 110;
+    if words.is_empty() {
+        return Ok(());
+    }
+    write!(text, "{:INDENT$}{command}", "")?;
+    let mut column = INDENT + command.len();
+    for word in words {
+        if column + word.len() + 3 > WIDTH {
+            write!(text, " \\\n{:1$}", "", INDENT + 1)?;
+            column = INDENT + 1;
+        }
+        write!(text, " {word}")?;
+        column += word.len() + 1;
+    }
+    writeln!(text)
 }
 
 /// A path without its first slash, as a word of bash.
@@ -303,7 +338,9 @@ fn built(text: &mut String, survey: &Survey<'_>, name: &str, tag: &str) -> std::
                 }
                 for directory in directories {
                     let (uid, gid, path) = (directory.owner.uid, directory.owner.gid, below_word(&directory.path));
-                    writeln!(text, "            chown {uid}:{gid} .{path}")?;
+                    if (uid, gid) != (0, 0) {
+                        writeln!(text, "            chown {uid}:{gid} .{path}")?;
+                    }
                     writeln!(text, "            chmod {:04o} .{path}", directory.mode & 0o7777)?;
                 }
                 writeln!(text, "          '';")?;

@@ -124,7 +124,10 @@ impl Survey<'_> {
             return None;
         }
         let known = self.software.named(name, "nix").map(str::to_owned);
-        let confidence = if known.is_some() { Confidence::High } else { Confidence::Low };
+        let (confidence, doubt) = match known.is_some() {
+            true => (Confidence::High, None),
+            false => (Confidence::Medium, Some("nixpkgs may call it otherwise")),
+        };
         let python = || name.strip_prefix("python3.").and_then(|rest| rest.split_once('-'));
         let attribute = known.or_else(|| python().map(|(minor, module)| format!("python3{minor}Packages.{module}")));
         let attribute = attribute.unwrap_or_else(|| name.to_owned());
@@ -134,7 +137,7 @@ impl Survey<'_> {
         };
         let evidence = path.to_string();
         let version = Some(upstream_version(version, "nix"));
-        self.map(MappedPackage { attribute, confidence, evidence, version });
+        self.map(MappedPackage { attribute, confidence, evidence, version, doubt });
         Some(expression)
     }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Survey;
+use super::rules::{is_in_library_directory, is_left_directory};
 use crate::image::{Kind, NodeId, Owner};
 
 /// A directory.
@@ -16,6 +17,10 @@ pub(in crate::rebuild::emit) struct OwnDirectory {
 
 /// Directories that programs write to by habit.
 const EXPECTED: [&[u8]; 4] = [b"/tmp", b"/var/tmp", b"/run", b"/var/run"];
+
+/// Directories that mean nothing empty, or that whoever runs the container makes.
+const MADE_BY_RUNTIME: [&[u8]; 9] =
+    [b"/boot", b"/dev", b"/home", b"/media", b"/mnt", b"/opt", b"/proc", b"/srv", b"/sys"];
 
 impl OwnDirectory {
     /// Whether it has to be set right, because no directory of a Nix store is like that.
@@ -45,15 +50,34 @@ impl Survey<'_> {
             }
         }
         let store = tree.lookup(b"/nix");
+        let placed: BTreeSet<Vec<u8>> = self.places.iter().map(|place| place.path.clone()).collect();
         let mut found: BTreeMap<Vec<u8>, OwnDirectory> = BTreeMap::new();
         for &node in wanted.union(&above).filter(|&&node| node != NodeId::ROOT && Some(node) != store) {
             let Some(directory) = self.directory(node) else { continue };
-            let is_placed = || self.places.iter().any(|place| place.path == directory.path);
+            let path = &directory.path;
+            let is_left = is_left_directory(path)
+                || is_in_library_directory(path)
+                || (MADE_BY_RUNTIME.contains(&path.as_slice())
+                    && !self.request.image.config.volumes.iter().any(|volume| volume.as_bytes() == path.as_slice()));
+            if is_left {
+                continue;
+            }
+            let is_placed = || placed.contains(&directory.path);
             if (wanted.contains(&node) || directory.is_special()) && !is_placed() {
                 found.insert(directory.path.clone(), directory);
             }
         }
-        self.directories = found.into_values().collect();
+        // Own files and directories below make those above, so that only what is special of those is left to say.
+        let own = self.own.iter().map(|own| own.path.as_slice());
+        let all: BTreeSet<Vec<u8>> = own.map(<[u8]>::to_vec).chain(found.keys().cloned()).collect();
+        self.directories = found
+            .into_values()
+            .filter(|directory| {
+                let below = [&directory.path[..], b"/"].concat();
+                let has_below = all.range(below.clone()..).next().is_some_and(|path| path.starts_with(&below));
+                directory.is_special() || !has_below
+            })
+            .collect();
     }
 
     /// A directory as the topmost layer leaves it; `None` for what is none, or is in a Nix store.

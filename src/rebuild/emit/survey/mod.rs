@@ -13,7 +13,7 @@ pub(super) use own::OwnFile;
 pub(super) use python::PythonEnvironment;
 pub(super) use rules::is_data;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::nix_text::attribute_path;
 use super::software::{KnownProgram, PYTHON, Software, upstream_version};
@@ -48,6 +48,9 @@ pub(super) struct LeftFiles {
     pub bytes: u64,
 }
 
+/// Sentences for a person that are told.
+const MOST_REVIEWS: usize = 200;
+
 /// What the files of an image become.
 pub(super) struct Survey<'a> {
     pub request: EmitRequest<'a>,
@@ -69,6 +72,12 @@ pub(super) struct Survey<'a> {
     pub left_reasons: BTreeMap<&'static str, LeftFiles>,
     /// What a person should look at; safe to show.
     pub reviews: Vec<String>,
+    /// How much more there is than is told.
+    pub more_reviews: u64,
+    /// Rules of data whose links are made, and distributions whose modules are noted.
+    placed_data: BTreeSet<&'static str>,
+    noted_modules: BTreeSet<PackageIndex>,
+    own_nodes: HashSet<NodeId>,
 }
 
 impl<'a> Survey<'a> {
@@ -89,6 +98,10 @@ impl<'a> Survey<'a> {
             left_packages: BTreeMap::new(),
             left_reasons: BTreeMap::new(),
             reviews: Vec::new(),
+            more_reviews: 0,
+            placed_data: BTreeSet::new(),
+            noted_modules: BTreeSet::new(),
+            own_nodes: HashSet::new(),
         };
         survey.visit_stores();
         let mut links = Vec::new();
@@ -102,6 +115,7 @@ impl<'a> Survey<'a> {
         }
         links.iter().for_each(|&(node, occurrence)| survey.visit_link(node, occurrence));
         survey.finish_own();
+        survey.own_nodes = survey.own.iter().map(|own| own.node).collect();
         survey.find_directories();
         survey
     }
@@ -134,6 +148,21 @@ impl<'a> Survey<'a> {
         self.targets.get(&node)
     }
 
+    /// Whether a path is carried over as it is.
+    pub fn is_own(&self, node: NodeId) -> bool {
+        self.own_nodes.contains(&node)
+    }
+
+    /// The same of a path that is no link and is reached through none.
+    pub fn has_own(&self, path: &str) -> bool {
+        self.tree().lookup(path.as_bytes()).is_some_and(|node| self.is_own(node))
+    }
+
+    /// Whether an attribute is wanted, and how sure that is.
+    pub fn confidence(&self, attribute: &str) -> Option<Confidence> {
+        self.packages.get(attribute).map(|package| package.confidence)
+    }
+
     /// What nixpkgs brings, by attribute.
     pub fn mapped(&self) -> Vec<MappedPackage> {
         self.packages.values().cloned().collect()
@@ -141,8 +170,12 @@ impl<'a> Survey<'a> {
 
     /// Notes what a person should look at.
     pub fn review(&mut self, sentence: String) {
-        if !self.reviews.contains(&sentence) {
-            self.reviews.push(sentence);
+        if self.reviews.contains(&sentence) {
+            return;
+        }
+        match self.reviews.len() < MOST_REVIEWS {
+            true => self.reviews.push(sentence),
+            false => self.more_reviews = self.more_reviews.saturating_add(1),
         }
     }
 
@@ -208,10 +241,11 @@ impl<'a> Survey<'a> {
         }
         let version = self.owner(node).map(|(_, package)| upstream_version(&package.version, package.kind.as_str()));
         let evidence = rule.path.to_owned();
-        self.map(MappedPackage { attribute: rule.attribute.into(), confidence: Confidence::High, evidence, version });
+        let (attribute, confidence) = (rule.attribute.to_owned(), Confidence::High);
+        self.map(MappedPackage { attribute, confidence, evidence, version, doubt: None });
         if let Some(below) = rule.below {
             let at = rule.path.trim_end_matches('/').as_bytes().to_vec();
-            if !self.places.iter().any(|place| place.path == at) {
+            if self.placed_data.insert(rule.path) {
                 let expression = format!("pkgs.{}", attribute_path(rule.attribute));
                 let target = Target { expression, below: format!("/{below}").into_bytes() };
                 self.places.push(Place { path: at, target });
@@ -231,13 +265,13 @@ impl<'a> Survey<'a> {
     fn visit_module(&mut self, node: NodeId, path: &[u8]) -> bool {
         let packages = &self.request.packages.packages;
         let owners = self.request.packages.ownership.owners(node);
-        let Some(module) = owners.map(|index| packages.get(index)).find(|package| package.kind == PackageKind::Python)
-        else {
-            return false;
-        };
-        let version = display_name(module.version.as_bytes()).into_owned();
+        let is_module = |index: &PackageIndex| packages.get(*index).kind == PackageKind::Python;
+        let Some(index) = { owners }.find(is_module) else { return false };
         let python = self.python.get_or_insert_default();
-        python.add(&module.name, version);
+        if self.noted_modules.insert(index) {
+            let module = packages.get(index);
+            python.add(&module.name, display_name(module.version.as_bytes()).into_owned());
+        }
         python.learn_release(path);
         if is_in_some_bin(path) {
             let target = Target { expression: "python".into(), below: program_below(file_name(path)) };
@@ -278,15 +312,15 @@ impl<'a> Survey<'a> {
             return false;
         }
         let known = self.known_program(node, path);
-        let Some(known) = known.or_else(|| self.guessed_program(owner?, path)) else { return false };
-        let confidence = match owner {
-            _ if !known.is_certain => Confidence::Low,
-            Some(_) if known.program.is_release => Confidence::High,
-            None if known.program.is_release && known.program.is_announced => Confidence::High,
-            _ => Confidence::Medium,
+        let Some(known) = known.or_else(|| self.guessed_program(node, owner?, path)) else { return false };
+        let (confidence, doubt) = match owner {
+            _ if !known.is_certain => (Confidence::Low, Some("guessed by name")),
+            _ if !known.program.is_release => (Confidence::Medium, Some("nixpkgs has another release")),
+            None if !known.program.is_announced => (Confidence::Medium, Some("no package of the image owns it")),
+            _ => (Confidence::High, None),
         };
         let version = owner.map(|package| upstream_version(&package.version, package.kind.as_str()));
-        let evidence = self.shown(node);
+        let evidence = self.shown(known.named_by);
         let target = if known.program.attribute == PYTHON {
             let python = self.python.get_or_insert_default();
             python.evidence.insert(evidence);
@@ -295,7 +329,8 @@ impl<'a> Survey<'a> {
             Target { expression: "python".into(), below: program_below(known.program.program.as_bytes()) }
         } else {
             let expression = format!("pkgs.{}", attribute_path(&known.program.attribute));
-            self.map(MappedPackage { attribute: known.program.attribute, confidence, evidence, version });
+            let attribute = known.program.attribute;
+            self.map(MappedPackage { attribute, confidence, evidence, version, doubt });
             Target { expression, below: program_below(known.program.program.as_bytes()) }
         };
         if self.tree().occurrence(occurrence).mode() & 0o6000 != 0 {
@@ -312,21 +347,22 @@ impl<'a> Survey<'a> {
         let tree = self.tree();
         let content = self.occurrence(node)?;
         let busybox = tree.parent(node).and_then(|directory| tree.child(directory, b"busybox"));
-        let program = match busybox.filter(|&busybox| self.occurrence(busybox) == Some(content)) {
-            Some(busybox) => self.software.program(&tree.path(busybox), config),
-            None => self.software.program(path, config),
+        let named_by = busybox.filter(|&busybox| self.occurrence(busybox) == Some(content)).unwrap_or(node);
+        let program = match named_by == node {
+            true => self.software.program(path, config),
+            false => self.software.program(&tree.path(named_by), config),
         };
-        program.map(|program| Found { program, is_certain: true })
+        program.map(|program| Found { program, is_certain: true, named_by })
     }
 
     /// By the name of the package that owns it, or as a last resort by its own.
-    fn guessed_program(&self, owner: &Package, path: &[u8]) -> Option<Found> {
+    fn guessed_program(&self, node: NodeId, owner: &Package, path: &[u8]) -> Option<Found> {
         let name = std::str::from_utf8(file_name(path)).ok()?.to_owned();
         let by_package = self.software.named(&owner.name, owner.kind.as_str()).map(str::to_owned);
         let is_script = name.contains('.') || self.request.needs.is_none();
         let attribute = by_package.or_else(|| (!is_script).then(|| owner.name.to_string()))?;
         let program = KnownProgram { attribute, program: name, is_release: false, is_announced: false };
-        Some(Found { program, is_certain: false })
+        Some(Found { program, is_certain: false, named_by: node })
     }
 
     /// Makes a path a link into a package.
@@ -370,6 +406,8 @@ impl<'a> Survey<'a> {
 struct Found {
     program: KnownProgram,
     is_certain: bool,
+    /// The file whose name says so.
+    named_by: NodeId,
 }
 
 fn count(left: &mut LeftFiles, bytes: u64) {

@@ -121,10 +121,15 @@ impl Survey<'_> {
 
     /// Whether own files may be programs or libraries that were built for another place.
     pub fn has_own_programs(&self) -> bool {
+        let reasons = self.request.needs.map(|needs| needs.reasons.as_slice()).unwrap_or_default().iter().flatten();
+        let calls = reasons.filter(|reason| matches!(reason.how, How::Shebang | How::ScriptCommand));
+        let scripts: BTreeSet<NodeId> = calls.filter_map(|reason| reason.from).collect();
         self.own.iter().any(|own| match own.content {
             CarriedContent::File { is_executable, .. } => {
                 let name = super::file_name(&own.path);
-                let is_script = [&b".sh"[..], b".py", b".pl", b".rb", b".js"].iter().any(|end| name.ends_with(end));
+                let is_script = scripts.contains(&own.node)
+                    || own.path.starts_with(b"/etc/")
+                    || [&b".sh"[..], b".py", b".pl", b".rb", b".js"].iter().any(|end| name.ends_with(end));
                 super::is_library_name(name) || (is_executable && !is_script)
             }
             CarriedContent::Symlink(_) => false,

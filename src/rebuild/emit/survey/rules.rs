@@ -55,6 +55,9 @@ pub(super) fn data_rule(path: &[u8]) -> Option<&'static DataRule> {
     })
 }
 
+const CACHE: &str = "a cache";
+const LOG: &str = "a log";
+
 /// What is not carried over, and why.
 const LEFT_OUT: [(&str, &str); 27] = [
     ("/etc/hostname", "written by what runs the container"),
@@ -81,8 +84,8 @@ const LEFT_OUT: [(&str, &str); 27] = [
     ("/lib/apk/", "state of the package manager"),
     ("/etc/apk/", "state of the package manager"),
     ("/etc/apt/", "state of the package manager"),
-    ("/var/cache/", "a cache"),
-    ("/var/log/", "a log"),
+    ("/var/cache/", CACHE),
+    ("/var/log/", LOG),
     ("/dev/", "made by what runs the container"),
 ];
 
@@ -107,6 +110,12 @@ const RUNTIME_TREES: [&str; 14] = [
 /// Why a path is not carried over, if it is not.
 pub(super) fn left_out(path: &[u8]) -> Option<&'static str> {
     LEFT_OUT.iter().find(|(prefix, _)| path.starts_with(prefix.as_bytes())).map(|(_, why)| *why)
+}
+
+/// Whether a directory is not made for what would be in it. Those of logs and caches are: programs write to them.
+pub(super) fn is_left_directory(path: &[u8]) -> bool {
+    let inside = [path, b"/"].concat();
+    left_out(&inside).is_some_and(|why| why != CACHE && why != LOG) || data_rule(&inside).is_some()
 }
 
 /// Whether an unowned file is part of a language's runtime.
