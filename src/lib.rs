@@ -4,6 +4,7 @@
 //! together, [`study`] reads through it what [`nix`] asks of contents.
 
 pub mod analysis;
+pub mod build;
 pub mod ci;
 pub mod cli;
 pub mod compare;
@@ -13,6 +14,7 @@ pub mod findings;
 pub mod glob;
 pub mod identify;
 pub mod image;
+pub mod manifest;
 pub mod nix;
 pub mod open;
 pub mod packages;
@@ -27,6 +29,7 @@ pub mod sqlite;
 pub mod store;
 pub mod study;
 pub mod tui;
+pub mod yaml;
 
 #[cfg(test)]
 mod testing;

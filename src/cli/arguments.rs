@@ -5,6 +5,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::ci_arguments::{CiArguments, RuleArguments};
 use super::rebuild_arguments::RebuildArguments;
+use crate::build;
 use crate::compare::CompareOptions;
 use crate::image::Platform;
 use crate::open::{Keep, OpenOptions, Verify};
@@ -41,6 +42,8 @@ pub enum Command {
     Extract(ExtractArguments),
     /// Tell why a store path is in an image
     Why(WhyArguments),
+    /// Build an image with docker, podman or buildah, and browse it
+    Build(BuildArguments),
     /// Compare two images: what differs, what is shared, why one grew
     Compare(CompareArguments),
     /// Tell what several images share
@@ -71,6 +74,12 @@ pub struct BrowseArguments {
     /// How images are compared.
     #[command(flatten)]
     pub comparing: ComparingArguments,
+    /// Which images are meant by files that name them.
+    #[command(flatten)]
+    pub named: NamedArguments,
+    /// An image that is built first.
+    #[command(flatten)]
+    pub dockerfile: DockerfileArguments,
     /// Print the default settings, a file to begin with
     #[arg(long)]
     pub print_config: bool,
@@ -100,6 +109,9 @@ pub struct OpenArguments {
     /// GiB that any compressed stream may unpack to, however small it is
     #[arg(long, value_name = "GIB", default_value_t = 4)]
     pub unpack_limit: u64,
+    /// What to show in place of references that nobody typed.
+    #[arg(skip)]
+    pub titles: Vec<(String, String)>,
 }
 
 impl OpenArguments {
@@ -114,8 +126,84 @@ impl OpenArguments {
                 most_bytes: crate::packages::MAX_DATABASE_BYTES,
             }),
             unpack_limit: UnpackLimit { always: self.unpack_limit.saturating_mul(1 << 30), ..UnpackLimit::default() },
+            titles: self.titles.clone(),
             ..OpenOptions::default()
         }
+    }
+}
+
+/// Which images are meant by files that name them.
+#[derive(Debug, Clone, Default, Args)]
+pub struct NamedArguments {
+    /// The image of a service, a container or a reference in a file of Compose or Kubernetes; may be repeated
+    #[arg(long, value_name = "NAME=IMAGE", value_parser = parse_mapping)]
+    pub map: Vec<Mapping>,
+}
+
+/// An image that is built from a Dockerfile first.
+#[derive(Debug, Clone, Default, Args)]
+pub struct DockerfileArguments {
+    /// Build the image of this Dockerfile, or of the one in this directory, and take it as the first image
+    #[arg(long, value_name = "DIR|FILE")]
+    pub dockerfile: Option<PathBuf>,
+    /// What builds it: the first that is there, without this
+    #[arg(long, value_enum, requires = "dockerfile")]
+    pub engine: Option<Engine>,
+    /// With --dockerfile: arguments for the engine's build
+    #[arg(last = true, value_name = "BUILD-ARGUMENT")]
+    pub behind: Vec<OsString>,
+}
+
+/// Container engines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Engine {
+    /// Docker
+    Docker,
+    /// Podman
+    Podman,
+    /// Buildah
+    Buildah,
+}
+
+impl From<Engine> for build::Engine {
+    fn from(engine: Engine) -> Self {
+        match engine {
+            Engine::Docker => Self::Docker,
+            Engine::Podman => Self::Podman,
+            Engine::Buildah => Self::Buildah,
+        }
+    }
+}
+
+/// `nixdive build`.
+#[derive(Debug, Args)]
+pub struct BuildArguments {
+    /// What builds: the first of docker, podman and buildah that is there, without this
+    #[arg(long, value_enum)]
+    pub engine: Option<Engine>,
+    /// How to open the result.
+    #[command(flatten)]
+    pub open: OpenArguments,
+    /// Arguments of the engine's build, as they are; those of nixdive go in front
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "BUILD-ARGUMENT")]
+    pub arguments: Vec<OsString>,
+}
+
+/// `NAME=IMAGE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mapping {
+    /// A service, a container, or a reference as it is written.
+    pub name: String,
+    /// An image that this program opens.
+    pub image: OsString,
+}
+
+fn parse_mapping(text: &str) -> Result<Mapping, String> {
+    match text.split_once('=') {
+        Some((name, image)) if !name.is_empty() && !image.is_empty() => {
+            Ok(Mapping { name: name.to_owned(), image: image.into() })
+        }
+        _ => Err("write it as web=web.tar".to_owned()),
     }
 }
 
@@ -288,10 +376,15 @@ pub enum CompareFormat {
 /// `nixdive compare`.
 #[derive(Debug, Args)]
 pub struct CompareArguments {
-    /// The old image
-    pub left: OsString,
-    /// The new image
-    pub right: OsString,
+    /// The old image and the new one; or a file of Compose or Kubernetes that names two
+    #[arg(num_args = 1..=2, value_names = ["OLD", "NEW"])]
+    pub images: Vec<OsString>,
+    /// Which images are meant by files that name them.
+    #[command(flatten)]
+    pub named: NamedArguments,
+    /// An image that is built first.
+    #[command(flatten)]
+    pub dockerfile: DockerfileArguments,
     /// The form of the comparison
     #[arg(long, value_enum, default_value_t = CompareFormat::Text)]
     pub format: CompareFormat,
@@ -330,9 +423,15 @@ pub struct SbomArguments {
 /// `nixdive share`.
 #[derive(Debug, Args)]
 pub struct ShareArguments {
-    /// The images, two at least
-    #[arg(required = true, num_args = 2..)]
+    /// The images, two at least; files of Compose or Kubernetes stand for the images that they name
+    #[arg(required = true)]
     pub images: Vec<OsString>,
+    /// Which images are meant by files that name them.
+    #[command(flatten)]
+    pub named: NamedArguments,
+    /// Layers that an image may have where layers are proposed that would share more
+    #[arg(long, value_name = "N", default_value_t = crate::compare::SharingOutline::MAX_LAYERS)]
+    pub max_layers: usize,
     /// The form of the report
     #[arg(long, value_enum, default_value_t = ShareFormat::Text)]
     pub format: ShareFormat,

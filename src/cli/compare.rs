@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::arguments::{self, CompareArguments, OpenArguments};
 use super::inspect::packages_of;
-use super::{open_reference, output};
-use crate::compare::{KnownContents, Outline, Side, check_platforms};
+use super::named::Wanted;
+use super::{build, open_reference, output};
+use crate::compare::{CompareOptions, KnownContents, Outline, Side, check_platforms};
 use crate::identify::{Identified, identify};
 use crate::image::OccurrenceId;
 use crate::nix::study::StoreStudy;
@@ -37,20 +38,10 @@ impl Gathered {
 
 /// Compares two images.
 pub fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
-    let images = [arguments.left.clone(), arguments.right.clone()];
-    let gathered = gather(&images, &arguments.open)?;
-    let [left, right] = gathered.as_slice() else { anyhow::bail!("two images are compared") };
-    if !arguments.comparing.different_platforms
-        && let Err(mismatch) = check_platforms(&left.opened.image, &right.opened.image)
-    {
-        anyhow::bail!("{mismatch}; choose one with --platform, or allow it with --different-platforms");
-    }
-    let outline = Outline::new(&left.opened.image, &right.opened.image);
-    let unknown = outline.unknown();
-    let (of_left, of_right) = (left.identify(&unknown.left, 0)?, right.identify(&unknown.right, 0)?);
-    let notes: Vec<String> = of_left.unread.into_iter().chain(of_right.unread).chain(unread(&gathered)).collect();
-    let known = KnownContents { left: of_left.known, right: of_right.known };
-    let comparison = outline.finish(left.side(), right.side(), &known, arguments.comparing.options());
+    let mut open = arguments.open.clone();
+    let (wanted, built) =
+        build::wanted(&arguments.images, &arguments.named, &arguments.dockerfile, &mut open, &are_two)?;
+    let options = arguments.comparing.options();
     let format = match arguments.format {
         arguments::CompareFormat::Text => CompareFormat::Text,
         arguments::CompareFormat::Json => CompareFormat::Json,
@@ -58,8 +49,51 @@ pub fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
         arguments::CompareFormat::Html => CompareFormat::Html,
         arguments::CompareFormat::DiffClosures => CompareFormat::DiffClosures,
     };
-    output::print(|out| write_comparison(&comparison, &notes, format, out))?;
+    report(&wanted, &open, options, arguments.comparing.different_platforms, format)?;
+    drop(built);
     Ok(ExitCode::SUCCESS)
+}
+
+fn are_two(count: usize) -> anyhow::Result<()> {
+    if count != 2 {
+        anyhow::bail!("two images are compared, and there {}; nixdive share takes any number", are(count));
+    }
+    Ok(())
+}
+
+/// Prints what differs between the two images that are wanted.
+pub(super) fn report(
+    wanted: &Wanted,
+    open: &OpenArguments,
+    options: CompareOptions,
+    different_platforms: bool,
+    format: CompareFormat,
+) -> anyhow::Result<()> {
+    are_two(wanted.images.len())?;
+    let gathered = gather(&wanted.images, open)?;
+    let [left, right] = gathered.as_slice() else { anyhow::bail!("two images are compared") };
+    if !different_platforms && let Err(mismatch) = check_platforms(&left.opened.image, &right.opened.image) {
+        anyhow::bail!("{mismatch}; choose one with --platform, or allow it with --different-platforms");
+    }
+    let outline = Outline::new(&left.opened.image, &right.opened.image);
+    let unknown = outline.unknown();
+    let (of_left, of_right) = (left.identify(&unknown.left, 0)?, right.identify(&unknown.right, 0)?);
+    let notes = of_left.unread.into_iter().chain(of_right.unread).chain(unread(&gathered));
+    let notes: Vec<String> = notes.chain(wanted.notes.iter().cloned()).collect();
+    let known = KnownContents { left: of_left.known, right: of_right.known };
+    let comparison = outline.finish(left.side(), right.side(), &known, options);
+    output::print(|out| write_comparison(&comparison, &notes, format, out))
+}
+
+/// «is one», «are 3».
+pub(super) fn are(count: usize) -> String {
+    if count == 0 {
+        "is none".to_owned()
+    } else if count == 1 {
+        "is one".to_owned()
+    } else {
+        format!("are {count}")
+    }
 }
 
 /// What could not be read of the images' stores.

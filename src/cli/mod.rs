@@ -3,6 +3,7 @@
 mod arguments;
 mod attendant;
 mod browse;
+mod build;
 mod cat;
 mod ci;
 mod ci_arguments;
@@ -13,6 +14,7 @@ mod inspect;
 mod list;
 mod locate;
 mod manual;
+mod named;
 mod opener;
 mod output;
 mod rebuild;
@@ -33,7 +35,7 @@ use clap::Parser;
 pub(crate) use arguments::OpenArguments;
 use arguments::{Arguments, Command};
 #[cfg(test)]
-pub(crate) use opener::Opener;
+pub(crate) use {arguments::ComparingArguments, opener::Opener};
 
 use crate::open::{Keep, OpenError, OpenOptions, Opened, Programs, Progress, open};
 use crate::reference::Reference;
@@ -61,6 +63,7 @@ pub fn run() -> ExitCode {
         Some(Command::Cat(cat)) => cat::run(&cat),
         Some(Command::Extract(extract)) => extract::run(&extract),
         Some(Command::Why(why)) => why::run(&why),
+        Some(Command::Build(build)) => build::run(&build),
         Some(Command::Compare(compare)) => compare::run(&compare),
         Some(Command::Share(share)) => share::run(&share),
         Some(Command::Sbom(sbom)) => sbom::run(&sbom),

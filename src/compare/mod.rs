@@ -3,6 +3,7 @@
 //! Pure functions of opened images. What only bytes of files tell is asked for first ([`Outline::unknown`]) and handed
 //! in afterwards ([`KnownContents`]), so that nothing that both sides share is read.
 
+mod assignment;
 mod bytes;
 mod categories;
 mod config;
@@ -24,6 +25,7 @@ mod live_tests;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use assignment::{LayerAssignment, PlannedLayer};
 pub use bytes::{BothSides, ByteFigures};
 pub use categories::{Category, CategoryBytes};
 pub use config::ConfigChange;

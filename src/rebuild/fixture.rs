@@ -74,8 +74,11 @@ pub(crate) fn store_path_with(path: StorePath, entries: Vec<Entry>) -> ComposedS
     ComposedStorePath { path, references: Vec::new(), nar_bytes, stability: Stability::Package, entries }
 }
 
+/// References as pairs of paths, and paths with their NAR sizes.
+type PathsAndReferences = (Vec<(String, String)>, Vec<(String, u64)>);
+
 /// The pairs of references that a closure graph of nix2container gives, and NAR sizes by base name.
-pub(crate) fn closure_graph(name: &str) -> Option<(Vec<(String, String)>, Vec<(String, u64)>)> {
+pub(crate) fn closure_graph(name: &str) -> Option<PathsAndReferences> {
     let text = std::fs::read(corpus_file(name)?).unwrap();
     let graph: serde_json::Value = serde_json::from_slice(&text).unwrap();
     let base = |value: &serde_json::Value| value.as_str().unwrap().rsplit('/').next().unwrap().to_owned();

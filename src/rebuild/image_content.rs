@@ -56,7 +56,7 @@ impl<'a> ImageContent<'a> {
         let id = self.tree.content_of(id).ok_or_else(|| of_content(ContentError::NoContent))?;
         let occurrence = self.tree.occurrence(id);
         if self.contents.is_at_hand(occurrence.layer) || self.tree.sparse(id).is_some() {
-            return Ok(self.contents.reader(self.tree, id).map_err(of_content)?);
+            return self.contents.reader(self.tree, id).map_err(of_content);
         }
         let stream = self.stream_at(occurrence.layer, occurrence.offset)?;
         Ok(Box::new(FileReader { owner: self, stream: Some(stream), left: occurrence.bytes }))
@@ -106,7 +106,7 @@ impl ReadContent for ImageContent<'_> {
 
     fn read_base_layer(&self, place: usize) -> io::Result<Box<dyn Read + Send + '_>> {
         let layer = self.base.get(place).ok_or(io::ErrorKind::NotFound)?;
-        Ok(self.contents.unpacked_layer(*layer, 0).map_err(of_content)?)
+        self.contents.unpacked_layer(*layer, 0).map_err(of_content)
     }
 }
 

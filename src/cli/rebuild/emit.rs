@@ -7,6 +7,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use crate::cli::arguments::{ComparingArguments, OpenArguments};
 use crate::cli::inspect::packages_of;
+use crate::cli::named::Wanted;
 use crate::cli::rebuild_arguments::{Builder, ChoiceArguments, Granularity, RebuildArguments};
 use crate::cli::{browse, output};
 use crate::image::{NodeId, display_name};
@@ -17,6 +18,7 @@ use crate::rebuild::choices::Choices;
 use crate::rebuild::emit::{self, Confidence, EmitRequest, Flake, all_files};
 use crate::rebuild::needs::{self, Needs, NeedsOptions};
 use crate::rebuild::package_image::{self, PackageImage};
+use crate::rebuild::start;
 use crate::reference::{Location, Reference};
 use crate::scan::Cancel;
 
@@ -32,6 +34,9 @@ pub fn write(
         anyhow::bail!("files of the image are not here, so that no flake can be made of it");
     }
     check_build(arguments)?;
+    if !(opened.image.config.entrypoint.is_empty() && opened.image.config.cmd.is_empty()) {
+        start::program(&opened.image)?;
+    }
     let packages = packages_of(&opened.image, &opened.captured).unwrap_or_default();
     let needs = match store {
         Some(_) => None,
@@ -117,5 +122,7 @@ pub fn build(directory: &Path, image: &OsString, open: &OpenArguments) -> anyhow
         );
     }
     let comparing = ComparingArguments { semantic: false, equivalent: true, different_platforms: false };
-    browse::together(vec![image.clone(), result.into_os_string()], comparing, open.clone())
+    let images = vec![image.clone(), result.into_os_string()];
+    let wanted = Wanted { users: vec![String::new(); images.len()], images, ..Wanted::default() };
+    browse::together(&wanted, &comparing, open, None)
 }

@@ -9,13 +9,16 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::arguments::OpenArguments;
-use super::rebuild_arguments::{ChoiceArguments, PlanFormat, RebuildArguments, Strategy, WriteArguments};
+use super::inspect::packages_of;
+use super::rebuild_arguments::{self, ChoiceArguments, PlanFormat, RebuildArguments, Strategy, WriteArguments};
 use super::{open_for, open_watched, output};
 use crate::image::Image;
 use crate::nix::study::{StoreOutline, StoreStudy};
 use crate::open::{Keep, Opened};
 use crate::rebuild::choices::{Choices, Cut};
 use crate::rebuild::layering::{self, Sibling};
+use crate::rebuild::needs::{self, NeedsOptions};
+use crate::rebuild::package_image::{self, Granularity, PackageImage};
 use crate::rebuild::plan::Plan;
 use crate::rebuild::store_image::{self, StoreImage};
 use crate::rebuild::write::{Destination, LayerCompression, WriteOptions};
@@ -45,8 +48,10 @@ pub fn run(arguments: &RebuildArguments) -> anyhow::Result<ExitCode> {
         }
     }
     let only_plan = arguments.plan || destinations.is_empty();
-    let Some(store) = store else { anyhow::bail!("no Nix store") };
-    let (plan, composition) = of_store(&opened, &store, &choices, only_plan)?;
+    let (plan, composition) = match &store {
+        Some(store) => of_store(&opened, store, &choices, only_plan)?,
+        None => of_packages(&opened, &choices, granularity(arguments.choices.granularity), only_plan)?,
+    };
     let Some(composition) = composition else {
         print_plan(&opened.image, &plan, arguments.format)?;
         return Ok(ExitCode::SUCCESS);
@@ -80,6 +85,30 @@ fn of_store(
     Ok((plan, Some(composition)))
 }
 
+/// The plan of an image without a Nix store, and what is written by it.
+fn of_packages(
+    opened: &Opened,
+    choices: &Choices,
+    granularity: Granularity,
+    only_plan: bool,
+) -> anyhow::Result<(Plan, Option<Composition>)> {
+    start::program(&opened.image)?;
+    let packages = packages_of(&opened.image, &opened.captured).unwrap_or_default();
+    let cancel = Cancel::new();
+    let is_kept = |path: &[u8]| choices.of_file(path, None) == Some(true);
+    let options = NeedsOptions { is_kept: Some(&is_kept), ..NeedsOptions::default() };
+    let needs = needs::find(&opened.image, &opened.contents, &packages, &options, &cancel)?;
+    let image = PackageImage::new(&opened.image, &packages, &needs);
+    let selection = package_image::select(&image, choices, granularity);
+    let plan = image.plan(&selection, choices);
+    if only_plan {
+        return Ok((plan, None));
+    }
+    let content = ImageContent::new(&opened.image.tree, &opened.contents);
+    let composition = package_image::compose(&image, &selection, &content, &cancel)?;
+    Ok((plan, Some(composition)))
+}
+
 fn print_plan(image: &Image, plan: &Plan, format: PlanFormat) -> anyhow::Result<()> {
     let report = PlanReport { image, plan };
     output::print(|out| match format {
@@ -94,6 +123,13 @@ fn choices(arguments: &ChoiceArguments) -> anyhow::Result<Choices> {
     arguments.drop.iter().try_for_each(|text| choices.drop(text))?;
     choices.cut = arguments.cut.iter().map(|text| Cut::parse(text)).collect::<Result<_, _>>()?;
     Ok(choices)
+}
+
+fn granularity(granularity: rebuild_arguments::Granularity) -> Granularity {
+    match granularity {
+        rebuild_arguments::Granularity::File => Granularity::File,
+        rebuild_arguments::Granularity::Package => Granularity::Package,
+    }
 }
 
 fn strategy(strategy: Strategy) -> layering::Strategy {

@@ -163,12 +163,9 @@ pub fn difference_between(
         None => Ok(Section::from_bytes(Vec::new())),
     };
     let (old, new) = (read(&left)?, read(&right)?);
-    let name = |side: &str, finder: &Option<Finder<'_>>| match finder {
-        Some(Finder { subject: Subject { entry: Some(entry), .. }, .. }) => {
-            let layer = finder.as_ref().map(|finder| finder.layer(*entry)).unwrap_or_default();
-            format!("{side} image, {layer}")
-        }
-        _ => format!("not in the {side} image"),
+    let name = |side: &str, finder: &Option<Finder<'_>>| {
+        let layer = finder.as_ref().and_then(|finder| Some(finder.layer(finder.subject.entry?)));
+        layer.map_or_else(|| format!("not in the {side} image"), |layer| format!("{side} image, {layer}"))
     };
     let halves = (name("left", &left), name("right", &right));
     let words = match (&left, &right) {

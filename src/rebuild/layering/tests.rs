@@ -1,9 +1,9 @@
 use super::graph::Graph;
 use super::*;
 use crate::nix::StorePath;
+use crate::rebuild::ImageContent;
 use crate::rebuild::fixture::{closure_graph, opened, store_path_with, whole};
 use crate::rebuild::write::{Destination, WriteOptions, WriteProgress, write};
-use crate::rebuild::{ImageContent, Stability};
 
 /// A composition of store paths named by letters, with references «from to».
 fn letters(names: &str, references: &[&str]) -> Composition {

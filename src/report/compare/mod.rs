@@ -1,5 +1,6 @@
 //! Two images compared, and many: for reading, for pull requests, for programs.
 
+mod assignment;
 mod details;
 mod document;
 mod grid;

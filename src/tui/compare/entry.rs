@@ -40,6 +40,9 @@ pub fn facts(compared: &Compared, id: PairId) -> Vec<(&'static str, String)> {
     found
 }
 
+/// What an entry has of something, in words.
+type Value<'v> = &'v dyn Fn(&FileTree, OccurrenceId) -> Option<String>;
+
 fn fields(found: &mut Vec<(&'static str, String)>, left: &FileTree, right: &FileTree, change: &FileChange) {
     let id = |path: Option<ComparedPath>| path.and_then(|path| path.occurrence);
     let (old, new) = (id(change.left), id(change.right));
@@ -54,10 +57,8 @@ fn fields(found: &mut Vec<(&'static str, String)>, left: &FileTree, right: &File
         _ => {}
     };
     push("Kind", before.map(str::to_owned), after.map(str::to_owned));
-    let both = |of: &dyn Fn(&FileTree, OccurrenceId) -> Option<String>| {
-        (old.and_then(|id| of(left, id)), new.and_then(|id| of(right, id)))
-    };
-    let labelled: [(&'static str, &dyn Fn(&FileTree, OccurrenceId) -> Option<String>); 6] = [
+    let both = |of: Value<'_>| (old.and_then(|id| of(left, id)), new.and_then(|id| of(right, id)));
+    let labelled: [(&'static str, Value<'_>); 6] = [
         ("Mode", &mode),
         ("Owner", &owner),
         ("Time", &|tree, id| Some(time(tree.occurrence(id).mtime))),

@@ -49,6 +49,28 @@ impl MatrixView {
         (self.row != self.column).then_some((self.row, self.column))
     }
 
+    /// What another assignment of store paths to layers would share, of the selected cell and of all images.
+    pub fn assignment(&self) -> Option<String> {
+        let found = self.shared.sharing.assignment.as_ref()?;
+        let cell = |matrix: &Matrix| {
+            let row = matrix.shared.get(self.row)?;
+            row.get(self.column).copied()
+        };
+        let all = format!(
+            "in all images {} instead of {} saved on one host",
+            display_bytes(found.saved_then()),
+            display_bytes(found.saved_today())
+        );
+        let most = format!("with store paths assigned to at most {} layers an image", found.max_layers);
+        match (self.row == self.column, cell(&found.then), cell(&found.today)) {
+            (false, Some(then), Some(today)) => {
+                let pair = format!("{} instead of {} shared", display_bytes(then), display_bytes(today));
+                Some(format!("{pair}, {all}, {most}"))
+            }
+            _ => Some(format!("{all}, {most}")),
+        }
+    }
+
     /// What the images of the selected cell share at a level: bytes, and shares of either.
     pub fn figures(&self, matrix: &Matrix) -> String {
         let cell = |row: usize, column: usize| {

@@ -289,25 +289,13 @@ fn layers(left: &ComparedImage, right: &ComparedImage, differences: &Differences
         Row { mark, cells, subject: Subject::Layer(BothSides { left: row.left, right: row.right }) }
     };
     let rows: Vec<Row> = differences.layers.rows.iter().map(row).collect();
-    let count = |change: LayerChange| differences.layers.rows.iter().filter(|row| row.change == change).count();
-    let words = LayerChange::all_in_words(count);
+    let all = [LayerChange::Shared, LayerChange::Moved, LayerChange::Added, LayerChange::Removed];
+    let told = all.into_iter().filter_map(|change| {
+        let number = differences.layers.rows.iter().filter(|row| row.change == change).count();
+        (number > 0).then(|| format!("{number} {}", change.as_str()))
+    });
+    let words = told.collect::<Vec<_>>().join(", ");
     Table { columns: COLUMNS, rows, words }
-}
-
-trait InWords {
-    /// How many of each change there are.
-    fn all_in_words(count: impl Fn(LayerChange) -> usize) -> String;
-}
-
-impl InWords for LayerChange {
-    fn all_in_words(count: impl Fn(LayerChange) -> usize) -> String {
-        let all = [Self::Shared, Self::Moved, Self::Added, Self::Removed];
-        let told = all.into_iter().filter_map(|change| {
-            let number = count(change);
-            (number > 0).then(|| format!("{number} {}", change.as_str()))
-        });
-        told.collect::<Vec<_>>().join(", ")
-    }
 }
 
 /// All that is known of what a row is about: labels with values, in full.

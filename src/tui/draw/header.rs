@@ -14,16 +14,23 @@ pub(super) const ROOM_FOR_KEYS: u16 = 50;
 /// The top line: which image this is, and its figures as far as there is room, the most telling first.
 pub(super) fn draw(canvas: &mut Canvas, area: Rect, session: &Session, keymap: &Keymap) {
     let tabs = tabs(session, keymap, area.width);
-    draw_line(canvas, area, &tabs, &name(session), &figures(session));
+    draw_line(canvas, area, &tabs, (&name(session), 24), &figures(session));
 }
 
-/// The top line: tabs, of which one is current, a name, and figures as far as there is room.
-pub(super) fn draw_line(canvas: &mut Canvas, area: Rect, tabs: &[(String, bool)], name: &str, figures: &[String]) {
+/// The top line: tabs, of which one is current, a name, and figures as far as there is room once the name has so many
+/// cells.
+pub(super) fn draw_line(
+    canvas: &mut Canvas,
+    area: Rect,
+    tabs: &[(String, bool)],
+    (name, least): (&str, usize),
+    figures: &[String],
+) {
     let theme = canvas.theme;
     let tabs_width: usize = tabs.iter().map(|(text, _)| text.width() + 1).sum();
     let glyphs = canvas.glyphs;
     let mut right = String::new();
-    let room = usize::from(area.width).saturating_sub(10 + 24 + tabs_width);
+    let room = usize::from(area.width).saturating_sub(10 + least + tabs_width);
     for figure in figures {
         let with = if right.is_empty() { figure.clone() } else { format!("{right}{}{figure}", glyphs.dot) };
         if with.width() > room {

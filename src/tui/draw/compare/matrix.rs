@@ -34,7 +34,8 @@ pub(super) fn draw(canvas: &mut Canvas, body: Rect, view: &MatrixView) {
     pen.skip(1).text(&display_bytes(matrix.together_bytes), theme.strong).text(" together on one host, ", theme.plain);
     pen.text(&display_bytes(matrix.sum_bytes), theme.strong).text(" each for itself: ", theme.plain);
     pen.text(&display_bytes(saved), theme.strong).fitted(" shared", theme.plain);
-    let told = u16::try_from(view.shared.sharing.levels.len() + 2).unwrap_or(u16::MAX);
+    let told = view.shared.sharing.levels.len() + 2 + usize::from(view.shared.sharing.assignment.is_some());
+    let told = u16::try_from(told).unwrap_or(u16::MAX);
     let below = told.min(body.height.saturating_sub(6));
     let grid = Rect { y: body.y + 4.min(body.height), height: body.height.saturating_sub(4 + below), ..body };
     let label = label_width(body.width, images.len());
@@ -51,6 +52,10 @@ pub(super) fn draw(canvas: &mut Canvas, body: Rect, view: &MatrixView) {
     for (line, own) in (1..area.height).zip(&view.shared.sharing.levels) {
         let mut pen = canvas.line(area, line);
         pen.skip(1).left(level_name(own.level), 13, theme.dim).fitted(&view.figures(own), theme.plain);
+    }
+    if let Some(words) = view.assignment() {
+        let line = u16::try_from(view.shared.sharing.levels.len() + 1).unwrap_or(u16::MAX);
+        canvas.line(area, line).skip(1).left("Assigned", 13, theme.dim).fitted(&words, theme.plain);
     }
     if let Some(note) = view.shared.notes.first() {
         let line = area.height.saturating_sub(1);

@@ -7,6 +7,7 @@ mod matrix;
 mod summary;
 
 use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr;
 
 use super::super::action::{Action, Context, Keymap};
 use super::super::compare::{Comparing, PairPage, PairScreen, signed};
@@ -40,16 +41,19 @@ pub(super) fn draw(canvas: &mut Canvas, comparing: &Comparing, state: &State) {
     match (&comparing.pair, &comparing.matrix) {
         (Some(pair), _) => {
             let tabs = tabs(pair, &state.keymap, state.size.0);
-            draw_line(canvas, header, &tabs, &names(comparing, pair, canvas.glyphs.symlink), &figures(pair));
+            // Two names come before all figures but the first.
+            let names = names(comparing, pair, canvas.glyphs.symlink);
+            let least = names.width().min(usize::from(state.size.0) / 2);
+            draw_line(canvas, header, &tabs, (&names, least), &figures(pair));
         }
         (None, Some(matrix)) => {
             let count = format!("{} images", matrix.shared.images.len());
-            draw_line(canvas, header, &[], &count, &[]);
+            draw_line(canvas, header, &[], (&count, 0), &[]);
         }
         (None, None) => {
             let names: Vec<String> =
                 comparing.names.iter().map(|name| display_name(name.as_bytes()).into_owned()).collect();
-            draw_line(canvas, header, &[], &names.join(", "), &[]);
+            draw_line(canvas, header, &[], (&names.join(", "), 0), &[]);
         }
     }
     if let Some(viewer) = &comparing.viewer {
