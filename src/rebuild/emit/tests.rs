@@ -55,7 +55,8 @@ fn flake_of_needs(opened: &Opened, builder: Builder) -> Flake {
 
 /// Opens an image of the corpus with its package databases.
 fn with_databases(name: &str) -> Option<Opened> {
-    use crate::open::{Keep, OpenOptions, Progress, Wanted, open};
+    use crate::open::{Keep, OpenOptions, Progress, open};
+    use crate::scan::Wanted;
     let file = crate::testing::corpus_file(name)?;
     let wanted = Wanted {
         is_wanted: |path| crate::packages::wanted(path).is_some(),
