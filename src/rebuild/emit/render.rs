@@ -196,10 +196,12 @@ fn store_paths(text: &mut String, survey: &Survey<'_>) -> std::fmt::Result {
     for own in &survey.stores.own {
         let OwnStorePath { variable, base_name, name, references, .. } = own;
         let (base_name, name) = (quoted(base_name), quoted(name));
-        writeln!(
-            text,
-            "          # REVIEW not a package of nixpkgs.\n          {variable} = carried {base_name} {name} {{"
-        )?;
+        writeln!(text, "          # REVIEW not a package of nixpkgs.")?;
+        if references.is_empty() {
+            writeln!(text, "          {variable} = carried {base_name} {name} {{ }};")?;
+            continue;
+        }
+        writeln!(text, "          {variable} = carried {base_name} {name} {{")?;
         for reference in references {
             if let Some(expression) = survey.stores.expression(reference) {
                 writeln!(text, "            {} = {expression};", quoted(reference))?;
