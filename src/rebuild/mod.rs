@@ -7,6 +7,7 @@ pub mod check;
 pub mod choices;
 mod classes;
 pub mod composition;
+pub mod emit;
 mod entry;
 #[cfg(test)]
 mod fixture;

@@ -3,6 +3,7 @@
 mod checked;
 mod closure;
 mod configure;
+mod emit;
 mod written;
 
 use std::ffi::OsString;
@@ -51,6 +52,14 @@ pub fn run(arguments: &RebuildArguments) -> anyhow::Result<ExitCode> {
     configure::apply(&arguments.config, &mut opened.image.config)?;
     let store = study(&opened, &StudyOptions { watch: Some(&watch), ..StudyOptions::default() })?;
     let store = store.filter(|store| !store.store.paths.is_empty());
+    if let Some(directory) = &arguments.emit.emit_nix {
+        emit::write(directory, arguments, &opened, store.as_ref(), &choices)?;
+        if arguments.emit.build {
+            return emit::build(directory, &arguments.image, &arguments.open);
+        } else if destinations.is_empty() && !arguments.plan {
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
     let only_plan = arguments.plan || destinations.is_empty();
     let (plan, composition) = match &store {
         Some(store) => of_store(&opened, store, &choices, only_plan)?,

@@ -67,6 +67,11 @@ pub fn select(image: &PackageImage<'_>, choices: &Choices, granularity: Granular
 }
 
 impl PackageImage<'_> {
+    /// The files and links that stay, in the order of the tree.
+    pub fn kept<'s>(&'s self, selection: &'s PackageSelection) -> impl Iterator<Item = NodeId> + 's {
+        self.files.iter().zip(&selection.kept).filter(|(_, kept)| **kept).map(|(file, _)| file.node)
+    }
+
     /// Drops the links that led somewhere and no longer would.
     fn drop_links(&self, selection: &mut PackageSelection) {
         let tree = self.tree();
