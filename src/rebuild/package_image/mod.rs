@@ -7,6 +7,7 @@ mod rows;
 mod select;
 
 pub use compose::{PackageComposeError, compose};
+pub(super) use select::kept_packages;
 pub use select::{Granularity, PackageSelection, select};
 
 use groups::{Group, group_files};
