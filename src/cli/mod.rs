@@ -19,6 +19,7 @@ mod opener;
 mod output;
 mod rebuild;
 mod rebuild_arguments;
+mod rebuilder;
 mod samples;
 mod sbom;
 mod settings;
