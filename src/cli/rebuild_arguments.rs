@@ -37,7 +37,7 @@ pub enum Strategy {
 /// `nixdive rebuild`.
 #[derive(Debug, Args)]
 pub struct RebuildArguments {
-    /// The image
+    /// The image; or a store path or installable, of whose closure an image is made
     pub image: OsString,
     /// Where to write: FILE, docker-archive:FILE[:NAME] (also .gz and .zst), oci:DIRECTORY[:NAME], oci-archive:FILE,
     /// nix:FILE, or - for standard output; as often as needed. Without it the plan is printed
@@ -58,6 +58,9 @@ pub struct RebuildArguments {
     /// What it starts.
     #[command(flatten)]
     pub config: ConfigArguments,
+    /// Of a store path: the image that comes below, its layers as they are
+    #[arg(long, value_name = "IMAGE")]
+    pub from: Option<OsString>,
     /// How it is written.
     #[command(flatten)]
     pub write: WriteArguments,

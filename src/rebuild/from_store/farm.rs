@@ -114,9 +114,8 @@ fn add(
         (None, false) => drop(places.insert(parts.to_vec(), Place::Link(source.to_vec()))),
         (Some(Place::Directory(_)), true) => {}
         (Some(Place::Link(known)), false) => {
-            let same = same_content(&store.on_disk(known), &store.on_disk(source)).map_err(|error| {
-                StoreError::Read { path: String::from_utf8_lossy(source).into_owned(), error }
-            })?;
+            let same = same_content(&store.on_disk(known), &store.on_disk(source))
+                .map_err(|error| StoreError::Read { path: String::from_utf8_lossy(source).into_owned(), error })?;
             if !same {
                 return Err(conflict(known));
             }

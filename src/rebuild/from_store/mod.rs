@@ -82,13 +82,9 @@ pub fn compose(
     if named.is_empty() {
         return Err(FromStoreError::Nothing);
     }
-    let mut notes = Vec::new();
-    let mut closure: BTreeMap<StorePath, Vec<StorePath>> = BTreeMap::new();
-    for &path in &named {
-        let found = store.closure_with_references(path, cancel)?;
-        closure.extend(found.references);
-        notes.extend(found.scanned_because.filter(|note| !notes.contains(note)));
-    }
+    let found = store.closure_of(&named, cancel)?;
+    let notes = Vec::from_iter(found.scanned_because);
+    let mut closure: BTreeMap<StorePath, Vec<StorePath>> = found.references.into_iter().collect();
     let (mut base_layers, mut base_described, mut in_base) = (Vec::new(), Vec::new(), Vec::new());
     let mut config = wanted.config.clone();
     if let Some(Base { image }) = base {

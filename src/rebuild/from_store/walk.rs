@@ -26,21 +26,23 @@ pub(super) fn store_path(
 /// Bytes that a NAR begins with.
 const NAR_MAGIC: u64 = 24;
 
-/// What an entry takes of a NAR: the texts around it in their padded form (Nix manual, "Nix Archive (NAR) Format"), and
-/// its name and content. A little too much for the top, which has no name.
+/// What an entry takes of a NAR, its name in the directory above included: Nix manual, "Nix Archive (NAR) Format".
 fn nar_bytes(entry: &Entry) -> u64 {
-    let padded = |bytes: u64| bytes.saturating_add(8).saturating_add(7) & !7;
+    // A text is its length and itself, filled up to 8 bytes.
+    let text = |bytes: u64| 8u64.saturating_add(bytes.saturating_add(7) & !7);
     let name = entry.path.rsplit(|&byte| byte == b'/').next().map_or(0, <[u8]>::len) as u64;
-    let around = 16 + 16 + 16 + padded(name) + 16 + 16 + 16 + 16;
-    around
-        + match &entry.body {
-            Body::Directory => 24,
-            Body::Symlink(target) => 16 + 16 + padded(target.len() as u64),
-            Body::File(file) => {
-                let executable = if entry.metadata.mode & 0o111 != 0 { 24 + 8 } else { 0 };
-                16 + executable + 16 + padded(file.bytes)
-            }
+    let is_top = entry.path.iter().filter(|&&byte| byte == b'/').count() <= 2;
+    let outer = if is_top { 0 } else { text(5) + text(1) + text(4) + text(name) + text(4) + text(1) };
+    let inner = match &entry.body {
+        Body::Directory => text(9),
+        Body::Symlink(target) => text(7) + text(6) + text(target.len() as u64),
+        Body::File(file) => {
+            let executable = if entry.metadata.mode & 0o100 != 0 { text(10) + text(0) } else { 0 };
+            let content = text(7) + executable + text(8);
+            content.saturating_add(text(file.bytes))
         }
+    };
+    inner.saturating_add(outer + text(1) + text(4) + text(1))
 }
 
 fn entries(store: &LocalStore, path: &StorePath, cancel: &Cancel) -> Result<Vec<Entry>, StoreError> {

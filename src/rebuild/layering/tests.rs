@@ -52,7 +52,7 @@ fn nix2containers_order_is_that_of_its_own_example() {
 fn nix2containers_layers_and_digests_are_made_anew() {
     for name in ["hello-nix", "web-nix"] {
         let Some(opened) = opened(&format!("nix/{name}.tar.gz")) else { return };
-        let (references, _) = closure_graph(&format!("nix2container/{name}.closure-graph.json")).unwrap();
+        let references = closure_graph(&format!("nix2container/{name}.closure-graph.json")).unwrap();
         let mut composition = whole(&opened.image, &references);
         composition.outside.clear();
         for max_layers in [4, 100] {
