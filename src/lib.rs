@@ -4,6 +4,7 @@
 //! together, [`study`] reads through it what [`nix`] asks of contents.
 
 pub mod analysis;
+pub mod build;
 pub mod cache;
 pub mod ci;
 pub mod cli;
@@ -16,6 +17,7 @@ pub mod glob;
 pub mod http;
 pub mod identify;
 pub mod image;
+pub mod manifest;
 pub mod nix;
 pub mod open;
 pub mod packages;
@@ -31,6 +33,7 @@ pub mod sqlite;
 pub mod store;
 pub mod study;
 pub mod tui;
+pub mod yaml;
 
 #[cfg(test)]
 mod testing;

@@ -197,6 +197,50 @@ fn files_are_searched_and_looked_into() {
     terminal.leaves(0);
 }
 
+/// Images beside the source: one of a Dockerfile, one of Nix.
+fn bundled(name: &str) -> String {
+    format!("{}/sample-images/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn two_images_are_compared_and_a_file_of_both_is_looked_into() {
+    let (left, right) = (bundled("lighttpd-docker.tar.zst"), bundled("lighttpd-nix.tar.gz"));
+    let mut terminal = Terminal::run(PROGRAM, &[&left, &right], (120, 36), &[]);
+    terminal.waits_for("only what differs");
+    terminal.types("2");
+    terminal.waits_for("The right image saves");
+    terminal.types("3");
+    terminal.waits_for("glibc-2.36");
+    terminal.types("1/etc/passwd\r\r");
+    terminal.waits_until("the file of both", |terminal| {
+        let text = terminal.text();
+        text.contains("left to right") || text.contains("image, layer") || text.contains(" text, ")
+    });
+    terminal.types("q");
+    terminal.leaves(0);
+}
+
+#[test]
+fn three_images_open_a_matrix_whose_cells_are_comparisons() {
+    let (left, right) = (bundled("lighttpd-docker.tar.zst"), bundled("lighttpd-nix.tar.gz"));
+    let mut terminal = Terminal::run(PROGRAM, &[SAMPLE, &left, &right], (120, 36), &[]);
+    terminal.waits_for("together on one host");
+    terminal.types("3l\r");
+    terminal.waits_for("only what differs");
+    terminal.types("\x1b");
+    terminal.waits_for("together on one host");
+    terminal.types("q");
+    terminal.leaves(0);
+}
+
+#[test]
+fn a_side_that_is_not_there_is_named() {
+    let mut terminal = Terminal::run(PROGRAM, &[SAMPLE, "/nowhere/new.tar"], (100, 24), &[]);
+    terminal.waits_for("The right image, /nowhere/new.tar");
+    terminal.types("q");
+    terminal.leaves(0);
+}
+
 /// The settings of a terminal on which nothing has run yet.
 fn untouched() -> String {
     let pair = native_pty_system().openpty(pty_size((80, 24))).unwrap();

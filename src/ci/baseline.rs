@@ -41,6 +41,10 @@ pub fn from_json(bytes: &[u8]) -> Result<Snapshot, String> {
     let mut snapshot: Snapshot =
         serde_json::from_slice(bytes).map_err(|error| format!("part of it is missing or wrong: {error}; {renew}"))?;
     clean(&mut snapshot);
+    if !snapshot.has_all_files {
+        // Of the smallest that is stored there may be more.
+        snapshot.files_from_bytes = snapshot.files.iter().map(|row| row.bytes).min().unwrap_or(0).saturating_add(1);
+    }
     Ok(snapshot)
 }
 

@@ -125,7 +125,11 @@ impl Subject {
 
     /// The part of an image that it is about, for what led to a result; `None` where that is all of it.
     pub(super) fn part_of(&self, snapshot: &Snapshot) -> Option<Snapshot> {
-        let mut part = Snapshot { has_all_files: snapshot.has_all_files, ..Snapshot::default() };
+        let mut part = Snapshot {
+            has_all_files: snapshot.has_all_files,
+            files_from_bytes: snapshot.files_from_bytes,
+            ..Snapshot::default()
+        };
         match self {
             Self::Metric(_) | Self::Layer(_) => return None,
             Self::Path(glob) => {
@@ -188,10 +192,13 @@ fn sum(bytes: impl Iterator<Item = u64>) -> Measure {
 
 fn path_bytes(glob: &Glob, snapshot: &Snapshot) -> Measure {
     if let (false, Some(&bytes)) = (snapshot.has_all_files, snapshot.path_bytes.get(glob.as_str())) {
-        return Measure::Known(bytes);
+        return if bytes > 0 { Measure::Known(bytes) } else { Measure::Nothing };
     }
     if !snapshot.has_all_files {
-        return Measure::Unknown("the baseline was stored without this pattern; renew it with --update-baseline");
+        return Measure::Unknown(
+            "of its files the baseline stores the largest, and was made without this pattern; renew it with --update-baseline \
+             while the rule is set",
+        );
     }
     sum(snapshot.files.iter().filter(|row| glob.matches(row.path.as_bytes())).map(|row| row.bytes))
 }

@@ -3,9 +3,9 @@ use super::dive::{DiveError, DiveRules, DiveThresholds};
 use super::facts::Severity;
 use super::metric::Metric;
 use super::outcome::Unit;
-use super::quantity::{Quota, parse_bytes, parse_percent, parse_quota};
-use super::yaml::{self, Node, Value};
+use super::quantity::{parse_bytes, parse_percent};
 use crate::glob::Glob;
+use crate::yaml::{self, Node, Value};
 
 /// What is wrong with a file of rules, with its line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -145,8 +145,9 @@ impl RuleFile {
     /// The first thing that is wrong.
     pub fn parse(name: &str, text: &str) -> Result<Self, RuleFileError> {
         let mut reader = Reader { name, file: Self::default() };
-        let root = yaml::parse(text).map_err(|error| reader.error(error.line, error.reason))?;
-        match root {
+        let documents = yaml::documents(text);
+        let documents = documents.map_err(|error| reader.error(error.line, error.reason))?;
+        match documents.into_iter().next() {
             None => {}
             Some(Node { value: Value::Scalar(text), .. }) if matches!(text.as_str(), "" | "~" | "null") => {}
             Some(node) => reader.top(&node)?,
@@ -240,7 +241,7 @@ impl Reader<'_> {
         for (key, line, node) in self.map(node, "a budget")? {
             match key.as_str() {
                 "max" => max = Some(node),
-                "grow" => grow = Some(self.growth(node)?),
+                "grow" => grow = Some(node),
                 "require" => {
                     require = match self.text(node)? {
                         "all" => Require::All,
@@ -262,6 +263,7 @@ impl Reader<'_> {
         if max.is_none() && grow.is_none() {
             return Err(self.error(node.line, "a budget has a max, or says how much may grow"));
         }
+        let grow = grow.map(|node| self.growth(node, subject.unit())).transpose()?;
         let grow = grow.map(|grow| Growth { require, ..grow });
         Ok(Budget { subject, max, grow, place: self.place(node.line) })
     }
@@ -285,23 +287,28 @@ impl Reader<'_> {
         })
     }
 
-    fn growth(&self, node: &Node) -> Result<Growth, RuleFileError> {
+    fn growth(&self, node: &Node, unit: Unit) -> Result<Growth, RuleFileError> {
         let mut growth = Growth::default();
         if let Value::Scalar(text) = &node.value {
-            match parse_quota(text).map_err(|error| self.error(node.line, error.to_string()))? {
-                Quota::Amount(amount) => growth.amount = Some(amount),
-                Quota::Percent(percent) => growth.percent = Some(percent),
+            match text.trim().strip_suffix('%') {
+                Some(number) => growth.percent = Some(self.percent(node, number)?),
+                None => growth.amount = Some(self.amount(node, unit)?),
             }
             return Ok(growth);
         }
         for (key, line, node) in self.map(node, "grow")? {
             match key.as_str() {
+                "bytes" if unit == Unit::Count => {
+                    return Err(self.error(*line, "layers and files are counted: write count, or percent"));
+                }
+                "count" if unit != Unit::Count => {
+                    return Err(self.error(*line, "this is measured in bytes: write bytes, or percent"));
+                }
                 "bytes" => growth.amount = Some(self.amount(node, Unit::Bytes)?),
                 "count" => growth.amount = Some(self.amount(node, Unit::Count)?),
                 "percent" => {
-                    let text = self.text(node)?;
-                    let percent = parse_percent(text.trim_end_matches('%'));
-                    growth.percent = Some(percent.map_err(|error| self.error(node.line, error.to_string()))?);
+                    let text = self.text(node)?.trim();
+                    growth.percent = Some(self.percent(node, text.strip_suffix('%').unwrap_or(text))?);
                 }
                 _ => return Err(self.unknown(key, *line, "bytes, count, percent")),
             }
@@ -387,6 +394,10 @@ impl Reader<'_> {
             "false" => Ok(false),
             _ => Err(self.error(node.line, "true or false is meant to stand here")),
         }
+    }
+
+    fn percent(&self, node: &Node, number: &str) -> Result<f64, RuleFileError> {
+        parse_percent(number).map_err(|error| self.error(node.line, error.to_string()))
     }
 
     fn amount(&self, node: &Node, unit: Unit) -> Result<u64, RuleFileError> {

@@ -136,10 +136,7 @@ fn packages(now: &Snapshot, before: &Snapshot) -> Vec<Evidence> {
 fn files(now: &Snapshot, before: &Snapshot) -> Vec<Evidence> {
     let skip = |row: &&PathRow| now.store_paths.is_empty() || !row.path.starts_with("/nix/store/");
     // A stored baseline tells of no file below its smallest, so that nothing is known of those.
-    let least = match before.has_all_files {
-        true => LEAST_BYTES,
-        false => before.files.last().map_or(LEAST_BYTES, |row| row.bytes.saturating_add(1)),
-    };
+    let least = before.files_from_bytes.max(LEAST_BYTES);
     let old: BTreeMap<&str, u64> = before.files.iter().map(|row| (row.path.as_str(), row.bytes)).collect();
     let mut changes = Vec::new();
     for row in now.files.iter().filter(skip).take_while(|row| row.bytes >= least) {

@@ -16,7 +16,6 @@ mod quantity;
 mod reasons;
 mod reproducible;
 mod snapshot;
-mod yaml;
 
 pub use baseline::{BASELINE_SCHEMA, MAX_BASELINE_BYTES, from_json, to_json};
 pub use budget::{Budget, Growth, Require, Subject};

@@ -40,6 +40,9 @@ pub struct Snapshot {
     pub files: Vec<PathRow>,
     /// Whether all files are there.
     pub has_all_files: bool,
+    /// Files of so many bytes are all there, and of smaller ones none is known; 0 where all files are.
+    #[serde(skip)]
+    pub files_from_bytes: u64,
     /// Bytes of files by the path patterns that were asked for when it was stored.
     #[serde(default)]
     pub path_bytes: BTreeMap<String, u64>,

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::ci_arguments::{CiArguments, RuleArguments};
+use super::rebuild_arguments::RebuildArguments;
 use super::remote_arguments::RemoteArguments;
+use crate::build;
+use crate::compare::CompareOptions;
 use crate::image::Platform;
 use crate::open::{Keep, OpenOptions, Verify};
 use crate::scan::{UnpackLimit, Wanted};
@@ -18,7 +21,7 @@ use crate::scan::{UnpackLimit, Wanted};
     registries and engines are docker://NAME, docker-daemon:NAME, podman:NAME, or a bare NAME. What Nix \
     builds counts too: nix2container's image.json, a store path, an installable such as .#image, which is built, and \
     stream:SCRIPT, which is run. Without an image, \
-    nixdive shows those it finds here.\n\nExit codes: 0 done, 1 a rule failed, 2 could not.")]
+    nixdive shows those it finds here; two images are compared, more are held against each other.\n\nExit codes: 0 done, 1 a rule failed, 2 could not.")]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
@@ -41,6 +44,8 @@ pub enum Command {
     Extract(ExtractArguments),
     /// Tell why a store path is in an image
     Why(WhyArguments),
+    /// Build an image with docker, podman or buildah, and browse it
+    Build(BuildArguments),
     /// Compare two images: what differs, what is shared, why one grew
     Compare(CompareArguments),
     /// Tell what several images share
@@ -69,6 +74,18 @@ pub enum Command {
 pub struct BrowseArguments {
     /// The image
     pub image: Option<OsString>,
+    /// Further images: one is compared with the first, more are held against each other
+    #[arg(value_name = "OTHERS")]
+    pub others: Vec<OsString>,
+    /// How images are compared.
+    #[command(flatten)]
+    pub comparing: ComparingArguments,
+    /// Which images are meant by files that name them.
+    #[command(flatten)]
+    pub named: NamedArguments,
+    /// An image that is built first.
+    #[command(flatten)]
+    pub dockerfile: DockerfileArguments,
     /// Print the default settings, a file to begin with
     #[arg(long)]
     pub print_config: bool,
@@ -98,6 +115,9 @@ pub struct OpenArguments {
     /// GiB that any compressed stream may unpack to, however small it is
     #[arg(long, value_name = "GIB", default_value_t = 4)]
     pub unpack_limit: u64,
+    /// What to show in place of references that nobody typed.
+    #[arg(skip)]
+    pub titles: Vec<(String, String)>,
     /// Registries and engines.
     #[command(flatten)]
     pub remote: RemoteArguments,
@@ -105,7 +125,7 @@ pub struct OpenArguments {
 
 impl Default for OpenArguments {
     fn default() -> Self {
-        Self { platform: None, verify: false, unpack_limit: 4, remote: RemoteArguments::default() }
+        Self { platform: None, verify: false, unpack_limit: 4, titles: Vec::new(), remote: RemoteArguments::default() }
     }
 }
 
@@ -121,9 +141,85 @@ impl OpenArguments {
                 most_bytes: crate::packages::MAX_DATABASE_BYTES,
             }),
             unpack_limit: UnpackLimit { always: self.unpack_limit.saturating_mul(1 << 30), ..UnpackLimit::default() },
+            titles: self.titles.clone(),
             remote: self.remote.remote(),
             ..OpenOptions::default()
         }
+    }
+}
+
+/// Which images are meant by files that name them.
+#[derive(Debug, Clone, Default, Args)]
+pub struct NamedArguments {
+    /// The image of a service, a container or a reference in a file of Compose or Kubernetes; may be repeated
+    #[arg(long, value_name = "NAME=IMAGE", value_parser = parse_mapping)]
+    pub map: Vec<Mapping>,
+}
+
+/// An image that is built from a Dockerfile first.
+#[derive(Debug, Clone, Default, Args)]
+pub struct DockerfileArguments {
+    /// Build the image of this Dockerfile, or of the one in this directory, and take it as the first image
+    #[arg(long, value_name = "DIR|FILE")]
+    pub dockerfile: Option<PathBuf>,
+    /// What builds it: the first that is there, without this
+    #[arg(long, value_enum, requires = "dockerfile")]
+    pub engine: Option<Engine>,
+    /// With --dockerfile: arguments for the engine's build
+    #[arg(last = true, value_name = "BUILD-ARGUMENT")]
+    pub behind: Vec<OsString>,
+}
+
+/// Container engines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Engine {
+    /// Docker
+    Docker,
+    /// Podman
+    Podman,
+    /// Buildah
+    Buildah,
+}
+
+impl From<Engine> for build::Engine {
+    fn from(engine: Engine) -> Self {
+        match engine {
+            Engine::Docker => Self::Docker,
+            Engine::Podman => Self::Podman,
+            Engine::Buildah => Self::Buildah,
+        }
+    }
+}
+
+/// `nixdive build`.
+#[derive(Debug, Args)]
+pub struct BuildArguments {
+    /// What builds: the first of docker, podman and buildah that is there, without this
+    #[arg(long, value_enum)]
+    pub engine: Option<Engine>,
+    /// How to open the result.
+    #[command(flatten)]
+    pub open: OpenArguments,
+    /// Arguments of the engine's build, as they are; those of nixdive go in front
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "BUILD-ARGUMENT")]
+    pub arguments: Vec<OsString>,
+}
+
+/// `NAME=IMAGE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mapping {
+    /// A service, a container, or a reference as it is written.
+    pub name: String,
+    /// An image that this program opens.
+    pub image: OsString,
+}
+
+fn parse_mapping(text: &str) -> Result<Mapping, String> {
+    match text.split_once('=') {
+        Some((name, image)) if !name.is_empty() && !image.is_empty() => {
+            Ok(Mapping { name: name.to_owned(), image: image.into() })
+        }
+        _ => Err("write it as web=web.tar".to_owned()),
     }
 }
 
@@ -140,6 +236,8 @@ pub enum Format {
     Json,
     /// For pull requests
     Markdown,
+    /// One file for a browser
+    Html,
 }
 
 /// `nixdive inspect`.
@@ -277,6 +375,37 @@ pub struct WhyArguments {
     pub open: OpenArguments,
 }
 
+/// How images are compared.
+#[derive(Debug, Clone, Args)]
+pub struct ComparingArguments {
+    /// Leave out what has no meaning: timestamps, author, history, rebuilds with equal content
+    #[arg(long)]
+    pub semantic: bool,
+    /// Match the same software across package systems also where both images are built alike
+    #[arg(long)]
+    pub equivalent: bool,
+    /// Compare images for different platforms too
+    #[arg(long)]
+    pub different_platforms: bool,
+}
+
+impl ComparingArguments {
+    /// The options that the arguments mean.
+    pub fn options(&self) -> CompareOptions {
+        CompareOptions { semantic: self.semantic, equivalent: self.equivalent }
+    }
+
+    /// The first that was given.
+    pub fn first_given(&self) -> Option<&'static str> {
+        let given = [
+            (self.semantic, "--semantic"),
+            (self.equivalent, "--equivalent"),
+            (self.different_platforms, "--different-platforms"),
+        ];
+        given.into_iter().find_map(|(is_given, flag)| is_given.then_some(flag))
+    }
+}
+
 /// Forms of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum CompareFormat {
@@ -295,70 +424,22 @@ pub enum CompareFormat {
 /// `nixdive compare`.
 #[derive(Debug, Args)]
 pub struct CompareArguments {
-    /// The old image
-    pub left: OsString,
-    /// The new image
-    pub right: OsString,
+    /// The old image and the new one; or a file of Compose or Kubernetes that names two
+    #[arg(num_args = 1..=2, value_names = ["OLD", "NEW"])]
+    pub images: Vec<OsString>,
+    /// Which images are meant by files that name them.
+    #[command(flatten)]
+    pub named: NamedArguments,
+    /// An image that is built first.
+    #[command(flatten)]
+    pub dockerfile: DockerfileArguments,
     /// The form of the comparison
     #[arg(long, value_enum, default_value_t = CompareFormat::Text)]
     pub format: CompareFormat,
-    /// Leave out what has no meaning: timestamps, author, history, rebuilds with equal content
-    #[arg(long)]
-    pub semantic: bool,
-    /// Match the same software across package systems also where both images are built alike
-    #[arg(long)]
-    pub equivalent: bool,
-    /// Compare images for different platforms too
-    #[arg(long)]
-    pub different_platforms: bool,
-    /// How to open them.
+    /// How they are compared.
     #[command(flatten)]
-    pub open: OpenArguments,
-}
-
-/// Forms of a plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum PlanFormat {
-    /// For reading
-    Text,
-    /// For programs: schema nixdive.plan/1
-    Json,
-}
-
-/// Forms of granularity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Granularity {
-    /// Of each package the files that are needed
-    File,
-    /// All of each package that is needed
-    Package,
-}
-
-/// `nixdive rebuild`.
-#[derive(Debug, Args)]
-pub struct RebuildArguments {
-    /// The image
-    pub image: OsString,
-    /// Print what would be kept and dropped, and why, and write nothing
-    #[arg(long)]
-    pub plan: bool,
-    /// The form of the plan
-    #[arg(long, value_enum, default_value_t = PlanFormat::Text)]
-    pub format: PlanFormat,
-    /// Keep what no program seems to need: patterns for paths, names of packages or store paths
-    #[arg(long, value_name = "GLOB")]
-    pub keep: Vec<String>,
-    /// Drop a class (unreachable, docs, locales, dev, static-libs, pycache, tests, debug, package-manager), or what
-    /// matches a pattern
-    #[arg(long, value_name = "CLASS|GLOB")]
-    pub drop: Vec<String>,
-    /// Overwrite the reference of one store path, or of a file in one, to another store path
-    #[arg(long, value_name = "FROM=>TO")]
-    pub cut: Vec<String>,
-    /// How finely packages of a distribution are taken apart
-    #[arg(long, value_enum, default_value_t = Granularity::File)]
-    pub granularity: Granularity,
-    /// How to open it.
+    pub comparing: ComparingArguments,
+    /// How to open them.
     #[command(flatten)]
     pub open: OpenArguments,
 }
@@ -390,9 +471,15 @@ pub struct SbomArguments {
 /// `nixdive share`.
 #[derive(Debug, Args)]
 pub struct ShareArguments {
-    /// The images, two at least
-    #[arg(required = true, num_args = 2..)]
+    /// The images, two at least; files of Compose or Kubernetes stand for the images that they name
+    #[arg(required = true)]
     pub images: Vec<OsString>,
+    /// Which images are meant by files that name them.
+    #[command(flatten)]
+    pub named: NamedArguments,
+    /// Layers that an image may have where layers are proposed that would share more
+    #[arg(long, value_name = "N", default_value_t = crate::compare::SharingOutline::MAX_LAYERS)]
+    pub max_layers: usize,
     /// The form of the report
     #[arg(long, value_enum, default_value_t = ShareFormat::Text)]
     pub format: ShareFormat,
@@ -410,6 +497,8 @@ pub enum ShareFormat {
     Json,
     /// For pull requests
     Markdown,
+    /// One file for a browser
+    Html,
 }
 
 #[cfg(test)]

@@ -2,11 +2,13 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, Sender, unbounded};
 
+use super::rebuilder::{Order, Origin, Rebuilder};
 use super::viewed::Viewed;
 use crate::examine::examine;
 use crate::extract::{ExtractProgress, extract};
@@ -18,7 +20,7 @@ use crate::preview::{Cancel, Syntaxes};
 use crate::search::{ContentHit, ContentSearch, PathQuery, PathSearch, Pattern, SearchEvent, SearchSummary};
 use crate::tui::{
     ExtractRequest, Hits, Insights, Message, Opening, PathRequest, Paths, Report, Request, SearchRequest, Ticket,
-    Transfer, ViewRequest,
+    Transfer, View, ViewRequest,
 };
 
 /// Answers to one question that may follow each other; each gets further than the one before.
@@ -41,13 +43,18 @@ pub struct Attendant {
     /// Stops all that is under way for this image.
     pub cancel: Cancel,
     pub known: Arc<Known>,
+    /// What of this machine it is read from.
+    pub origin: Arc<Origin>,
 }
 
 /// What was found out about an image since it was opened.
 #[derive(Debug, Default)]
 pub struct Known {
+    pub opened: OnceLock<(Arc<Image>, Arc<Contents>)>,
     pub insights: OnceLock<Arc<Insights>>,
     pub store: OnceLock<Option<Arc<StoreStudy>>>,
+    /// Whether a rebuilt image is being written.
+    pub is_writing: AtomicBool,
 }
 
 impl Attendant {
@@ -56,6 +63,8 @@ impl Attendant {
         let syntaxes = Arc::new(Syntaxes::new());
         let mut viewed: Option<Viewed> = None;
         let (mut searching, mut finding, mut copying) = (Cancel::new(), Cancel::new(), Cancel::new());
+        let mut rebuilding = Cancel::new();
+        let mut orders = None;
         let searched = Searched::default();
         let mut next = None;
         while let Some(request) = next.take().or_else(|| requests.recv().ok()) {
@@ -76,20 +85,39 @@ impl Attendant {
                     self.start(move |attendant| attendant.extract(&request, &cancel));
                 }
                 Request::StopExtract => copying.cancel(),
+                Request::Plan(request) => self.order(Order::Plan(request), &mut orders),
+                Request::Rebuild(request) => {
+                    let cancel = renew(&mut rebuilding);
+                    self.order(Order::Write(request, cancel), &mut orders);
+                }
+                Request::StopRebuild => rebuilding.cancel(),
                 Request::Judge => self.start(Attendant::judge),
+                // There is nothing to compare the one image with.
+                Request::Compare(_) => {}
             }
         }
         searching.cancel();
         finding.cancel();
         copying.cancel();
+        rebuilding.cancel();
+    }
+
+    /// Has a plan made or an image written, by a thread that keeps what all of them rest on.
+    fn order(&self, order: Order, orders: &mut Option<Sender<Order>>) {
+        let orders = orders.get_or_insert_with(|| {
+            let (sender, received) = unbounded();
+            self.start(move |attendant| Rebuilder { attendant, orders: received }.run());
+            sender
+        });
+        // Where no thread could be started, that was told.
+        let _ = orders.send(order);
     }
 
     /// Tells the interface; `false` when it is gone.
-    fn tell(&self, report: Report) -> bool {
+    pub fn tell(&self, report: Report) -> bool {
         self.messages.send(Message::Report(self.opening, report)).is_ok()
     }
 
-    /// Answers until the answer is whole, or something else is asked: that is returned.
     fn view(
         &self,
         request: ViewRequest,
@@ -97,23 +125,9 @@ impl Attendant {
         syntaxes: &Arc<Syntaxes>,
         requests: &Receiver<Request>,
     ) -> Option<Request> {
-        let known = viewed.take().filter(|viewed| viewed.is_of(&request));
-        let mut open =
-            known.unwrap_or_else(|| Viewed::open(&self.image, &self.contents, &request, syntaxes, &self.cancel));
-        let mut next = None;
-        for _ in 0..MOST_ANSWERS {
-            if let Ok(request) = requests.try_recv() {
-                next = Some(request);
-                break;
-            }
-            let view = open.rows(&request);
-            let pending = view.pending;
-            if !self.tell(Report::View(Box::new(view))) || !pending || self.cancel.is_cancelled() {
-                break;
-            }
-        }
-        *viewed = Some(open);
-        next
+        let images = [(&*self.image, &*self.contents)];
+        let viewing = Viewing { images: &images, syntaxes, cancel: &self.cancel };
+        viewing.answer(request, viewed, requests, &|view| self.tell(Report::View(view)))
     }
 
     /// Does something on a thread of its own.
@@ -184,7 +198,7 @@ impl Attendant {
         };
         let subject = Subject {
             image: &self.image,
-            packages: self.known.insights.get().map(|insights| &insights.packages),
+            packages: self.known.insights.get().map(|insights| &*insights.packages),
             store: self.known.store.get().and_then(Option::as_deref),
             facts: Some(&facts),
         };
@@ -219,8 +233,44 @@ impl Attendant {
     }
 }
 
+/// What is at hand to look into files.
+pub struct Viewing<'a> {
+    pub images: &'a [(&'a Image, &'a Contents)],
+    pub syntaxes: &'a Arc<Syntaxes>,
+    pub cancel: &'a Cancel,
+}
+
+impl Viewing<'_> {
+    /// Answers until the answer is whole, or something else is asked: that is returned. `tell` is `false` when nobody
+    /// listens any more.
+    pub fn answer(
+        &self,
+        request: ViewRequest,
+        viewed: &mut Option<Viewed>,
+        requests: &Receiver<Request>,
+        tell: &dyn Fn(Box<View>) -> bool,
+    ) -> Option<Request> {
+        let known = viewed.take().filter(|viewed| viewed.is_of(&request));
+        let mut open = known.unwrap_or_else(|| Viewed::open(self.images, &request, self.syntaxes, self.cancel));
+        let mut next = None;
+        for _ in 0..MOST_ANSWERS {
+            if let Ok(request) = requests.try_recv() {
+                next = Some(request);
+                break;
+            }
+            let view = open.rows(&request);
+            let pending = view.pending;
+            if !tell(Box::new(view)) || !pending || self.cancel.is_cancelled() {
+                break;
+            }
+        }
+        *viewed = Some(open);
+        next
+    }
+}
+
 /// A directory as a person writes it: `~/` stands for the home directory, as in a shell.
-fn at_home(directory: &str) -> PathBuf {
+pub fn at_home(directory: &str) -> PathBuf {
     let home = std::env::var_os("HOME").filter(|home| !home.is_empty());
     match (directory.strip_prefix("~/"), home) {
         (Some(rest), Some(home)) => Path::new(&home).join(rest.trim_start_matches('/')),
@@ -260,7 +310,7 @@ mod tests {
     use crate::open::{Keep, OpenOptions, Progress, open_embedded};
     use crate::preview::Place;
     use crate::reference::Reference;
-    use crate::tui::{Form, Subject};
+    use crate::tui::{Form, Subject, Target};
 
     /// Asks one thing of the sample, and hears what is said until nothing more comes.
     fn answers(ask: impl FnOnce(&Image) -> Request) -> (Arc<Image>, Vec<Report>) {
@@ -279,6 +329,7 @@ mod tests {
             messages,
             cancel,
             known: Arc::default(),
+            origin: Arc::default(),
         };
         let serving = std::thread::spawn(move || attendant.serve(&asked));
         requests.send(ask(&image)).unwrap();
@@ -366,7 +417,8 @@ mod tests {
                 Subject { node, layer: top(image), entry: image.tree.visible_at(node, top(image)), removed: false };
             let (ticket, place, form) = (Ticket(9), Place::Start, Form::Bytes);
             let (by, wrap, find, height, width) = (0, false, None, 5, 80);
-            Request::View(ViewRequest { ticket, subject, form, place, by, wrap, find, height, width })
+            let target = Target::Path(subject);
+            Request::View(ViewRequest { ticket, target, form, place, by, wrap, find, height, width })
         });
         let Some(Report::View(view)) = reports.last() else { panic!("{reports:?}") };
         assert!(view.ticket == Ticket(9) && view.problem.is_none() && !view.kind.is_empty());

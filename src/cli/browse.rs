@@ -1,4 +1,4 @@
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -6,14 +6,17 @@ use std::time::SystemTime;
 
 use crossbeam_channel::unbounded;
 
-use super::arguments::BrowseArguments;
+use super::arguments::{BrowseArguments, ComparingArguments, OpenArguments};
 use super::local_images::LocalImages;
+use super::named::Wanted;
 use super::opener::Opener;
-use super::{ci, inspect, open_for, output, samples, settings};
+use super::{build, ci, compare, inspect, open_for, output, samples, settings, share};
 use crate::analysis::assess;
+use crate::build::Built;
+use crate::compare::SharingOutline;
 use crate::image::display_bytes;
 use crate::open::Keep;
-use crate::report::{Format, write_dive_export};
+use crate::report::{CompareFormat, Format, ShareFormat, write_dive_export};
 use crate::source::{Discovered, discover};
 use crate::tui::{self, Choice, Ended, Opening, Options, Settings, Start};
 
@@ -26,39 +29,133 @@ pub fn run(arguments: &BrowseArguments) -> anyhow::Result<ExitCode> {
         std::io::stdout().write_all(Settings::default_document().as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
-    let Some(image) = &arguments.image else {
-        if arguments.json.is_some() || !std::io::stdout().is_terminal() {
+    let mut open = arguments.open.clone();
+    let given: Vec<OsString> = arguments.image.iter().chain(&arguments.others).cloned().collect();
+    let (wanted, built) = build::wanted(&given, &arguments.named, &arguments.dockerfile, &mut open, &|_| Ok(()))?;
+    let code = images(arguments, &wanted, &open, built.as_ref());
+    drop(built);
+    code
+}
+
+/// Shows the images that are wanted.
+pub(super) fn images(
+    arguments: &BrowseArguments,
+    wanted: &Wanted,
+    open: &OpenArguments,
+    built: Option<&Built>,
+) -> anyhow::Result<ExitCode> {
+    match wanted.images.as_slice() {
+        [] if arguments.json.is_some() || !std::io::stdout().is_terminal() => {
             anyhow::bail!("which image? Give a file, a directory, or «-» for standard input; see nixdive --help");
         }
-        return browse(arguments, None);
-    };
-    if let Some(file) = &arguments.json {
-        let opened = open_for(image, &arguments.open, Keep::Trees)?;
-        let assessment = assess(&opened.image);
-        output::write_whole(file, |out| write_dive_export(&opened.image, &assessment, out))?;
-    } else if arguments.ci || ci::is_asked_by_environment() {
-        return ci::check(image, &arguments.rules, &arguments.open);
+        [] => browse(open, None, built),
+        [image] => one(arguments, image, open, built),
+        _ => several(arguments, wanted, open, built),
+    }
+}
+
+/// Compares two images, or holds several against each other; in words where standard output is no terminal.
+fn several(
+    arguments: &BrowseArguments,
+    wanted: &Wanted,
+    open: &OpenArguments,
+    built: Option<&Built>,
+) -> anyhow::Result<ExitCode> {
+    if arguments.json.is_some() {
+        anyhow::bail!("--json is about one image: nixdive compare --format json compares two");
+    } else if arguments.ci {
+        anyhow::bail!("--ci is about one image; the other is given with --baseline");
     } else if let Some(flag) = arguments.rules.first_given() {
         anyhow::bail!("{flag} is about rules: add --ci, or write nixdive ci");
-    } else if std::io::stdout().is_terminal() {
-        return browse(arguments, Some(image));
-    } else {
-        inspect::report(image, &arguments.open, Format::Text, false)?;
+    }
+    together(wanted, &arguments.comparing, open, built)
+}
+
+/// The same, once it is clear that nothing else is asked for.
+pub(super) fn together(
+    wanted: &Wanted,
+    comparing: &ComparingArguments,
+    open: &OpenArguments,
+    built: Option<&Built>,
+) -> anyhow::Result<ExitCode> {
+    if std::io::stdout().is_terminal() {
+        let names = wanted.images.iter().map(|image| title(open, image)).collect();
+        let start = Start::Comparing { names, options: comparing.options() };
+        let images = wanted.images.clone();
+        return display(open, start, built, |opener| opener.start_together(Opening::FIRST, images, comparing));
+    }
+    match wanted.images.len() {
+        2 => {
+            let (options, mixed) = (comparing.options(), comparing.different_platforms);
+            compare::report(wanted, open, options, mixed, CompareFormat::Text)?;
+        }
+        _ => share::report(wanted, open, SharingOutline::MAX_LAYERS, ShareFormat::Text)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn browse(arguments: &BrowseArguments, image: Option<&OsStr>) -> anyhow::Result<ExitCode> {
-    let settings = settings::read()?;
-    let (sender, receiver) = unbounded();
-    let mut opener = Opener::new(arguments.open.clone(), sender);
+fn one(
+    arguments: &BrowseArguments,
+    image: &OsString,
+    open: &OpenArguments,
+    built: Option<&Built>,
+) -> anyhow::Result<ExitCode> {
+    if let Some(flag) = arguments.comparing.first_given() {
+        anyhow::bail!("{flag} is about two images: give another one");
+    } else if let Some(file) = &arguments.json {
+        let opened = open_for(image, open, Keep::Trees)?;
+        let assessment = assess(&opened.image);
+        output::write_whole(file, |out| write_dive_export(&opened.image, &assessment, out))?;
+    } else if arguments.ci || ci::is_asked_by_environment() {
+        return ci::check(image, &arguments.rules, open);
+    } else if let Some(flag) = arguments.rules.first_given() {
+        anyhow::bail!("{flag} is about rules: add --ci, or write nixdive ci");
+    } else if std::io::stdout().is_terminal() {
+        return browse(open, Some(image), built);
+    } else {
+        inspect::report(image, open, Format::Text, false)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Browses an image in the terminal. Where it was built just now, the interface sees to signals from here on.
+pub(super) fn browse(
+    open: &OpenArguments,
+    image: Option<&OsString>,
+    built: Option<&Built>,
+) -> anyhow::Result<ExitCode> {
     let start = match image {
-        Some(image) => {
-            opener.start(Opening::FIRST, image.to_owned());
-            Start::Loading(image.to_string_lossy().into_owned())
-        }
+        Some(image) => Start::Loading(title(open, image)),
         None => Start::Choosing(choices()),
     };
+    display(open, start, built, |opener| {
+        if let Some(image) = image {
+            opener.start(Opening::FIRST, image.to_owned());
+        }
+    })
+}
+
+/// What is shown of an image that is being opened.
+fn title(open: &OpenArguments, image: &OsString) -> String {
+    let typed = image.to_string_lossy();
+    let title = open.titles.iter().find(|(known, _)| *known == typed).map(|(_, title)| title.clone());
+    title.unwrap_or_else(|| typed.into_owned())
+}
+
+/// Runs the interface, after `begin` has the images opened with which it starts.
+fn display(
+    open: &OpenArguments,
+    start: Start,
+    built: Option<&Built>,
+    begin: impl FnOnce(&mut Opener),
+) -> anyhow::Result<ExitCode> {
+    let settings = settings::read()?;
+    let (sender, receiver) = unbounded();
+    let mut opener = Opener::new(open.clone(), sender);
+    begin(&mut opener);
+    if let Some(built) = built {
+        built.hand_over_signals();
+    }
     let ended = tui::run(receiver, |effect| opener.perform(effect), start, Options::from_environment(), settings);
     opener.stop();
     Ok(match ended? {

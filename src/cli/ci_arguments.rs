@@ -128,6 +128,8 @@ pub enum Format {
     Github,
     /// GitLab's code quality report
     Gitlab,
+    /// One file for a browser
+    Html,
 }
 
 impl From<Format> for report::CiFormat {
@@ -140,12 +142,13 @@ impl From<Format> for report::CiFormat {
             Format::Markdown => Self::Markdown,
             Format::Github => Self::Github,
             Format::Gitlab => Self::Gitlab,
+            Format::Html => Self::Html,
         }
     }
 }
 
 fn parse_output(text: &str) -> Result<(Format, PathBuf), String> {
-    let names = "text, json, junit, sarif, markdown, github, gitlab";
+    let names = "text, json, junit, sarif, markdown, github, gitlab, html";
     let (format, file) = text.split_once('=').ok_or("write it as FORMAT=FILE, such as json=size.json")?;
     let format = Format::from_str(format, true).map_err(|_| format!("there is no such form; there are {names}"))?;
     if file.is_empty() {

@@ -4,17 +4,18 @@ use std::sync::Arc;
 
 use super::arguments::{self, CompareArguments, OpenArguments};
 use super::inspect::packages_of;
-use super::{open_reference, output};
+use super::named::Wanted;
+use super::{build, open_reference, output};
 use crate::compare::{CompareOptions, KnownContents, Outline, Side, check_platforms};
 use crate::identify::{Identified, identify};
-use crate::image::OccurrenceId;
+use crate::image::{Image, OccurrenceId};
 use crate::nix::study::StoreStudy;
 use crate::open::{Keep, OpenError, OpenOptions, Opened, Programs, Progress};
 use crate::packages::Inventory;
 use crate::reference::{Location, Reference};
 use crate::report::{CompareFormat, write_comparison};
 use crate::scan::Cancel;
-use crate::study::{StoreWatch, StudyOptions, study};
+use crate::study::{StoreWatch, StudyError, StudyOptions, study};
 
 /// An image with all that comparing it needs.
 pub(super) struct Gathered {
@@ -37,21 +38,10 @@ impl Gathered {
 
 /// Compares two images.
 pub fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
-    let images = [arguments.left.clone(), arguments.right.clone()];
-    let gathered = gather(&images, &arguments.open)?;
-    let [left, right] = gathered.as_slice() else { anyhow::bail!("two images are compared") };
-    if !arguments.different_platforms
-        && let Err(mismatch) = check_platforms(&left.opened.image, &right.opened.image)
-    {
-        anyhow::bail!("{mismatch}; choose one with --platform, or allow it with --different-platforms");
-    }
-    let outline = Outline::new(&left.opened.image, &right.opened.image);
-    let unknown = outline.unknown();
-    let (of_left, of_right) = (left.identify(&unknown.left, 0)?, right.identify(&unknown.right, 0)?);
-    let notes: Vec<String> = of_left.unread.into_iter().chain(of_right.unread).chain(unread(&gathered)).collect();
-    let known = KnownContents { left: of_left.known, right: of_right.known };
-    let options = CompareOptions { semantic: arguments.semantic, equivalent: arguments.equivalent };
-    let comparison = outline.finish(left.side(), right.side(), &known, options);
+    let mut open = arguments.open.clone();
+    let (wanted, built) =
+        build::wanted(&arguments.images, &arguments.named, &arguments.dockerfile, &mut open, &are_two)?;
+    let options = arguments.comparing.options();
     let format = match arguments.format {
         arguments::CompareFormat::Text => CompareFormat::Text,
         arguments::CompareFormat::Json => CompareFormat::Json,
@@ -59,13 +49,65 @@ pub fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
         arguments::CompareFormat::Html => CompareFormat::Html,
         arguments::CompareFormat::DiffClosures => CompareFormat::DiffClosures,
     };
-    output::print(|out| write_comparison(&comparison, &notes, format, out))?;
+    report(&wanted, &open, options, arguments.comparing.different_platforms, format)?;
+    drop(built);
     Ok(ExitCode::SUCCESS)
 }
 
-/// What could not be read of the images' stores.
+fn are_two(count: usize) -> anyhow::Result<()> {
+    if count != 2 {
+        anyhow::bail!("two images are compared, and there {}; nixdive share takes any number", are(count));
+    }
+    Ok(())
+}
+
+/// Prints what differs between the two images that are wanted.
+pub(super) fn report(
+    wanted: &Wanted,
+    open: &OpenArguments,
+    options: CompareOptions,
+    different_platforms: bool,
+    format: CompareFormat,
+) -> anyhow::Result<()> {
+    are_two(wanted.images.len())?;
+    let gathered = gather(&wanted.images, open)?;
+    let [left, right] = gathered.as_slice() else { anyhow::bail!("two images are compared") };
+    if !different_platforms && let Err(mismatch) = check_platforms(&left.opened.image, &right.opened.image) {
+        anyhow::bail!("{mismatch}; choose one with --platform, or allow it with --different-platforms");
+    }
+    let outline = Outline::new(&left.opened.image, &right.opened.image);
+    let unknown = outline.unknown();
+    let (of_left, of_right) = (left.identify(&unknown.left, 0)?, right.identify(&unknown.right, 0)?);
+    let notes = of_left.unread.into_iter().chain(of_right.unread).chain(unread(&gathered));
+    let notes: Vec<String> = notes.chain(wanted.notes.iter().cloned()).collect();
+    let known = KnownContents { left: of_left.known, right: of_right.known };
+    let comparison = outline.finish(left.side(), right.side(), &known, options);
+    output::print(|out| write_comparison(&comparison, &notes, format, out))
+}
+
+/// «is one», «are 3».
+pub(super) fn are(count: usize) -> String {
+    if count == 0 {
+        "is none".to_owned()
+    } else if count == 1 {
+        "is one".to_owned()
+    } else {
+        format!("are {count}")
+    }
+}
+
+/// What could not be read of the images' stores, and what of the images is not here.
 pub(super) fn unread(gathered: &[Gathered]) -> Vec<String> {
-    gathered.iter().filter_map(|image| image.store.as_ref()).flat_map(|study| study.unread.clone()).collect()
+    let studies = gathered.iter().filter_map(|image| image.store.as_ref());
+    let unread = studies.flat_map(|study| study.unread.clone());
+    unread.chain(gathered.iter().filter_map(|image| not_here(&image.opened.image))).collect()
+}
+
+/// Says that the content of an image's files is not here, as where only its description is.
+fn not_here(image: &Image) -> Option<String> {
+    let layers = image.layers.iter().filter(|layer| layer.is_absent()).count();
+    let name = &image.identity.requested;
+    (layers > 0).then(|| format!("{name}: the files of {layers} layers are not here, and are not compared"))
 }
 
 /// Opens and studies some images at once, the cores shared between them; the first error in their order is told, and
@@ -74,69 +116,98 @@ pub(super) fn unread(gathered: &[Gathered]) -> Vec<String> {
 /// # Errors
 /// Those of opening and studying.
 pub(super) fn gather(images: &[OsString], arguments: &OpenArguments) -> anyhow::Result<Vec<Gathered>> {
-    let references = images.iter().map(|image| Reference::parse(image)).collect::<Result<Vec<_>, _>>()?;
-    let from_input = references.iter().filter(|reference| reference.location == Location::StandardInput).count();
-    if from_input > 1 {
-        anyhow::bail!("only one image can come by standard input");
-    }
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let at_once = images.len().min(cores.max(2));
-    let threads = cores.div_ceil(at_once);
-    let progress: Vec<Progress> = references.iter().map(|_| Progress::new()).collect();
-    let mut gathered = Vec::new();
-    let jobs: Vec<(&Reference, &Progress)> = references.iter().zip(&progress).collect();
-    for group in jobs.chunks(at_once) {
-        let results: Vec<anyhow::Result<Gathered>> = std::thread::scope(|scope| {
-            let mut running = Vec::new();
-            for &(reference, own) in group {
-                let all = &progress;
-                let work = move || {
-                    let result = gather_one(reference, arguments, threads, own);
-                    if result.is_err() {
-                        all.iter().for_each(|progress| progress.cancel().cancel());
-                    }
-                    result
-                };
-                running.push(std::thread::Builder::new().name("compare".into()).spawn_scoped(scope, work));
-            }
-            let ended = |thread: std::io::Result<std::thread::ScopedJoinHandle<'_, _>>| match thread {
-                Ok(thread) => thread.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a thread failed"))),
-                Err(error) => Err(anyhow::anyhow!("starting a thread: {error}")),
-            };
-            running.into_iter().map(ended).collect()
-        });
-        let is_cancelled = |error: &anyhow::Error| matches!(error.downcast_ref(), Some(OpenError::Cancelled));
-        let failed = |result: &anyhow::Result<Gathered>| result.as_ref().is_err_and(|error| !is_cancelled(error));
-        if let Some(place) = results.iter().position(failed) {
-            return Err(results
-                .into_iter()
-                .nth(place)
-                .and_then(Result::err)
-                .unwrap_or_else(|| OpenError::Cancelled.into()));
-        }
-        for result in results {
-            gathered.push(result?);
-        }
-    }
-    Ok(gathered)
+    let progress: Vec<Progress> = images.iter().map(|_| Progress::new()).collect();
+    let how = HowToGather { arguments, keep: Keep::Trees, programs: Programs::Foreground, progress: &progress };
+    how.gather(images, &|_| {}).map_err(|(_, error)| error)
 }
 
-fn gather_one(
-    reference: &Reference,
-    arguments: &OpenArguments,
-    threads: usize,
-    progress: &Progress,
-) -> anyhow::Result<Gathered> {
-    let watch = StoreWatch::new();
-    let options = OpenOptions {
-        programs: Programs::Foreground,
-        watch: Some(Arc::new(watch.clone()) as Arc<_>),
-        threads,
-        ..arguments.options(Keep::Trees)
-    };
-    let opened = open_reference(reference, &options, progress)?;
-    let cancel = progress.cancel().clone();
-    let store = study(&opened, &StudyOptions { watch: Some(&watch), threads, cancel, ..StudyOptions::default() })?;
-    let packages = packages_of(&opened.image, &opened.captured).unwrap_or_default();
-    Ok(Gathered { opened, packages, store })
+/// How some images are opened at once.
+pub(super) struct HowToGather<'a> {
+    pub arguments: &'a OpenArguments,
+    pub keep: Keep,
+    pub programs: Programs,
+    /// One for each image.
+    pub progress: &'a [Progress],
+}
+
+impl HowToGather<'_> {
+    /// Opens and studies the images; `finished` is told of each that is at hand.
+    ///
+    /// # Errors
+    /// Those of opening and studying, each with the number of the image.
+    pub fn gather(
+        &self,
+        images: &[OsString],
+        finished: &(dyn Fn(usize) + Sync),
+    ) -> Result<Vec<Gathered>, (usize, anyhow::Error)> {
+        let mut references = Vec::new();
+        for (number, image) in images.iter().enumerate() {
+            let reference = Reference::parse(image).map_err(|error| (number, error.into()))?;
+            let from_input = |known: &Reference| known.location == Location::StandardInput;
+            if from_input(&reference) && references.iter().any(from_input) {
+                return Err((number, anyhow::anyhow!("only one image can come by standard input")));
+            }
+            references.push(reference);
+        }
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let at_once = images.len().clamp(1, cores.max(2));
+        let threads = cores.div_ceil(at_once);
+        let mut gathered = Vec::new();
+        let jobs: Vec<(usize, (&Reference, &Progress))> = references.iter().zip(self.progress).enumerate().collect();
+        for group in jobs.chunks(at_once) {
+            let results: Vec<anyhow::Result<Gathered>> = std::thread::scope(|scope| {
+                let mut running = Vec::new();
+                for &(number, (reference, own)) in group {
+                    let work = move || {
+                        let result = self.gather_one(reference, threads, own);
+                        match &result {
+                            Ok(_) => finished(number),
+                            Err(_) => self.progress.iter().for_each(|progress| progress.cancel().cancel()),
+                        }
+                        result
+                    };
+                    running.push(std::thread::Builder::new().name("compare".into()).spawn_scoped(scope, work));
+                }
+                let ended = |thread: std::io::Result<std::thread::ScopedJoinHandle<'_, _>>| match thread {
+                    Ok(thread) => thread.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a thread failed"))),
+                    Err(error) => Err(anyhow::anyhow!("starting a thread: {error}")),
+                };
+                running.into_iter().map(ended).collect()
+            });
+            // That one was stopped says nothing where another failed.
+            let mut stopped = None;
+            for (result, &(number, _)) in results.into_iter().zip(group) {
+                match result {
+                    Ok(image) => gathered.push(image),
+                    Err(error) if is_cancelled(&error) => stopped = stopped.or(Some((number, error))),
+                    Err(error) => return Err((number, error)),
+                }
+            }
+            if let Some(stopped) = stopped {
+                return Err(stopped);
+            }
+        }
+        Ok(gathered)
+    }
+
+    fn gather_one(&self, reference: &Reference, threads: usize, progress: &Progress) -> anyhow::Result<Gathered> {
+        let watch = StoreWatch::new();
+        let options = OpenOptions {
+            programs: self.programs,
+            watch: Some(Arc::new(watch.clone()) as Arc<_>),
+            threads,
+            ..self.arguments.options(self.keep)
+        };
+        let opened = open_reference(reference, &options, progress)?;
+        let cancel = progress.cancel().clone();
+        let store = study(&opened, &StudyOptions { watch: Some(&watch), threads, cancel, ..StudyOptions::default() })?;
+        let packages = packages_of(&opened.image, &opened.captured).unwrap_or_default();
+        Ok(Gathered { opened, packages, store })
+    }
+}
+
+/// Whether it is an error only in that somebody stopped it.
+pub(super) fn is_cancelled(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(OpenError::Cancelled))
+        || matches!(error.downcast_ref(), Some(StudyError::Cancelled))
 }

@@ -22,6 +22,7 @@ pub fn run(arguments: &InspectArguments) -> anyhow::Result<ExitCode> {
         arguments::Format::Text => Format::Text,
         arguments::Format::Json => Format::Json,
         arguments::Format::Markdown => Format::Markdown,
+        arguments::Format::Html => Format::Html,
     };
     report(&arguments.image, &arguments.open, format, arguments.findings)?;
     Ok(ExitCode::SUCCESS)

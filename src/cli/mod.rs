@@ -3,20 +3,25 @@
 mod arguments;
 mod attendant;
 mod browse;
+mod build;
 mod cache;
 mod cat;
 mod ci;
 mod ci_arguments;
 mod compare;
+mod comparer;
 mod extract;
 mod inspect;
 mod list;
 mod local_images;
 mod locate;
 mod manual;
+mod named;
 mod opener;
 mod output;
 mod rebuild;
+mod rebuild_arguments;
+mod rebuilder;
 mod remote_arguments;
 mod samples;
 mod sbom;
@@ -35,7 +40,7 @@ use clap::Parser;
 pub(crate) use arguments::OpenArguments;
 use arguments::{Arguments, Command};
 #[cfg(test)]
-pub(crate) use opener::Opener;
+pub(crate) use {arguments::ComparingArguments, opener::Opener};
 
 use crate::open::{Keep, OpenError, OpenOptions, Opened, Programs, Progress, open};
 use crate::reference::Reference;
@@ -63,6 +68,7 @@ pub fn run() -> ExitCode {
         Some(Command::Cat(cat)) => cat::run(&cat),
         Some(Command::Extract(extract)) => extract::run(&extract),
         Some(Command::Why(why)) => why::run(&why),
+        Some(Command::Build(build)) => build::run(&build),
         Some(Command::Compare(compare)) => compare::run(&compare),
         Some(Command::Share(share)) => share::run(&share),
         Some(Command::Sbom(sbom)) => sbom::run(&sbom),

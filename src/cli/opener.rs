@@ -2,25 +2,30 @@
 
 use std::ffi::OsString;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use hashbrown::HashMap;
 
-use super::arguments::OpenArguments;
+use super::arguments::{ComparingArguments, OpenArguments};
 use super::attendant::{Attendant, Known};
+use super::comparer::{Comparer, Held};
 use super::open_reference;
+use super::rebuilder::Origin;
 use crate::analysis::{HiddenCopies, assess};
+use crate::compare::CompareOptions;
 use crate::image::{Image, LayerIndex};
 use crate::open::{Contents, Keep, OpenError, OpenOptions, Opened, Progress, check_layer, refine};
 use crate::reference::Reference;
+use crate::scan::Cancel;
 use crate::source::Layout;
 use crate::study::{StudyError, StudyOptions, study_contents};
 use crate::tui::{self, Effect, Insights, Message, Opening, Report, Request};
 
 /// Between two looks at how far an opening is.
-const TICK: Duration = Duration::from_millis(40);
+pub(super) const TICK: Duration = Duration::from_millis(40);
 /// Bytes that may be read to compare files before the first screen is complete.
 const COMPARED_AT_ONCE: u64 = 32 << 20;
 
@@ -34,12 +39,15 @@ pub struct Opener {
 
 /// An opening that was not left yet: how to stop it, and how to ask about its image.
 struct Running {
-    progress: Progress,
+    cancels: Vec<Cancel>,
     requests: Sender<Request>,
+    known: Arc<Known>,
 }
 
 /// How long the end of the program waits for threads that were told to stop.
 const PATIENCE: Duration = Duration::from_millis(200);
+/// The same for an image that is being written.
+const PATIENCE_OF_WRITING: Duration = Duration::from_secs(3);
 
 impl Opener {
     /// Reports to `messages`.
@@ -51,9 +59,12 @@ impl Opener {
     pub fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Open { opening, reference } => self.start(opening, OsString::from(reference)),
+            Effect::Compare { opening, with, reference, options } => {
+                self.start_beside(opening, with, OsString::from(reference), options);
+            }
             Effect::Cancel(opening) => {
                 if let Some(running) = self.running.remove(&opening) {
-                    running.progress.cancel().cancel();
+                    running.cancels.iter().for_each(Cancel::cancel);
                 }
             }
             Effect::Ask { opening, request } => {
@@ -67,11 +78,17 @@ impl Opener {
         }
     }
 
-    /// Stops all openings, and waits for them a little, so that nothing is left to do when the program ends.
+    /// Stops all openings, and waits for them a little, so that nothing is left to do when the program ends; for an image
+    /// that is being written somewhat longer, so that nothing of it is left on the disk.
     pub fn stop(&mut self) {
-        self.running.drain().for_each(|(_, running)| running.progress.cancel().cancel());
+        let known: Vec<Arc<Known>> = self.running.values().map(|running| Arc::clone(&running.known)).collect();
+        let is_writing = || known.iter().any(|known| known.is_writing.load(Ordering::Relaxed));
+        self.running.drain().for_each(|(_, running)| running.cancels.iter().for_each(Cancel::cancel));
         let begun = Instant::now();
         while self.threads.iter().any(|thread| !thread.is_finished()) && begun.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        while is_writing() && begun.elapsed() < PATIENCE_OF_WRITING {
             std::thread::sleep(Duration::from_millis(1));
         }
     }
@@ -80,20 +97,70 @@ impl Opener {
     pub fn start(&mut self, opening: Opening, image: OsString) {
         let progress = Progress::new();
         let (requests, asked) = unbounded();
-        self.running.insert(opening, Running { progress: progress.clone(), requests });
+        let known: Arc<Known> = Arc::default();
+        let cancels = vec![progress.cancel().clone()];
+        self.running.insert(opening, Running { cancels, requests, known: Arc::clone(&known) });
         let mut options = self.arguments.options(Keep::AnyContent);
         options.comparison_bytes = Some(COMPARED_AT_ONCE);
-        let known = Arc::default();
         let job = Job { opening, messages: self.messages.clone(), options, progress, asked, known };
-        let failed = self.messages.clone();
-        let spawned = std::thread::Builder::new().name("open".into()).spawn(move || job.run(&image));
+        self.spawn(opening, move || job.run(&image));
+    }
+
+    /// Begins to open several images, to compare them.
+    pub fn start_together(&mut self, opening: Opening, images: Vec<OsString>, arguments: &ComparingArguments) {
+        self.compare(opening, None, images, arguments.options(), arguments.different_platforms);
+    }
+
+    /// Begins to open an image, to compare it with one that is open.
+    fn start_beside(&mut self, opening: Opening, with: Opening, image: OsString, options: CompareOptions) {
+        match self.running.get(&with).and_then(|running| Held::of(&running.known)) {
+            Some(held) => self.compare(opening, Some(held), vec![image], options, false),
+            None => {
+                let report = Report::Failed("the image is not read yet".to_owned());
+                // Whoever listened has left.
+                let _ = self.messages.send(Message::Report(opening, report));
+            }
+        }
+    }
+
+    fn compare(
+        &mut self,
+        opening: Opening,
+        beside: Option<Held>,
+        images: Vec<OsString>,
+        options: CompareOptions,
+        different_platforms: bool,
+    ) {
+        let progress: Vec<Progress> = images.iter().map(|_| Progress::new()).collect();
+        let (requests, asked) = unbounded();
+        let cancel = Cancel::new();
+        let cancels = progress.iter().map(Progress::cancel).chain([&cancel]).cloned().collect();
+        self.running.insert(opening, Running { cancels, requests, known: Arc::default() });
+        let (messages, arguments) = (self.messages.clone(), self.arguments.clone());
+        let comparer = Comparer {
+            opening,
+            messages,
+            arguments,
+            beside,
+            images,
+            options,
+            different_platforms,
+            progress,
+            cancel,
+            asked,
+        };
+        self.spawn(opening, move || comparer.run());
+    }
+
+    fn spawn(&mut self, opening: Opening, work: impl FnOnce() + Send + 'static) {
+        let spawned = std::thread::Builder::new().name("open".into()).spawn(work);
         self.threads.retain(|thread| !thread.is_finished());
         match spawned {
             Ok(thread) => self.threads.push(thread),
             Err(error) => {
                 let report = Report::Failed(format!("no thread can be started: {error}"));
                 // Whoever listened has left.
-                let _ = failed.send(Message::Report(opening, report));
+                let _ = self.messages.send(Message::Report(opening, report));
             }
         }
     }
@@ -131,7 +198,7 @@ impl Job {
             result
         });
         match result {
-            Ok(opened) => self.opened(opened),
+            Ok(opened) => self.opened(opened, &reference),
             Err(OpenError::Cancelled) => {}
             Err(error) => {
                 let report = match (error.choices(), error.script()) {
@@ -174,18 +241,19 @@ impl Job {
     }
 
     /// Shows the image, and then checks what was put off for the sake of the first screen.
-    fn opened(&self, opened: Opened) {
+    fn opened(&self, opened: Opened, reference: &Reference) {
         let Opened { image, contents, captured, exact } = opened;
         let (image, contents) = (Arc::new(image), Arc::new(contents));
         if !self.tell(Report::Opened(overview(&image))) {
             return;
         }
-        self.attend(&image, &contents);
-        let packages = super::inspect::packages_of(&image, &captured).unwrap_or_default();
+        // Each is set once: the image is opened once.
+        let _ = self.known.opened.set((Arc::clone(&image), Arc::clone(&contents)));
+        self.attend(&image, &contents, Origin::new(reference, &image));
+        let packages = Arc::new(super::inspect::packages_of(&image, &captured).unwrap_or_default());
         drop(captured);
         let insights = Insights { assessment: assess(&image), hidden: Some(HiddenCopies::of(&image.tree)), packages };
         let insights = Arc::new(insights);
-        // Each is set once: the image is opened once.
         let _ = self.known.insights.set(Arc::clone(&insights));
         self.tell(Report::Insights(insights));
         // From here on nobody waits for this thread; drawing comes first. Where it cannot step back, it goes on as it is.
@@ -213,7 +281,7 @@ impl Job {
     }
 
     /// Answers questions about the image from now on.
-    fn attend(&self, image: &Arc<Image>, contents: &Arc<Contents>) {
+    fn attend(&self, image: &Arc<Image>, contents: &Arc<Contents>, origin: Origin) {
         let attendant = Attendant {
             opening: self.opening,
             image: Arc::clone(image),
@@ -221,6 +289,7 @@ impl Job {
             messages: self.messages.clone(),
             cancel: self.progress.cancel().clone(),
             known: Arc::clone(&self.known),
+            origin: Arc::new(origin),
         };
         let asked = self.asked.clone();
         let spawned = std::thread::Builder::new().name("attend".into()).spawn(move || attendant.serve(&asked));

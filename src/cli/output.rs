@@ -41,23 +41,166 @@ pub fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Re
 /// # Errors
 /// One that names the file.
 pub fn write_whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
-    let failed = |error: io::Error| anyhow::anyhow!("{}: {error}", display_name(path.as_os_str().as_encoded_bytes()));
-    if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
-        let mut out = BufWriter::new(File::options().write(true).open(path).map_err(failed)?);
-        return write(&mut out).and_then(|()| out.flush()).map_err(failed);
+    if is_special(path) {
+        return write_special(path, write).map_err(|error| failed(path, &error));
     }
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut beside = tempfile::Builder::new().prefix(".nixdive-").tempfile_in(directory).map_err(failed)?;
-    let mut out = BufWriter::new(beside.as_file_mut());
-    write(&mut out).and_then(|()| out.flush()).map_err(failed)?;
-    drop(out);
-    readable_as_usual(beside.as_file()).map_err(failed)?;
-    beside.persist(path).map_err(|error| failed(error.error))?;
+    let staged = Staged::new(path, write).map_err(|error| failed(path, &error))?;
+    staged.beside.persist(path).map_err(|error| failed(path, &error.error))?;
     Ok(())
+}
+
+fn write_special(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut out = BufWriter::new(File::options().write(true).open(path)?);
+    write(&mut out).and_then(|()| out.flush())
+}
+
+/// Writes some files, all of them whole or none at all: beside their places, and then moved there. What is no regular
+/// file, a device or a pipe, is written to directly, before anything is moved.
+///
+/// # Errors
+/// One that names the file. What was at the places before is there again then.
+pub fn write_all(files: &[(&Path, Vec<u8>)]) -> anyhow::Result<()> {
+    for (number, (path, _)) in files.iter().enumerate() {
+        if files.iter().take(number).any(|(other, _)| other == path) {
+            anyhow::bail!("{}: two things are to be written to this file", name_of(path));
+        }
+    }
+    let mut staged = Vec::new();
+    for (path, bytes) in files {
+        if is_special(path) {
+            write_special(path, |out| out.write_all(bytes)).map_err(|error| failed(path, &error))?;
+        } else {
+            staged.push(Staged::new(path, |out| out.write_all(bytes)).map_err(|error| failed(path, &error))?);
+        }
+    }
+    let mut moved = Vec::new();
+    for file in staged {
+        let path = file.path;
+        match file.replace() {
+            Ok(replaced) => moved.push(replaced),
+            Err(error) => {
+                moved.into_iter().rev().for_each(Replaced::undo);
+                return Err(failed(path, &error));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A file that is written beside its place.
+struct Staged<'a> {
+    path: &'a Path,
+    beside: tempfile::NamedTempFile,
+}
+
+/// A file in its place, with what was there before.
+struct Replaced<'a> {
+    path: &'a Path,
+    before: Option<tempfile::TempPath>,
+}
+
+impl<'a> Staged<'a> {
+    fn new(path: &'a Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<Self> {
+        let mut beside = temporary().tempfile_in(directory_of(path))?;
+        let mut out = BufWriter::new(beside.as_file_mut());
+        write(&mut out).and_then(|()| out.flush())?;
+        drop(out);
+        readable_as_usual(beside.as_file())?;
+        Ok(Self { path, beside })
+    }
+
+    fn replace(self) -> io::Result<Replaced<'a>> {
+        let before = match self.path.symlink_metadata() {
+            Ok(_) => {
+                let link = |place: &Path| {
+                    std::fs::hard_link(self.path, place).or_else(|_| std::fs::copy(self.path, place).map(|_| ()))
+                };
+                Some(temporary().make_in(directory_of(self.path), link)?.into_temp_path())
+            }
+            Err(_) => None,
+        };
+        self.beside.persist(self.path).map_err(|error| error.error)?;
+        Ok(Replaced { path: self.path, before })
+    }
+}
+
+impl Replaced<'_> {
+    fn undo(self) {
+        // Somebody is told already that writing failed.
+        let _ = match self.before {
+            Some(before) => before.persist(self.path).map_err(|error| error.error),
+            None => std::fs::remove_file(self.path),
+        };
+    }
+}
+
+fn temporary() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".nixdive-");
+    builder
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn is_special(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| !metadata.is_file())
+}
+
+fn name_of(path: &Path) -> String {
+    display_name(path.as_os_str().as_encoded_bytes()).into_owned()
+}
+
+fn failed(path: &Path, error: &io::Error) -> anyhow::Error {
+    anyhow::anyhow!("{}: {error}", name_of(path))
 }
 
 /// A temporary file is its owner's alone; a report is for others too.
 fn readable_as_usual(file: &File) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     file.set_permissions(std::fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn content(path: &Path) -> Option<String> {
+        std::fs::read_to_string(path).ok()
+    }
+
+    #[test]
+    fn of_several_files_all_are_written_or_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = |name: &str| directory.path().join(name);
+        let (old, new, absent) = (place("old"), place("new"), place("absent/x"));
+        std::fs::write(&old, "before").unwrap();
+        let error = write_all(&[(&old, b"1".to_vec()), (&new, b"2".to_vec()), (&absent, b"3".to_vec())]).unwrap_err();
+        assert!(error.to_string().contains("absent/x: "), "{error}");
+        assert_eq!((content(&old).as_deref(), content(&new)), (Some("before"), None));
+        let error = write_all(&[(&new, b"1".to_vec()), (&new, b"2".to_vec())]).unwrap_err();
+        assert!(error.to_string().contains("two things"), "{error}");
+        write_all(&[(&old, b"1".to_vec()), (&new, b"2".to_vec())]).unwrap();
+        assert_eq!((content(&old).as_deref(), content(&new).as_deref()), (Some("1"), Some("2")));
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2, "nothing is left beside them");
+    }
+
+    #[test]
+    fn what_was_there_before_is_there_again_when_a_later_file_cannot_take_its_place() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = |name: &str| directory.path().join(name);
+        let (old, new, blocked) = (place("old"), place("new"), place("blocked"));
+        std::fs::write(&old, "before").unwrap();
+        let files = [(&old, "1"), (&new, "2"), (&blocked, "3")];
+        let mut staged: Vec<Staged<'_>> =
+            files.iter().map(|(path, text)| Staged::new(path, |out| out.write_all(text.as_bytes())).unwrap()).collect();
+        // A directory takes the place of the last one while the others are written.
+        std::fs::create_dir(&blocked).unwrap();
+        let last = staged.pop().unwrap();
+        let moved: Vec<Replaced<'_>> = staged.into_iter().map(|file| file.replace().unwrap()).collect();
+        assert!(last.replace().is_err());
+        moved.into_iter().rev().for_each(Replaced::undo);
+        assert_eq!((content(&old).as_deref(), content(&new)), (Some("before"), None));
+    }
 }

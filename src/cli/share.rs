@@ -1,7 +1,8 @@
 use std::process::ExitCode;
 
-use super::arguments::{self, ShareArguments};
-use super::compare::{gather, unread};
+use super::arguments::{self, OpenArguments, ShareArguments};
+use super::compare::{are, gather, unread};
+use super::named::{self, Wanted};
 use super::output;
 use crate::compare::SharingOutline;
 use crate::image::Image;
@@ -9,8 +10,29 @@ use crate::report::{ShareFormat, ShareReport};
 
 /// Tells what several images share.
 pub fn run(arguments: &ShareArguments) -> anyhow::Result<ExitCode> {
-    let gathered = gather(&arguments.images, &arguments.open)?;
-    let outline = SharingOutline::new(gathered.iter().map(|image| image.side()).collect());
+    let wanted = named::expand(&arguments.images, &arguments.named)?;
+    let format = match arguments.format {
+        arguments::ShareFormat::Text => ShareFormat::Text,
+        arguments::ShareFormat::Json => ShareFormat::Json,
+        arguments::ShareFormat::Markdown => ShareFormat::Markdown,
+        arguments::ShareFormat::Html => ShareFormat::Html,
+    };
+    report(&wanted, &arguments.open, arguments.max_layers, format)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints what some images share.
+pub(super) fn report(
+    wanted: &Wanted,
+    open: &OpenArguments,
+    max_layers: usize,
+    format: ShareFormat,
+) -> anyhow::Result<()> {
+    if wanted.images.len() < 2 {
+        anyhow::bail!("two images share at least, and there {}", are(wanted.images.len()));
+    }
+    let gathered = gather(&wanted.images, open)?;
+    let outline = SharingOutline::new(gathered.iter().map(|image| image.side()).collect()).with_max_layers(max_layers);
     let mut found = Vec::new();
     let mut notes = unread(&gathered);
     for (image, ids) in gathered.iter().zip(outline.unknown()) {
@@ -20,12 +42,7 @@ pub fn run(arguments: &ShareArguments) -> anyhow::Result<ExitCode> {
     }
     let sharing = outline.finish(&found);
     let images: Vec<&Image> = gathered.iter().map(|image| &image.opened.image).collect();
-    let report = ShareReport { images: &images, sharing: &sharing, notes: &notes };
-    let format = match arguments.format {
-        arguments::ShareFormat::Text => ShareFormat::Text,
-        arguments::ShareFormat::Json => ShareFormat::Json,
-        arguments::ShareFormat::Markdown => ShareFormat::Markdown,
-    };
-    output::print(|out| report.write(format, out))?;
-    Ok(ExitCode::SUCCESS)
+    notes.extend(wanted.notes.iter().cloned());
+    let report = ShareReport { images: &images, users: &wanted.users, sharing: &sharing, notes: &notes };
+    output::print(|out| report.write(format, out))
 }

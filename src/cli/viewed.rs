@@ -12,8 +12,8 @@ use std::time::Duration;
 use crate::image::Image;
 use crate::open::Contents;
 use crate::preview::{Allowance, Cancel, Find, Finding, Hit, Layout, Rows, Screenful, Syntaxes, screenful};
-use crate::tui::{FindRequest, FindState, Form, Ticket, View, ViewRequest};
-use finder::{Finder, Shown};
+use crate::tui::{FindRequest, FindState, Form, Target, Ticket, View, ViewRequest};
+use finder::{Finder, Shown, difference_between};
 use patterns::Patterns;
 
 /// Rows of a screen beyond which no more are handed out.
@@ -52,15 +52,35 @@ impl Viewed {
     }
 
     /// Finds out what there is to show. What goes wrong is shown in its place.
+    ///
+    /// `images` are those that were opened together, or the one.
     pub fn open(
-        image: &Image,
-        contents: &Contents,
+        images: &[(&Image, &Contents)],
         request: &ViewRequest,
         syntaxes: &Arc<Syntaxes>,
         cancel: &Cancel,
     ) -> Self {
-        let finder = Finder { image, contents, subject: request.subject, syntaxes, cancel };
-        let (shown, problem) = match finder.find(request.form) {
+        let finder = |number: usize, subject| {
+            let &(image, contents) = images.get(number)?;
+            Some(Finder { image, contents, subject, syntaxes, cancel })
+        };
+        let form = request.form;
+        let nowhere = || Err("it is in no image that is open".to_owned());
+        let found = match request.target {
+            Target::Path(subject) => finder(0, subject).map_or_else(nowhere, |finder| finder.find(form)),
+            Target::Versions { left, right } => {
+                let sides = [left, right].map(|side| side.and_then(|(number, subject)| finder(number, subject)));
+                let [left, right] = sides;
+                match form {
+                    Form::Unified | Form::SideBySide => {
+                        difference_between((left, right), form == Form::SideBySide, cancel)
+                    }
+                    // The newer version, where there is one.
+                    Form::Content | Form::Bytes => right.or(left).map_or_else(nowhere, |finder| finder.find(form)),
+                }
+            }
+        };
+        let (shown, problem) = match found {
             Ok(shown) => (shown, None),
             Err(problem) => (Shown::default(), Some(problem)),
         };

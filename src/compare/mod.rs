@@ -3,6 +3,8 @@
 //! Pure functions of opened images. What only bytes of files tell is asked for first ([`Outline::unknown`]) and handed
 //! in afterwards ([`KnownContents`]), so that nothing that both sides share is read.
 
+mod absent;
+mod assignment;
 mod bytes;
 mod categories;
 mod config;
@@ -13,6 +15,7 @@ mod growth;
 mod layers;
 mod owners;
 mod packages;
+mod pair_tree;
 mod share;
 mod store;
 pub mod versions;
@@ -23,6 +26,7 @@ mod live_tests;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use assignment::{LayerAssignment, PlannedLayer};
 pub use bytes::{BothSides, ByteFigures};
 pub use categories::{Category, CategoryBytes};
 pub use config::ConfigChange;
@@ -32,6 +36,7 @@ pub use files::{ComparedPath, FileChange, FileChangeKind, FileChanges, FileSums}
 pub use growth::{Cause, Grown, Growth, GrowthItem};
 pub use layers::{AlignedLayer, LayerAlignment, LayerChange};
 pub use packages::{PackageChanges, PackagePair};
+pub use pair_tree::{PairId, PairNode, PairTree};
 pub use share::{Level, Matrix, Sharing, SharingOutline};
 pub use store::{ComparedStorePath, StoreChanges, StorePathPair, diff_closures};
 
@@ -179,6 +184,38 @@ pub struct Comparison<'a> {
     pub growth: Growth,
     /// The same software across package systems; `None` where nobody asked and both sides are built alike.
     pub equivalents: Option<Equivalents>,
+}
+
+/// All that differs between two images, apart from the images.
+#[derive(Debug)]
+pub struct Differences {
+    /// What they cost.
+    pub bytes: ByteFigures,
+    /// Their layers.
+    pub layers: LayerAlignment,
+    /// Their final trees.
+    pub files: FileChanges,
+    /// Their Nix stores.
+    pub store: StoreChanges,
+    /// Their packages.
+    pub packages: PackageChanges,
+    /// Their configurations, field by field.
+    pub config: Vec<ConfigChange>,
+    /// File bytes by what they are for, on both sides.
+    pub categories: Vec<CategoryBytes>,
+    /// Why the right one is larger, the largest cause first.
+    pub growth: Growth,
+    /// The same software across package systems, where it was looked for.
+    pub equivalents: Option<Equivalents>,
+}
+
+impl Comparison<'_> {
+    /// The differences alone, for whoever keeps the images.
+    #[must_use]
+    pub fn into_differences(self) -> Differences {
+        let Self { bytes, layers, files, store, packages, config, categories, growth, equivalents, .. } = self;
+        Differences { bytes, layers, files, store, packages, config, categories, growth, equivalents }
+    }
 }
 
 /// `right - left`, at the bounds where it does not fit.

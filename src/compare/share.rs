@@ -1,11 +1,10 @@
 use hashbrown::{HashMap, HashSet};
 
 use super::Side;
+use super::assignment::{HeldPaths, LayerAssignment};
 use super::layers::diff_id;
 use super::walk::visible_files;
 use crate::image::{ContentHash, Digest, Kind, OccurrenceId};
-use crate::nix::contents::{TreeEntryKind, path_entries};
-use crate::nix::study::StoreStudy;
 
 /// At which level bytes are shared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,6 +51,8 @@ pub struct Matrix {
 pub struct Sharing {
     /// A matrix for each level.
     pub levels: Vec<Matrix>,
+    /// Which layers would share more store paths; `None` where no two images have a store.
+    pub assignment: Option<LayerAssignment>,
 }
 
 impl Sharing {
@@ -79,9 +80,13 @@ pub struct SharingOutline<'a> {
     spots: Vec<(Spot, u32, OccurrenceId)>,
     /// Of each image, its contents as places in `spots`, in order.
     of_images: Vec<Vec<u32>>,
+    max_layers: usize,
 }
 
 impl<'a> SharingOutline<'a> {
+    /// Layers that an image may have where nobody says otherwise, as for dockerTools.
+    pub const MAX_LAYERS: usize = 100;
+
     /// Gathers the contents of all final trees.
     #[must_use]
     pub fn new(sides: Vec<Side<'a>>) -> Self {
@@ -109,7 +114,14 @@ impl<'a> SharingOutline<'a> {
                 own.push(place);
             }
         }
-        Self { sides, spots, of_images }
+        Self { sides, spots, of_images, max_layers: Self::MAX_LAYERS }
+    }
+
+    /// Sets how many layers an image may have in the assignment that is proposed.
+    #[must_use]
+    pub fn with_max_layers(mut self, max_layers: usize) -> Self {
+        self.max_layers = max_layers;
+        self
     }
 
     fn known_hash(&self, image: u32, id: OccurrenceId) -> Option<ContentHash> {
@@ -134,13 +146,13 @@ impl<'a> SharingOutline<'a> {
     #[must_use]
     pub fn finish(self, found: &[HashMap<OccurrenceId, ContentHash>]) -> Sharing {
         let layers = self.sides.iter().enumerate().map(layers_of).collect();
-        let paths = self.sides.iter().map(|side| side.store.map(|study| paths_of(side, study)).unwrap_or_default());
+        let held = HeldPaths::new(&self.sides, &layer_numbers(&self.sides));
         let levels = vec![
             matrix(Level::Layers, layers),
-            matrix(Level::StorePaths, paths.collect()),
+            matrix(Level::StorePaths, held.paths()),
             matrix(Level::Content, self.contents(found)),
         ];
-        Sharing { levels }
+        Sharing { levels, assignment: held.assign(self.max_layers) }
     }
 
     /// Of each image its different contents, by the place of the first spot that has each, with their bytes.
@@ -196,21 +208,8 @@ fn layers_of((number, side): (usize, &Side<'_>)) -> HashMap<LayerKey, u64> {
     layers.map(|(place, layer)| (key((place, layer)), layer.unpacked_bytes)).collect()
 }
 
-/// Store paths with the bytes of their tar entries: a header block each, contents padded to blocks.
-fn paths_of(side: &Side<'_>, study: &StoreStudy) -> HashMap<String, u64> {
-    const BLOCK: u64 = 512;
-    let entry_bytes = |kind: TreeEntryKind| match kind {
-        TreeEntryKind::File { bytes, .. } => bytes.checked_next_multiple_of(BLOCK).unwrap_or(u64::MAX),
-        TreeEntryKind::Directory | TreeEntryKind::Symlink(_) => 0,
-    };
-    let bytes = |node| {
-        let entries = path_entries(&side.image.tree, node).entries;
-        entries.iter().map(|entry| BLOCK.saturating_add(entry_bytes(entry.kind))).fold(0, u64::saturating_add)
-    };
-    study.store.paths.iter().map(|known| (known.path.base_name().to_owned(), bytes(known.node))).collect()
-}
-
-fn matrix<K: std::hash::Hash + Eq>(level: Level, images: Vec<HashMap<K, u64>>) -> Matrix {
+/// The matrix of parts that have the same bytes in all images that hold them.
+pub(super) fn matrix<K: std::hash::Hash + Eq>(level: Level, images: Vec<HashMap<K, u64>>) -> Matrix {
     let shared_bytes = |one: &HashMap<K, u64>, other: &HashMap<K, u64>| {
         let (small, large) = if one.len() <= other.len() { (one, other) } else { (other, one) };
         let both = small.iter().filter(|(key, _)| large.contains_key(*key));

@@ -1,5 +1,6 @@
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
+use super::absent::{absent_paths, places_of};
 use super::contents::KnownContents;
 use super::files::{ComparedPath, FileChange, FileChangeKind, FileChanges, FileSums};
 use super::layers::LayerAlignment;
@@ -15,38 +16,31 @@ pub(super) struct FileWalk<'a> {
     unchanged: u64,
 }
 
-type Pair = (Option<(NodeId, Seen)>, Option<(NodeId, Seen)>);
+/// A path as the left tree has it, and as the right one does.
+pub(super) type Pair = (Option<(NodeId, Seen)>, Option<(NodeId, Seen)>);
 
 impl<'a> FileWalk<'a> {
     /// Walks both trees once, siblings by name.
-    pub fn new(left: &'a Image, right: &'a Image, layers: &LayerAlignment) -> Self {
-        let (left, right) = (&left.tree, &right.tree);
+    pub fn new(left_image: &'a Image, right_image: &'a Image, layers: &LayerAlignment) -> Self {
+        let (left, right) = (&left_image.tree, &right_image.tree);
         let mut walk = Self { left, right, changes: Vec::new(), undecided: Vec::new(), unchanged: 0 };
-        let root = |tree| Some((NodeId::ROOT, see(tree, NodeId::ROOT, Floors::default())?));
-        let mut stack: Vec<Pair> = vec![(root(left), root(right))];
+        // What is in a store path that a side only names is not known, and nothing differs by it.
+        let (absent_left, absent_right) = (absent_paths(left_image), absent_paths(right_image));
+        let (absent_left, absent_right) = (places_of(&absent_left, left), places_of(&absent_right, right));
+        let is_absent =
+            |one: Option<(NodeId, Seen)>, places: &HashSet<NodeId>| one.is_some_and(|(node, _)| places.contains(&node));
+        let mut stack: Vec<Pair> = vec![roots(left, right)];
         while let Some((one, other)) = stack.pop() {
+            let on_both = one.is_some() && other.is_some();
+            if on_both && (is_absent(one, &absent_left) || is_absent(other, &absent_right)) {
+                continue;
+            }
             walk.pair(one, other, layers);
-            walk.push_children(&mut stack, one, other);
+            let start = stack.len();
+            push_children(left, right, (one, other), &mut |pair| stack.push(pair));
+            stack[start..].reverse();
         }
         walk
-    }
-
-    fn push_children(&self, stack: &mut Vec<Pair>, one: Option<(NodeId, Seen)>, other: Option<(NodeId, Seen)>) {
-        let start = stack.len();
-        let mut left = children(self.left, one).peekable();
-        let mut right = children(self.right, other).peekable();
-        loop {
-            let order = match (left.peek(), right.peek()) {
-                (None, None) => break,
-                (Some(_), None) => std::cmp::Ordering::Less,
-                (None, Some(_)) => std::cmp::Ordering::Greater,
-                (Some((one, _)), Some((other, _))) => self.left.name(*one).cmp(self.right.name(*other)),
-            };
-            let one = if order.is_le() { left.next() } else { None };
-            let other = if order.is_ge() { right.next() } else { None };
-            stack.push((one, other));
-        }
-        stack[start..].reverse();
     }
 
     fn pair(&mut self, one: Option<(NodeId, Seen)>, other: Option<(NodeId, Seen)>, layers: &LayerAlignment) {
@@ -294,6 +288,29 @@ fn compared(tree: &FileTree, node: NodeId, seen: &Seen) -> ComparedPath {
 pub(super) fn see(tree: &FileTree, node: NodeId, floors: Floors) -> Option<Seen> {
     let scope = Scope::Stacked(tree.top_layer()?);
     tree.see(node, scope, Baseline::Below, floors).filter(|seen| seen.change != Change::Removed)
+}
+
+/// Both root directories.
+pub(super) fn roots(left: &FileTree, right: &FileTree) -> Pair {
+    let root = |tree| Some((NodeId::ROOT, see(tree, NodeId::ROOT, Floors::default())?));
+    (root(left), root(right))
+}
+
+/// Hands out what is in a directory of either tree or of both, by name.
+pub(super) fn push_children(left: &FileTree, right: &FileTree, (one, other): Pair, push: &mut dyn FnMut(Pair)) {
+    let mut of_left = children(left, one).peekable();
+    let mut of_right = children(right, other).peekable();
+    loop {
+        let order = match (of_left.peek(), of_right.peek()) {
+            (None, None) => break,
+            (Some(_), None) => std::cmp::Ordering::Less,
+            (None, Some(_)) => std::cmp::Ordering::Greater,
+            (Some((one, _)), Some((other, _))) => left.name(*one).cmp(right.name(*other)),
+        };
+        let one = if order.is_le() { of_left.next() } else { None };
+        let other = if order.is_ge() { of_right.next() } else { None };
+        push((one, other));
+    }
 }
 
 /// What is in a directory as the topmost layer leaves it, byte-sorted.

@@ -107,6 +107,37 @@ impl Contents {
         }
     }
 
+    /// The unpacked tar stream of a layer, from an offset of it on.
+    ///
+    /// # Errors
+    /// [`ContentError`]; an extracted root directory has no such stream.
+    pub fn unpacked_layer(&self, layer: LayerIndex, offset: u64) -> Result<Box<dyn Read + Send>, ContentError> {
+        let store = self.layers.get(layer.index()).ok_or(ContentError::NoContent)?;
+        let LayerStore::Joined { first, first_bytes, second } = store else { return self.unpacked_from(store, offset) };
+        let behind = second.part(offset.saturating_sub(*first_bytes), u64::MAX).reader();
+        match first_bytes.checked_sub(offset) {
+            Some(left) => Ok(Box::new(self.unpacked_from(first, offset)?.take(left).chain(behind))),
+            None => Ok(Box::new(behind)),
+        }
+    }
+
+    fn unpacked_from(&self, store: &LayerStore, offset: u64) -> Result<Box<dyn Read + Send>, ContentError> {
+        match store {
+            LayerStore::Plain(section) => Ok(Box::new(section.part(offset, u64::MAX).reader())),
+            LayerStore::Packed { section, start, length, index: Some(index), .. } => {
+                let from = start.saturating_add(offset);
+                Ok(Box::new(index.read_range(section.clone(), from, length.saturating_sub(offset))?))
+            }
+            LayerStore::Packed { .. } => {
+                let mut stream = self.unpack(store)?;
+                skip(&mut stream, offset)?;
+                Ok(stream)
+            }
+            LayerStore::Directory(_) => Err(ContentError::NoContent),
+            LayerStore::Gone | LayerStore::Joined { .. } => Err(ContentError::Gone),
+        }
+    }
+
     /// Where the first of a layer's streams can be had from.
     pub(super) fn first_store(&self, number: usize) -> Option<&LayerStore> {
         match self.layers.get(number) {

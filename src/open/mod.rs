@@ -94,6 +94,8 @@ pub struct OpenOptions {
     pub programs: Programs,
     /// Looks at the content of layers that are read whole; see [`Contents::watched`].
     pub watch: Option<Arc<dyn ContentWatch>>,
+    /// What to show in place of a reference, as it is typed: pairs of both.
+    pub titles: Vec<(String, String)>,
     /// How registries and engines are reached.
     pub remote: Remote,
 }
@@ -111,6 +113,7 @@ impl Default for OpenOptions {
             store: LocalStore::default(),
             programs: Programs::default(),
             watch: None,
+            titles: Vec::new(),
             remote: Remote::default(),
         }
     }
@@ -135,7 +138,13 @@ pub struct Opened {
 /// [`OpenError`].
 pub fn open(reference: &Reference, options: &OpenOptions, progress: &Progress) -> Result<Opened, OpenError> {
     let opening = Opening { reference, options, progress };
-    opening.open().map_err(|error| if progress.cancel().is_cancelled() { OpenError::Cancelled } else { error })
+    let opened = opening.open();
+    let mut opened =
+        opened.map_err(|error| if progress.cancel().is_cancelled() { OpenError::Cancelled } else { error })?;
+    if let Some((_, title)) = options.titles.iter().find(|(typed, _)| *typed == opened.image.identity.requested) {
+        opened.image.identity.requested.clone_from(title);
+    }
+    Ok(opened)
 }
 
 /// Opens the image in bytes that are part of this program.

@@ -6,7 +6,7 @@ use super::plan::{DropClass, RowSubject};
 use crate::glob::{Glob, GlobError};
 
 /// Wishes of the user. Where they contradict each other, a row that was decided by hand wins, then what is kept.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Choices {
     /// Kept whether or not anything needs it: paths, and names of packages and store paths.
     pub keep: Vec<Glob>,
@@ -23,7 +23,7 @@ pub struct Choices {
 /// A reference that is to be overwritten.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cut {
-    /// What refers: a store path by its path, base name or name, or a file in one by its whole path.
+    /// What refers: a store path by its path, base name or name, or a file in one by its whole path or its name.
     pub from: String,
     /// What is referred to: a store path, in the same ways.
     pub to: String,

@@ -4,12 +4,14 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::image::{Config, OccurrenceId, Xattr};
+use crate::image::{Config, Digest, HistoryEntry, OccurrenceId, Xattr};
 use crate::nix::{StoreHash, StorePath};
 
 /// What is to be written. Layers are chosen later, by store path.
 #[derive(Debug, Clone, Default)]
 pub struct Composition {
+    /// Layers of another image that come first and stay as they are.
+    pub base: Vec<BaseLayer>,
     /// In the order of their paths.
     pub store_paths: Vec<ComposedStorePath>,
     /// What stands outside the store, ordered by the parts of its paths; directories above an entry may be left out, they
@@ -17,6 +19,17 @@ pub struct Composition {
     pub outside: Vec<Entry>,
     /// The configuration but for `diff_ids` and `history`, which follow from the layers.
     pub config: Config,
+}
+
+/// A layer that is taken over from another image, byte for byte.
+#[derive(Debug, Clone)]
+pub struct BaseLayer {
+    /// Digest of its unpacked tar stream, which is checked, where the image gives one.
+    pub diff_id: Option<Digest>,
+    /// Length of its unpacked tar stream, bytes.
+    pub unpacked_bytes: u64,
+    /// The history entries that come before the layer's own and have no layer, then its own.
+    pub history: Vec<HistoryEntry>,
 }
 
 /// A store path that is to be written.
@@ -119,4 +132,13 @@ pub trait ReadContent: Sync {
     /// # Errors
     /// Those of the source.
     fn read(&self, content: &Content) -> io::Result<Box<dyn Read + Send + '_>>;
+
+    /// The unpacked tar stream of a layer of the base, by its place in [`Composition::base`].
+    ///
+    /// # Errors
+    /// Those of the source; where there is no base, there is nothing to read.
+    fn read_base_layer(&self, place: usize) -> io::Result<Box<dyn Read + Send + '_>> {
+        let _ = place;
+        Err(io::ErrorKind::NotFound.into())
+    }
 }

@@ -3,15 +3,27 @@
 //! A plan ([`plan`]) is made of an opened image; with what the user decides about its rows it becomes a [`Composition`]:
 //! store paths, what stands outside the store, and a configuration. Layers are chosen for that, and written.
 
+pub mod check;
 pub mod choices;
 mod classes;
 pub mod composition;
+pub mod emit;
 mod entry;
+#[cfg(test)]
+mod fixture;
+pub mod from_store;
+mod image_content;
+pub mod layering;
 pub mod needs;
 pub mod package_image;
 pub mod plan;
+pub mod session;
+pub mod start;
 pub mod store_image;
+pub mod write;
 
 pub use composition::{
-    Body, ComposedStorePath, Composition, Content, Entry, FileContent, Metadata, ReadContent, Rewriting, Stability,
+    BaseLayer, Body, ComposedStorePath, Composition, Content, Entry, FileContent, Metadata, ReadContent, Rewriting,
+    Stability,
 };
+pub use image_content::ImageContent;

@@ -16,16 +16,19 @@ pub enum Format {
     Json,
     /// For GitHub and its like.
     Markdown,
+    /// One file for a browser.
+    Html,
 }
 
 impl Format {
-    /// Reads `text`, `json` or `markdown`.
+    /// Reads `text`, `json`, `markdown` or `html`.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         match name {
             "text" => Some(Self::Text),
             "json" => Some(Self::Json),
             "markdown" => Some(Self::Markdown),
+            "html" => Some(Self::Html),
             _ => None,
         }
     }
@@ -112,6 +115,7 @@ impl<'a> Inspection<'a> {
             Format::Text => super::text::write(self, out),
             Format::Json => super::json::write_pretty(&super::document::Document::new(self), super::json::OWN, out),
             Format::Markdown => super::markdown::write(self, out),
+            Format::Html => super::html::write_inspection(self, out),
         }
     }
 }

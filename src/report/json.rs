@@ -73,14 +73,23 @@ impl Formatter for Pretty {
     }
 
     fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        let mut written = 0;
-        for (at, character) in fragment.char_indices().filter(|&(_, character)| (self.dialect.escape)(character)) {
-            writer.write_all(&fragment.as_bytes()[written..at])?;
-            for unit in character.encode_utf16(&mut [0; 2]) {
-                write!(writer, "\\u{unit:04x}")?;
-            }
-            written = at + character.len_utf8();
-        }
-        writer.write_all(&fragment.as_bytes()[written..])
+        write_escaped(writer, fragment, self.dialect.escape)
     }
+}
+
+/// Writes a part of a string, some characters as `\u….`.
+pub(super) fn write_escaped<W: ?Sized + Write>(
+    writer: &mut W,
+    fragment: &str,
+    escape: fn(char) -> bool,
+) -> io::Result<()> {
+    let mut written = 0;
+    for (at, character) in fragment.char_indices().filter(|&(_, character)| escape(character)) {
+        writer.write_all(&fragment.as_bytes()[written..at])?;
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            write!(writer, "\\u{unit:04x}")?;
+        }
+        written = at + character.len_utf8();
+    }
+    writer.write_all(&fragment.as_bytes()[written..])
 }

@@ -9,6 +9,7 @@ mod compare;
 mod dive_export;
 mod document;
 mod findings;
+mod html;
 mod inspect;
 mod json;
 mod listing;

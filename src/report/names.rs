@@ -72,3 +72,13 @@ pub(super) fn bytes_and_exact(bytes: u64) -> String {
 pub(super) fn percent(ratio: f64) -> String {
     format!("{:.2} %", ratio * 100.0)
 }
+
+/// `+27 MB`, `-3 kB`, `0 B`.
+pub(super) fn signed(delta: i64) -> String {
+    let bytes = display_bytes(delta.unsigned_abs());
+    match delta {
+        0 => bytes,
+        1.. => format!("+{bytes}"),
+        _ => format!("-{bytes}"),
+    }
+}

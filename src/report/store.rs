@@ -112,7 +112,7 @@ pub(super) fn adding_most(image: &Image, study: &StoreStudy, limit: usize, quote
 }
 
 /// What a path would leave with, in a few words.
-fn holder(image: &Image, study: &StoreStudy, id: PathId, quote: Quote) -> String {
+pub(super) fn holder(image: &Image, study: &StoreStudy, id: PathId, quote: Quote) -> String {
     if !study.is_reachable(id) {
         return if study.absent_paths() > 0 { "not known" } else { "nothing" }.to_owned();
     }

@@ -2,30 +2,40 @@
 //! entry, else preceded by a POSIX.1-2001 (pax) extended header.
 
 use super::rules::Owner;
+use crate::image::Xattr;
 
 /// Bytes of a tar block.
-pub(super) const BLOCK: usize = 512;
+pub const BLOCK: usize = 512;
 const NAME_BYTES: usize = 100;
 const PREFIX_BYTES: usize = 155;
 const OWNER_BYTES: usize = 32;
 /// The largest number in a field of 8 characters, and in one of 12.
 const MAX_SHORT_NUMBER: u64 = (1 << 21) - 1;
 const MAX_LONG_NUMBER: u64 = (1 << 33) - 1;
-/// Nix dates everything in its store to the first second of 1970.
-const MTIME: u64 = 1;
 
-/// What a header says.
-pub(super) struct Header<'a> {
+/// What the header of a tar entry says.
+pub struct Header<'a> {
+    /// The entry's path, with a slash at its end where a directory is to have one.
     pub name: &'a [u8],
+    /// `0` a file, `5` a directory, `2` a symbolic link.
     pub type_flag: u8,
+    /// Permission, set-id and sticky bits.
     pub mode: u32,
+    /// Whose it is.
     pub owner: &'a Owner,
+    /// Length of the content, bytes.
     pub file_bytes: u64,
+    /// Seconds since 1970. Nix dates everything in its store to 1.
+    pub mtime: u64,
+    /// Target of a link.
     pub link: &'a [u8],
+    /// Extended attributes: `SCHILY.xattr.` records of a pax header.
+    pub xattrs: &'a [Xattr],
 }
 
 impl Header<'_> {
     /// The header's blocks, an extended header before them where one is needed.
+    #[must_use]
     pub fn write(&self) -> Vec<u8> {
         let split = split_name(self.name);
         let long_name = self.name.len() > NAME_BYTES || !self.name.is_ascii();
@@ -34,7 +44,8 @@ impl Header<'_> {
             || !fits(self.owner.user.as_bytes(), OWNER_BYTES)
             || !fits(self.owner.group.as_bytes(), OWNER_BYTES)
             || [self.owner.uid, self.owner.gid].iter().any(|&number| u64::from(number) > MAX_SHORT_NUMBER)
-            || self.file_bytes > MAX_LONG_NUMBER;
+            || [self.file_bytes, self.mtime].iter().any(|&number| number > MAX_LONG_NUMBER)
+            || !self.xattrs.is_empty();
         let mut blocks = Vec::with_capacity(BLOCK);
         if needs_pax {
             self.write_extended(&mut blocks);
@@ -54,7 +65,7 @@ impl Header<'_> {
         block.number(108, 8, self.owner.uid.into());
         block.number(116, 8, self.owner.gid.into());
         block.number(124, 12, self.file_bytes);
-        block.number(136, 12, MTIME);
+        block.number(136, 12, self.mtime);
         block.0[156] = self.type_flag;
         block.text(157, NAME_BYTES, self.link);
         block.text(265, OWNER_BYTES, self.owner.user.as_bytes());
@@ -71,7 +82,7 @@ impl Header<'_> {
         let mut records = Vec::new();
         let mut texts = |key: &str, text: &[u8], room: usize| {
             if !fits(text, room) {
-                records.push((key.to_owned(), text.to_vec()));
+                records.push((key.as_bytes().to_vec(), text.to_vec()));
             }
         };
         texts("path", self.name, NAME_BYTES);
@@ -82,9 +93,13 @@ impl Header<'_> {
             ("uid", u64::from(owner.uid), MAX_SHORT_NUMBER),
             ("gid", u64::from(owner.gid), MAX_SHORT_NUMBER),
             ("size", self.file_bytes, MAX_LONG_NUMBER),
+            ("mtime", self.mtime, MAX_LONG_NUMBER),
         ];
         for (key, number, _) in numbers.into_iter().filter(|(_, number, most)| number > most) {
-            records.push((key.to_owned(), number.to_string().into_bytes()));
+            records.push((key.as_bytes().to_vec(), number.to_string().into_bytes()));
+        }
+        for xattr in self.xattrs {
+            records.push(([b"SCHILY.xattr.", &*xattr.name].concat(), xattr.value.to_vec()));
         }
         records.sort();
         let data: Vec<u8> = records.iter().flat_map(|(key, value)| record(key, value)).collect();
@@ -149,13 +164,13 @@ fn split_name(name: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// `LENGTH KEY=VALUE` and a line feed; the length counts itself.
-fn record(key: &str, value: &[u8]) -> Vec<u8> {
+fn record(key: &[u8], value: &[u8]) -> Vec<u8> {
     let rest = key.len() + value.len() + 3;
     let mut length = rest + rest.to_string().len();
     if rest + length.to_string().len() != length {
         length = rest + length.to_string().len();
     }
-    [format!("{length} {key}=").as_bytes(), value, b"\n"].concat()
+    [format!("{length} ").as_bytes(), key, b"=", value, b"\n"].concat()
 }
 
 /// The name that Go gives an extended header.

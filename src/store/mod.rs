@@ -12,6 +12,7 @@ mod tests;
 
 pub use closure::Closure;
 pub use error::StoreError;
+pub use header::{BLOCK as TAR_BLOCK, Header as TarHeader};
 pub use local::LocalStore;
 pub use plan::TarPlan;
 pub use rules::{Owner, Permission, Rules};

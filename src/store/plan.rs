@@ -16,6 +16,8 @@ use super::{LocalStore, StoreError};
 use crate::nix::StorePath;
 use crate::scan::{Cancel, NameRoom};
 
+/// Nix dates everything in its store to the first second of 1970.
+const MTIME: u64 = 1;
 /// Bytes that an entry takes in memory besides its name.
 const ENTRY_BYTES: u64 = 100;
 
@@ -166,7 +168,16 @@ impl Entry {
             Type::Symlink(target) => (b'2', &**target),
         };
         let owner = owners.get(self.owner as usize).unwrap_or(NOBODY);
-        Header { name: &self.name, type_flag, mode: self.mode, owner, file_bytes: self.file_bytes(), link }
+        Header {
+            name: &self.name,
+            type_flag,
+            mode: self.mode,
+            owner,
+            file_bytes: self.file_bytes(),
+            mtime: MTIME,
+            link,
+            xattrs: &[],
+        }
     }
 }
 

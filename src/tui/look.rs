@@ -7,10 +7,11 @@ use super::pages::Page;
 use super::perform::perform;
 use super::picker::{Commands, PathList, Picker};
 use super::prompt::{Prompt, Purpose};
-use super::request::{ExtractRequest, Form, PathRequest, Request, SearchRequest, Subject};
+use super::request::{ExtractRequest, Form, PathRequest, Request, SearchRequest, Subject, Target};
 use super::results::Results;
 use super::session::Session;
 use super::state::{Screen, State};
+use super::viewer::Viewer;
 use crate::preview::Toward;
 
 /// Actions that begin to look into something; whether this is one and there was something to look into.
@@ -36,8 +37,7 @@ pub(super) fn begin(session: &mut Session, action: Action) -> bool {
 }
 
 /// Actions on the file that is looked at.
-pub(super) fn perform_on_viewer(session: &mut Session, width: u16, action: Action) {
-    let Some(viewer) = &mut session.viewer else { return };
+pub(super) fn perform_on_viewer(viewer: &mut Viewer, width: u16, action: Action) {
     match action {
         Action::ToggleBytes if viewer.form == Form::Bytes => viewer.switch(Form::Content),
         Action::ToggleBytes => viewer.switch(Form::Bytes),
@@ -56,6 +56,12 @@ pub(super) fn begin_asking(state: &mut State, action: Action) {
     let context = state.screen.context();
     let (purpose, text, picker) = match (&mut state.screen, action) {
         (_, Action::Palette) => (Purpose::Command, String::new(), Some(Picker::Commands(Commands::new(context)))),
+        (Screen::Comparing(comparing), Action::FindWithin) => {
+            let Some(viewer) = &mut comparing.viewer else { return };
+            viewer.begin_find();
+            (Purpose::Within, String::new(), None)
+        }
+        (Screen::Comparing(_), _) => return state.inform("Only in one image: open it by itself"),
         (Screen::Session(session), action) => {
             let Some(opened) = &session.opened else { return state.inform("The files are not read yet") };
             match action {
@@ -84,7 +90,7 @@ pub(super) fn begin_asking(state: &mut State, action: Action) {
 pub(super) fn accept(state: &mut State, prompt: &Prompt, effects: &mut Vec<Effect>) -> bool {
     let picker = state.picker.take();
     match (prompt.purpose, picker) {
-        (Purpose::Filter | Purpose::Find | Purpose::Rows, _) => return false,
+        (Purpose::Filter | Purpose::Find | Purpose::Rows | Purpose::Destination, _) => return false,
         (Purpose::Within, _) => {}
         (Purpose::Command, Some(Picker::Commands(commands))) => {
             if let Some(info) = commands.selected() {
@@ -143,7 +149,10 @@ pub(super) fn open_hit(session: &mut Session) {
 
 /// Shows the file that is looked at, or that has the selected hit, in the tree.
 pub(super) fn reveal(session: &mut Session) {
-    let viewed = session.viewer.as_ref().map(|viewer| viewer.subject.node);
+    let viewed = session.viewer.as_ref().and_then(|viewer| match viewer.target {
+        Target::Path(subject) => Some(subject.node),
+        Target::Versions { .. } => None,
+    });
     let hit = || Some(session.results.as_ref()?.selected()?.node);
     if let Some(node) = viewed.or_else(hit) {
         session.reveal(node);

@@ -1,11 +1,14 @@
 use std::sync::Arc;
 
+use super::compare::{Compared, Shared, SideProgress};
 use super::input::{Key, Mouse};
 use super::pages::Insights;
-use super::request::{Hits, Paths, Request, View};
+use super::request::{Hits, Paths, Request, Ticket, View};
+use crate::compare::CompareOptions;
 use crate::findings::Findings;
 use crate::image::{Config, DigestCheck, Identity, Image, LayerIndex};
 use crate::nix::study::StoreStudy;
+use crate::rebuild::plan::Plan;
 
 /// One opening of one reference. Reports of an opening that has been left are dropped, however late they come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -51,6 +54,18 @@ pub enum Report {
     Insights(Arc<Insights>),
     /// The store was studied, or there is none.
     Store(Option<Arc<StoreStudy>>),
+    /// How far the reading of several images has come, one by one. Each report replaces the one before it.
+    Gathering(Vec<SideProgress>),
+    /// Two images were compared.
+    Compared(Arc<Compared>),
+    /// Several images were held against each other.
+    Shared(Arc<Shared>),
+    /// What a rebuild would keep and drop.
+    Planned(Box<Planned>),
+    /// How far the writing of a rebuilt image is. Without a total before the first byte of it.
+    Writing(Transfer),
+    /// What came of the writing.
+    Rebuilt(Rebuilt),
     /// What is wrong with the image, or could be better.
     Judged(Arc<Findings>),
     /// The same tree, the same nodes: contents compared exactly, figures exact.
@@ -84,6 +99,33 @@ pub enum Report {
     /// Something that was asked for is done, or could not be; a sentence.
     Done(Result<String, String>),
     /// It could not be opened or read on; the reason as a sentence.
+    Failed(String),
+}
+
+/// An answer to a question for a plan.
+#[derive(Debug)]
+pub struct Planned {
+    /// The question.
+    pub ticket: Ticket,
+    /// The plan, or why there is none, as a sentence.
+    pub plan: Result<Arc<Plan>, String>,
+    /// Where the result could be written to, as it would be typed.
+    pub proposal: String,
+}
+
+/// What came of writing a rebuilt image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rebuilt {
+    /// It is there.
+    Written {
+        /// The reference by which it is opened.
+        reference: String,
+        /// What was written, as a sentence.
+        told: String,
+    },
+    /// There is a file already that the user did not say could be replaced.
+    Occupied,
+    /// It could not be written, and nothing of it is left; the reason as a sentence.
     Failed(String),
 }
 
@@ -177,6 +219,17 @@ pub enum Effect {
         /// As a [`Choice`] gave it.
         reference: String,
     },
+    /// Open another image, and compare it with one that is open already; report under this number.
+    Compare {
+        /// The number.
+        opening: Opening,
+        /// The one that is open: the old one.
+        with: Opening,
+        /// The new one.
+        reference: String,
+        /// How they are compared.
+        options: CompareOptions,
+    },
     /// Stop what this opening is still doing: nothing of it is wanted any more.
     Cancel(Opening),
     /// Find this out about an opened image, and report it.
@@ -201,6 +254,14 @@ pub enum Effect {
 pub enum Start {
     /// An image of this name is being opened as [`Opening::FIRST`].
     Loading(String),
+    /// Images of these names are being opened together as [`Opening::FIRST`]: two to compare, or more to hold against each
+    /// other.
+    Comparing {
+        /// What they are called.
+        names: Vec<String>,
+        /// How they are compared.
+        options: CompareOptions,
+    },
     /// Nothing is; these can be.
     Choosing(Vec<Choice>),
 }

@@ -1,5 +1,6 @@
 //! What the mouse does.
 
+use super::compare;
 use super::input::{Mouse, MouseAction};
 use super::layout::Pane;
 use super::message::Effect;
@@ -26,11 +27,20 @@ pub(super) fn take(state: &mut State, mouse: Mouse, effects: &mut Vec<Effect>) {
         }
         return;
     }
-    let viewing = matches!(&state.screen, Screen::Session(session) if session.viewer.is_some());
+    if let Some(viewer) = state.screen.viewer_mut() {
+        if let Some(lines) = lines {
+            viewer.move_by(lines);
+        }
+        return;
+    }
+    let size = state.size;
     match &mut state.screen {
-        Screen::Session(session) if viewing => {
-            if let (Some(viewer), Some(lines)) = (&mut session.viewer, lines) {
-                viewer.move_by(lines);
+        Screen::Comparing(comparing) => {
+            let rows = super::draw::compared_rows(comparing, size);
+            if let Some(lines) = lines {
+                compare::scroll(comparing, lines, usize::from(rows.height));
+            } else if mouse.action == MouseAction::Press && rows.contains((mouse.column, mouse.row).into()) {
+                compare::press(comparing, usize::from(mouse.row - rows.y));
             }
         }
         Screen::Session(session) if session.results.is_some() => {

@@ -5,8 +5,11 @@
 
 use std::sync::Arc;
 
+use super::compare::CompareRequest;
 use crate::image::{LayerIndex, NodeId, OccurrenceId};
 use crate::preview::{Hit, Place, Row};
+use crate::rebuild::choices::Choices;
+use crate::rebuild::write::Destination;
 use crate::search::{ContentHit, PathHit, SearchSummary};
 
 /// Number of a question.
@@ -28,8 +31,16 @@ pub enum Request {
     Extract(ExtractRequest),
     /// Stop that.
     StopExtract,
+    /// Plan a rebuild. A later one replaces those that are not answered yet.
+    Plan(PlanRequest),
+    /// Write what a rebuild makes of the image.
+    Rebuild(Box<RebuildRequest>),
+    /// Stop that.
+    StopRebuild,
     /// Look for what is wrong. Comes once, when packages and store are known.
     Judge,
+    /// Compare two of the images that were opened together. A later one replaces those that are not answered yet.
+    Compare(CompareRequest),
 }
 
 /// What is looked at.
@@ -43,6 +54,21 @@ pub struct Subject {
     pub entry: Option<OccurrenceId>,
     /// Whether a layer above it has removed it.
     pub removed: bool,
+}
+
+/// What of the opened images is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// A path of the one image.
+    Path(Subject),
+    /// Two versions of a file, of two images that are compared: each with the number of its image, from 0; `None` on the
+    /// side that has none.
+    Versions {
+        /// The old one.
+        left: Option<(usize, Subject)>,
+        /// The new one.
+        right: Option<(usize, Subject)>,
+    },
 }
 
 /// As what a file is shown.
@@ -73,7 +99,7 @@ pub struct ViewRequest {
     /// Number of the question: one for each path that is looked at.
     pub ticket: Ticket,
     /// What is looked at.
-    pub subject: Subject,
+    pub target: Target,
     /// As what.
     pub form: Form,
     /// A place.
@@ -233,4 +259,24 @@ pub struct ExtractRequest {
     pub layer: LayerIndex,
     /// The directory on disk to put it into.
     pub directory: String,
+}
+
+/// What to plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanRequest {
+    /// Number of the question.
+    pub ticket: Ticket,
+    /// What the user has decided so far.
+    pub choices: Choices,
+}
+
+/// What to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RebuildRequest {
+    /// What the user has decided.
+    pub choices: Choices,
+    /// Where to.
+    pub destination: Destination,
+    /// Whether a file that is there already may be replaced.
+    pub replaces: bool,
 }

@@ -9,7 +9,7 @@ use super::list::ListCursor;
 use super::message::{Identified, LayerOutline, Opened, Opening, Overview, Progress, Transfer};
 use super::pages::{Page, Pages};
 use super::prompt::Purpose;
-use super::request::{Form, Subject, Ticket};
+use super::request::{Form, Subject, Target, Ticket};
 use super::results::Results;
 use super::settings::View;
 use super::tree_view::{self, Filter, TreeView};
@@ -100,6 +100,8 @@ pub(super) struct Session {
     pub results: Option<Results>,
     /// What is being copied to disk.
     pub copying: Option<Transfer>,
+    /// What is being written of a rebuilt image.
+    pub writing: Option<Transfer>,
     latest_ticket: Ticket,
 }
 
@@ -123,6 +125,7 @@ impl Session {
             viewer: None,
             results: None,
             copying: None,
+            writing: None,
             latest_ticket: Ticket::default(),
         }
     }
@@ -154,7 +157,7 @@ impl Session {
         let Some(opened) = &self.opened else { return };
         let path = display_name(&opened.image.tree.path(subject.node)).into_owned();
         let ticket = self.next_ticket();
-        self.viewer = Some(Viewer::new(ticket, subject, path, form));
+        self.viewer = Some(Viewer::new(ticket, Target::Path(subject), path, form));
     }
 
     pub(super) fn layer_count(&self) -> usize {
@@ -270,6 +273,7 @@ impl Session {
             | Purpose::Search
             | Purpose::Path
             | Purpose::Directory
+            | Purpose::Destination
             | Purpose::Command => return,
             Purpose::Filter => &opened.tree.filter,
             Purpose::Find => &self.search,
@@ -311,6 +315,7 @@ impl Session {
             | Purpose::Search
             | Purpose::Path
             | Purpose::Directory
+            | Purpose::Destination
             | Purpose::Command => {}
             Purpose::Filter => {
                 self.with_tree(|view, tree| view.set_filter(tree, found));

@@ -2,6 +2,7 @@
 
 use super::action::{Context, Keymap};
 use super::chooser::{Chooser, Subject};
+use super::compare::Comparing;
 use super::input::Key;
 use super::layout::Pane;
 use super::list::ListCursor;
@@ -12,6 +13,7 @@ use super::prompt::Prompt;
 use super::session::Session;
 use super::settings::{Settings, View};
 use super::theme::Theme;
+use super::viewer::Viewer;
 
 /// What fills the screen.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub(super) enum Screen {
     Choosing,
     /// An image, being read or open.
     Session(Box<Session>),
+    /// Several images next to each other, being read or open.
+    Comparing(Box<Comparing>),
     /// Nothing could be opened.
     Failed { name: String, reason: String },
 }
@@ -78,6 +82,9 @@ impl State {
         let options = Options { unicode: unicode.unwrap_or(options.unicode), mouse: options.mouse && mouse, ..options };
         let (screen, choosers) = match start {
             Start::Loading(name) => (Screen::Session(Box::new(Session::new(Opening::FIRST, name, view))), Vec::new()),
+            Start::Comparing { names, options } => {
+                (Screen::Comparing(Box::new(Comparing::new(Opening::FIRST, names, options))), Vec::new())
+            }
             Start::Choosing(choices) => (Screen::Choosing, vec![Chooser::new(choices, Subject::Here)]),
         };
         Self {
@@ -113,7 +120,11 @@ impl State {
     /// Whether a [`super::Message::Tick`] would be of use.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        matches!(&self.screen, Screen::Session(session) if session.has_work())
+        match &self.screen {
+            Screen::Session(session) => session.has_work(),
+            Screen::Comparing(comparing) => comparing.has_work(),
+            Screen::Choosing | Screen::Failed { .. } => false,
+        }
     }
 
     /// Where the next key is typed.
@@ -145,7 +156,26 @@ impl Screen {
                 Pane::Tree => Context::Tree,
                 Pane::Details => Context::Details,
             },
+            Self::Comparing(comparing) => comparing.context(),
             Self::Failed { .. } => Context::Everywhere,
+        }
+    }
+
+    /// The file that is looked at.
+    pub(super) fn viewer(&self) -> Option<&Viewer> {
+        match self {
+            Self::Session(session) => session.viewer.as_ref(),
+            Self::Comparing(comparing) => comparing.viewer.as_ref(),
+            Self::Choosing | Self::Failed { .. } => None,
+        }
+    }
+
+    /// The same, to change it.
+    pub(super) fn viewer_mut(&mut self) -> Option<&mut Viewer> {
+        match self {
+            Self::Session(session) => session.viewer.as_mut(),
+            Self::Comparing(comparing) => comparing.viewer.as_mut(),
+            Self::Choosing | Self::Failed { .. } => None,
         }
     }
 }

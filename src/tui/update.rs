@@ -2,6 +2,7 @@
 
 use super::action::{Context, Resolved};
 use super::chooser::{self, Chooser};
+use super::compare;
 use super::input::Key;
 use super::layout::Pane;
 use super::message::{Effect, Identified, Message, Opening, Report};
@@ -21,7 +22,7 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
     let mut effects = Vec::new();
     state.changed = true;
     match message {
-        Message::Report(opening, report) => take_report(state, opening, report),
+        Message::Report(opening, report) => take_report(state, opening, report, &mut effects),
         Message::Key(key) => take_key(state, key, &mut effects),
         Message::Mouse(mouse) => pointer::take(state, mouse, &mut effects),
         Message::Paste(text) => {
@@ -32,8 +33,10 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
         Message::Resize { width, height } => state.size = (width, height),
         Message::Tick => {
             state.changed = state.has_work();
-            if let Screen::Session(session) = &mut state.screen {
-                session.proceed();
+            match &mut state.screen {
+                Screen::Session(session) => session.proceed(),
+                Screen::Comparing(comparing) => comparing.proceed(),
+                Screen::Choosing | Screen::Failed { .. } => {}
             }
         }
     }
@@ -45,21 +48,33 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
 /// Asks for what is to be on screen and is not at hand.
 fn ask(state: &mut State, effects: &mut Vec<Effect>) {
     let size = state.size;
-    let Screen::Session(session) = &mut state.screen else { return };
-    let opening = session.opening;
-    let request = session.viewer.as_mut().and_then(|viewer| {
+    let opening = match &state.screen {
+        Screen::Session(session) => session.opening,
+        Screen::Comparing(comparing) => comparing.opening,
+        Screen::Choosing | Screen::Failed { .. } => return,
+    };
+    let request = state.screen.viewer_mut().and_then(|viewer| {
         let area = super::draw::viewer_rows(size, viewer);
         viewer.wanted(area.width, area.height)
     });
     effects.extend(request.map(|request| Effect::Ask { opening, request }));
+    let Screen::Session(session) = &mut state.screen else { return };
     if session.pages.current == Page::Findings && session.pages.asks_for_judgement() {
         effects.push(Effect::Ask { opening, request: Request::Judge });
+    }
+    if session.pages.current == Page::Rebuild && session.pages.asks_for_plan() {
+        let ticket = session.next_ticket();
+        let request = Request::Plan(session.pages.rebuild.ask(ticket));
+        effects.push(Effect::Ask { opening, request });
     }
     effects.extend(super::look::ask_for_paths(state));
 }
 
-fn take_report(state: &mut State, opening: Opening, report: Report) {
+fn take_report(state: &mut State, opening: Opening, report: Report, effects: &mut Vec<Effect>) {
     let size = state.size;
+    if matches!(state.screen, Screen::Comparing(_)) {
+        return take_comparison(state, opening, report, effects);
+    }
     let Screen::Session(session) = &mut state.screen else { return };
     if session.opening != opening {
         return;
@@ -97,6 +112,17 @@ fn take_report(state: &mut State, opening: Opening, report: Report) {
                 list.take(paths);
             }
         }
+        Report::Planned(planned) => {
+            if let Some(problem) = session.pages.rebuild.take(*planned) {
+                state.notice = Some(Notice { level: Level::Error, text: problem });
+            }
+        }
+        Report::Writing(transfer) => session.writing = Some(transfer),
+        Report::Rebuilt(rebuilt) => {
+            session.writing = None;
+            super::perform::take_rebuilt(state, rebuilt, effects);
+        }
+        Report::Gathering(_) | Report::Compared(_) | Report::Shared(_) => {}
         Report::Copying(transfer) => session.copying = Some(transfer),
         Report::Copied(done) => {
             session.copying = None;
@@ -124,6 +150,50 @@ fn take_report(state: &mut State, opening: Opening, report: Report) {
             state.screen = Screen::Failed { name, reason };
             state.prompt = None;
         }
+    }
+}
+
+/// What comes in while images are compared, for them or for what is beneath them.
+fn take_comparison(state: &mut State, opening: Opening, report: Report, effects: &mut Vec<Effect>) {
+    let size = state.size;
+    let Screen::Comparing(comparing) = &mut state.screen else { return };
+    if comparing.opening != opening {
+        let Some(beneath) = comparing.beneath.take() else { return };
+        let above = std::mem::replace(&mut state.screen, *beneath);
+        take_report(state, opening, report, effects);
+        let beneath = std::mem::replace(&mut state.screen, above);
+        if let Screen::Comparing(comparing) = &mut state.screen {
+            comparing.beneath = Some(Box::new(beneath));
+        }
+        return;
+    }
+    match report {
+        Report::Gathering(progress) => comparing.progress = progress,
+        Report::Compared(compared) => comparing.take_compared(compared),
+        Report::Shared(shared) => comparing.take_shared(shared),
+        Report::View(view) => {
+            if let Some(viewer) = &mut comparing.viewer {
+                let rows = super::draw::viewer_rows(size, viewer).height;
+                viewer.take(*view, rows);
+            }
+        }
+        Report::Done(Ok(text)) => state.inform(text),
+        Report::Failed(reason) if comparing.is_open() => {
+            comparing.asked = None;
+            state.notice = Some(Notice { level: Level::Error, text: reason });
+        }
+        Report::Failed(reason) => {
+            let name = comparing.names.join(", ");
+            match comparing.beneath.take() {
+                Some(beneath) => {
+                    state.screen = *beneath;
+                    state.notice = Some(Notice { level: Level::Error, text: reason });
+                }
+                None => state.screen = Screen::Failed { name, reason },
+            }
+            state.prompt = None;
+        }
+        _ => {}
     }
 }
 
@@ -173,12 +243,14 @@ pub(super) fn apply_prompt(state: &mut State) {
                 chooser.cursor = Default::default();
             }
         }
-        (Screen::Session(session), Purpose::Rows) => session.pages.set_filter(&text),
-        (Screen::Session(session), Purpose::Within) => {
-            if let Some(viewer) = &mut session.viewer {
+        (screen, Purpose::Within) => {
+            if let Some(viewer) = screen.viewer_mut() {
                 viewer.look_for(&text);
             }
         }
+        (Screen::Comparing(comparing), _) => comparing.set_filter(&text),
+        (Screen::Session(session), Purpose::Destination) => session.pages.rebuild.problem = None,
+        (Screen::Session(session), Purpose::Rows) => session.pages.set_filter(&text),
         (Screen::Session(session), purpose) => session.look_for(purpose, &text),
         (Screen::Failed { .. }, _) => {}
     }
@@ -199,6 +271,11 @@ pub(super) fn open_choice(state: &mut State, effects: &mut Vec<Effect>) {
 pub(super) fn back(state: &mut State, effects: &mut Vec<Effect>) {
     if state.help.take().is_some() || state.notice.take().is_some_and(|notice| notice.level == Level::Error) {
         return;
+    }
+    if let Screen::Session(session) = &state.screen
+        && session.writing.is_some()
+    {
+        return effects.push(Effect::Ask { opening: session.opening, request: Request::StopRebuild });
     }
     if let Screen::Session(session) = &state.screen
         && session.copying.is_some()
@@ -253,6 +330,18 @@ pub(super) fn back(state: &mut State, effects: &mut Vec<Effect>) {
                 effects.push(Effect::Cancel(session.opening));
             }
         }
+        Screen::Comparing(comparing) => {
+            if compare::back(comparing) {
+                return;
+            }
+            if let Some(beneath) = comparing.beneath.take() {
+                effects.push(Effect::Cancel(comparing.opening));
+                state.screen = *beneath;
+            } else if !comparing.is_open() && !comparing.stopped {
+                comparing.stopped = true;
+                effects.push(Effect::Cancel(comparing.opening));
+            }
+        }
         Screen::Failed { .. } if !state.choosers.is_empty() => state.screen = Screen::Choosing,
         Screen::Failed { .. } => {}
     }
@@ -263,6 +352,7 @@ pub(super) fn name_of_selection(state: &State) -> Option<String> {
     match &state.screen {
         Screen::Choosing => Some(display_name(state.choosers.last()?.selected()?.reference.as_bytes()).into_owned()),
         Screen::Failed { reason, .. } => Some(reason.clone()),
+        Screen::Comparing(comparing) => compare::name_of_selection(comparing),
         Screen::Session(session) if session.viewer.is_some() => {
             session.viewer.as_ref().map(|viewer| viewer.path.clone())
         }
@@ -312,10 +402,14 @@ fn settle(state: &mut State) {
         let length = super::draw::help_length(&state.screen);
         help.offset = help.offset.min(length.saturating_sub(full));
     }
+    if let Some(viewer) = state.screen.viewer_mut() {
+        viewer.settle(super::draw::viewer_rows(size, viewer).height);
+    }
+    if let Screen::Comparing(comparing) = &mut state.screen {
+        let height = usize::from(super::draw::compared_rows(comparing, size).height);
+        compare::settle(comparing, size.0, height);
+    }
     if let Screen::Session(session) = &mut state.screen {
-        if let Some(viewer) = &mut session.viewer {
-            viewer.settle(super::draw::viewer_rows(size, viewer).height);
-        }
         if let Some(results) = &mut session.results {
             results.cursor.settle(results.hits.len(), usize::from(super::draw::results_rows(size).height));
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::request::{FindRequest, FindState, Form, Request, Subject, Ticket, View, ViewRequest};
+use super::request::{FindRequest, FindState, Form, Request, Target, Ticket, View, ViewRequest};
 use unicode_width::UnicodeWidthStr;
 
 use crate::preview::{FoundLine, Hit, Place, Row, RowContent, Spot, Toward};
@@ -19,7 +19,7 @@ const ROWS_ABOVE: i64 = 3;
 /// The state of a preview.
 #[derive(Debug)]
 pub(super) struct Viewer {
-    pub subject: Subject,
+    pub target: Target,
     /// As it is shown.
     pub path: String,
     /// As what it is wanted.
@@ -51,9 +51,9 @@ pub(super) struct Find {
 }
 
 impl Viewer {
-    pub(super) fn new(ticket: Ticket, subject: Subject, path: String, form: Form) -> Self {
+    pub(super) fn new(ticket: Ticket, target: Target, path: String, form: Form) -> Self {
         Self {
-            subject,
+            target,
             path,
             wanted: form,
             form,
@@ -294,9 +294,9 @@ impl Viewer {
             return None;
         }
         let find = self.find.as_ref().map(|find| FindRequest { text: Arc::clone(&find.text), current: find.current });
-        let (ticket, subject, form, wrap) = (self.ticket, self.subject, self.form, self.wrap);
+        let (ticket, target, form, wrap) = (self.ticket, self.target, self.form, self.wrap);
         let (place, by) = (self.place, self.by);
-        let request = ViewRequest { ticket, subject, form, place, by, wrap, find, height, width };
+        let request = ViewRequest { ticket, target, form, place, by, wrap, find, height, width };
         // A row that was asked for is not asked for again; any other place is wanted anew once it was answered.
         if self.asked.as_ref() == Some(&request) && (self.awaited || matches!(place, Place::At(_))) {
             return None;

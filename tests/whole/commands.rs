@@ -1,11 +1,15 @@
 //! The commands for scripts: what they print, what they write, and how they end.
 
+mod build;
 mod cat;
 mod ci;
+mod ci_input;
 mod compare;
+mod emit;
 mod extract;
 mod inspect;
 mod list;
+mod manifest;
 mod output;
 
 use std::path::{Path, PathBuf};

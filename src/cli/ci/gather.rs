@@ -115,7 +115,12 @@ fn add_flags(configuration: &mut Configuration, arguments: &RuleArguments) -> an
     }
     for text in &arguments.max_growth {
         let (metric, amount) = metric_and_value("--max-growth", text)?;
-        let grow = match parse_quota(amount).map_err(|error| anyhow::anyhow!("--max-growth: {error}"))? {
+        let wrong = |error: String| anyhow::anyhow!("--max-growth: {error}");
+        let quota = match amount.trim().ends_with('%') {
+            true => parse_quota(amount).map_err(|error| wrong(error.to_string()))?,
+            false => Quota::Amount(parse_count(metric, amount).map_err(wrong)?),
+        };
+        let grow = match quota {
             Quota::Amount(amount) => Growth { amount: Some(amount), ..Growth::default() },
             Quota::Percent(percent) => Growth { percent: Some(percent), ..Growth::default() },
         };

@@ -62,11 +62,11 @@ pub fn check(image: &OsString, arguments: &RuleArguments, open: &OpenArguments) 
     let named = baseline.name();
     let report =
         CiReport { image: &side.opened.image, assessment: &side.assessment, outcome: &outcome, baseline: named };
-    if let Some(file) = &arguments.update_baseline {
-        let stored = with_path_bytes(snapshot, rules);
-        output::write_whole(file, |out| out.write_all(&to_json(&stored)?))?;
-    }
-    write(&report, arguments)?;
+    let stored = match arguments.update_baseline {
+        Some(_) => Some(to_json(&with_path_bytes(snapshot, rules))?),
+        None => None,
+    };
+    write(&report, stored, arguments)?;
     Ok(match outcome.verdict() {
         Verdict::Pass => ExitCode::SUCCESS,
         Verdict::Fail if arguments.exit_zero => ExitCode::SUCCESS,
@@ -110,14 +110,16 @@ fn with_path_bytes(mut snapshot: Snapshot, rules: &Configuration) -> Snapshot {
     snapshot
 }
 
-/// Everything is made before anything is written, so that a failure leaves nothing half done.
-fn write(report: &CiReport<'_>, arguments: &RuleArguments) -> anyhow::Result<()> {
-    for (format, file) in &arguments.output {
-        let bytes = rendered(report, *format)?;
-        output::write_whole(file, |out| out.write_all(&bytes))?;
-    }
+/// Everything is made before anything is written, and all files take their places together.
+fn write(report: &CiReport<'_>, baseline: Option<Vec<u8>>, arguments: &RuleArguments) -> anyhow::Result<()> {
     let format = arguments.format.unwrap_or(Format::Text);
     let printed = rendered(report, format)?;
+    let mut files: Vec<(&Path, Vec<u8>)> = Vec::new();
+    for (format, file) in &arguments.output {
+        files.push((file, rendered(report, *format)?));
+    }
+    files.extend(arguments.update_baseline.as_deref().zip(baseline));
+    output::write_all(&files)?;
     output::print(|out| out.write_all(&printed))?;
     if std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
         annotate(report, format)?;

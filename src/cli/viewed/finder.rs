@@ -117,38 +117,13 @@ impl Finder<'_> {
         let absent = if before.is_none() { "in no layer below" } else { "removed" };
         let name = |entry: Option<OccurrenceId>| entry.map_or_else(|| absent.to_owned(), |entry| self.layer(entry));
         let halves = (name(before), name(after));
-        let layers = match (before, after) {
+        let words = match (before, after) {
             (None, _) => format!("new in {}", halves.1),
             (_, None) => format!("removed, was in {}", halves.0),
             _ => format!("{} to {}", halves.0, halves.1),
         };
         let path = self.tree().path(self.subject.node);
-        let compared = compare(&old, &new, &path, self.cancel).map_err(|error| format!("{layers}: {error}"))?;
-        let (body, kind) = match compared {
-            Comparison::Same { bytes } => {
-                let same = format!("the same {} in both", display_bytes(bytes));
-                (Body::Lines(vec![StyledLine::remark(&same)]), layers)
-            }
-            Comparison::Text(difference) => {
-                let (removed, added) = difference.counts();
-                let kind = format!("{layers}, -{removed} +{added}");
-                let difference = Box::new(difference);
-                if side_by_side {
-                    let rows = difference.side_by_side(CONTEXT);
-                    (Body::SideBySide(difference, rows), kind)
-                } else {
-                    let rows = difference.unified(CONTEXT);
-                    (Body::Unified(difference, rows), kind)
-                }
-            }
-            Comparison::Bytes { too_long, before_bytes, after_bytes, first_difference, differing_bytes, .. } => {
-                let why = if too_long { "too long for lines" } else { "no text" };
-                let lengths = format!("{} and {}", display_bytes(before_bytes), display_bytes(after_bytes));
-                let kind = format!("{layers}, {why}: {lengths}, {differing_bytes} bytes differ");
-                (self.byte_rows((old, new), first_difference, side_by_side)?, kind)
-            }
-        };
-        Ok(Shown { body, kind, halves: Some(halves), ..Shown::default() })
+        Versions { old, new, halves, words, path }.show(side_by_side, self.cancel)
     }
 
     /// The versions that are compared: the one that is looked at with that of the next lower layer, or the last one
@@ -165,14 +140,98 @@ impl Finder<'_> {
         Ok((tree.occurrences_of(self.subject.node).find(older), Some(entry)))
     }
 
-    fn byte_rows(&self, (before, after): (Section, Section), first: u64, side_by_side: bool) -> Result<Body, String> {
-        // Two halves fit on a screen with 8 bytes each.
-        let columns = if side_by_side { 8 } else { 16 };
-        let rows = differing_rows(&before, &after, first, columns, self.cancel);
-        let (rows, all) = rows.map_err(|error| error.to_string())?;
-        let view = |section| HexView::with_columns(section, columns);
-        let end = (!all).then(|| StyledLine::remark("further rows differ"));
-        let (before, after) = (view(before), view(after));
-        Ok(Body::ByteRows(Box::new(ByteRows { before, after, rows, side_by_side, end })))
+    /// What a path holds, for a comparison with another image: of a link where it leads.
+    fn version(&self) -> Result<Section, String> {
+        let entry = self.subject.entry.ok_or("a directory has no content to compare")?;
+        let kind = self.tree().linked(entry).map(|linked| self.tree().occurrence(linked).kind);
+        match (kind, self.tree().link_target(entry)) {
+            (Some(Kind::Symlink), Some(target)) => Ok(Section::from_bytes([target, b"\n".as_slice()].concat())),
+            (Some(Kind::File), _) => self.section(entry),
+            _ => Err("no file with content: it has no versions to compare".to_owned()),
+        }
     }
+}
+
+/// What differs between a file of one image and a file of another; `None` on the side that has none.
+pub fn difference_between(
+    (left, right): (Option<Finder<'_>>, Option<Finder<'_>>),
+    side_by_side: bool,
+    cancel: &Cancel,
+) -> Result<Shown, String> {
+    let read = |finder: &Option<Finder<'_>>| match finder {
+        Some(finder) => finder.version(),
+        None => Ok(Section::from_bytes(Vec::new())),
+    };
+    let (old, new) = (read(&left)?, read(&right)?);
+    let name = |side: &str, finder: &Option<Finder<'_>>| {
+        let layer = finder.as_ref().and_then(|finder| Some(finder.layer(finder.subject.entry?)));
+        layer.map_or_else(|| format!("not in the {side} image"), |layer| format!("{side} image, {layer}"))
+    };
+    let halves = (name("left", &left), name("right", &right));
+    let words = match (&left, &right) {
+        (None, _) => "only in the right image".to_owned(),
+        (_, None) => "only in the left image".to_owned(),
+        _ => "left to right".to_owned(),
+    };
+    let path = right.as_ref().or(left.as_ref()).map(|finder| finder.tree().path(finder.subject.node));
+    Versions { old, new, halves, words, path: path.unwrap_or_default() }.show(side_by_side, cancel)
+}
+
+/// Two versions of a file.
+struct Versions {
+    old: Section,
+    new: Section,
+    /// What each is.
+    halves: (String, String),
+    /// Which these are, in a few words.
+    words: String,
+    path: Vec<u8>,
+}
+
+impl Versions {
+    fn show(self, side_by_side: bool, cancel: &Cancel) -> Result<Shown, String> {
+        let Self { old, new, halves, words, path } = self;
+        let compared = compare(&old, &new, &path, cancel).map_err(|error| format!("{words}: {error}"))?;
+        let (body, kind) = match compared {
+            Comparison::Same { bytes } => {
+                let same = format!("the same {} in both", display_bytes(bytes));
+                (Body::Lines(vec![StyledLine::remark(&same)]), words)
+            }
+            Comparison::Text(difference) => {
+                let (removed, added) = difference.counts();
+                let kind = format!("{words}, -{removed} +{added}");
+                let difference = Box::new(difference);
+                if side_by_side {
+                    let rows = difference.side_by_side(CONTEXT);
+                    (Body::SideBySide(difference, rows), kind)
+                } else {
+                    let rows = difference.unified(CONTEXT);
+                    (Body::Unified(difference, rows), kind)
+                }
+            }
+            Comparison::Bytes { too_long, before_bytes, after_bytes, first_difference, differing_bytes, .. } => {
+                let why = if too_long { "too long for lines" } else { "no text" };
+                let lengths = format!("{} and {}", display_bytes(before_bytes), display_bytes(after_bytes));
+                let kind = format!("{words}, {why}: {lengths}, {differing_bytes} bytes differ");
+                (byte_rows((old, new), first_difference, side_by_side, cancel)?, kind)
+            }
+        };
+        Ok(Shown { body, kind, halves: Some(halves), ..Shown::default() })
+    }
+}
+
+fn byte_rows(
+    (before, after): (Section, Section),
+    first: u64,
+    side_by_side: bool,
+    cancel: &Cancel,
+) -> Result<Body, String> {
+    // Two halves fit on a screen with 8 bytes each.
+    let columns = if side_by_side { 8 } else { 16 };
+    let rows = differing_rows(&before, &after, first, columns, cancel);
+    let (rows, all) = rows.map_err(|error| error.to_string())?;
+    let view = |section| HexView::with_columns(section, columns);
+    let end = (!all).then(|| StyledLine::remark("further rows differ"));
+    let (before, after) = (view(before), view(after));
+    Ok(Body::ByteRows(Box::new(ByteRows { before, after, rows, side_by_side, end })))
 }

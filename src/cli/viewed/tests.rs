@@ -31,12 +31,12 @@ fn request(image: &Image, path: &[u8], form: Form, place: Place) -> ViewRequest 
     let file = |id: &OccurrenceId| image.tree.occurrence(*id).kind != Kind::Whiteout;
     let entry = image.tree.occurrences_of(node).find(file);
     let removed = entry != image.tree.occurrences_of(node).next();
-    let subject = Subject { node, layer, entry, removed };
-    ViewRequest { ticket: Ticket(1), subject, form, place, by: 0, wrap: false, find: None, height: 10, width: 80 }
+    let target = Target::Path(Subject { node, layer, entry, removed });
+    ViewRequest { ticket: Ticket(1), target, form, place, by: 0, wrap: false, find: None, height: 10, width: 80 }
 }
 
 fn viewed(opened: &Opened, request: &ViewRequest) -> Viewed {
-    Viewed::open(&opened.image, &opened.contents, request, &Arc::new(Syntaxes::new()), &Cancel::new())
+    Viewed::open(&[(&opened.image, &opened.contents)], request, &Arc::new(Syntaxes::new()), &Cancel::new())
 }
 
 fn view(opened: &Opened, request: &ViewRequest) -> View {
@@ -267,4 +267,34 @@ fn a_layer_that_turns_out_corrupt_is_named_with_the_place() {
     assert!(found.find.unwrap().problem.is_some(), "not everything was looked through");
     let other = view(&opened, &request(&opened.image, b"/c", Form::Content, Place::Start));
     assert_eq!((texts(&other), other.problem), (vec!["fine too".to_owned()], None));
+}
+
+#[test]
+fn versions_of_two_images_are_held_against_each_other() {
+    let left = image(&[&[("etc/a", b"same\nold\n"), ("etc/gone", b"gone\n")]]);
+    let right = image(&[&[("base", b"b")], &[("etc/a", b"same\nnew\n"), ("etc/data", b"\x00\x01")]]);
+    let subject = |opened: &Opened, path: &[u8]| match request(&opened.image, path, Form::Content, Place::Start).target
+    {
+        Target::Path(subject) => subject,
+        Target::Versions { .. } => panic!("of one image"),
+    };
+    let shown = |left_path: Option<&[u8]>, right_path: Option<&[u8]>, form| {
+        let target = Target::Versions {
+            left: left_path.map(|path| (0, subject(&left, path))),
+            right: right_path.map(|path| (1, subject(&right, path))),
+        };
+        let request = ViewRequest { target, ..request(&left.image, b"/etc/a", form, Place::Start) };
+        let images = [(&left.image, &left.contents), (&right.image, &right.contents)];
+        Viewed::open(&images, &request, &Arc::new(Syntaxes::new()), &Cancel::new()).rows(&request)
+    };
+    let both = shown(Some(b"/etc/a"), Some(b"/etc/a"), Form::SideBySide);
+    assert_eq!(texts(&both), ["0 same = 0 same", "1 old ~ 1 new"]);
+    assert_eq!(both.halves, Some(("left image, layer 0".into(), "right image, layer 1".into())));
+    assert_eq!(both.kind, "left to right, -1 +1");
+    let gone = shown(Some(b"/etc/gone"), None, Form::SideBySide);
+    assert_eq!(gone.halves.unwrap().1, "not in the right image");
+    // Without a form for two, the newer version is shown, and the older one where there is no other.
+    assert_eq!(texts(&shown(Some(b"/etc/gone"), None, Form::Content)), ["gone"]);
+    assert_eq!(texts(&shown(Some(b"/etc/a"), Some(b"/etc/a"), Form::Content)), ["same", "new"]);
+    assert!(shown(None, Some(b"/etc"), Form::Unified).problem.is_some(), "a directory has no versions");
 }

@@ -3,7 +3,132 @@
 //! From the configuration's entry point and command a search follows what a program needs to start and to work; every
 //! path that it reaches remembers what led there first.
 
-use crate::image::{Image, NodeId, display_name};
+mod chain;
+mod elf;
+mod glob;
+mod habits;
+mod libraries;
+mod linker;
+mod linker_cache;
+mod package_files;
+mod places;
+mod programs;
+mod python;
+mod read;
+mod runtimes;
+mod scripts;
+mod search;
+mod shell;
+mod start;
+#[cfg(test)]
+mod tests;
+mod unowned;
+mod view;
+
+use std::io;
+
+use crate::image::{Image, NodeId};
+use crate::open::Contents;
+use crate::packages::Inventory;
+use crate::scan::Cancel;
+use search::{Follow, Search};
+use view::View;
+
+/// Says of a path whether the user wants it kept.
+pub type IsKept<'a> = &'a dyn Fn(&[u8]) -> bool;
+
+/// What is asked of the search besides the image.
+#[derive(Default)]
+pub struct NeedsOptions<'a> {
+    /// In place of the configuration's entry point.
+    pub entrypoint: Option<&'a [String]>,
+    /// In place of the configuration's command.
+    pub command: Option<&'a [String]>,
+    /// Whether the user wants a path kept, whatever needs it. Asked of every path, directories included.
+    pub is_kept: Option<IsKept<'a>>,
+    /// Leaves out what no package owns, what lies in directories that programs name, and packages' configuration: what is
+    /// left is what the configuration reaches for certain.
+    pub only_reached: bool,
+}
+
+/// Why the search could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum NeedsError {
+    /// The image has no layer.
+    #[error("the image has no files")]
+    NoFiles,
+    /// It was cancelled.
+    #[error("stopped")]
+    Cancelled,
+    /// The system refused a thread.
+    #[error("starting a thread: {0}")]
+    Thread(#[source] io::Error),
+}
+
+/// Finds what the programs that an image starts need. Only files that are reached are read, each once.
+///
+/// # Errors
+/// [`NeedsError`].
+pub fn find(
+    image: &Image,
+    contents: &Contents,
+    packages: &Inventory,
+    options: &NeedsOptions<'_>,
+    cancel: &Cancel,
+) -> Result<Needs, NeedsError> {
+    let view = View::new(&image.tree).ok_or(NeedsError::NoFiles)?;
+    let config = &image.config;
+    let mut search = Search::new(&view, config, contents, packages, cancel);
+    search.only_reached = options.only_reached;
+    search.read_linker()?;
+    let switch = view.find(b"/etc/nsswitch.conf");
+    let switch = search.texts(switch.as_slice())?.into_values().next();
+    search.begin(options.entrypoint.unwrap_or(&config.entrypoint), options.command.unwrap_or(&config.cmd));
+    search.drain()?;
+    if let Some(is_kept) = options.is_kept {
+        search.keep_asked(is_kept);
+        search.drain()?;
+    }
+    if !options.only_reached {
+        search.unowned();
+        search.drain()?;
+    }
+    // Each round can only add; a round that adds nothing is the last.
+    loop {
+        let before = search.marked_count();
+        search.find_modules();
+        search.habits(switch.as_deref());
+        if !options.only_reached {
+            search.package_configuration();
+        }
+        search.drain()?;
+        if search.marked_count() == before {
+            break;
+        }
+    }
+    search.home()?;
+    search.empty_directories();
+    search.forget_found();
+    Ok(search.needs)
+}
+
+impl Search<'_> {
+    /// Marks what the user wants kept.
+    fn keep_asked(&mut self, is_kept: &dyn Fn(&[u8]) -> bool) {
+        let reason = Reason { from: None, how: How::Asked };
+        let view = self.view;
+        for node in view.below(NodeId::ROOT) {
+            if node != NodeId::ROOT && is_kept(&view.tree.path(node)) {
+                match view.is_directory(node) {
+                    true => {
+                        self.mark(node, reason, Follow::Nothing);
+                    }
+                    false => self.need_tree(node, reason, Follow::All, &|_, _| true),
+                }
+            }
+        }
+    }
+}
 
 /// What is needed, and why.
 #[derive(Debug, Clone, Default)]
@@ -114,12 +239,4 @@ pub struct Missing {
     pub how: How,
     /// What is missing, as the needing one names it; safe to show.
     pub name: String,
-}
-
-impl Needs {
-    /// What leads to a path, on one line that is safe to show.
-    #[must_use]
-    pub fn describe(&self, image: &Image, node: NodeId) -> String {
-        display_name(&image.tree.path(node)).into_owned()
-    }
 }

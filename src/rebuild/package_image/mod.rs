@@ -6,7 +6,11 @@ mod groups;
 mod rows;
 mod select;
 
+#[cfg(test)]
+mod tests;
+
 pub use compose::{PackageComposeError, compose};
+pub(super) use select::kept_packages;
 pub use select::{Granularity, PackageSelection, select};
 
 use groups::{Group, group_files};

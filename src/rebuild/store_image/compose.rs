@@ -97,6 +97,7 @@ impl StoreImage<'_> {
         });
         let is_changed = !renamed.to.is_empty() || kept.len() < self.paths.len();
         Ok(Composition {
+            base: Vec::new(),
             store_paths: store_paths.collect(),
             outside: self.composed_outside(selection, renamed, is_changed),
             config: self.composed_config(renamed),

@@ -28,8 +28,7 @@ impl StoreImage<'_> {
         for cut in cuts {
             let before = applied.len();
             let to = self.meant(&cut.to)?;
-            let (from, file) = self.meant_from(&cut.from)?;
-            for &from in &from {
+            for (from, file) in self.meant_from(&cut.from, &to)? {
                 for &to in &to {
                     applied.extend(self.cut_between(from, to, file)?);
                 }
@@ -67,19 +66,33 @@ impl StoreImage<'_> {
         }
     }
 
-    /// Store paths, or the one that a file is in and the file; a name without a slash may also be that of a file.
-    fn meant_from(&self, text: &str) -> Result<(Vec<PathId>, Option<NodeId>), SelectError> {
+    /// Store paths, or files in them: by a whole path, or, where no store path is called so, by the name of a file that
+    /// refers to `to`.
+    fn meant_from(&self, text: &str, to: &[PathId]) -> Result<Vec<(PathId, Option<NodeId>)>, SelectError> {
         if let Ok((path, rest)) = StorePath::split(text.as_bytes())
             && !rest.is_empty()
             && let Some(id) = self.study.store.id_of(&path)
         {
             let file = self.tree().lookup(text.as_bytes()).filter(|&node| top_of(self.tree(), node).is_some());
             return match file {
-                Some(file) => Ok((vec![id], Some(file))),
+                Some(file) => Ok(vec![(id, Some(file))]),
                 None => Err(SelectError::Unknown { text: shown(text), near: String::new() }),
             };
         }
-        self.meant(text).map(|paths| (paths, None))
+        let unknown = match self.meant(text) {
+            Ok(paths) => return Ok(paths.into_iter().map(|path| (path, None)).collect()),
+            Err(unknown) => unknown,
+        };
+        let mut files = Vec::new();
+        for from in self.study.ids() {
+            let proofs = self.study.evidence.get(from.index()).map_or(&[][..], Vec::as_slice);
+            let named = |proof: &&crate::nix::contents::Evidence| {
+                to.contains(&proof.to) && self.tree().name(proof.node) == text.as_bytes()
+            };
+            files.extend(proofs.iter().filter(named).map(|proof| (from, Some(proof.node))));
+        }
+        files.dedup();
+        if files.is_empty() { Err(unknown) } else { Ok(files) }
     }
 }
 

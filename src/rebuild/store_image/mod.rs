@@ -8,6 +8,11 @@ mod rename;
 mod rows;
 mod select;
 
+#[cfg(test)]
+mod live_tests;
+#[cfg(test)]
+mod tests;
+
 pub use compose::{ComposeError, compose};
 pub use select::{SelectError, Selection, select};
 

@@ -5,9 +5,11 @@ use super::select::{Selection, Way, shown_path};
 use crate::image::{FileTree, Kind, NodeId, OccurrenceId};
 use crate::nix::contents::{TreeEntry, TreeEntryKind};
 use crate::nix::graph::PathId;
+use crate::nix::{StoreHash, StorePath};
 use crate::rebuild::choices::Choices;
 use crate::rebuild::plan::{ClassRow, Decision, DropClass, Plan, Row, RowSubject};
 
+const STORE_PREFIX: &str = "/nix/store/";
 /// Steps of a chain that are told; what lies between is left out.
 const MOST_STEPS: usize = 12;
 /// Referrers that are named.
@@ -63,7 +65,7 @@ impl StoreImage<'_> {
                     at = before;
                 }
                 Some(Way::Root(source)) => {
-                    steps.push(source.describe(self.image));
+                    steps.push(without_hashes(&source.describe(self.image)));
                     break;
                 }
                 Some(Way::Asked) => {
@@ -155,14 +157,13 @@ impl StoreImage<'_> {
                 add(outside.class, outside_bytes(self.tree(), id));
             }
         }
-        for id in
-            self.study.ids().filter(|&id| self.study.paths.get(id.index()).is_some_and(|path| path.depth.is_none()))
-        {
+        let is_unreached = |id: PathId| self.study.paths.get(id.index()).is_some_and(|path| path.depth.is_none());
+        for id in self.study.ids().filter(|&id| is_unreached(id)) {
             add(Some(DropClass::Unreachable), self.entries(id).iter().map(file_bytes).fold(0, u64::saturating_add));
         }
         let row = |(class, (files, bytes)): (DropClass, (u64, u64))| {
             let is_kept = match class {
-                DropClass::Unreachable => selection.is_uncertain && !choices.classes.contains(&class),
+                DropClass::Unreachable => self.study.ids().all(|id| !is_unreached(id) || selection.keeps(id)),
                 _ => !choices.classes.contains(&class),
             };
             (files > 0).then_some(ClassRow { class, files, bytes, is_kept })
@@ -206,6 +207,27 @@ impl StoreImage<'_> {
     }
 }
 
+/// A text with store paths by their names alone, as people know them.
+fn without_hashes(text: &str) -> String {
+    let mut short = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(found) = rest.find(STORE_PREFIX) {
+        let (before, path) = rest.split_at(found);
+        short.push_str(before);
+        let name = path.get(STORE_PREFIX.len() + StoreHash::LENGTH..).and_then(|after| after.strip_prefix('-'));
+        let is_path = StorePath::split(path.split([' ', ':', ',']).next().unwrap_or_default().as_bytes()).is_ok();
+        match name.filter(|_| is_path) {
+            Some(name) => rest = name,
+            None => {
+                short.push_str(STORE_PREFIX);
+                rest = path.get(STORE_PREFIX.len()..).unwrap_or_default();
+            }
+        }
+    }
+    short.push_str(rest);
+    short
+}
+
 fn file_bytes(entry: &TreeEntry) -> u64 {
     if let TreeEntryKind::File { bytes, .. } = entry.kind { bytes } else { 0 }
 }
@@ -215,5 +237,17 @@ fn outside_bytes(tree: &FileTree, id: OccurrenceId) -> u64 {
         Kind::File => tree.occurrence(id).bytes,
         Kind::HardLink => tree.content_of(id).map_or(0, |content| tree.occurrence(content).bytes),
         _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_hashes;
+
+    #[test]
+    fn store_paths_are_told_by_their_names() {
+        let hash = "0".repeat(32);
+        let text = format!("config Cmd: /nix/store/{hash}-nginx-1.22/bin/nginx -c /nix/store/short");
+        assert_eq!(without_hashes(&text), "config Cmd: nginx-1.22/bin/nginx -c /nix/store/short");
     }
 }

@@ -2,6 +2,7 @@
 
 mod github;
 mod gitlab;
+mod html;
 mod json;
 mod junit;
 mod markdown;
@@ -33,6 +34,8 @@ pub enum CiFormat {
     Github,
     /// GitLab's code quality report.
     Gitlab,
+    /// One file for a browser.
+    Html,
 }
 
 /// All that a run of rules says.
@@ -62,6 +65,7 @@ impl CiReport<'_> {
             CiFormat::Markdown => markdown::write(self, out),
             CiFormat::Github => github::write(self, out),
             CiFormat::Gitlab => gitlab::write(self, out),
+            CiFormat::Html => html::write(self, out),
         }
     }
 
@@ -84,3 +88,6 @@ fn whole_message(rule: &RuleResult) -> String {
     let lines = std::iter::once(rule.message.as_str()).chain(rule.evidence.iter().map(|found| found.text.as_str()));
     lines.collect::<Vec<_>>().join("\n")
 }
+
+#[cfg(test)]
+mod tests;

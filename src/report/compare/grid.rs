@@ -2,8 +2,9 @@ use std::io::{self, Write};
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::image::display_bytes;
 use crate::report::table::Align;
+
+pub(super) use crate::report::names::signed;
 
 /// Rows of cells under headings, for any form of a report. Cells are in that form already.
 #[derive(Clone)]
@@ -56,24 +57,6 @@ impl Grid {
         writeln!(out, "| {} |", rules.join(" | "))?;
         self.rows.iter().try_for_each(|row| writeln!(out, "| {} |", row.join(" | ")))
     }
-
-    /// As a table of HTML.
-    pub fn write_html(&self, out: &mut dyn Write) -> io::Result<()> {
-        let class = |align: Align| if align == Align::Right { " class=\"n\"" } else { "" };
-        write!(out, "<table><thead><tr>")?;
-        for (name, align) in &self.columns {
-            write!(out, "<th scope=\"col\"{}>{name}</th>", class(*align))?;
-        }
-        writeln!(out, "</tr></thead><tbody>")?;
-        for row in &self.rows {
-            write!(out, "<tr>")?;
-            for (cell, (_, align)) in row.iter().zip(&self.columns) {
-                write!(out, "<td{}>{cell}</td>", class(*align))?;
-            }
-            writeln!(out, "</tr>")?;
-        }
-        writeln!(out, "</tbody></table>")
-    }
 }
 
 /// A titled list of which the first rows are shown.
@@ -94,16 +77,6 @@ impl Section {
 
     pub fn unfolded(self) -> Self {
         Self { is_open: true, ..self }
-    }
-}
-
-/// `+27 MB`, `-3 kB`, `0 B`.
-pub(super) fn signed(delta: i64) -> String {
-    let bytes = display_bytes(delta.unsigned_abs());
-    match delta {
-        0 => bytes,
-        1.. => format!("+{bytes}"),
-        _ => format!("-{bytes}"),
     }
 }
 

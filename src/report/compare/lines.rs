@@ -65,6 +65,16 @@ pub(super) fn transfers(comparison: &Comparison<'_>) -> Vec<String> {
 
 /// `B adds 28 MB unpacked: +27 MB coreutils-9.1 and what it needs (brought by /bin/ls → …), …`.
 pub(super) fn headline(comparison: &Comparison<'_>, quote: Quote) -> String {
+    let cause = |item: &GrowthItem| format!(" ({})", cause(&comparison.right, item.cause, quote));
+    headline_with(comparison, quote, cause)
+}
+
+/// The same without what brought each.
+pub(super) fn headline_without_causes(comparison: &Comparison<'_>, quote: Quote) -> String {
+    headline_with(comparison, quote, |_| String::new())
+}
+
+fn headline_with(comparison: &Comparison<'_>, quote: Quote, cause: impl Fn(&GrowthItem) -> String) -> String {
     let delta = comparison.bytes.unpacked.delta();
     let amount = display_bytes(delta.unsigned_abs());
     let start = match delta {
@@ -73,10 +83,10 @@ pub(super) fn headline(comparison: &Comparison<'_>, quote: Quote) -> String {
         _ => format!("The right image saves {amount} unpacked: {}. New in it", savings(comparison)),
     };
     let items = &comparison.growth.items;
-    let named = items.iter().take(NAMED).map(|item| {
-        let (what, cause) = (what(comparison, item, quote), cause(&comparison.right, item.cause, quote));
-        format!("+{} {what} ({cause})", display_bytes(item.bytes))
-    });
+    let named = items
+        .iter()
+        .take(NAMED)
+        .map(|item| format!("+{} {}{}", display_bytes(item.bytes), what(comparison, item, quote), cause(item)));
     let named: Vec<String> = named.collect();
     match items.len().saturating_sub(NAMED) {
         0 if named.is_empty() => format!("{}.", start.trim_end_matches(". New in it")),
@@ -126,13 +136,13 @@ fn growth(comparison: &Comparison<'_>, quote: Quote) -> Section {
     Section::new("Why it grew", grid, items.len()).unfolded()
 }
 
-fn software(side: &Side<'_>, id: PathId) -> String {
+pub(super) fn software(side: &Side<'_>, id: PathId) -> String {
     let name = side.store.and_then(|study| study.get_path(id)).map(|path| path.name().to_owned());
     one_line(&name.unwrap_or_default())
 }
 
 /// What grew, in a few words.
-fn what(comparison: &Comparison<'_>, item: &GrowthItem, quote: Quote) -> String {
+pub(super) fn what(comparison: &Comparison<'_>, item: &GrowthItem, quote: Quote) -> String {
     let (left, right) = (&comparison.left, &comparison.right);
     match item.what {
         Grown::StorePath(id) => {
@@ -178,7 +188,7 @@ fn package(side: &Side<'_>, index: PackageIndex, quote: Quote) -> String {
 }
 
 /// What brought it, in a few words.
-fn cause(side: &Side<'_>, cause: Cause, quote: Quote) -> String {
+pub(super) fn cause(side: &Side<'_>, cause: Cause, quote: Quote) -> String {
     let layer = |index: Option<LayerIndex>| {
         let known = index.and_then(|index| Some((index, side.image.layers.get(index.index())?)));
         match known {
@@ -240,13 +250,13 @@ fn equivalents(comparison: &Comparison<'_>, found: &Equivalents, quote: Quote) -
     ]
 }
 
-fn titled(side: &Side<'_>, software: &Software, quote: Quote) -> String {
+pub(super) fn titled(side: &Side<'_>, software: &Software, quote: Quote) -> String {
     let (name, version) = (side.software_name(software.id), side.software_version(software.id));
     let text = if version.is_empty() { name.to_owned() } else { format!("{name} {version}") };
     format!("{} {}", side.software_kind(software.id), quote(&one_line(&text)))
 }
 
-fn listed(side: &Side<'_>, list: &[Software], quote: Quote) -> String {
+pub(super) fn listed(side: &Side<'_>, list: &[Software], quote: Quote) -> String {
     let mut names: Vec<String> = list.iter().take(NAMED).map(|software| titled(side, software, quote)).collect();
     if list.len() > NAMED {
         names.push(format!("{} more", list.len() - NAMED));
@@ -254,7 +264,7 @@ fn listed(side: &Side<'_>, list: &[Software], quote: Quote) -> String {
     names.join(", ")
 }
 
-fn known_by(signal: &Signal, quote: Quote) -> String {
+pub(super) fn known_by(signal: &Signal, quote: Quote) -> String {
     match signal {
         Signal::Name(name) => format!("name {}", quote(&one_line(name))),
         Signal::Soname(name) => quote(&one_line(name)),

@@ -1,9 +1,12 @@
 //! Two images compared, and many: for reading, for pull requests, for programs.
 
+mod assignment;
 mod details;
 mod document;
 mod grid;
 mod html;
+mod html_lists;
+mod html_share;
 mod lines;
 mod markdown;
 mod share;

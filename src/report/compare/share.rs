@@ -2,6 +2,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
+use super::assignment::{self, Proposal};
 use super::grid::Grid;
 use crate::compare::{Level, Matrix, Sharing};
 use crate::image::{Digest, Image, display_bytes, display_name};
@@ -22,12 +23,16 @@ pub enum ShareFormat {
     Json,
     /// For pull requests.
     Markdown,
+    /// One file for a browser.
+    Html,
 }
 
 /// All that `nixdive share` says.
 pub struct ShareReport<'a> {
     /// The images, in the order of the matrices.
     pub images: &'a [&'a Image],
+    /// For each, the services or containers that use it, safe to print; empty where no file named it.
+    pub users: &'a [String],
     /// What they share.
     pub sharing: &'a Sharing,
     /// What could not be read, as sentences.
@@ -44,6 +49,7 @@ impl ShareReport<'_> {
             ShareFormat::Text => self.write_text(out),
             ShareFormat::Json => write_pretty(&self.document(), OWN, out),
             ShareFormat::Markdown => self.write_markdown(out),
+            ShareFormat::Html => super::html_share::write(self, out),
         }
     }
 
@@ -53,6 +59,9 @@ impl ShareReport<'_> {
             writeln!(out, "\n{}", heading(matrix.level))?;
             writeln!(out, "  {}", together(matrix))?;
             self.grid(matrix).write_text(out)?;
+        }
+        if let Some(proposal) = Proposal::new(self.sharing, str::to_owned) {
+            proposal.write_text(out)?;
         }
         self.notes.iter().try_for_each(|note| writeln!(out, "Warning  {}", display_name(note.as_bytes())))
     }
@@ -64,6 +73,9 @@ impl ShareReport<'_> {
             writeln!(out, "\n### {}\n\n{}\n", heading(matrix.level), together(matrix))?;
             self.grid(matrix).write_markdown(out)?;
         }
+        if let Some(proposal) = Proposal::new(self.sharing, code) {
+            proposal.write_markdown(out)?;
+        }
         self.notes.iter().take(10).try_for_each(|note| {
             let shown = crate::report::names::one_line(note);
             writeln!(out, "\n> ⚠ {}", code(&crate::report::names::shortened(shown, 400)))
@@ -72,9 +84,15 @@ impl ShareReport<'_> {
 
     fn names(&self, quote: Quote) -> Grid {
         let mut grid = Grid::new(&[("", Left), ("image", Left), ("unpacked", Right), ("layers", Right)]);
+        let has_users = self.users.iter().any(|users| !users.is_empty());
+        if has_users {
+            grid.columns.push(("used by".to_owned(), Left));
+        }
         for (number, image) in self.images.iter().enumerate() {
             let layers = image.layers.len().to_string();
-            grid.row(vec![letter(number), quote(&title(image)), display_bytes(image.unpacked_bytes()), layers]);
+            let mut cells = vec![letter(number), quote(&title(image)), display_bytes(image.unpacked_bytes()), layers];
+            cells.extend(self.users.get(number).filter(|_| has_users).map(|users| quote(users)));
+            grid.row(cells);
         }
         grid
     }
@@ -94,8 +112,9 @@ impl ShareReport<'_> {
     }
 
     fn document(&self) -> Value {
-        let image = |image: &&Image| {
+        let image = |(number, image): (usize, &&Image)| {
             json!({
+                "usedBy": self.users.get(number).filter(|users| !users.is_empty()),
                 "requested": image.identity.requested,
                 "references": image.identity.references,
                 "configDigest": image.identity.config_digest.as_ref().map(Digest::as_str),
@@ -114,17 +133,18 @@ impl ShareReport<'_> {
         json!({
             "schema": SHARE_SCHEMA,
             "generator": concat!("nixdive ", env!("CARGO_PKG_VERSION")),
-            "images": self.images.iter().map(image).collect::<Vec<_>>(),
+            "images": self.images.iter().enumerate().map(image).collect::<Vec<_>>(),
             "levels": self.sharing.levels.iter().map(matrix).collect::<Vec<_>>(),
+            "assignment": self.sharing.assignment.as_ref().map(assignment::document),
             "notes": self.notes,
         })
     }
 }
 
-fn heading(level: Level) -> &'static str {
+pub(super) fn heading(level: Level) -> &'static str {
     match level {
         Level::Layers => "Whole layers, unpacked bytes",
-        Level::StorePaths => "Store paths, as tar bytes: what would be shared with one store path a layer",
+        Level::StorePaths => "Store paths, as tar bytes: what is shared with one store path a layer",
         Level::Content => "Files of equal content, file bytes",
     }
 }
@@ -140,7 +160,7 @@ fn together(matrix: &Matrix) -> String {
 }
 
 /// A, B, … Z, then numbers.
-fn letter(number: usize) -> String {
+pub(super) fn letter(number: usize) -> String {
     match u8::try_from(number) {
         Ok(place) if place < 26 => char::from(b'A' + place).to_string(),
         _ => (number + 1).to_string(),

@@ -44,8 +44,9 @@ fn nothing_of_an_image_steers_a_terminal_or_is_markup() {
             assert!(!text.chars().any(|character| character != '\n' && steers_terminal(character)), "{format:?}");
         }
         let html = written(comparison, &notes, CompareFormat::Html);
-        assert!(!html.contains("<script") && !html.contains("alert(1)</script>"), "{html}");
-        assert!(html.contains("default-src 'none'") && html.contains("&lt;script&gt;"));
+        assert_eq!(html.matches("<script").count(), html.matches("</script").count());
+        assert!(!html.contains("<script>alert") && !html.contains("alert(1)</script>"));
+        assert!(html.contains("default-src &#39;none&#39;") && html.contains("&lt;script&gt;"));
         let markdown = written(comparison, &notes, CompareFormat::Markdown);
         assert!(markdown.chars().count() < 60_000);
         let outside: String = markdown.split('`').step_by(2).collect();
@@ -71,4 +72,57 @@ fn the_document_has_integer_bytes_and_all_parts() {
         assert_eq!(document["packages"]["changed"][0]["versionOrder"], "newer");
         assert_eq!(document["categories"].as_array().unwrap().len(), 10);
     });
+}
+
+/// The characters of a Markdown document that are outside code spans: none of them comes from an image.
+fn outside_spans(markdown: &str) -> String {
+    let mut outside = String::new();
+    let mut rest = markdown;
+    while let Some(start) = rest.find('`') {
+        outside.push_str(&rest[..start]);
+        let fence = rest[start..].chars().take_while(|&character| character == '`').count();
+        let after = &rest[start + fence..];
+        // A span ends at the next run of exactly as many backticks.
+        let mut at = 0;
+        loop {
+            let run = at + after[at..].find('`').expect("a span without an end");
+            let length = after[run..].chars().take_while(|&character| character == '`').count();
+            at = run + length;
+            if length == fence {
+                break;
+            }
+        }
+        rest = &after[at..];
+    }
+    outside + rest
+}
+
+#[test]
+fn a_pull_requests_comment_is_short_enough_whatever_the_images() {
+    use crate::compare::tests::{Known, compare};
+    let long = HOSTILE.repeat(700);
+    let package = |number: usize, version: &str| format!("P:{HOSTILE}{number}\nV:{version}\nI:{}\n\n", number + 1);
+    let database = |version: &str| (0..400).map(|number| package(number, version)).collect::<String>();
+    let many = (0..1_500).map(|number| Written::file(&format!("{HOSTILE}{number}/{HOSTILE}"), b"content"));
+    let left = Known::of_layers(&[vec![Written::file("lib/apk/db/installed", database("1").as_bytes())]]);
+    let changed = Written::file("lib/apk/db/installed", database(&HOSTILE.repeat(20)).as_bytes());
+    let mut right = Known::of_layers(&[many.collect(), vec![changed]]);
+    let config = &mut right.opened.image.config;
+    config.env = (0..2_000).map(|number| format!("{number}{HOSTILE}={HOSTILE}")).collect();
+    config.labels = (0..2_000).map(|number| (format!("{number}{HOSTILE}"), HOSTILE.repeat(9))).collect();
+    config.entrypoint = vec![long.clone(); 10];
+    right.opened.image.identity.references = vec![long.clone()];
+    right.opened.image.layers.iter_mut().for_each(|layer| layer.created_by = Some(long.clone()));
+    let notes = vec![long; 50];
+    let comparison = compare(&left, &right, CompareOptions { equivalent: true, ..CompareOptions::default() });
+    let markdown = written(&comparison, &notes, CompareFormat::Markdown);
+    assert!(markdown.chars().count() < 60_000, "{}", markdown.chars().count());
+    let outside = outside_spans(&markdown);
+    assert!(!outside.contains("script") && !outside.contains("@owner"), "{outside}");
+    let place = |text: &str| markdown.find(text).unwrap_or_else(|| panic!("{text}"));
+    assert!(place("## ") < place("The right image adds"));
+    assert!(place("The right image adds") < place("### Why it grew"));
+    assert!(place("### Why it grew") < place("<details>"));
+    let html = written(&comparison, &notes, CompareFormat::Html);
+    assert!(html.len() < 4_000_000, "{} bytes", html.len());
 }

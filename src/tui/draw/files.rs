@@ -8,6 +8,7 @@ use super::super::columns::Column;
 use super::super::layout::Pane;
 use super::super::rows::{Hidden, Row, RowFlags};
 use super::super::session::{Exploration, LayerChoice, Session};
+use super::super::theme::Glyphs;
 use super::super::tree_view::TreeView;
 use super::painter::{Canvas, Pen, fit, fit_end};
 use super::{selection, title};
@@ -203,7 +204,7 @@ fn draw_row(
             }
         };
     }
-    draw_branches(pen, row, glyphs);
+    draw_branches(pen, (row.depth, row.guides, row.flags), glyphs);
     let name = display_name(tree.name(row.node));
     let mut style = changed;
     if seen.is_directory {
@@ -220,9 +221,10 @@ fn is_absent(opened: &Exploration, layer: LayerIndex) -> bool {
     opened.image.layers.get(layer.index()).is_some_and(Layer::is_absent)
 }
 
-fn draw_branches(pen: &mut Pen, row: &Row, glyphs: &super::super::theme::Glyphs) {
+/// What stands before a name: of a row of this depth, with these guides and flags.
+pub(super) fn draw_branches(pen: &mut Pen, (depth, guides, flags): (u16, u64, RowFlags), glyphs: &Glyphs) {
     let theme = pen.theme();
-    let depth = usize::from(row.depth);
+    let depth = usize::from(depth);
     // Deep rows lose their outer guides, so that a name always has room.
     let most = (pen.room() / 4).max(1);
     let from = if depth > most { depth - most + 1 } else { 1 };
@@ -230,14 +232,14 @@ fn draw_branches(pen: &mut Pen, row: &Row, glyphs: &super::super::theme::Glyphs)
         pen.text(glyphs.ellipsis, theme.dim).skip(1);
     }
     for level in from..depth {
-        let continues = level < 64 && row.guides & (1 << level) != 0;
+        let continues = level < 64 && guides & (1 << level) != 0;
         pen.text(if continues { glyphs.guide } else { glyphs.gap }, theme.dim);
     }
     if depth > 0 {
-        let last = row.flags.contains(RowFlags::LAST);
+        let last = flags.contains(RowFlags::LAST);
         pen.text(if last { glyphs.last_branch } else { glyphs.branch }, theme.dim);
     }
-    let marker = match (row.flags.contains(RowFlags::DIRECTORY), row.flags.contains(RowFlags::EXPANDED)) {
+    let marker = match (flags.contains(RowFlags::DIRECTORY), flags.contains(RowFlags::EXPANDED)) {
         (true, true) => glyphs.open,
         (true, false) => glyphs.closed,
         (false, _) if depth > 0 => glyphs.leaf,
@@ -280,16 +282,16 @@ fn draw_name(pen: &mut Pen, session: &Session, opened: &Exploration, row: &Row, 
 }
 
 /// Characters of a store path's hash that are shown.
-const HASH_SHOWN: usize = 7;
+pub(super) const HASH_SHOWN: usize = 7;
 
-fn is_in_store(tree: &FileTree, node: NodeId) -> bool {
+pub(super) fn is_in_store(tree: &FileTree, node: NodeId) -> bool {
     let store = tree.parent(node).filter(|_| tree.depth(node) == 3);
     let nix = store.filter(|&store| tree.name(store) == b"store").and_then(|store| tree.parent(store));
     nix.is_some_and(|nix| tree.name(nix) == b"nix")
 }
 
 /// Length of the hash that a store path's name begins with; 0 where it begins with none.
-fn hash_length(name: &str) -> usize {
+pub(super) fn hash_length(name: &str) -> usize {
     const LENGTH: usize = 32;
     let digit = |byte: &u8| byte.is_ascii_digit() || byte.is_ascii_lowercase();
     let bytes = name.as_bytes();

@@ -24,6 +24,7 @@ pub(super) fn draw(canvas: &mut Canvas, screen: Rect, state: &State) {
             Purpose::Search => " Search in files (re: for a pattern): ",
             Purpose::Path => " Go to path: ",
             Purpose::Directory => " Copy to disk, into directory: ",
+            Purpose::Destination => " Write to: ",
             Purpose::Command => " Action: ",
         };
         pen.text(label, theme.key);
@@ -143,6 +144,17 @@ fn hints(state: &State) -> Vec<(&str, &'static str)> {
             (Action::ShowFiles, "files"),
             (Action::NextPage, "next page"),
         ],
+        Context::Rebuild => &[
+            (Action::Help, "help"),
+            (Action::ToggleKept, "keep/drop"),
+            (Action::WriteImage, "write it"),
+            (Action::UndoChoices, "undo all"),
+            (Action::Last, "classes, notes"),
+            (Action::Filter, "filter"),
+            (Action::RevealRow, "its files"),
+            (Action::ShowFiles, "files"),
+            (Action::NextPage, "next page"),
+        ],
         Context::Store => &[
             (Action::Help, "help"),
             (Action::RevealPath, "its files"),
@@ -183,6 +195,36 @@ fn hints(state: &State) -> Vec<(&str, &'static str)> {
             (Action::SearchFiles, "search again"),
             (Action::CopyPath, "copy the place"),
         ],
+        Context::Differences => &[
+            (Action::Help, "help"),
+            (Action::Toggle, "open"),
+            (Action::NextDifference, "next difference"),
+            (Action::ToggleEqual, "all/only differences"),
+            (Action::Filter, "filter"),
+            (Action::Sort, "sort"),
+            (Action::ToggleSemantic, "only meaning"),
+            (Action::NextPage, "next page"),
+            (Action::CopyPath, "copy"),
+        ],
+        Context::Comparison => &[
+            (Action::Help, "help"),
+            (Action::ShowDifferences, "files"),
+            (Action::NextPage, "next page"),
+            (Action::RevealDifference, "show in the files"),
+            (Action::ToggleEqual, "all/only differences"),
+            (Action::Filter, "filter"),
+            (Action::ToggleSemantic, "only meaning"),
+            (Action::CopyPath, "copy"),
+        ],
+        Context::Matrix => &[
+            (Action::ComparePair, "compare the two"),
+            (Action::Help, "help"),
+            (Action::NextLevel, "next level"),
+            (Action::CopyPath, "copy"),
+        ],
+        Context::Everywhere if matches!(state.screen, Screen::Comparing(_)) => {
+            &[(Action::Help, "help"), (Action::Back, "stop")]
+        }
         Context::Prompt => &[(Action::Accept, "keep"), (Action::Abandon, "clear")],
         Context::Everywhere if state.choosers.is_empty() => &[],
         Context::Everywhere => &[(Action::Back, "the other images")],
@@ -190,8 +232,12 @@ fn hints(state: &State) -> Vec<(&str, &'static str)> {
     wanted.iter().filter_map(|&(action, word)| Some((state.keymap.key(context, action)?, word))).collect()
 }
 
+fn is_for_destination(state: &State) -> bool {
+    state.prompt.as_ref().is_some_and(|prompt| prompt.purpose == Purpose::Destination)
+}
+
 fn is_finding(state: &State) -> bool {
-    matches!(&state.screen, Screen::Session(session) if session.viewer.as_ref().is_some_and(|viewer| viewer.find.is_some()))
+    state.screen.viewer().is_some_and(|viewer| viewer.find.is_some())
 }
 
 /// What came of looking for something in a file.
@@ -217,9 +263,24 @@ fn is_unopened(state: &State, stopped: bool) -> bool {
 
 /// How far things are.
 fn right(state: &State) -> String {
+    if let Screen::Comparing(comparing) = &state.screen {
+        let found = comparing.viewer.as_ref().and_then(|viewer| viewer.found()).map(found);
+        return found.unwrap_or_else(|| super::compare::in_brief(comparing));
+    }
     let Screen::Session(session) = &state.screen else { return String::new() };
     let Some(opened) = &session.opened else { return super::loading::in_brief(session) };
     let mut right = String::new();
+    if let Some(problem) = session.pages.rebuild.problem.filter(|_| is_for_destination(state)) {
+        return problem.to_owned();
+    }
+    if let Some(writing) = &session.writing {
+        return match writing.total_bytes {
+            Some(total) => {
+                format!("{} of {} written, esc stops", display_bytes(writing.read_bytes), display_bytes(total))
+            }
+            None => "being put together, esc stops".to_owned(),
+        };
+    }
     if let Some(copying) = &session.copying {
         let total = copying.total_bytes.map(|total| format!(" of {}", display_bytes(total))).unwrap_or_default();
         return format!("copied {}{total}, esc stops", display_bytes(copying.read_bytes));

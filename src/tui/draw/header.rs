@@ -7,16 +7,31 @@ use super::super::session::Session;
 use super::painter::{Canvas, fit_end};
 use crate::image::{display_bytes, display_name};
 
+/// Columns from which on all pages have their names, and from which on they are there at all.
+pub(super) const ROOM_FOR_NAMES: u16 = 112;
+pub(super) const ROOM_FOR_KEYS: u16 = 50;
+
 /// The top line: which image this is, and its figures as far as there is room, the most telling first.
 pub(super) fn draw(canvas: &mut Canvas, area: Rect, session: &Session, keymap: &Keymap) {
-    let theme = canvas.theme;
     let tabs = tabs(session, keymap, area.width);
+    draw_line(canvas, area, &tabs, (&name(session), 24), &figures(session));
+}
+
+/// The top line: tabs, of which one is current, a name, and figures as far as there is room once the name has so many
+/// cells.
+pub(super) fn draw_line(
+    canvas: &mut Canvas,
+    area: Rect,
+    tabs: &[(String, bool)],
+    (name, least): (&str, usize),
+    figures: &[String],
+) {
+    let theme = canvas.theme;
     let tabs_width: usize = tabs.iter().map(|(text, _)| text.width() + 1).sum();
     let glyphs = canvas.glyphs;
-    let figures = figures(session);
     let mut right = String::new();
-    let room = usize::from(area.width).saturating_sub(10 + 24 + tabs_width);
-    for figure in &figures {
+    let room = usize::from(area.width).saturating_sub(10 + least + tabs_width);
+    for figure in figures {
         let with = if right.is_empty() { figure.clone() } else { format!("{right}{}{figure}", glyphs.dot) };
         if with.width() > room {
             break;
@@ -25,21 +40,19 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect, session: &Session, keymap: &
     }
     let mut pen = canvas.line(area, 0);
     pen.text(" nixdive ", theme.brand);
-    for (text, current) in &tabs {
+    for (text, current) in tabs {
         pen.text(text, if *current { theme.title_focused } else { theme.dim }).text(" ", theme.plain);
     }
     if !tabs.is_empty() {
         pen.skip(1);
     }
     let room = pen.room().saturating_sub(right.width() + 2);
-    pen.text(&fit_end(&name(session), room, glyphs.ellipsis), theme.strong);
+    pen.text(&fit_end(name, room, glyphs.ellipsis), theme.strong);
     pen.skip_to_last(right.width() + 1).text(&right, theme.plain);
 }
 
 /// The pages with their keys, and whether each is the one looked at. Where room is short only that one has its name.
 fn tabs(session: &Session, keymap: &Keymap, width: u16) -> Vec<(String, bool)> {
-    const ROOM_FOR_NAMES: u16 = 112;
-    const ROOM_FOR_KEYS: u16 = 50;
     if session.opened.is_none() || width < ROOM_FOR_KEYS {
         return Vec::new();
     }
@@ -51,6 +64,7 @@ fn tabs(session: &Session, keymap: &Keymap, width: u16) -> Vec<(String, bool)> {
         Action::ShowMap,
         Action::ShowStore,
         Action::ShowFindings,
+        Action::ShowRebuild,
     ];
     let tab = |(page, action): (Page, Action)| {
         let key = keymap.key(Context::Tree, action).unwrap_or_default();

@@ -45,7 +45,7 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect, session: &Session) {
     }
 }
 
-fn draw_transfer(
+pub(super) fn draw_transfer(
     pen: &mut super::painter::Pen,
     transfer: Transfer,
     entries: Option<u64>,

@@ -1,6 +1,7 @@
 //! Drawing: pure functions of the state.
 
 mod chooser;
+mod compare;
 mod details;
 mod files;
 mod findings;
@@ -12,6 +13,7 @@ mod loading;
 mod pages;
 mod painter;
 mod picker;
+mod rebuild;
 mod results;
 mod store;
 mod time;
@@ -22,6 +24,7 @@ use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 use unicode_width::UnicodeWidthStr;
 
+use super::compare::Comparing;
 use super::layout::{Pane, SMALLEST, fits};
 use super::pages::{Page, Tile};
 use super::session::{Exploration, Session};
@@ -29,7 +32,9 @@ use super::state::{Screen, State};
 use super::theme::{Glyphs, strip_colours};
 use super::viewer::Viewer;
 use crate::image::NodeId;
+pub(super) use compare::SUMMARY_INDENT;
 use painter::Canvas;
+pub(super) use time::time;
 
 /// Draws the state into an empty buffer of the state's own dimensions.
 pub fn draw(state: &State, buffer: &mut Buffer) {
@@ -44,6 +49,7 @@ pub fn draw(state: &State, buffer: &mut Buffer) {
         match &state.screen {
             Screen::Choosing => chooser::draw(&mut canvas, screen, state),
             Screen::Session(session) => draw_session(&mut canvas, session, state),
+            Screen::Comparing(comparing) => compare::draw(&mut canvas, comparing, state),
             Screen::Failed { name, reason } => loading::draw_failure(&mut canvas, screen, name, reason),
         }
         if let Some(picker) = &state.picker {
@@ -123,6 +129,11 @@ pub(super) fn viewer_rows(size: (u16, u16), viewer: &Viewer) -> Rect {
     viewer::rows(body(size), viewer)
 }
 
+/// Where the rows of what is compared are.
+pub(super) fn compared_rows(comparing: &Comparing, size: (u16, u16)) -> Rect {
+    compare::rows(comparing, body(size))
+}
+
 /// Where the hits of a search through files are.
 pub(super) fn results_rows(size: (u16, u16)) -> Rect {
     results::rows(body(size))
@@ -160,7 +171,11 @@ pub(super) fn details_length(session: &Session, width: u16, unicode: bool) -> us
 
 /// The selected row as it stands on screen, its columns apart by tabulators.
 pub(super) fn row_as_text(state: &State) -> Option<String> {
-    let Screen::Session(session) = &state.screen else { return None };
+    let session = match &state.screen {
+        Screen::Session(session) => session,
+        Screen::Comparing(comparing) => return compare::row_as_text(comparing),
+        Screen::Choosing | Screen::Failed { .. } => return None,
+    };
     match session.focus {
         Pane::Layers => Some(layers::row_as_text(session)),
         Pane::Tree | Pane::Details => files::row_as_text(session),

@@ -1,5 +1,5 @@
 /// Seconds since 1970 as a date and time, UTC. Days to date after Howard Hinnant's `civil_from_days`.
-pub(super) fn time(seconds: i64) -> String {
+pub(in super::super) fn time(seconds: i64) -> String {
     let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     if !(-719_468..=2_932_896).contains(&days) {
         return format!("{seconds} s since 1970");

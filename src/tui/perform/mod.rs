@@ -3,10 +3,13 @@
 mod files;
 mod movement;
 mod pages;
+mod rebuild;
 
 use super::action::{Action, Context};
+use super::compare::{self, PairPage};
 pub(super) use movement::move_layer;
 pub(super) use pages::{map_out, selected_on_page};
+pub(super) use rebuild::take as take_rebuilt;
 
 use files::{perform_on_session, perform_on_tree};
 use movement::{Step, move_by};
@@ -29,7 +32,7 @@ pub(super) fn perform(state: &mut State, action: Action, effects: &mut Vec<Effec
         Action::Help => state.help = if state.help.is_some() { None } else { Some(ListCursor::default()) },
         Action::Back => back(state, effects),
         Action::Open => open_choice(state, effects),
-        Action::Filter if matches!(state.context(), Context::Store | Context::Packages) => {
+        Action::Filter if matches!(state.context(), Context::Store | Context::Packages | Context::Rebuild) => {
             begin_prompt(state, Purpose::Rows);
         }
         Action::Filter => begin_prompt(state, Purpose::Filter),
@@ -37,6 +40,7 @@ pub(super) fn perform(state: &mut State, action: Action, effects: &mut Vec<Effec
         Action::Palette | Action::SearchFiles | Action::FindPath | Action::Extract | Action::FindWithin => {
             look::begin_asking(state, action);
         }
+        Action::WriteImage => rebuild::begin(state),
         Action::Accept => accept_prompt(state, effects),
         Action::Abandon => abandon_prompt(state),
         Action::ToggleMouse => {
@@ -51,11 +55,17 @@ pub(super) fn perform(state: &mut State, action: Action, effects: &mut Vec<Effec
         Action::HalfPageDown => move_by(state, Step::Halves(1)),
         Action::HalfPageUp => move_by(state, Step::Halves(-1)),
         Action::PageDown => move_by(state, Step::Halves(2)),
-        Action::PageUp => move_by(state, Step::Halves(-2)),
+        Action::PageUp | Action::PlanPageUp => move_by(state, Step::Halves(-2)),
         Action::First => move_by(state, Step::Lines(isize::MIN)),
         Action::Last => move_by(state, Step::Lines(isize::MAX)),
         _ => {
             let size = state.size;
+            if let Screen::Comparing(comparing) = &mut state.screen {
+                if let Some(text) = compare::perform(comparing, size, action, effects) {
+                    state.inform(text);
+                }
+                return;
+            }
             let Screen::Session(session) = &mut state.screen else { return };
             if let Some(page) = page_of(session, action) {
                 if session.opened.is_none() {
@@ -70,7 +80,12 @@ pub(super) fn perform(state: &mut State, action: Action, effects: &mut Vec<Effec
             match action {
                 Action::OpenHit => return look::open_hit(session),
                 Action::RevealHit => return look::reveal(session),
-                _ if session.viewer.is_some() => return look::perform_on_viewer(session, size.0, action),
+                _ if session.viewer.is_some() => {
+                    if let Some(viewer) = &mut session.viewer {
+                        look::perform_on_viewer(viewer, size.0, action);
+                    }
+                    return;
+                }
                 _ if session.results.is_some() => return,
                 Action::OnlyWasted => {
                     let text = session.toggle_wasted();
@@ -124,6 +139,12 @@ fn begin_prompt(state: &mut State, purpose: Purpose) {
                 _ => String::new(),
             }
         }
+        (Screen::Comparing(comparing), _) => {
+            if comparing.pair.as_ref().is_some_and(|pair| pair.page == PairPage::Summary) {
+                return state.inform("Nothing to filter here");
+            }
+            comparing.filter().to_owned()
+        }
         (Screen::Failed { .. }, _) => return,
     };
     state.help = None;
@@ -132,6 +153,9 @@ fn begin_prompt(state: &mut State, purpose: Purpose) {
 
 fn accept_prompt(state: &mut State, effects: &mut Vec<Effect>) {
     let Some(prompt) = state.prompt.take() else { return };
+    if prompt.purpose == Purpose::Destination {
+        return rebuild::accept(state, prompt, effects);
+    }
     if look::accept(state, &prompt, effects) {
         return;
     }
@@ -146,7 +170,7 @@ fn accept_prompt(state: &mut State, effects: &mut Vec<Effect>) {
         Screen::Session(session) => {
             session.with_tree(|view, _| view.stay());
         }
-        Screen::Failed { .. } => {}
+        Screen::Comparing(_) | Screen::Failed { .. } => {}
     }
 }
 

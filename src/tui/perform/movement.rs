@@ -1,3 +1,4 @@
+use super::super::compare;
 use super::super::layout::Pane;
 use super::super::pages::Page;
 use super::super::session::Session;
@@ -31,6 +32,10 @@ pub(super) fn move_by(state: &mut State, step: Step) {
         help.offset = help.offset.saturating_add_signed(step.lines(full));
         return;
     }
+    let size = state.size;
+    if let Some(viewer) = state.screen.viewer_mut() {
+        return viewer.move_by(step.lines(super::super::draw::viewer_rows(size, viewer).height));
+    }
     match &mut state.screen {
         Screen::Choosing => {
             if let Some(chooser) = state.choosers.last_mut() {
@@ -38,10 +43,9 @@ pub(super) fn move_by(state: &mut State, step: Step) {
                 chooser.cursor.move_by(step.lines(full), length);
             }
         }
-        Screen::Session(session) if session.viewer.is_some() => {
-            if let Some(viewer) = &mut session.viewer {
-                viewer.move_by(step.lines(super::super::draw::viewer_rows(state.size, viewer).height));
-            }
+        Screen::Comparing(comparing) => {
+            let lines = step.lines(super::super::draw::compared_rows(comparing, size).height);
+            compare::move_by(comparing, lines);
         }
         Screen::Session(session) if session.results.is_some() => {
             let lines = step.lines(super::super::draw::results_rows(state.size).height);

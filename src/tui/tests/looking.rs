@@ -12,6 +12,7 @@ use crate::preview::{
     Allowance, Encoding, Find, Finding, Fixed, FoundLine, Hit, Layout, Needle, Place, RowContent, Rows, Section,
     StyledLine, Syntaxes, TextPreview, screenful,
 };
+use crate::tui::Target;
 use crate::tui::{FindState, Form, Measure, Request, View, ViewRequest};
 use samples::web;
 
@@ -239,7 +240,7 @@ fn answers_to_what_is_looked_at_no_more_are_dropped() {
 fn a_removed_file_is_looked_at_as_it_was() {
     let mut person = Person::seeing(web(), SIZE);
     person.presses("G v tab G l j l j p");
-    let subject = asked(&person).subject;
+    let Target::Path(subject) = asked(&person).target else { panic!("a path of one image is asked for") };
     let entry = subject.entry.expect("there is an earlier version");
     assert_eq!(person.opened().image.tree.occurrence(entry).layer.0, 0);
     assert!(subject.removed);

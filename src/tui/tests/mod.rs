@@ -1,11 +1,13 @@
 //! The interface as a person uses it: keys in, screen and state out.
 
+mod comparing;
 mod hostile;
 mod journeys;
 mod judging;
 mod looking;
 mod narrowing;
 mod pages;
+mod rebuilding;
 mod samples;
 mod screens;
 mod screenshots;

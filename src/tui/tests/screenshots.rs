@@ -9,13 +9,15 @@ use crossbeam_channel::{Receiver, unbounded};
 
 use super::svg::svg;
 use super::*;
-use crate::cli::{OpenArguments, Opener};
+use crate::cli::{ComparingArguments, OpenArguments, Opener};
 use crate::image::DigestCheck;
 
 const SIZE: (u16, u16) = (110, 30);
 const PATIENCE: Duration = Duration::from_secs(120);
 const DOCKER: &str = "sample-images/lighttpd-docker.tar.zst";
 const NIX: &str = "sample-images/lighttpd-nix.tar.gz";
+/// Images with a space between them are compared.
+const BOTH: &str = "sample-images/lighttpd-docker.tar.zst sample-images/lighttpd-nix.tar.gz";
 const EMBEDDED: &str = "embedded:sample";
 
 /// (name, title, image, keys; a word in quotes is typed)
@@ -30,6 +32,8 @@ const SCREENS: &[(&str, &str, &str, &str)] = &[
     ("nix", "An image built with Nix", NIX, "j j j j j j j j j tab j j j enter"),
     ("store", "The Nix store: what each path costs, and why it is there", NIX, "6 j l"),
     ("findings", "What is wrong, where, and what to do", DOCKER, "7 enter j"),
+    ("compare", "Why the image of Nix is smaller than that of a Dockerfile", BOTH, "2"),
+    ("differences", "The files of both images, next to each other", BOTH, "j j j l"),
     ("sample", "The image within the program", EMBEDDED, "tab L"),
 ];
 
@@ -44,8 +48,19 @@ impl Live {
     fn opens(image: &str) -> Self {
         let (sender, messages) = unbounded();
         let mut opener = Opener::new(OpenArguments::default(), sender);
-        opener.start(Opening::FIRST, image.into());
-        let mut live = Self { person: Person::starting(Start::Loading(image.into()), SIZE), opener, messages };
+        let start = match image.split_once(' ') {
+            Some(_) => {
+                let names: Vec<String> = image.split(' ').map(str::to_owned).collect();
+                let how = ComparingArguments { semantic: false, equivalent: false, different_platforms: false };
+                opener.start_together(Opening::FIRST, names.iter().map(Into::into).collect(), &how);
+                Start::Comparing { names, options: how.options() }
+            }
+            None => {
+                opener.start(Opening::FIRST, image.into());
+                Start::Loading(image.into())
+            }
+        };
+        let mut live = Self { person: Person::starting(start, SIZE), opener, messages };
         live.settles();
         live
     }
@@ -66,7 +81,11 @@ impl Live {
             for effect in self.person.effects.drain(..) {
                 self.opener.perform(effect);
             }
-            if is_settled(self.person.session()) {
+            let settled = match &self.person.state.screen {
+                Screen::Comparing(comparing) => comparing.is_open() && comparing.asked.is_none(),
+                _ => is_settled(self.person.session()),
+            };
+            if settled {
                 return;
             }
             let message = self.messages.recv_timeout(PATIENCE).expect("what was asked for comes");
@@ -111,7 +130,9 @@ fn screenshots_are_what_the_program_shows() {
     }
     assert!(stale.is_empty(), "{stale:?}: renew them with NIXDIVE_UPDATE=1 cargo test --lib screenshots");
     let name = |entry: std::io::Result<std::fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
-    let there: BTreeSet<String> = directory.read_dir().unwrap().map(name).collect();
+    // Pictures of pages in a browser lie beside them.
+    let drawn = |name: &String| !name.ends_with(".png");
+    let there: BTreeSet<String> = directory.read_dir().unwrap().map(name).filter(drawn).collect();
     let expected: BTreeSet<String> = SCREENS.iter().map(|(name, ..)| format!("{name}.svg")).collect();
     assert_eq!(there, expected, "only what the journeys draw lies there");
 }

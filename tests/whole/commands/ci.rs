@@ -85,7 +85,7 @@ fn growth_against_an_image_and_against_what_was_stored_of_it() {
 #[test]
 fn every_form_tells_the_same_verdict_and_files_are_written_beside_it() {
     let place = image(50_000);
-    let forms = ["json", "junit", "sarif", "markdown", "github", "gitlab", "text"];
+    let forms = ["json", "junit", "sarif", "markdown", "github", "gitlab", "html", "text"];
     let outputs: Vec<String> = forms.iter().map(|form| format!("--output={form}={}", place.text(form))).collect();
     let mut arguments = vec!["ci", place.image(), "--max-size", "10kB", "--format", "json"];
     arguments.extend(outputs.iter().map(String::as_str));
@@ -103,6 +103,7 @@ fn every_form_tells_the_same_verdict_and_files_are_written_beside_it() {
     assert!(text("github").starts_with("::error title=nixdive max-size/unpacked::"), "{}", text("github"));
     assert!(text("junit").contains("<failure "), "{}", text("junit"));
     assert!(text("markdown").starts_with("## ❌ FAIL"), "{}", text("markdown"));
+    assert!(text("html").contains("max-size/unpacked") && text("html").ends_with("</html>\n"));
     assert!(text("text").ends_with("FAIL [pass:2 fail:1 skip:1]\n"), "{}", text("text"));
 }
 
@@ -193,7 +194,22 @@ fn names_in_an_image_are_no_markup_and_steer_nothing() {
 #[test]
 fn nothing_is_written_where_one_output_cannot_be() {
     let place = image(10);
-    let output = format!("json={}", place.text("missing/directory/r.json"));
-    let message = run(&["ci", place.image(), "--output", &output]).refused();
+    std::fs::write(place.path("old.html"), "before").unwrap();
+    let outputs = [("html", "old.html"), ("sarif", "new.sarif"), ("json", "missing/directory/r.json")];
+    let outputs = outputs.map(|(form, file)| format!("--output={form}={}", place.text(file)));
+    let baseline = place.text("baseline.json");
+    let mut arguments = vec!["ci", place.image(), "--update-baseline", &baseline];
+    arguments.extend(outputs.iter().map(String::as_str));
+    let message = run(&arguments).refused();
     assert!(message.contains("missing/directory"), "{message}");
+    assert_eq!(std::fs::read_to_string(place.path("old.html")).unwrap(), "before");
+    let mut left: Vec<_> =
+        std::fs::read_dir(place.directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["image.tar", "old.html"], "nothing else is there");
+    arguments.pop();
+    assert_eq!(run(&arguments).code, Some(0));
+    assert!(std::fs::read_to_string(place.path("old.html")).unwrap().starts_with("<!DOCTYPE html>"));
+    let twice = [&arguments[..], &[outputs[0].as_str()]].concat();
+    assert!(run(&twice).refused().contains("old.html: two things"));
 }

@@ -78,6 +78,18 @@ fn a_side_that_cannot_be_read_is_named() {
     }
     let refusal = run(&["share", place.image(), &absent]).refused();
     assert!(refusal.contains("absent.tar"), "{refusal}");
+    // What is there and is no image, or only part of one.
+    let (text, cut) = (place.text("text"), place.text("cut.tar"));
+    std::fs::write(&text, "no image\n").unwrap();
+    let whole = std::fs::read(place.image()).unwrap();
+    std::fs::write(&cut, &whole[..whole.len() / 2]).unwrap();
+    for (broken, name) in [(&text, "/text"), (&cut, "cut.tar")] {
+        for arguments in [["compare", place.image(), broken], ["compare", broken, place.image()]] {
+            let refusal = run(&arguments).refused();
+            assert!(refusal.contains(name) && !refusal.contains("image.tar:"), "{refusal}");
+        }
+        assert!(run(&["share", place.image(), place.image(), broken]).refused().contains(name));
+    }
     assert!(run(&["compare", "-", "-"]).refused().contains("standard input"));
 }
 
@@ -108,7 +120,33 @@ fn what_images_share_is_a_matrix_at_three_levels() {
         }
         assert!(level["togetherBytes"].as_u64() <= level["sumBytes"].as_u64());
     }
-    for format in ["text", "markdown"] {
+    for format in ["text", "markdown", "html"] {
         run(&["share", &old, &new, "--format", format]).done();
     }
+}
+
+/// Two images of one library in different company: their layers differ, so that nothing is shared until it gets one.
+#[test]
+fn layers_that_would_share_more_are_proposed() {
+    let store_path = |tar: Tar, hash: char, name: &str| {
+        let root = format!("nix/store/{}-{name}", hash.to_string().repeat(32));
+        tar.file(format!("{root}/lib"), name.repeat(400))
+    };
+    let image = |own: char, name: &str| {
+        let layer = store_path(store_path(Tar::new(), 'a', "libc-2.40"), own, name).finish();
+        Place::of_image(&Image::new(vec![layer]))
+    };
+    let (web, job) = (image('b', "web-1"), image('c', "job-1"));
+    let document = json(&["share", web.image(), job.image(), "--format", "json"]);
+    let plan = &document["assignment"];
+    assert_eq!(plan["today"]["savedBytes"], 0);
+    assert_eq!(plan["layers"][0]["storePaths"][0], format!("{}-libc-2.40", "a".repeat(32)));
+    assert_eq!(plan["layers"][0]["images"], serde_json::json!([0, 1]));
+    assert_eq!(plan["then"]["savedBytes"], plan["layers"][0]["bytes"]);
+    for format in ["text", "markdown"] {
+        let shown = run(&["share", web.image(), job.image(), "--format", format]).done();
+        assert!(shown.text().contains("libc-2.40") && shown.text().contains("A 2, B 2"), "{}", shown.text());
+    }
+    let none = json(&["share", web.image(), job.image(), "--format", "json", "--max-layers", "1"]);
+    assert_eq!(none["assignment"]["layers"], serde_json::json!([]));
 }

@@ -34,7 +34,7 @@ fn the_json_report_has_its_schema_and_its_names() {
 #[test]
 fn the_same_image_gives_the_same_report() {
     let place = root();
-    for format in ["text", "json", "markdown"] {
+    for format in ["text", "json", "markdown", "html"] {
         let arguments = ["inspect", place.image(), "--format", format];
         assert_eq!(run(&arguments).done().text(), run(&arguments).done().text(), "{format}");
     }
@@ -75,7 +75,7 @@ fn a_configuration_without_its_optional_fields() {
     assert_eq!(report["platform"], json!({"os": null, "architecture": null, "variant": null}));
     assert_eq!(report["layers"][0]["command"], "(missing)");
     assert_eq!(report["layers"][0]["diffIdCheck"], "notGiven");
-    for format in ["text", "markdown"] {
+    for format in ["text", "markdown", "html"] {
         run(&["inspect", place.image(), "--format", format]).done();
     }
 }
@@ -126,7 +126,7 @@ fn findings_are_there_where_they_are_asked_for_and_show_no_secret() {
     let plain: Value =
         serde_json::from_str(run(&["inspect", place.image(), "--format", "json"]).done().text()).unwrap();
     assert_eq!((&plain["findings"], &plain["reclaimableBytes"]), (&Value::Null, &Value::Null));
-    for format in ["text", "json", "markdown"] {
+    for format in ["text", "json", "markdown", "html"] {
         let report = run(&["inspect", place.image(), "--findings", "--format", format]).done();
         assert!(!report.text().contains(secret), "{}", report.text());
         for id in ["image.secret-in-environment", "image.password-in-file", "image.temporary-files"] {

@@ -1,5 +1,8 @@
 //! Small images compared: what is told of each kind of change, what is read for it, and what never differs.
 
+mod cases;
+mod share;
+
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -306,27 +309,6 @@ fn alpine_3_11_has_newer_packages_than_3_10() {
     let comparison = compare(&old, &new, CompareOptions::default());
     assert!(comparison.packages.changed.len() >= 10);
     assert!(comparison.packages.changed.iter().all(|pair| pair.version_order.is_gt()));
-}
-
-#[test]
-fn what_images_share_is_counted_once_and_read_once() {
-    let shared = vec![file("base", "a shared base"), file("lib", "library")];
-    let one = Known::of_layers(&[shared.clone(), vec![file("x", "the same bytes"), file("own", "1")]]);
-    let two = Known::of_layers(&[shared.clone(), vec![file("y", "the same bytes"), file("z", "22")]]);
-    let three = Known::of_layers(&[vec![file("w", "the same bytes")]]);
-    let all = [&one, &two, &three];
-    let outline = SharingOutline::new(all.iter().map(|known| known.side()).collect());
-    let unknown = outline.unknown();
-    assert_eq!(unknown.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1, 1], "only what may be equal is read");
-    let found: Vec<_> = all.iter().zip(&unknown).map(|(known, ids)| known.identify(ids).known).collect();
-    let sharing = outline.finish(&found);
-    let content = sharing.level(Level::Content).unwrap();
-    let (base, same) = (13 + 7, 14);
-    assert_eq!(content.shared, [[base + same + 1, base + same, same], [base + same, base + same + 2, same], [same; 3]]);
-    assert_eq!((content.sum_bytes, content.together_bytes), (2 * base + 3 * same + 3, base + same + 3));
-    let layers = sharing.level(Level::Layers).unwrap();
-    assert_eq!(layers.shared[0][1], one.opened.image.layers[0].unpacked_bytes);
-    assert_eq!(layers.shared[0][2], 0);
 }
 
 fn any_layers() -> impl Strategy<Value = Vec<Vec<Written>>> {

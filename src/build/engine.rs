@@ -1,0 +1,103 @@
+use std::ffi::OsStr;
+use std::fmt;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::BuildError;
+
+/// How long an engine may take to say that it is there.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A program that builds images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// Docker, by its command line.
+    Docker,
+    /// Podman.
+    Podman,
+    /// Buildah.
+    Buildah,
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.program())
+    }
+}
+
+impl Engine {
+    /// All of them, in the order in which they are looked for.
+    pub const ALL: [Self; 3] = [Self::Docker, Self::Podman, Self::Buildah];
+
+    /// Its command.
+    #[must_use]
+    pub fn program(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Podman => "podman",
+            Self::Buildah => "buildah",
+        }
+    }
+
+    /// The wanted one, or the first that is there. Where there are several, Docker counts if its daemon answers.
+    ///
+    /// # Errors
+    /// [`BuildError::NoEngine`], [`BuildError::NotOnPath`].
+    pub fn find(wanted: Option<Self>) -> Result<Self, BuildError> {
+        if let Some(engine) = wanted {
+            return if engine.is_on_path() { Ok(engine) } else { Err(BuildError::NotOnPath(engine)) };
+        }
+        let there: Vec<Self> = Self::ALL.into_iter().filter(|engine| engine.is_on_path()).collect();
+        match there.as_slice() {
+            [] => Err(BuildError::NoEngine),
+            [Self::Docker, other, ..] if !daemon_answers() => Ok(*other),
+            [first, ..] => Ok(*first),
+        }
+    }
+
+    fn is_on_path(self) -> bool {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path).map(|directory| directory.join(self.program())).any(|file| {
+            std::fs::metadata(file).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+        })
+    }
+
+    /// The first arguments of a build.
+    pub(super) fn build_arguments(self) -> &'static [&'static str] {
+        match self {
+            // What every version of it understands.
+            Self::Buildah => &["bud"],
+            Self::Docker | Self::Podman => &["build"],
+        }
+    }
+
+    /// The arguments by which it writes an image to standard output as a docker-archive.
+    pub(super) fn save_arguments(self, identity: &str) -> Vec<String> {
+        let arguments: &[&str] = match self {
+            Self::Docker => &["image", "save", identity],
+            Self::Podman => &["save", "--quiet", "--format", "docker-archive", identity],
+            Self::Buildah => &["push", "--quiet", identity, "docker-archive:/dev/stdout"],
+        };
+        arguments.iter().map(|&argument| argument.to_owned()).collect()
+    }
+}
+
+fn daemon_answers() -> bool {
+    let mut command = Command::new(Engine::Docker.program());
+    command.args(["version", "--format", "{{.Server.Version}}"].map(OsStr::new));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let Ok(mut child) = command.spawn() else { return false };
+    let begun = Instant::now();
+    while begun.elapsed() < PATIENCE {
+        match child.try_wait() {
+            Ok(None) => std::thread::sleep(Duration::from_millis(10)),
+            Ok(Some(status)) => return status.success(),
+            Err(_) => break,
+        }
+    }
+    // It may have ended meanwhile.
+    let _ = child.kill();
+    let _ = child.wait();
+    false
+}

@@ -1,0 +1,84 @@
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use super::arguments::{BuildArguments, DockerfileArguments, Engine, NamedArguments, OpenArguments};
+use super::named::{self, Wanted};
+use super::{browse, inspect};
+use crate::build::{self, BuildError, Built, dockerfile_arguments};
+use crate::image::display_in_sentence;
+use crate::report::Format;
+
+/// Arguments for the engine's build, white space between them.
+const MORE: &str = "NIXDIVE_BUILD_ARGUMENTS";
+
+/// Builds an image as the engine does with these arguments, and browses it; a text report where standard output is no
+/// terminal.
+pub fn run(arguments: &BuildArguments) -> anyhow::Result<ExitCode> {
+    let mut open = arguments.open.clone();
+    let mut engine_arguments = from_environment();
+    engine_arguments.extend(arguments.arguments.iter().cloned());
+    let last = arguments.arguments.last().map(|last| last.to_string_lossy().into_owned()).unwrap_or_default();
+    let built = built(arguments.engine, &engine_arguments, &format!("build {last}"), &mut open)?;
+    if std::io::stdout().is_terminal() {
+        return browse::browse(&open, Some(&built.path()), Some(&built));
+    }
+    inspect::report(&built.path(), &open, Format::Text, false)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The images that are wanted, the one of a Dockerfile built and in front. `check` refuses numbers of images before
+/// anything is built. What is built can be opened for as long as it is kept.
+///
+/// # Errors
+/// Those of [`named::expand`] and of building.
+pub(super) fn wanted(
+    images: &[OsString],
+    named: &NamedArguments,
+    dockerfile: &DockerfileArguments,
+    open: &mut OpenArguments,
+    check: &dyn Fn(usize) -> anyhow::Result<()>,
+) -> anyhow::Result<(Wanted, Option<Built>)> {
+    let Some(path) = &dockerfile.dockerfile else {
+        // Behind `--` no argument is an option.
+        let images: Vec<OsString> = images.iter().chain(&dockerfile.behind).cloned().collect();
+        let wanted = named::expand(&images, named)?;
+        check(wanted.images.len())?;
+        return Ok((wanted, None));
+    };
+    let mut wanted = named::expand(images, named)?;
+    check(wanted.images.len().saturating_add(1))?;
+    let mut more = from_environment();
+    more.extend(dockerfile.behind.iter().cloned());
+    let arguments = dockerfile_arguments(path, &more)?;
+    let title = format!("build {}", path.display());
+    let built = built(dockerfile.engine, &arguments, &title, open)?;
+    wanted.images.insert(0, built.path());
+    wanted.users.insert(0, String::new());
+    Ok((wanted, Some(built)))
+}
+
+fn from_environment() -> Vec<OsString> {
+    let more = std::env::var(MORE).unwrap_or_default();
+    more.split_whitespace().map(OsString::from).collect()
+}
+
+/// Builds, and has the result shown under a title.
+fn built(
+    engine: Option<Engine>,
+    arguments: &[OsString],
+    title: &str,
+    open: &mut OpenArguments,
+) -> anyhow::Result<Built> {
+    let built = build::Engine::find(engine.map(Into::into)).and_then(|engine| build::build(engine, arguments));
+    let built = built.map_err(|error| {
+        if let BuildError::Stopped(signal) = error {
+            // Everything is tidy: the signal may do what it does. Where it does not end the program, the error does.
+            let _ = signal_hook::low_level::emulate_default_handler(signal);
+        }
+        error
+    })?;
+    let title = display_in_sentence(&format!("{} {title}", built.engine));
+    open.titles.push((built.path().to_string_lossy().into_owned(), title));
+    Ok(built)
+}

@@ -1,0 +1,140 @@
+//! Files of Compose and Kubernetes among the arguments, and the images that they stand for.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use super::arguments::{Mapping, NamedArguments};
+use crate::image::display_in_sentence;
+use crate::manifest::{self, EnvironmentFile, Manifest, NamedImage};
+use crate::reference::{Location, Reference, Transport};
+
+/// Bytes that a `.env` file may have.
+const MAX_ENVIRONMENT_BYTES: u64 = 1 << 20;
+
+/// Images to open.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Wanted {
+    /// References of theirs.
+    pub images: Vec<OsString>,
+    /// For each, who uses it, safe to print; empty where it was given itself.
+    pub users: Vec<String>,
+    /// What of the files is not followed, as sentences, safe to print.
+    pub notes: Vec<String>,
+    /// Whether a file stood for images.
+    pub is_named: bool,
+}
+
+/// Puts the images of files that name some in the files' places.
+///
+/// # Errors
+/// A file that names images and is broken; an image that cannot be opened and is not mapped; a mapping of nothing.
+pub(super) fn expand(arguments: &[OsString], named: &NamedArguments) -> anyhow::Result<Wanted> {
+    let mut wanted = Wanted::default();
+    let mut used = vec![false; named.map.len()];
+    let mut known = Vec::new();
+    for argument in arguments {
+        let Some(manifest) = manifest_of(argument)? else {
+            wanted.images.push(argument.clone());
+            wanted.users.push(String::new());
+            continue;
+        };
+        let file = display_in_sentence(&argument.to_string_lossy());
+        wanted.is_named = true;
+        wanted.notes.extend(manifest.notes.iter().map(|note| format!("{file}: {note}")));
+        put_images(&file, &manifest, &named.map, &mut used, &mut wanted)?;
+        known.extend(manifest.images.iter().flat_map(|image| image.users.clone()));
+    }
+    let unused = named.map.iter().zip(&used).find(|(_, used)| !**used).map(|(mapping, _)| mapping);
+    match unused {
+        None => Ok(wanted),
+        Some(_) if !wanted.is_named => {
+            anyhow::bail!("--map is about files of Compose or Kubernetes, and none of the arguments is one")
+        }
+        Some(mapping) => {
+            let name = display_in_sentence(&mapping.name);
+            anyhow::bail!("--map {name}=…: nothing is called so; there are {}", display_in_sentence(&known.join(", ")))
+        }
+    }
+}
+
+fn put_images(
+    file: &str,
+    manifest: &Manifest,
+    map: &[Mapping],
+    used: &mut [bool],
+    wanted: &mut Wanted,
+) -> anyhow::Result<()> {
+    let mut missing = Vec::new();
+    for image in &manifest.images {
+        let mut mapped = None;
+        for (mapping, used) in map.iter().zip(used.iter_mut()).filter(|(mapping, _)| image.is_called(&mapping.name)) {
+            *used = true;
+            if mapped.replace(&mapping.image).is_some_and(|before| *before != mapping.image) {
+                let users = image.shown();
+                anyhow::bail!("{file}: --map gives «{users}» two images; they use one, give it once");
+            }
+        }
+        match mapped.cloned().or_else(|| openable(image)) {
+            Some(reference) => {
+                wanted.images.push(reference);
+                wanted.users.push(image.shown());
+            }
+            None => missing.push(image),
+        }
+    }
+    if let Some(first) = missing.first() {
+        let lines: Vec<String> = missing.iter().map(|image| why_missing(image)).collect();
+        let user = first.users.first().map_or("", String::as_str);
+        anyhow::bail!(
+            "{file}: {}; save such an image to a file, and say which with --map {}=FILE",
+            display_in_sentence(&lines.join("; ")),
+            display_in_sentence(user)
+        );
+    }
+    if manifest.images.is_empty() {
+        anyhow::bail!("{file}: it names no image");
+    }
+    Ok(())
+}
+
+/// nix-snapshotter's references lie in the store of this machine. All others are in registries.
+fn openable(image: &NamedImage) -> Option<OsString> {
+    let text = image.reference.as_ref().filter(|text| text.starts_with("nix:0/"))?;
+    let reference = Reference::parse(text.as_ref()).ok()?;
+    let is_path = matches!(reference.location, Location::Path(_));
+    (reference.transport == Some(Transport::Nix) && is_path).then(|| text.into())
+}
+
+fn why_missing(image: &NamedImage) -> String {
+    let users = image.shown();
+    match (&image.reference, &image.why_none) {
+        (Some(reference), _) => format!("«{reference}» of «{users}» is in a registry, which is not read yet"),
+        (None, Some(why)) => format!("«{users}» {why}"),
+        (None, None) => format!("«{users}» names no image"),
+    }
+}
+
+/// The manifest in a file; `None` where the argument is none, or no file at all.
+fn manifest_of(argument: &OsString) -> anyhow::Result<Option<Manifest>> {
+    let path = Path::new(argument);
+    let Some(text) = short_text(path, manifest::MAX_BYTES) else { return Ok(None) };
+    let beside = || {
+        let text = short_text(&path.parent()?.join(".env"), MAX_ENVIRONMENT_BYTES)?;
+        Some(EnvironmentFile::parse(&text))
+    };
+    let file = beside().unwrap_or_default();
+    let variable = |name: &str| std::env::var(name).ok().or_else(|| file.get(name).map(str::to_owned));
+    let shown = display_in_sentence(&argument.to_string_lossy());
+    manifest::read(&text, &variable).map_err(|error| anyhow::anyhow!("{shown}: {error}"))
+}
+
+/// A regular file's text, where it is one of at most so many bytes.
+fn short_text(path: &Path, most_bytes: u64) -> Option<String> {
+    let is_short = std::fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() <= most_bytes);
+    let mut text = String::new();
+    let file = is_short.then(|| File::open(path).ok()).flatten()?;
+    file.take(most_bytes).read_to_string(&mut text).ok()?;
+    (!text.contains('\0')).then_some(text)
+}

@@ -1,0 +1,93 @@
+//! Writing what a plan makes of an image, with a word on how far it is and what came of it.
+
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
+
+use crate::image::{Image, display_bytes, display_name};
+use crate::rebuild::write::{self, Destination, WriteOptions, WriteProgress, Written};
+use crate::rebuild::{Composition, ImageContent};
+use crate::scan::Cancel;
+
+/// Between two words on how far it is.
+const TICK: Duration = Duration::from_millis(100);
+
+/// What is said besides figures of what was written.
+pub struct Words<'a> {
+    /// The image that it was made of, if it was made of one.
+    pub before: Option<&'a Image>,
+    /// What is to be known.
+    pub notes: Vec<String>,
+}
+
+/// Notes that are told.
+const MOST_NOTES: usize = 20;
+
+/// Writes an image, and says on standard error what was written.
+pub fn write(
+    composition: &Composition,
+    layers: &[Vec<u32>],
+    content: &ImageContent<'_>,
+    destinations: &[Destination],
+    options: &WriteOptions,
+    words: &Words<'_>,
+) -> anyhow::Result<()> {
+    let progress = WriteProgress::new(Cancel::new());
+    let (finished, watched) = bounded::<()>(0);
+    let written = std::thread::scope(|scope| {
+        scope.spawn(|| watch(&progress, &watched));
+        let written = write::write(composition, layers, destinations, content, options, &progress);
+        drop(finished);
+        written
+    })?;
+    let mut err = std::io::stderr().lock();
+    // Who reads no words of it has the image all the same.
+    let _ = tell(words, &written, &mut err);
+    Ok(())
+}
+
+/// Tells a terminal how far it is, on one line that is gone at the end.
+fn watch(progress: &WriteProgress, finished: &Receiver<()>) {
+    let mut told = false;
+    let mut err = std::io::stderr();
+    while let Err(RecvTimeoutError::Timeout) = finished.recv_timeout(TICK) {
+        if !err.is_terminal() {
+            continue;
+        }
+        let (done, total) =
+            progress.layers().iter().fold((0u64, 0u64), |sum, layer| (sum.0 + layer.0, sum.1 + layer.1));
+        told = true;
+        let _ = write!(err, "\r\x1b[K{} of {} written", display_bytes(done), display_bytes(total));
+        let _ = err.flush();
+    }
+    if told {
+        let _ = write!(err, "\r\x1b[K");
+    }
+}
+
+fn tell(words: &Words<'_>, written: &Written, err: &mut dyn Write) -> std::io::Result<()> {
+    let unpacked: u64 = written.layers.iter().map(|layer| layer.unpacked_bytes).fold(0, u64::saturating_add);
+    let after = format!("{} in {}", display_bytes(unpacked), counted(written.layers.len()));
+    match words.before {
+        Some(before) => {
+            let bytes = display_bytes(before.unpacked_bytes());
+            writeln!(err, "{bytes} unpacked in {} become {after}", counted(before.layers.len()))?;
+        }
+        None => writeln!(err, "{after}")?,
+    }
+    for destination in &written.destinations {
+        let name = destination.destination.to_string();
+        let digest = destination.manifest_digest.as_ref().map(|digest| format!("  {digest}")).unwrap_or_default();
+        writeln!(err, "{}: {} written{digest}", display_name(name.as_bytes()), display_bytes(destination.bytes))?;
+    }
+    words.notes.iter().take(MOST_NOTES).try_for_each(|note| writeln!(err, "note: {note}"))?;
+    match words.notes.len().saturating_sub(MOST_NOTES) {
+        0 => Ok(()),
+        more => writeln!(err, "note: {more} more; --plan has them all"),
+    }
+}
+
+fn counted(layers: usize) -> String {
+    if layers == 1 { "1 layer".to_owned() } else { format!("{layers} layers") }
+}

@@ -1,0 +1,316 @@
+//! OCI layouts, as directories and in tar files: OCI image specification, "Image Layout".
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use hashbrown::HashMap;
+use serde_json::{Map, Value, json};
+use tempfile::TempDir;
+
+use super::docker_archive::{add_member, member_header, zeros};
+use super::documents::{
+    ANNOTATION_DIFF_ID, ANNOTATION_MADE_OF, ANNOTATION_NAME, ANNOTATION_WRITER, Blob, index_entry, manifest,
+};
+use super::pass::{KnownLayer, PassedLayer};
+use super::place::{NewFile, metadata_at, new_directory};
+use super::{FinishedImage, Job, WriteError, digest_of};
+use crate::image::Digest;
+use crate::store::TAR_BLOCK;
+
+const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
+/// Bytes that an index or a manifest may have that is read.
+const MAX_DOCUMENT_BYTES: u64 = 16 << 20;
+/// Images of a layout whose layers are looked at for ones that can be used again.
+const MAX_IMAGES: usize = 100;
+
+/// The documents of an image in an OCI layout.
+pub(super) struct OciImage {
+    pub blobs: Vec<(Blob, PathBuf)>,
+    manifest: Vec<u8>,
+    pub manifest_digest: Digest,
+}
+
+impl OciImage {
+    pub fn new(job: &Job<'_>, image: &FinishedImage, passed: &[PassedLayer]) -> Self {
+        let blobs: Vec<(Blob, PathBuf)> = passed.iter().filter_map(|layer| layer.blob.clone()).collect();
+        let described: Vec<Blob> = blobs.iter().map(|(blob, _)| blob.clone()).collect();
+        let config = (&image.config_digest, image.config.len());
+        let manifest = manifest(config, &described, job.options.compression);
+        let manifest_digest = digest_of(&manifest);
+        Self { blobs, manifest, manifest_digest }
+    }
+
+    fn index_entry(&self, job: &Job<'_>, reference: Option<&str>) -> Value {
+        let platform = &job.composition.config.platform;
+        index_entry(&self.manifest_digest, self.manifest.len(), platform, reference)
+    }
+}
+
+/// A layout directory that an image is added to.
+pub(super) struct Layout {
+    place: PathBuf,
+    /// A new one, until it is published.
+    building: Option<TempDir>,
+    index: Map<String, Value>,
+    /// Blobs that were not there before: they go again if the image does not become part of the layout.
+    added: Vec<PathBuf>,
+    new_index: Option<NewFile>,
+    bytes: u64,
+}
+
+impl Layout {
+    /// The layout at `place`, or a new one where nothing, or an empty directory, is.
+    pub fn open(place: &Path) -> Result<Self, WriteError> {
+        let refused = |reason| Err(WriteError::Exists { path: place.to_owned(), reason });
+        let mut layout = Self {
+            place: place.to_owned(),
+            building: None,
+            index: Map::new(),
+            added: Vec::new(),
+            new_index: None,
+            bytes: 0,
+        };
+        match metadata_at(place)? {
+            None => layout.building = Some(new_directory(place)?),
+            Some(metadata) if !metadata.is_dir() => return refused("is no directory, and so no OCI layout"),
+            Some(_) => {
+                layout.place = fs::canonicalize(place).map_err(|error| WriteError::write(place, error))?;
+                let mut entries = fs::read_dir(place).map_err(|error| WriteError::write(place, error))?;
+                if entries.next().is_none() {
+                    layout.building = Some(new_directory(&layout.place)?);
+                } else if !place.join("oci-layout").is_file() {
+                    return refused("is a directory with other things in it, and no OCI layout");
+                } else {
+                    match read_object(&place.join("index.json")) {
+                        Some(index) => layout.index = index,
+                        None => return refused("is an OCI layout whose index.json cannot be understood"),
+                    }
+                }
+            }
+        }
+        let blobs = layout.blobs();
+        fs::create_dir_all(&blobs).map_err(|error| WriteError::write(&blobs, error))?;
+        Ok(layout)
+    }
+
+    fn root(&self) -> &Path {
+        self.building.as_ref().map_or(self.place.as_path(), TempDir::path)
+    }
+
+    fn blobs(&self) -> PathBuf {
+        self.root().join("blobs").join("sha256")
+    }
+
+    fn images(&self) -> &[Value] {
+        self.index.get("manifests").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Layers of this program's images that are there, by what they are made of.
+    pub fn known_layers(&self) -> HashMap<Digest, KnownLayer> {
+        let mut known = HashMap::new();
+        let ours = self.images().iter().filter(|image| annotation(image, ANNOTATION_WRITER).is_some());
+        for image in ours.rev().take(MAX_IMAGES) {
+            let Some(digest) = digest(image.get("digest")) else { continue };
+            let Some(manifest) = read_object(&self.blobs().join(digest.hex())) else { continue };
+            let layers = manifest.get("layers").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+            for layer in layers {
+                if let Some((made_of, layer)) = self.known_layer(layer) {
+                    known.entry(made_of).or_insert(layer);
+                }
+            }
+        }
+        known
+    }
+
+    fn known_layer(&self, layer: &Value) -> Option<(Digest, KnownLayer)> {
+        let made_of = Digest::parse(annotation(layer, ANNOTATION_MADE_OF)?)?;
+        let diff_id = Digest::parse(annotation(layer, ANNOTATION_DIFF_ID)?)?;
+        let digest = digest(layer.get("digest"))?;
+        let stored_bytes = layer.get("size")?.as_u64()?;
+        let file = self.blobs().join(digest.hex());
+        let is_whole = fs::metadata(&file).is_ok_and(|found| found.is_file() && found.len() == stored_bytes);
+        let blob = Blob { digest, stored_bytes, made_of: Some((made_of.clone(), diff_id.clone())) };
+        is_whole.then_some((made_of, KnownLayer { diff_id, blob, file }))
+    }
+
+    /// Puts all blobs of an image in, and makes the index with it.
+    pub fn add(
+        &mut self,
+        job: &Job<'_>,
+        image: &FinishedImage,
+        oci: &OciImage,
+        reference: Option<&str>,
+    ) -> Result<(), WriteError> {
+        for (blob, file) in &oci.blobs {
+            self.put_file(blob, file)?;
+        }
+        self.put_bytes(&image.config_digest, &image.config)?;
+        self.put_bytes(&oci.manifest_digest, &oci.manifest)?;
+        if self.index.is_empty() {
+            self.index.insert("schemaVersion".into(), 2.into());
+            self.index.insert("manifests".into(), json!([]));
+        }
+        let entry = oci.index_entry(job, reference);
+        let Some(images) = self.index.get_mut("manifests").and_then(Value::as_array_mut) else {
+            let reason = "is an OCI layout whose index.json cannot be understood";
+            return Err(WriteError::Exists { path: self.place.clone(), reason });
+        };
+        images.retain(|known| !is_replaced(known, &entry, reference));
+        images.push(entry);
+        let index = Value::Object(self.index.clone()).to_string();
+        self.bytes = self.bytes.saturating_add(index.len() as u64);
+        if self.building.is_some() {
+            let root = self.root();
+            let put = |name: &str, bytes: &[u8]| {
+                let path = root.join(name);
+                fs::write(&path, bytes).map_err(|error| WriteError::write(&path, error))
+            };
+            put("oci-layout", LAYOUT)?;
+            return put("index.json", index.as_bytes());
+        }
+        self.new_index = Some(new_file(&self.place.join("index.json"), index.as_bytes())?);
+        Ok(())
+    }
+
+    fn put_file(&mut self, blob: &Blob, from: &Path) -> Result<(), WriteError> {
+        let place = self.blobs().join(blob.digest.hex());
+        if is_there(&place, blob.stored_bytes) {
+            return Ok(());
+        }
+        self.bytes = self.bytes.saturating_add(blob.stored_bytes);
+        let is_new = fs::symlink_metadata(&place).is_err();
+        // A second name of the file where that can be had, else a copy.
+        if !(is_new && fs::hard_link(from, &place).is_ok()) {
+            let failed = |error| WriteError::write(&place, error);
+            let new = NewFile::beside(&place)?;
+            let mut source = File::open(from).map_err(failed)?;
+            io::copy(&mut source, &mut new.file()).map_err(failed)?;
+            new.publish()?;
+        }
+        self.added.extend(is_new.then_some(place));
+        Ok(())
+    }
+
+    fn put_bytes(&mut self, digest: &Digest, bytes: &[u8]) -> Result<(), WriteError> {
+        let place = self.blobs().join(digest.hex());
+        if is_there(&place, bytes.len() as u64) {
+            return Ok(());
+        }
+        self.bytes = self.bytes.saturating_add(bytes.len() as u64);
+        let is_new = fs::symlink_metadata(&place).is_err();
+        new_file(&place, bytes)?.publish()?;
+        self.added.extend(is_new.then_some(place));
+        Ok(())
+    }
+
+    /// Makes the image part of the layout. Bytes that were written.
+    pub fn publish(mut self) -> Result<u64, WriteError> {
+        if let Some(index) = self.new_index.take() {
+            index.publish()?;
+        }
+        if let Some(building) = self.building.take() {
+            fs::rename(building.path(), &self.place).map_err(|error| WriteError::write(&self.place, error))?;
+            // It is not where it was made any more; there is nothing to remove.
+            let _ = building.keep();
+        }
+        self.added.clear();
+        Ok(self.bytes)
+    }
+}
+
+impl Drop for Layout {
+    fn drop(&mut self) {
+        for blob in &self.added {
+            // What cannot be removed is a blob that no image names.
+            let _ = fs::remove_file(blob);
+        }
+    }
+}
+
+/// Whether an image gives way to a new one: the one of the same name; without a name, the one that this program wrote
+/// without a name for the same platform. The same manifest is there once.
+fn is_replaced(known: &Value, new: &Value, reference: Option<&str>) -> bool {
+    let name = annotation(known, ANNOTATION_NAME);
+    let is_same = name == reference && known.get("digest") == new.get("digest");
+    let is_ours = annotation(known, ANNOTATION_WRITER).is_some() && known.get("platform") == new.get("platform");
+    is_same || (name == reference && (reference.is_some() || is_ours))
+}
+
+fn is_there(place: &Path, bytes: u64) -> bool {
+    fs::metadata(place).is_ok_and(|found| found.is_file() && found.len() == bytes)
+}
+
+fn new_file(place: &Path, bytes: &[u8]) -> Result<NewFile, WriteError> {
+    let new = NewFile::beside(place)?;
+    let mut file = new.file();
+    file.write_all(bytes).map_err(|error| WriteError::write(place, error))?;
+    Ok(new)
+}
+
+fn annotation<'a>(described: &'a Value, key: &str) -> Option<&'a str> {
+    described.get("annotations")?.get(key)?.as_str()
+}
+
+fn digest(value: Option<&Value>) -> Option<Digest> {
+    Digest::parse(value?.as_str()?).filter(|digest| digest.algorithm() == "sha256")
+}
+
+fn read_object(file: &Path) -> Option<Map<String, Value>> {
+    let mut bytes = Vec::new();
+    File::open(file).ok()?.take(MAX_DOCUMENT_BYTES + 1).read_to_end(&mut bytes).ok()?;
+    if bytes.len() as u64 > MAX_DOCUMENT_BYTES {
+        return None;
+    }
+    match serde_json::from_slice(&bytes) {
+        Ok(Value::Object(object)) => Some(object),
+        _ => None,
+    }
+}
+
+/// Writes an OCI layout with one image as a tar file. Its length, bytes.
+pub(super) fn write_archive(
+    new: &NewFile,
+    job: &Job<'_>,
+    image: &FinishedImage,
+    oci: &OciImage,
+    reference: Option<&str>,
+) -> Result<u64, WriteError> {
+    let failed = |error| WriteError::write(new.place(), error);
+    let entry = oci.index_entry(job, reference);
+    let index = json!({"schemaVersion": 2, "manifests": [entry]}).to_string();
+    let mut head = Vec::new();
+    add_member(&mut head, "oci-layout", LAYOUT);
+    add_member(&mut head, "index.json", index.as_bytes());
+    head.extend(member_header(b"blobs/", 0));
+    head.extend(member_header(b"blobs/sha256/", 0));
+    add_member(&mut head, &blob_name(&oci.manifest_digest), &oci.manifest);
+    add_member(&mut head, &blob_name(&image.config_digest), &image.config);
+    let mut out = new.file();
+    out.write_all(&head).map_err(failed)?;
+    let mut names: Vec<&Digest> = Vec::new();
+    for (blob, file) in &oci.blobs {
+        if names.contains(&&blob.digest) {
+            continue;
+        }
+        names.push(&blob.digest);
+        out.write_all(&member_header(blob_name(&blob.digest).as_bytes(), blob.stored_bytes)).map_err(failed)?;
+        // Both are files, so that the system copies without showing the bytes to this program where it can.
+        let copied = io::copy(&mut File::open(file).map_err(failed)?, &mut out).map_err(failed)?;
+        if copied != blob.stored_bytes {
+            return Err(failed(io::Error::other("a layer has changed while it was copied")));
+        }
+        out.write_all(&zeros(copied.next_multiple_of(TAR_BLOCK as u64) - copied)).map_err(failed)?;
+    }
+    out.write_all(&[0; 2 * TAR_BLOCK]).map_err(failed)?;
+    out.stream_position().map_err(failed)
+}
+
+fn blob_name(digest: &Digest) -> String {
+    format!("blobs/sha256/{}", digest.hex())
+}
+
+/// Bytes that go through this program are gathered.
+pub(super) fn buffered(new: &NewFile) -> BufWriter<&File> {
+    BufWriter::with_capacity(256 << 10, new.file())
+}

@@ -1,0 +1,14 @@
+//! Images that are built here run with nothing but the files that are found to be needed, as they do with all of them.
+//!
+//! Needs root, and a network the first time: a Debian root is made by debootstrap and kept below `target/tmp`. Where
+//! something is missing the tests say so and pass; with NIXDIVE_LIVE=1 they fail instead.
+
+// clippy.toml allows them in test functions; here all functions serve tests.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../support/mod.rs"]
+#[allow(dead_code)]
+mod support;
+
+mod debian;
+mod needed;

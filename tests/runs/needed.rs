@@ -1,0 +1,288 @@
+//! Images with only what they need.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nixdive::open::{Keep, OpenOptions, Opened};
+use nixdive::packages::{self, CapturedFile, Inventory};
+use nixdive::rebuild::needs::{Needs, NeedsOptions, find};
+use nixdive::scan::{Cancel, Wanted};
+use serde_json::{Value, json};
+
+use crate::debian::{base, can_run, done, layer, layout};
+use crate::support::chroot::{Service, get, run_in_chroot, unpack};
+use crate::support::program::{open_with, scratch};
+
+/// An image, with all of its files and with those that it needs.
+struct Both {
+    opened: Opened,
+    needs: Needs,
+    whole: PathBuf,
+    needed: PathBuf,
+}
+
+impl Both {
+    fn new(directory: &Path, image: &Path) -> Self {
+        let wanted =
+            Wanted { is_wanted: |path| packages::wanted(path).is_some(), most_bytes: packages::MAX_DATABASE_BYTES };
+        let options = OpenOptions { keep: Keep::AnyContent, wanted: Some(wanted), ..OpenOptions::default() };
+        let opened = open_with(image, options);
+        let opened = opened.unwrap();
+        let needs =
+            find(&opened.image, &opened.contents, &inventory(&opened), &NeedsOptions::default(), &Cancel::new())
+                .unwrap();
+        let (whole, needed) = (directory.join("whole"), directory.join("needed"));
+        for root in [&whole, &needed] {
+            std::fs::create_dir(root).unwrap();
+        }
+        unpack(&opened, &whole, None);
+        unpack(&opened, &needed, Some(&|node| needs.is_needed(node)));
+        Self { opened, needs, whole, needed }
+    }
+
+    /// Bytes of the files that are needed.
+    fn needed_bytes(&self) -> u64 {
+        let tree = &self.opened.image.tree;
+        let top = tree.top_layer().unwrap();
+        let files = tree.stacked_paths(top).filter(|(node, _)| self.needs.is_needed(*node));
+        files.filter_map(|(_, id)| tree.content_of(id?)).map(|id| tree.occurrence(id).bytes).sum()
+    }
+
+    fn has(&self, path: &str) -> bool {
+        self.needed.join(path.trim_start_matches('/')).symlink_metadata().is_ok()
+    }
+
+    /// That a program that comes to its end does the same with both.
+    #[track_caller]
+    fn assert_same_run(&self) -> String {
+        let [whole, needed] = [&self.whole, &self.needed].map(|root| run_in_chroot(root, &self.opened.image.config));
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert_eq!(text(&needed.stdout), text(&whole.stdout), "{}", text(&needed.stderr));
+        assert_eq!(text(&needed.stderr), text(&whole.stderr));
+        assert_eq!(needed.status.code(), whole.status.code());
+        text(&needed.stdout)
+    }
+
+    /// That a service answers the same with both.
+    #[track_caller]
+    fn assert_same_answers(&self, port: u16, paths: &[&str]) -> Vec<(String, Vec<u8>)> {
+        let [whole, needed] = [&self.whole, &self.needed].map(|root| {
+            let _service = Service::start(root, &self.opened.image.config, port);
+            paths.iter().map(|path| get(port, path)).collect::<Vec<_>>()
+        });
+        assert_eq!(needed, whole);
+        needed
+    }
+}
+
+fn inventory(opened: &Opened) -> Inventory {
+    let captured: Vec<CapturedFile<'_>> = opened
+        .captured
+        .iter()
+        .map(|(layer, file)| CapturedFile { layer: *layer, path: &file.path, content: &file.content })
+        .collect();
+    packages::find(&opened.image.tree, opened.image.tree.top_layer().unwrap(), &captured)
+}
+
+/// A Debian root with a layer on top, opened and unpacked; `None` where nothing can be run here.
+fn debian(directory: &Path, files: &[(&str, u32, &[u8])], config: &Value) -> Option<Both> {
+    let layers = [base()?, layer(directory, files)];
+    Some(Both::new(directory, &layout(directory, &layers, config)))
+}
+
+#[test]
+fn the_web_server_of_the_corpus_answers_from_a_few_files() {
+    let root = std::env::var_os("NIXDIVE_CORPUS").map_or_else(|| PathBuf::from("../shared/corpus"), PathBuf::from);
+    let image = root.join("dockerfile/web-docker.tar.zst");
+    if !image.exists() {
+        println!("skipped: {} is missing (set NIXDIVE_CORPUS)", image.display());
+        return;
+    }
+    if !can_run(&["unshare"]) {
+        return;
+    }
+    let directory = scratch();
+    let both = Both::new(directory.path(), &image);
+    let answers = both.assert_same_answers(18080, &["/", "/none"]);
+    assert_eq!(answers[0], ("HTTP/1.1 200 OK".to_owned(), b"<h1>hi</h1>\n".to_vec()));
+    assert!(both.needed_bytes() < 13_000_000, "{} bytes", both.needed_bytes());
+    for gone in ["/bin/sh", "/usr/bin/apt", "/var/lib/dpkg/status", "/usr/bin/perl", "/usr/share/doc/nginx"] {
+        assert!(!both.has(gone), "{gone} is kept");
+    }
+    assert!(both.needs.missing.is_empty(), "{:?}", both.needs.missing);
+}
+
+const NGINX: &[u8] = b"
+daemon off;
+user www-data;
+pid /run/nginx.pid;
+error_log stderr;
+include /etc/nginx/modules-enabled/*.conf;
+events {}
+http {
+  include mime.types;
+  access_log off;
+  gzip on;
+  include /etc/nginx/conf.d/*.conf;
+}
+";
+
+#[test]
+fn nginx_as_its_package_brings_it_answers() {
+    let directory = scratch();
+    let server = b"server { listen 127.0.0.1:18081; root /srv/www; location /echo { return 200 $host; } }";
+    let files: [(&str, u32, &[u8]); 4] = [
+        ("etc/nginx/nginx.conf", 0o644, NGINX),
+        ("etc/nginx/conf.d/site.conf", 0o644, server),
+        ("srv/www/index.html", 0o644, b"<p>one</p>"),
+        ("srv/www/style.css", 0o644, b"p {}"),
+    ];
+    let config = json!({"Cmd": ["nginx"]});
+    let Some(both) = debian(directory.path(), &files, &config) else { return };
+    let answers = both.assert_same_answers(18081, &["/", "/style.css", "/echo", "/none"]);
+    assert_eq!(answers[0].1, b"<p>one</p>");
+    assert!(both.needed_bytes() < 14_000_000, "{} bytes", both.needed_bytes());
+}
+
+const SERVICE: &[u8] = br#"#!/usr/bin/env python3
+import http.server, json, sqlite3, ssl
+from datetime import datetime, timezone
+from zoneinfo import ZoneInfo
+import yaml
+
+database = sqlite3.connect(":memory:", check_same_thread=False)
+database.execute("create table visits (path text)")
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        database.execute("insert into visits values (?)", (self.path,))
+        moment = datetime(2024, 7, 1, 12, tzinfo=timezone.utc)
+        answer = {
+            "visits": database.execute("select count(*) from visits").fetchone()[0],
+            "authorities": len(ssl.create_default_context().get_ca_certs()),
+            "time": moment.astimezone(ZoneInfo("Asia/Kolkata")).isoformat(),
+            "yaml": yaml.safe_load("a: [1, 2]"),
+            "user": __import__("pwd").getpwuid(0).pw_name,
+        }
+        body = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+http.server.HTTPServer(("127.0.0.1", 18082), Handler).serve_forever()
+"#;
+
+#[test]
+fn a_service_in_python_keeps_its_database_certificates_and_time_zones() {
+    let directory = scratch();
+    let config = json!({"Entrypoint": ["python3", "app.py"], "WorkingDir": "/srv/app", "User": "nobody",
+        "Env": ["PATH=/usr/bin:/bin", "LANG=C.UTF-8", "TZ=Europe/Berlin"]});
+    let files: [(&str, u32, &[u8]); 1] = [("srv/app/app.py", 0o644, SERVICE)];
+    let Some(both) = debian(directory.path(), &files, &config) else { return };
+    let answers = both.assert_same_answers(18082, &["/", "/a"]);
+    let answer: Value = serde_json::from_slice(&answers[0].1).unwrap();
+    assert!(answer["authorities"].as_u64().unwrap() > 100, "{answer}");
+    assert_eq!((&answer["time"], &answer["yaml"]), (&json!("2024-07-01T17:30:00+05:30"), &json!({"a": [1, 2]})));
+    assert!(!both.has("/usr/bin/apt") && !both.has("/usr/sbin/nginx"));
+}
+
+const ENTRYPOINT: &[u8] = br#"#!/bin/sh
+set -e
+: "${GREETING:=hello}"
+mkdir -p /tmp/run/sub
+printf '%s\n' b a c > /tmp/run/list
+. /usr/local/share/functions
+greet "$(sort /tmp/run/list | tr '\n' ' ')"
+case "$1" in
+  count) wc -l < /tmp/run/list; cut -c1 /etc/passwd | head -n 1 ;;
+esac
+if ! grep -q nothing /tmp/run/list; then
+  sed 's/a/A/' /tmp/run/list | cat
+fi
+ls /tmp/run
+exec "$@"
+"#;
+
+#[test]
+fn an_entry_point_in_shell_keeps_what_it_calls() {
+    let directory = scratch();
+    let files: [(&str, u32, &[u8]); 3] = [
+        ("entrypoint.sh", 0o755, ENTRYPOINT),
+        ("usr/local/share/functions", 0o644, b"greet() { echo \"$GREETING $1\"; basename /a/b; }\n"),
+        ("usr/local/bin/count", 0o755, b"#!/bin/bash\nlist=(1 2 3)\necho ${#list[@]} | tee /tmp/count\nexit 3\n"),
+    ];
+    let config = json!({"Entrypoint": ["/entrypoint.sh"], "Cmd": ["count"]});
+    let Some(both) = debian(directory.path(), &files, &config) else { return };
+    let output = both.assert_same_run();
+    assert!(output.starts_with("hello a b c"), "{output}");
+    for (path, expected) in [("/usr/bin/sort", true), ("/usr/bin/basename", true), ("/usr/bin/perl", false)] {
+        assert_eq!(both.has(path), expected, "{path}");
+    }
+}
+
+/// Compiles a program in C.
+fn compile(directory: &Path, name: &str, source: &str, options: &[&str]) -> Vec<u8> {
+    let (input, output) = (directory.join(format!("{name}.c")), directory.join(name));
+    std::fs::write(&input, source).unwrap();
+    done(Command::new("gcc").arg(&input).arg("-o").arg(&output).args(options));
+    std::fs::read(output).unwrap()
+}
+
+#[test]
+fn a_static_program_needs_nothing_else() {
+    if !can_run(&["gcc", "unshare"]) {
+        return;
+    }
+    let directory = scratch();
+    let source = "#include <stdio.h>\nint main(int n, char **a) { printf(\"%d %s\\n\", n, a[n - 1]); return 7; }";
+    let program = compile(directory.path(), "program", source, &["-static"]);
+    let layers = [layer(directory.path(), &[("app/program", 0o755, &program)])];
+    let config = json!({"Entrypoint": ["/app/program", "x"]});
+    let both = Both::new(directory.path(), &layout(directory.path(), &layers, &config));
+    assert_eq!(both.assert_same_run(), "2 x\n");
+    assert_eq!(both.needed_bytes(), program.len() as u64);
+}
+
+const OPENS_PLUGINS: &str = r#"
+#include <dirent.h>
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+int main(void) {
+    char path[512];
+    DIR *directory = opendir("/usr/local/lib/plugged/plugins");
+    for (struct dirent *entry; directory && (entry = readdir(directory));) {
+        if (!strstr(entry->d_name, ".so")) continue;
+        snprintf(path, sizeof path, "/usr/local/lib/plugged/plugins/%s", entry->d_name);
+        void *plugin = dlopen(path, RTLD_NOW);
+        if (!plugin) { puts(dlerror()); return 1; }
+        puts(((const char *(*)(void))dlsym(plugin, "name"))());
+    }
+    void *z = dlopen("libz.so.1", RTLD_NOW);
+    if (!z) { puts(dlerror()); return 2; }
+    puts(((const char *(*)(void))dlsym(z, "zlibVersion"))());
+    return 0;
+}
+"#;
+
+#[test]
+fn plugins_that_are_opened_while_a_program_runs_are_kept() {
+    if !can_run(&["gcc"]) {
+        return;
+    }
+    let directory = scratch();
+    let program = compile(directory.path(), "plugged", OPENS_PLUGINS, &[]);
+    let plugin = "#include <math.h>\nextern double sqrt(double);\nvolatile double two = 2;\n\
+        const char *name(void) { return sqrt(two) > 1 ? \"plugin\" : \"none\"; }";
+    let plugin = compile(directory.path(), "plugin.so", plugin, &["-shared", "-fPIC", "-lm"]);
+    let files: [(&str, u32, &[u8]); 2] =
+        [("usr/local/bin/plugged", 0o755, &program), ("usr/local/lib/plugged/plugins/one.so", 0o755, &plugin)];
+    let Some(both) = debian(directory.path(), &files, &json!({"Cmd": ["plugged"]})) else { return };
+    let output = both.assert_same_run();
+    assert!(output.starts_with("plugin\n1."), "{output}");
+    assert!(both.has("/lib/x86_64-linux-gnu/libz.so.1"));
+}
