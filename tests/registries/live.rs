@@ -198,3 +198,45 @@ fn images_of_podman_are_opened_by_its_socket() {
     let error = open("podman:localhost/none:1").unwrap_err().to_string();
     assert!(error.contains("podman has no image «localhost/none:1»"), "{error}");
 }
+
+/// A file system of 64 KiB, until the test ends.
+struct TinyDisk(tempfile::TempDir);
+
+impl TinyDisk {
+    fn mount() -> Option<Self> {
+        let place = scratch();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"]).arg(place.path()).stderr(Stdio::null());
+        mount.status().is_ok_and(|status| status.success()).then_some(Self(place))
+    }
+}
+
+impl Drop for TinyDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+fn a_full_disk_is_done_without() {
+    let Some(disk) = TinyDisk::mount() else {
+        println!("skipped: nothing can be mounted here");
+        return;
+    };
+    // What does not compress does not fit.
+    let mut seed = 1u32;
+    let noise = std::iter::repeat_with(|| {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (seed >> 24) as u8
+    });
+    let noise: Vec<u8> = noise.take(3 << 20).collect();
+    let layer = super::support::tar_bytes::Tar::new().file("etc/motd", MOTD).file("noise", &noise).finish();
+    let mut shop = super::shop::Shop::default();
+    shop.add(&Image::stored_of(vec![layer], super::support::compress::gzip), "1");
+    let server = super::server::Server::start(move |seen| shop.answer(seen));
+    let mut customer = Customer::new();
+    customer.remote.cache = Some(nixdive::cache::Cache::new(&disk.0.path().join("cache"), 1 << 30));
+    let opened = customer.open(&server.host, "team/app:1").unwrap();
+    assert_eq!(content(&opened, "/noise"), noise);
+    assert_eq!(content(&opened, "/etc/motd"), MOTD.as_bytes());
+}
