@@ -16,6 +16,7 @@ use crate::reference::Reference;
 
 mod archives;
 mod bad_input;
+mod kills;
 mod layouts;
 mod peers;
 
