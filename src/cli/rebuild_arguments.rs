@@ -64,9 +64,36 @@ pub struct RebuildArguments {
     /// How it is written.
     #[command(flatten)]
     pub write: WriteArguments,
+    /// A flake that builds it with nixpkgs.
+    #[command(flatten)]
+    pub emit: EmitArguments,
     /// How to open it.
     #[command(flatten)]
     pub open: OpenArguments,
+}
+
+/// What puts an image together in a flake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Builder {
+    /// nixpkgs' dockerTools.buildLayeredImage
+    Dockertools,
+    /// nix2container.buildImage
+    Nix2container,
+}
+
+/// A flake for those who want nixpkgs to build the image.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "With nixpkgs")]
+pub struct EmitArguments {
+    /// Write a flake that builds the image with nixpkgs: programs by their packages there, its own files beside it
+    #[arg(long, value_name = "DIRECTORY", conflicts_with = "check")]
+    pub emit_nix: Option<PathBuf>,
+    /// What puts the image together in it
+    #[arg(long, value_enum, default_value_t = Builder::Dockertools, requires = "emit_nix")]
+    pub builder: Builder,
+    /// Build it with nix, and compare the image with the result
+    #[arg(long, requires = "emit_nix", conflicts_with_all = ["output", "plan"])]
+    pub build: bool,
 }
 
 /// What is kept and dropped.

@@ -7,6 +7,7 @@ pub mod check;
 pub mod choices;
 mod classes;
 pub mod composition;
+pub mod emit;
 mod entry;
 #[cfg(test)]
 mod fixture;
@@ -16,6 +17,7 @@ pub mod layering;
 pub mod needs;
 pub mod package_image;
 pub mod plan;
+pub mod session;
 pub mod start;
 pub mod store_image;
 pub mod write;
