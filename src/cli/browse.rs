@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use crossbeam_channel::unbounded;
 
-use super::arguments::{BrowseArguments, OpenArguments};
+use super::arguments::{BrowseArguments, ComparingArguments, OpenArguments};
 use super::named::Wanted;
 use super::opener::Opener;
 use super::{build, ci, compare, inspect, open_for, output, samples, settings, share};
@@ -67,7 +67,16 @@ fn several(
     } else if let Some(flag) = arguments.rules.first_given() {
         anyhow::bail!("{flag} is about rules: add --ci, or write nixdive ci");
     }
-    let comparing = &arguments.comparing;
+    together(wanted, &arguments.comparing, open, built)
+}
+
+/// The same, once it is clear that nothing else is asked for.
+pub(super) fn together(
+    wanted: &Wanted,
+    comparing: &ComparingArguments,
+    open: &OpenArguments,
+    built: Option<&Built>,
+) -> anyhow::Result<ExitCode> {
     if std::io::stdout().is_terminal() {
         let names = wanted.images.iter().map(|image| title(open, image)).collect();
         let start = Start::Comparing { names, options: comparing.options() };

@@ -8,7 +8,7 @@ use super::named::Wanted;
 use super::{build, open_reference, output};
 use crate::compare::{CompareOptions, KnownContents, Outline, Side, check_platforms};
 use crate::identify::{Identified, identify};
-use crate::image::OccurrenceId;
+use crate::image::{Image, OccurrenceId};
 use crate::nix::study::StoreStudy;
 use crate::open::{Keep, OpenError, OpenOptions, Opened, Programs, Progress};
 use crate::packages::Inventory;
@@ -96,9 +96,18 @@ pub(super) fn are(count: usize) -> String {
     }
 }
 
-/// What could not be read of the images' stores.
+/// What could not be read of the images' stores, and what of the images is not here.
 pub(super) fn unread(gathered: &[Gathered]) -> Vec<String> {
-    gathered.iter().filter_map(|image| image.store.as_ref()).flat_map(|study| study.unread.clone()).collect()
+    let studies = gathered.iter().filter_map(|image| image.store.as_ref());
+    let unread = studies.flat_map(|study| study.unread.clone());
+    unread.chain(gathered.iter().filter_map(|image| not_here(&image.opened.image))).collect()
+}
+
+/// Says that the content of an image's files is not here, as where only its description is.
+fn not_here(image: &Image) -> Option<String> {
+    let layers = image.layers.iter().filter(|layer| layer.is_absent()).count();
+    let name = &image.identity.requested;
+    (layers > 0).then(|| format!("{name}: the files of {layers} layers are not here, and are not compared"))
 }
 
 /// Opens and studies some images at once, the cores shared between them; the first error in their order is told, and

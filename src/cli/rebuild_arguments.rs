@@ -37,7 +37,7 @@ pub enum Strategy {
 /// `nixdive rebuild`.
 #[derive(Debug, Args)]
 pub struct RebuildArguments {
-    /// The image
+    /// The image; or a store path or installable, of whose closure an image is made
     pub image: OsString,
     /// Where to write: FILE, docker-archive:FILE[:NAME] (also .gz and .zst), oci:DIRECTORY[:NAME], oci-archive:FILE,
     /// nix:FILE, or - for standard output; as often as needed. Without it the plan is printed
@@ -58,12 +58,42 @@ pub struct RebuildArguments {
     /// What it starts.
     #[command(flatten)]
     pub config: ConfigArguments,
+    /// Of a store path: the image that comes below, its layers as they are
+    #[arg(long, value_name = "IMAGE")]
+    pub from: Option<OsString>,
     /// How it is written.
     #[command(flatten)]
     pub write: WriteArguments,
+    /// A flake that builds it with nixpkgs.
+    #[command(flatten)]
+    pub emit: EmitArguments,
     /// How to open it.
     #[command(flatten)]
     pub open: OpenArguments,
+}
+
+/// What puts an image together in a flake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Builder {
+    /// nixpkgs' dockerTools.buildLayeredImage
+    Dockertools,
+    /// nix2container.buildImage
+    Nix2container,
+}
+
+/// A flake for those who want nixpkgs to build the image.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "With nixpkgs")]
+pub struct EmitArguments {
+    /// Write a flake that builds the image with nixpkgs: programs by their packages there, its own files beside it
+    #[arg(long, value_name = "DIRECTORY", conflicts_with = "check")]
+    pub emit_nix: Option<PathBuf>,
+    /// What puts the image together in it
+    #[arg(long, value_enum, default_value_t = Builder::Dockertools, requires = "emit_nix")]
+    pub builder: Builder,
+    /// Build it with nix, and compare the image with the result
+    #[arg(long, requires = "emit_nix", conflicts_with_all = ["output", "plan"])]
+    pub build: bool,
 }
 
 /// What is kept and dropped.

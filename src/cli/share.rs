@@ -35,7 +35,6 @@ pub(super) fn report(
     let outline = SharingOutline::new(gathered.iter().map(|image| image.side()).collect()).with_max_layers(max_layers);
     let mut found = Vec::new();
     let mut notes = unread(&gathered);
-    notes.extend(gathered.iter().filter_map(|image| not_here(&image.opened.image)));
     for (image, ids) in gathered.iter().zip(outline.unknown()) {
         let identified = image.identify(&ids, 0)?;
         notes.extend(identified.unread);
@@ -46,11 +45,4 @@ pub(super) fn report(
     notes.extend(wanted.notes.iter().cloned());
     let report = ShareReport { images: &images, users: &wanted.users, sharing: &sharing, notes: &notes };
     output::print(|out| report.write(format, out))
-}
-
-/// Says that the content of an image's files is not here, as where only its description is.
-fn not_here(image: &Image) -> Option<String> {
-    let layers = image.layers.iter().filter(|layer| layer.is_absent()).count();
-    let name = &image.identity.requested;
-    (layers > 0).then(|| format!("{name}: the files of {layers} layers are not here; their content is not compared"))
 }

@@ -2,9 +2,10 @@
 
 mod rules;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::Side;
+use super::absent::{absent_paths, places_of};
 use super::bytes::BothSides;
 use super::equivalents::SoftwareId;
 use super::owners::Owners;
@@ -92,13 +93,16 @@ impl Category {
 pub struct CategoryBytes {
     /// Which.
     pub category: Category,
-    /// Sums of file bytes; over all categories those of the image, hidden files included.
+    /// Sums of file bytes; over all categories those of the image, hidden files included. Store paths that both sides
+    /// have and one of them only names are left out on both.
     pub bytes: BothSides<u64>,
 }
 
 /// Sums of both sides by category; all categories, in their order.
 pub(super) fn compare(left: &Side<'_>, right: &Side<'_>, owners: &BothSides<Owners>) -> Vec<CategoryBytes> {
-    let (left, right) = (sums(left, &owners.left), sums(right, &owners.right));
+    let named = |by: &Side<'_>, side: &Side<'_>| places_of(&absent_paths(by.image), &side.image.tree);
+    let (unlike_left, unlike_right) = (named(right, left), named(left, right));
+    let (left, right) = (sums(left, &owners.left, &unlike_left), sums(right, &owners.right, &unlike_right));
     let of = |sums: &HashMap<Category, u64>, category| sums.get(&category).copied().unwrap_or_default();
     let row = |category| CategoryBytes {
         category,
@@ -107,7 +111,8 @@ pub(super) fn compare(left: &Side<'_>, right: &Side<'_>, owners: &BothSides<Owne
     Category::ALL.into_iter().map(row).collect()
 }
 
-fn sums(side: &Side<'_>, owners: &Owners) -> HashMap<Category, u64> {
+/// Sums by category. What is in the store paths `left_out` counts for none.
+fn sums(side: &Side<'_>, owners: &Owners, left_out: &HashSet<NodeId>) -> HashMap<Category, u64> {
     let mut sums: HashMap<Category, u64> = HashMap::new();
     let tree = &side.image.tree;
     let classifier = Classifier::new(side, owners);
@@ -116,6 +121,11 @@ fn sums(side: &Side<'_>, owners: &Owners) -> HashMap<Category, u64> {
         let occurrence = tree.occurrence(id);
         if occurrence.kind == Kind::File && occurrence.bytes > 0 {
             visible = visible.saturating_add(occurrence.bytes);
+            if !left_out.is_empty()
+                && std::iter::successors(Some(node), |&at| tree.parent(at)).any(|at| left_out.contains(&at))
+            {
+                continue;
+            }
             let sum = sums.entry(classifier.category(node)).or_default();
             *sum = sum.saturating_add(occurrence.bytes);
         }

@@ -3,6 +3,7 @@
 //! Pure functions of opened images. What only bytes of files tell is asked for first ([`Outline::unknown`]) and handed
 //! in afterwards ([`KnownContents`]), so that nothing that both sides share is read.
 
+mod absent;
 mod assignment;
 mod bytes;
 mod categories;

@@ -2,6 +2,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Side;
+use super::absent::absent_paths;
 use super::versions::compare_nix_versions;
 use crate::nix::graph::PathId;
 use crate::nix::study::StoreStudy;
@@ -64,11 +65,21 @@ impl StoreChanges {
     pub(super) fn new(left: &Side<'_>, right: &Side<'_>) -> Self {
         let mut changes = Self::default();
         let (mut removed, mut added) = (Vec::new(), Vec::new());
+        let (named_left, named_right) = (absent_paths(left.image), absent_paths(right.image));
         for id in left.store.iter().flat_map(|study| study.ids()) {
-            let Some(own) = compared(left.store, id) else { continue };
+            let Some(mut own) = compared(left.store, id) else { continue };
             let other = right.store.and_then(|study| study.store.id_of(&own.path));
             match other.and_then(|other| compared(right.store, other)) {
-                Some(other) => changes.shared.push(pair(left, right, own, other)),
+                Some(mut other) => {
+                    // A path that is only named on one side has the bytes that it has on the other.
+                    let path = own.path.to_string();
+                    match (named_left.contains(path.as_str()), named_right.contains(path.as_str())) {
+                        (true, false) => own.nar_bytes = other.nar_bytes,
+                        (false, true) => other.nar_bytes = own.nar_bytes,
+                        _ => {}
+                    }
+                    changes.shared.push(pair(left, right, own, other));
+                }
                 None => removed.push(own),
             }
         }

@@ -1,5 +1,6 @@
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
+use super::absent::{absent_paths, places_of};
 use super::contents::KnownContents;
 use super::files::{ComparedPath, FileChange, FileChangeKind, FileChanges, FileSums};
 use super::layers::LayerAlignment;
@@ -20,11 +21,20 @@ pub(super) type Pair = (Option<(NodeId, Seen)>, Option<(NodeId, Seen)>);
 
 impl<'a> FileWalk<'a> {
     /// Walks both trees once, siblings by name.
-    pub fn new(left: &'a Image, right: &'a Image, layers: &LayerAlignment) -> Self {
-        let (left, right) = (&left.tree, &right.tree);
+    pub fn new(left_image: &'a Image, right_image: &'a Image, layers: &LayerAlignment) -> Self {
+        let (left, right) = (&left_image.tree, &right_image.tree);
         let mut walk = Self { left, right, changes: Vec::new(), undecided: Vec::new(), unchanged: 0 };
+        // What is in a store path that a side only names is not known, and nothing differs by it.
+        let (absent_left, absent_right) = (absent_paths(left_image), absent_paths(right_image));
+        let (absent_left, absent_right) = (places_of(&absent_left, left), places_of(&absent_right, right));
+        let is_absent =
+            |one: Option<(NodeId, Seen)>, places: &HashSet<NodeId>| one.is_some_and(|(node, _)| places.contains(&node));
         let mut stack: Vec<Pair> = vec![roots(left, right)];
         while let Some((one, other)) = stack.pop() {
+            let on_both = one.is_some() && other.is_some();
+            if on_both && (is_absent(one, &absent_left) || is_absent(other, &absent_right)) {
+                continue;
+            }
             walk.pair(one, other, layers);
             let start = stack.len();
             push_children(left, right, (one, other), &mut |pair| stack.push(pair));

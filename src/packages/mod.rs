@@ -7,6 +7,7 @@ mod apk;
 mod database;
 mod deb;
 mod inventory;
+mod names;
 mod ownership;
 mod parse;
 mod python;
@@ -19,6 +20,7 @@ mod live_tests;
 
 pub use database::{Database, DatabaseFile, MAX_DATABASE_BYTES, wanted};
 pub use inventory::{CapturedFile, Inventory, find};
+pub use names::{normal_names, soname};
 pub use ownership::{Owned, Ownership};
 pub use parse::{Parsed, Problem, parse};
 pub use set::{ListedFile, Package, PackageIndex, PackageKind, PackageSet};

@@ -2,9 +2,8 @@
 
 use crate::image::{Image, Kind};
 use crate::nix::StorePath;
-use crate::open::{Keep, OpenOptions, Opened, Progress, open};
-use crate::reference::Reference;
-use crate::testing::corpus_file;
+use crate::open::{Keep, OpenOptions, Opened};
+use crate::testing::{corpus_file, open_as_typed};
 
 use super::{Body, ComposedStorePath, Composition, Content, Entry, FileContent, Metadata, Stability};
 
@@ -19,7 +18,7 @@ pub(crate) fn open_file(file: &std::path::Path) -> Opened {
 
 pub(crate) fn open_text(text: &std::ffi::OsStr) -> Opened {
     let options = OpenOptions { keep: Keep::AnyContent, ..OpenOptions::default() };
-    open(&Reference::parse(text).unwrap(), &options, &Progress::new()).unwrap()
+    open_as_typed(text, &options)
 }
 
 /// All that an image shows, as a composition. `references` are pairs of base names.
@@ -74,19 +73,17 @@ pub(crate) fn store_path_with(path: StorePath, entries: Vec<Entry>) -> ComposedS
     ComposedStorePath { path, references: Vec::new(), nar_bytes, stability: Stability::Package, entries }
 }
 
-/// The pairs of references that a closure graph of nix2container gives, and NAR sizes by base name.
-pub(crate) fn closure_graph(name: &str) -> Option<(Vec<(String, String)>, Vec<(String, u64)>)> {
+/// The pairs of references, by base name, that a closure graph of nix2container gives.
+pub(crate) fn closure_graph(name: &str) -> Option<Vec<(String, String)>> {
     let text = std::fs::read(corpus_file(name)?).unwrap();
     let graph: serde_json::Value = serde_json::from_slice(&text).unwrap();
     let base = |value: &serde_json::Value| value.as_str().unwrap().rsplit('/').next().unwrap().to_owned();
     let mut references = Vec::new();
-    let mut sizes = Vec::new();
     for path in graph.as_array().unwrap() {
         let from = base(&path["path"]);
-        sizes.push((from.clone(), path["narSize"].as_u64().unwrap()));
         references.extend(path["references"].as_array().unwrap().iter().map(|to| (from.clone(), base(to))));
     }
-    Some((references, sizes))
+    Some(references)
 }
 
 pub(crate) fn directory(path: &str) -> Entry {

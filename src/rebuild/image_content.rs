@@ -56,7 +56,8 @@ impl<'a> ImageContent<'a> {
         let id = self.tree.content_of(id).ok_or_else(|| of_content(ContentError::NoContent))?;
         let occurrence = self.tree.occurrence(id);
         if self.contents.is_at_hand(occurrence.layer) || self.tree.sparse(id).is_some() {
-            return Ok(self.contents.reader(self.tree, id).map_err(of_content)?);
+            let reader: Box<dyn Read + Send> = self.contents.reader(self.tree, id).map_err(of_content)?;
+            return Ok(reader);
         }
         let stream = self.stream_at(occurrence.layer, occurrence.offset)?;
         Ok(Box::new(FileReader { owner: self, stream: Some(stream), left: occurrence.bytes }))
@@ -106,7 +107,8 @@ impl ReadContent for ImageContent<'_> {
 
     fn read_base_layer(&self, place: usize) -> io::Result<Box<dyn Read + Send + '_>> {
         let layer = self.base.get(place).ok_or(io::ErrorKind::NotFound)?;
-        Ok(self.contents.unpacked_layer(*layer, 0).map_err(of_content)?)
+        let reader: Box<dyn Read + Send> = self.contents.unpacked_layer(*layer, 0).map_err(of_content)?;
+        Ok(reader)
     }
 }
 
@@ -252,7 +254,8 @@ impl Read for RewritingReader<'_> {
         }
         let rest = self.done.get(self.read..).unwrap_or_default();
         let count = rest.len().min(buffer.len());
-        buffer.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+        let (to, from) = (buffer.get_mut(..count).unwrap_or_default(), rest.get(..count).unwrap_or_default());
+        to.copy_from_slice(from);
         self.read += count;
         Ok(count)
     }

@@ -3,12 +3,15 @@
 //! A plan ([`plan`]) is made of an opened image; with what the user decides about its rows it becomes a [`Composition`]:
 //! store paths, what stands outside the store, and a configuration. Layers are chosen for that, and written.
 
+pub mod check;
 pub mod choices;
 mod classes;
 pub mod composition;
+pub mod emit;
 mod entry;
 #[cfg(test)]
 mod fixture;
+pub mod from_store;
 mod image_content;
 pub mod layering;
 pub mod needs;

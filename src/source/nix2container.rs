@@ -1,7 +1,7 @@
 //! nix2container's `image.json`: configuration, and for each layer the store paths that its tar stream is made of when it
 //! is wanted (github.com/nlewo/nix2container, `types/types.go`). The bare list of layers, `layers.json`, is read too.
 
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -11,6 +11,7 @@ use super::lenient::{Bounded, Lenient};
 use super::{Container, DescribedLayer, Layout, Request, SourceError};
 use crate::image::{Config, Digest, HistoryEntry, Identity, LayerContents, Platform, TreeBuilder, display_in_sentence};
 use crate::nix::{STORE_DIRECTORY, StorePath};
+use crate::reference::Location;
 use crate::scan::{Cancel, NameRoom, Section};
 use crate::store::{LocalStore, Permission, Rules, StoreError, TarPlan};
 
@@ -132,7 +133,9 @@ pub fn read_nix2container(
         ..Identity::default()
     };
     let mut layout = Layout { identity, config, layers: Vec::new(), warnings: Vec::new() };
-    let mut reading = Reading { store, room: NameRoom::default(), cancel, named: 0, absent: 0, absent_files: 0 };
+    let beside = layers_beside(request);
+    let mut reading =
+        Reading { store, beside, room: NameRoom::default(), cancel, named: 0, absent: 0, absent_files: 0 };
     let mut sections = Vec::new();
     for (number, layer) in layers.into_iter().enumerate() {
         let (described, section) = reading.layer(number, layer)?;
@@ -170,8 +173,18 @@ fn parse(bytes: &[u8]) -> Result<(Config, Vec<LayerDocument>), SourceError> {
     Ok((config, document.layers.0))
 }
 
+/// The directory beside an `image.json` in which `nixdive rebuild` puts layers that are no store paths: `FILE.layers`.
+fn layers_beside(request: &Request<'_>) -> Option<PathBuf> {
+    let Location::Path(file) = &request.reference.location else { return None };
+    let file = std::fs::canonicalize(file).ok()?;
+    let mut name = file.file_name()?.to_owned();
+    name.push(".layers");
+    Some(file.with_file_name(name))
+}
+
 struct Reading<'a> {
     store: &'a LocalStore,
+    beside: Option<PathBuf>,
     room: NameRoom,
     cancel: &'a Cancel,
     /// Store paths that were named, those of them that are not here, and files of layers that are not.
@@ -218,14 +231,20 @@ impl Reading<'_> {
         Ok((described, section))
     }
 
-    /// A layer that was written to a file of the store, where that is there.
+    /// A layer that was written to a file of the store, or beside the document, where that is there.
     fn written(&self, path: &str) -> Result<Option<Section>, String> {
-        let inside = Path::new(path).strip_prefix(STORE_DIRECTORY);
-        let is_inside = inside.is_ok_and(|inside| inside.components().all(|part| matches!(part, Component::Normal(_))));
-        if !is_inside {
+        let is_below = |directory: &Path| {
+            let inside = Path::new(path).strip_prefix(directory);
+            inside.is_ok_and(|inside| inside.components().all(|part| matches!(part, Component::Normal(_))))
+        };
+        let file = if is_below(Path::new(STORE_DIRECTORY)) {
+            self.store.on_disk(path.as_bytes())
+        } else if self.beside.as_deref().is_some_and(is_below) {
+            PathBuf::from(path)
+        } else {
             return Err(format!("its layer-path «{}» is outside {STORE_DIRECTORY}", display_in_sentence(path)));
-        }
-        match open_file(&self.store.on_disk(path.as_bytes())) {
+        };
+        match open_file(&file) {
             Ok(Some((file, length))) => Ok(Some(Section::new(std::sync::Arc::new(file), 0, length))),
             Ok(None) => Err(format!("its layer-path «{}» is no file", display_in_sentence(path))),
             Err(_) => Ok(None),

@@ -5,6 +5,8 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
+
 use super::{LocalStore, StoreError};
 use crate::nix::database::{self, DATABASE_PATH, MAX_DATABASE_BYTES, StoreDatabase, WRITE_AHEAD_LOG_PATH};
 use crate::nix::references::{Candidates, ReferenceScanner};
@@ -15,12 +17,30 @@ use crate::scan::Cancel;
 const MAX_STORE_PATHS: usize = 5_000_000;
 
 /// A closure, and how it was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Closure {
     /// What is referred to before what refers to it, where that is possible.
     pub paths: Vec<StorePath>,
+    /// What each of them refers to, itself included where it does.
+    pub references: HashMap<StorePath, Vec<StorePath>>,
     /// Why the database did not tell, as a sentence; `None` where it did.
     pub scanned_because: Option<String>,
+}
+
+/// What the database says; `None` where it does not know a path.
+fn known_closure(database: &StoreDatabase, tops: &[&StorePath]) -> Option<Closure> {
+    let mut closure = Closure::default();
+    for &top in tops {
+        for known in database.closure(top)? {
+            if closure.references.contains_key(&known.path) {
+                continue;
+            }
+            let named = known.references.iter().filter_map(|&place| Some(database.paths.get(place)?.path.clone()));
+            closure.references.insert(known.path.clone(), named.collect());
+            closure.paths.push(known.path.clone());
+        }
+    }
+    Some(closure)
 }
 
 impl LocalStore {
@@ -29,22 +49,25 @@ impl LocalStore {
     /// # Errors
     /// [`StoreError`].
     pub fn closure(&self, path: &StorePath, cancel: &Cancel) -> Result<Closure, StoreError> {
-        let scanned_because = match self.database() {
-            Ok(database) => match database.closure(path) {
-                Some(known) => {
-                    let paths = known.into_iter().map(|known| known.path.clone()).collect();
-                    return Ok(Closure { paths, scanned_because: None });
-                }
-                None => "it does not know this path".to_owned(),
-            },
+        self.closure_of(&[path], cancel)
+    }
+
+    /// The closure of some store paths together.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn closure_of(&self, tops: &[&StorePath], cancel: &Cancel) -> Result<Closure, StoreError> {
+        let scanned_because = match self.database().map(|database| known_closure(&database, tops)) {
+            Ok(Some(closure)) => return Ok(closure),
+            Ok(None) => "it does not know this path".to_owned(),
             Err(reason) => reason,
         };
-        let paths = self.scan_closure(path, cancel)?;
+        let closure = self.scan_closure(tops, cancel)?;
         let scanned_because = format!(
             "references were looked for in files, as /{DATABASE_PATH} does not tell: {scanned_because}{}",
             if self.has_log() { "; it has a write-ahead log, which is not read" } else { "" }
         );
-        Ok(Closure { paths, scanned_because: Some(scanned_because) })
+        Ok(Closure { scanned_because: Some(scanned_because), ..closure })
     }
 
     /// Nix's database, or why it cannot be read.
@@ -64,39 +87,50 @@ impl LocalStore {
         fs::metadata(self.on_disk(WRITE_AHEAD_LOG_PATH.as_bytes())).is_ok_and(|log| log.len() > 0)
     }
 
-    fn scan_closure(&self, top: &StorePath, cancel: &Cancel) -> Result<Vec<StorePath>, StoreError> {
+    fn scan_closure(&self, tops: &[&StorePath], cancel: &Cancel) -> Result<Closure, StoreError> {
         let store = STORE_DIRECTORY.as_bytes();
         let entries = fs::read_dir(self.on_disk(store)).map_err(|error| StoreError::read(store, error))?;
         let names = entries.take(MAX_STORE_PATHS).flatten().map(|entry| entry.file_name());
         let mut known: Vec<StorePath> =
             names.filter_map(|name| StorePath::parse_base_name(name.as_bytes()).ok()).collect();
         known.sort();
-        let missing = || StoreError::read(top.to_string().as_bytes(), std::io::ErrorKind::NotFound.into());
-        let top = known.binary_search(top).map_err(|_| missing())?;
+        let missing =
+            |top: &StorePath| StoreError::read(top.to_string().as_bytes(), std::io::ErrorKind::NotFound.into());
+        let place_of = |top: &&StorePath| known.binary_search(top).map_err(|_| missing(top));
+        let mut tops = tops.iter().map(place_of).collect::<Result<Vec<usize>, _>>()?.into_iter();
         let candidates = Arc::new(Candidates::new(known.iter().map(StorePath::hash)));
         let mut scanner = ReferenceScanner::new(candidates);
         let mut seen = vec![false; known.len()];
-        let mut order = Vec::new();
+        let mut closure = Closure::default();
         let mut stack: Vec<(usize, std::vec::IntoIter<usize>)> = Vec::new();
-        let mut next = Some(top);
+        let mut next = None;
         loop {
+            if stack.is_empty() && next.is_none() {
+                next = tops.next();
+                if next.is_none() {
+                    break;
+                }
+            }
             if let Some(place) = next.take()
                 && let Some(mark) = seen.get_mut(place)
                 && !std::mem::replace(mark, true)
                 && let Some(path) = known.get(place)
             {
-                stack.push((place, self.references(path, &mut scanner, cancel)?.into_iter()));
+                let references = self.references(path, &mut scanner, cancel)?;
+                let named = references.iter().filter_map(|&place| known.get(place).cloned()).collect();
+                closure.references.insert(path.clone(), named);
+                stack.push((place, references.into_iter()));
             }
-            let Some((place, references)) = stack.last_mut() else { break };
+            let Some((place, references)) = stack.last_mut() else { continue };
             match references.next() {
                 Some(reference) => next = Some(reference),
                 None => {
-                    order.extend(known.get(*place).cloned());
+                    closure.paths.extend(known.get(*place).cloned());
                     stack.pop();
                 }
             }
         }
-        Ok(order)
+        Ok(closure)
     }
 
     /// The places of what a store path's contents, links and names refer to.

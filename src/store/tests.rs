@@ -193,6 +193,9 @@ fn a_closure_is_found_in_files_where_there_is_no_database() {
     let (_root, store, paths) = chain();
     let closure = store.closure(&paths[0], &Cancel::new()).unwrap();
     assert_eq!(closure.paths, [paths[2].clone(), paths[1].clone(), paths[0].clone()]);
+    assert_eq!(closure.references[&paths[0]], [paths[1].clone()]);
+    let both = store.closure_of(&[&paths[3], &paths[1]], &Cancel::new()).unwrap();
+    assert_eq!(both.paths, [paths[3].clone(), paths[2].clone(), paths[1].clone()]);
     assert!(closure.scanned_because.unwrap().contains("db.sqlite"));
     assert_eq!(store.closure(&paths[3], &Cancel::new()).unwrap().paths, [paths[3].clone()]);
     let gone = StorePath::parse_base_name(BASE_NAME.as_bytes()).unwrap();
@@ -213,6 +216,7 @@ fn a_database_goes_before_files_and_a_broken_one_is_told() {
     let file = root.path().join(crate::nix::database::DATABASE_PATH);
     write(&file, &sqlite_tables(&[valid, refs]), 0o644);
     let known = store.closure(&paths[0], &Cancel::new()).unwrap();
+    assert_eq!(known.references[&paths[0]], [paths[1].clone()]);
     assert_eq!((known.paths, known.scanned_because), (vec![paths[1].clone(), paths[0].clone()], None));
     let unknown = store.closure(&paths[2], &Cancel::new()).unwrap();
     assert_eq!(unknown.paths.len(), 2);
@@ -236,6 +240,8 @@ proptest! {
         at in any::<proptest::sample::Index>(),
         length in 1usize..2000,
     ) {
+        let lies_in = |path: &String| files.keys().any(|other| path.starts_with(&format!("{other}/")));
+        prop_assume!(!files.keys().any(lies_in));
         let contents: Vec<(String, Vec<u8>)> =
             files.into_iter().map(|(name, length)| (name, vec![b'x'; length])).collect();
         let files: Vec<(&str, &[u8])> = contents.iter().map(|(name, content)| (&**name, &**content)).collect();

@@ -22,7 +22,7 @@ use crate::testing::archive::{Written, docker_archive, tar_of};
 
 /// How the layers of an image are made of store paths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Packing {
+pub(crate) enum Packing {
     /// A layer for every 40 paths, entries in byte order, as dockerTools does.
     Sorted,
     /// The same, compressed.
@@ -55,7 +55,7 @@ fn walk(root: &Path, path: &Path, packing: Packing, inodes: &mut HashMap<u64, St
 }
 
 /// An image of some store paths and a link to one of them.
-fn image(lab: &Lab, paths: &[String], top: &str, packing: Packing) -> Vec<u8> {
+pub(crate) fn image(lab: &Lab, paths: &[String], top: &str, packing: Packing) -> Vec<u8> {
     let root = lab.path().join("root/nix/store");
     let in_layer = if packing == Packing::Linked { paths.len() } else { 40 };
     let mut inodes = HashMap::new();

@@ -14,7 +14,7 @@ mod watch;
 mod worker;
 
 #[cfg(test)]
-mod live_tests;
+pub(crate) mod live_tests;
 #[cfg(test)]
 mod tests;
 

@@ -1,14 +1,18 @@
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use crate::image::Image;
-use crate::open::{OpenOptions, Progress, open};
+use crate::open::{OpenOptions, Opened, Progress, open};
 use crate::reference::Reference;
 
 /// An image of the corpus; `None` with a printed reason where there is none.
 pub(crate) fn corpus_image(name: &str) -> Option<Image> {
-    let file = corpus_file(name)?;
-    let reference = Reference::parse(file.as_os_str()).unwrap();
-    Some(open(&reference, &OpenOptions::default(), &Progress::new()).unwrap().image)
+    Some(open_as_typed(corpus_file(name)?.as_os_str(), &OpenOptions::default()).image)
+}
+
+/// An image as a user names it.
+pub(crate) fn open_as_typed(text: &OsStr, options: &OpenOptions) -> Opened {
+    open(&Reference::parse(text).unwrap(), options, &Progress::new()).unwrap()
 }
 
 /// A file of the corpus: the directory that `NIXDIVE_CORPUS` names, else `../shared/corpus`. Who has no corpus cannot

@@ -15,7 +15,7 @@ const TOLERANCE: f64 = 0.06;
 
 #[test]
 fn the_picture_in_the_readme_is_what_the_report_looks_like() {
-    let picture = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/screenshots/compare.png");
+    let picture = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/screenshots/report.png");
     let (Some(mut browser), Some(left), Some(right)) = (browser(), sample(DOCKER), sample(NIX)) else { return };
     let directory = scratch();
     for image in [&left, &right] {

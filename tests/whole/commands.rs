@@ -5,6 +5,7 @@ mod cat;
 mod ci;
 mod ci_input;
 mod compare;
+mod emit;
 mod extract;
 mod inspect;
 mod list;

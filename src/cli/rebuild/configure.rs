@@ -1,59 +1,62 @@
 //! Fields of the configuration that the command line sets.
 
+use std::io::Read;
+
 use crate::cli::rebuild_arguments::ConfigArguments;
 use crate::image::Config;
-use crate::source::parse_config;
+use crate::rebuild::from_store::{ConfigChanges, read_config};
 
 /// Bytes of a configuration file that are read.
-const MOST_BYTES: u64 = 4 << 20;
+const MOST_BYTES: u64 = (4 << 20) + 1;
 
 /// Sets them: those of the file first, then those of the arguments.
 pub fn apply(arguments: &ConfigArguments, config: &mut Config) -> anyhow::Result<()> {
     if let Some(path) = &arguments.config {
         let name = path.display().to_string();
-        let file = std::fs::File::open(path).map_err(|error| anyhow::anyhow!("{name}: {error}"))?;
+        let failed = |error: &dyn std::fmt::Display| anyhow::anyhow!("{name}: {error}");
+        let file = std::fs::File::open(path).map_err(|error| failed(&error))?;
         let mut bytes = Vec::new();
-        std::io::Read::read_to_end(&mut std::io::Read::take(file, MOST_BYTES), &mut bytes)?;
-        let value: serde_json::Value =
-            serde_json::from_slice(&bytes).map_err(|error| anyhow::anyhow!("{name}: {error}"))?;
-        if !value.is_object() {
-            anyhow::bail!("{name}: give a JSON object with fields such as Entrypoint, Cmd and Env");
+        file.take(MOST_BYTES).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
+        let given = read_config(&bytes).map_err(|error| failed(&error))?;
+        merge(config, given)?;
+    }
+    let changes = ConfigChanges {
+        entrypoint: arguments.entrypoint.as_deref().map(|text| list("--entrypoint", text)).transpose()?,
+        cmd: arguments.cmd.as_deref().map(|text| list("--cmd", text)).transpose()?,
+        env: arguments.env.clone(),
+        user: arguments.user.clone(),
+        working_directory: arguments.workdir.clone(),
+        exposed_ports: arguments.expose.clone(),
+        volumes: arguments.volume.clone(),
+        labels: arguments.label.clone(),
+        stop_signal: arguments.stop_signal.clone(),
+        platform: None,
+    };
+    Ok(changes.apply(config)?)
+}
+
+/// Sets the fields that a document gives.
+fn merge(config: &mut Config, given: Config) -> anyhow::Result<()> {
+    let some = |list: Vec<String>| (!list.is_empty()).then_some(list);
+    let labels = given.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let changes = ConfigChanges {
+        entrypoint: some(given.entrypoint),
+        cmd: some(given.cmd),
+        env: given.env,
+        user: Some(given.user).filter(|user| !user.is_empty()),
+        working_directory: Some(given.working_directory).filter(|directory| !directory.is_empty()),
+        exposed_ports: given.exposed_ports,
+        volumes: given.volumes,
+        labels,
+        stop_signal: given.stop_signal,
+        platform: None,
+    };
+    changes.apply(config)?;
+    config.healthcheck = given.healthcheck.or(config.healthcheck.take());
+    for (field, given) in [(&mut config.shell, given.shell), (&mut config.on_build, given.on_build)] {
+        if !given.is_empty() {
+            *field = given;
         }
-        let wrapped = serde_json::json!({ "config": value });
-        merge(config, parse_config(&name, wrapped.to_string().as_bytes())?);
-    }
-    if let Some(text) = &arguments.entrypoint {
-        config.entrypoint = list("--entrypoint", text)?;
-        // As engines do: arguments of another program would mean nothing to this one.
-        config.cmd.clear();
-    }
-    if let Some(text) = &arguments.cmd {
-        config.cmd = list("--cmd", text)?;
-    }
-    for variable in &arguments.env {
-        let (name, _) = variable
-            .split_once('=')
-            .ok_or_else(|| anyhow::anyhow!("--env: write it as NAME=VALUE, not «{variable}»"))?;
-        set_variable(&mut config.env, name, variable);
-    }
-    for label in &arguments.label {
-        let (name, value) =
-            label.split_once('=').ok_or_else(|| anyhow::anyhow!("--label: write it as NAME=VALUE, not «{label}»"))?;
-        set_label(&mut config.labels, name, value);
-    }
-    if let Some(directory) = &arguments.workdir {
-        config.working_directory.clone_from(directory);
-    }
-    if let Some(user) = &arguments.user {
-        config.user.clone_from(user);
-    }
-    for port in &arguments.expose {
-        let port = if port.contains('/') { port.clone() } else { format!("{port}/tcp") };
-        add(&mut config.exposed_ports, port);
-    }
-    arguments.volume.iter().for_each(|volume| add(&mut config.volumes, volume.clone()));
-    if arguments.stop_signal.is_some() {
-        config.stop_signal.clone_from(&arguments.stop_signal);
     }
     Ok(())
 }
@@ -61,56 +64,10 @@ pub fn apply(arguments: &ConfigArguments, config: &mut Config) -> anyhow::Result
 /// One word, or a JSON list of words.
 fn list(argument: &str, text: &str) -> anyhow::Result<Vec<String>> {
     if text.trim_start().starts_with('[') {
-        return serde_json::from_str(text)
-            .map_err(|error| anyhow::anyhow!("{argument}: no JSON list of strings: {error}"));
+        let read = serde_json::from_str(text);
+        return read.map_err(|error| anyhow::anyhow!("{argument}: no JSON list of strings: {error}"));
     }
     Ok(if text.is_empty() { Vec::new() } else { vec![text.to_owned()] })
-}
-
-/// Sets the fields that are given.
-fn merge(config: &mut Config, given: Config) {
-    let lists = [
-        (&mut config.entrypoint, given.entrypoint),
-        (&mut config.cmd, given.cmd),
-        (&mut config.exposed_ports, given.exposed_ports),
-        (&mut config.volumes, given.volumes),
-        (&mut config.shell, given.shell),
-        (&mut config.on_build, given.on_build),
-    ];
-    for (field, given) in lists.into_iter().filter(|(_, given)| !given.is_empty()) {
-        *field = given;
-    }
-    for variable in given.env {
-        let name = variable.split('=').next().unwrap_or_default().to_owned();
-        set_variable(&mut config.env, &name, &variable);
-    }
-    given.labels.iter().for_each(|(name, value)| set_label(&mut config.labels, name, value));
-    let texts = [(&mut config.user, given.user), (&mut config.working_directory, given.working_directory)];
-    for (field, given) in texts.into_iter().filter(|(_, given)| !given.is_empty()) {
-        *field = given;
-    }
-    config.stop_signal = given.stop_signal.or(config.stop_signal.take());
-    config.healthcheck = given.healthcheck.or(config.healthcheck.take());
-}
-
-fn set_variable(variables: &mut Vec<String>, name: &str, variable: &str) {
-    match variables.iter_mut().find(|known| known.split('=').next() == Some(name)) {
-        Some(known) => variable.clone_into(known),
-        None => variables.push(variable.to_owned()),
-    }
-}
-
-fn set_label(labels: &mut Vec<(String, String)>, name: &str, value: &str) {
-    match labels.iter_mut().find(|(known, _)| known == name) {
-        Some((_, known)) => value.clone_into(known),
-        None => labels.push((name.to_owned(), value.to_owned())),
-    }
-}
-
-fn add(list: &mut Vec<String>, text: String) {
-    if !list.contains(&text) {
-        list.push(text);
-    }
 }
 
 #[cfg(test)]
@@ -126,10 +83,9 @@ mod tests {
     }
 
     #[test]
-    fn variables_and_labels_are_replaced_in_their_place() {
-        let mut variables = vec!["PATH=/bin".to_owned(), "A=1".to_owned()];
-        set_variable(&mut variables, "PATH", "PATH=/x");
-        set_variable(&mut variables, "B", "B=2");
-        assert_eq!(variables, ["PATH=/x", "A=1", "B=2"]);
+    fn what_a_document_does_not_say_stays() {
+        let mut config = Config { cmd: vec!["old".into()], user: "app".into(), ..Config::default() };
+        merge(&mut config, read_config(br#"{"Env": ["A=1"], "Cmd": ["new"]}"#).unwrap()).unwrap();
+        assert_eq!((config.cmd, config.user, config.env), (vec!["new".into()], "app".into(), vec!["A=1".into()]));
     }
 }

@@ -1,6 +1,9 @@
 //! `nixdive rebuild`: the plan, and what is written by it.
 
+mod checked;
+mod closure;
 mod configure;
+mod emit;
 mod written;
 
 use std::ffi::OsString;
@@ -12,20 +15,22 @@ use super::arguments::OpenArguments;
 use super::inspect::packages_of;
 use super::rebuild_arguments::{self, ChoiceArguments, PlanFormat, RebuildArguments, Strategy, WriteArguments};
 use super::{open_for, open_watched, output};
-use crate::image::Image;
+use crate::image::{Image, display_name};
+use crate::nix::StorePath;
 use crate::nix::study::StoreOutline;
-use crate::open::Keep;
-use crate::rebuild::ImageContent;
+use crate::open::{Keep, Opened};
 use crate::rebuild::choices::{Choices, Cut};
 use crate::rebuild::layering::{self, Sibling};
 use crate::rebuild::package_image::Granularity;
 use crate::rebuild::plan::Plan;
 use crate::rebuild::session::Survey;
 use crate::rebuild::write::{Destination, LayerCompression, WriteOptions};
+use crate::rebuild::{Composition, ImageContent};
 use crate::reference::{Location, Reference};
 use crate::report::PlanReport;
 use crate::scan::Cancel;
 use crate::study::{StoreWatch, StudyOptions, study};
+use written::Words;
 
 /// Rebuilds an image, or says how it would be.
 pub fn run(arguments: &RebuildArguments) -> anyhow::Result<ExitCode> {
@@ -35,9 +40,26 @@ pub fn run(arguments: &RebuildArguments) -> anyhow::Result<ExitCode> {
     let options = write_options(arguments)?;
     let watch = StoreWatch::new();
     let mut opened = open_watched(&arguments.image, &arguments.open, Keep::Aside, &watch)?;
+    if arguments.check {
+        return checked::check(&opened);
+    }
+    if let Some(path) = closure::named_path(&opened.image) {
+        return of_store_path(path, arguments, &opened, &destinations, &options);
+    }
+    if arguments.from.is_some() {
+        anyhow::bail!("--from is about images that are made of store paths; {} is an image", shown(&arguments.image));
+    }
     configure::apply(&arguments.config, &mut opened.image.config)?;
     let store = study(&opened, &StudyOptions { watch: Some(&watch), ..StudyOptions::default() })?;
     let store = store.filter(|store| !store.store.paths.is_empty());
+    if let Some(directory) = &arguments.emit.emit_nix {
+        emit::write(directory, arguments, &opened, store.as_ref(), &choices)?;
+        if arguments.emit.build {
+            return emit::build(directory, &arguments.image, &arguments.open);
+        } else if destinations.is_empty() && !arguments.plan {
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
     let cancel = Cancel::new();
     let survey = match store {
         Some(store) => Survey::of_store(&opened.image, Arc::new(store))?,
@@ -55,12 +77,54 @@ pub fn run(arguments: &RebuildArguments) -> anyhow::Result<ExitCode> {
     }
     let content = ImageContent::new(&opened.image.tree, &opened.contents);
     let composition = basis.compose(&selected, &content, &cancel)?;
+    let words = Words { before: Some(&opened.image), notes: notes(&plan) };
+    write(arguments, &composition, &content, &destinations, &options, &words)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes an image of a closure.
+fn of_store_path(
+    path: StorePath,
+    arguments: &RebuildArguments,
+    opened: &Opened,
+    destinations: &[Destination],
+    options: &WriteOptions,
+) -> anyhow::Result<ExitCode> {
+    if arguments.plan || destinations.is_empty() {
+        anyhow::bail!("all of {path} and what it needs is kept: say with --output where the image is to be written");
+    }
+    let (composed, base) = closure::of_path(path, arguments)?;
+    let below = base.as_ref().unwrap_or(opened);
+    let content = ImageContent::new(&below.image.tree, &below.contents).with_base(composed.base_layers);
+    let words = Words { before: None, notes: composed.notes };
+    write(arguments, &composed.composition, &content, destinations, options, &words)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Chooses layers and writes.
+fn write(
+    arguments: &RebuildArguments,
+    composition: &Composition,
+    content: &ImageContent<'_>,
+    destinations: &[Destination],
+    options: &WriteOptions,
+    words: &Words<'_>,
+) -> anyhow::Result<()> {
     let siblings = siblings(&arguments.write.siblings, &arguments.open)?;
     let strategy = strategy(arguments.write.strategy);
-    let layers = strategy.assign(&composition, &siblings, usize::from(arguments.write.max_layers));
-    let options = WriteOptions { form: strategy.tar_form(), ..options };
-    written::write(&opened, &plan, &composition, &layers, &destinations, &options)?;
-    Ok(ExitCode::SUCCESS)
+    let layers = strategy.assign(composition, &siblings, usize::from(arguments.write.max_layers));
+    let options = WriteOptions { form: strategy.tar_form(), ..options.clone() };
+    written::write(composition, &layers, content, destinations, &options, words)
+}
+
+/// What is to be known of a plan that is carried out.
+fn notes(plan: &Plan) -> Vec<String> {
+    let of_rows = plan.rows.iter().filter_map(|row| Some(format!("{}: {}", row.name, row.doubt.as_ref()?)));
+    of_rows.chain(plan.doubts.iter().cloned()).collect()
+}
+
+fn shown(text: &OsString) -> String {
+    display_name(text.as_encoded_bytes()).into_owned()
 }
 
 fn print_plan(image: &Image, plan: &Plan, format: PlanFormat) -> anyhow::Result<()> {

@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
-use crate::image::{display_bytes, display_name};
-use crate::open::Opened;
-use crate::rebuild::plan::Plan;
+use crate::image::{Image, display_bytes, display_name};
 use crate::rebuild::write::{self, Destination, WriteOptions, WriteProgress, Written};
 use crate::rebuild::{Composition, ImageContent};
 use crate::scan::Cancel;
@@ -15,27 +13,37 @@ use crate::scan::Cancel;
 /// Between two words on how far it is.
 const TICK: Duration = Duration::from_millis(100);
 
+/// What is said besides figures of what was written.
+pub struct Words<'a> {
+    /// The image that it was made of, if it was made of one.
+    pub before: Option<&'a Image>,
+    /// What is to be known.
+    pub notes: Vec<String>,
+}
+
+/// Notes that are told.
+const MOST_NOTES: usize = 20;
+
 /// Writes an image, and says on standard error what was written.
 pub fn write(
-    opened: &Opened,
-    plan: &Plan,
     composition: &Composition,
     layers: &[Vec<u32>],
+    content: &ImageContent<'_>,
     destinations: &[Destination],
     options: &WriteOptions,
+    words: &Words<'_>,
 ) -> anyhow::Result<()> {
-    let content = ImageContent::new(&opened.image.tree, &opened.contents);
     let progress = WriteProgress::new(Cancel::new());
     let (finished, watched) = bounded::<()>(0);
     let written = std::thread::scope(|scope| {
         scope.spawn(|| watch(&progress, &watched));
-        let written = write::write(composition, layers, destinations, &content, options, &progress);
+        let written = write::write(composition, layers, destinations, content, options, &progress);
         drop(finished);
         written
     })?;
     let mut err = std::io::stderr().lock();
     // Who reads no words of it has the image all the same.
-    let _ = tell(opened, plan, &written, &mut err);
+    let _ = tell(words, &written, &mut err);
     Ok(())
 }
 
@@ -58,23 +66,28 @@ fn watch(progress: &WriteProgress, finished: &Receiver<()>) {
     }
 }
 
-fn tell(opened: &Opened, plan: &Plan, written: &Written, err: &mut dyn Write) -> std::io::Result<()> {
+fn tell(words: &Words<'_>, written: &Written, err: &mut dyn Write) -> std::io::Result<()> {
     let unpacked: u64 = written.layers.iter().map(|layer| layer.unpacked_bytes).fold(0, u64::saturating_add);
-    writeln!(
-        err,
-        "{} unpacked in {} layers become {} in {}",
-        display_bytes(opened.image.unpacked_bytes()),
-        opened.image.layers.len(),
-        display_bytes(unpacked),
-        written.layers.len()
-    )?;
+    let after = format!("{} in {}", display_bytes(unpacked), counted(written.layers.len()));
+    match words.before {
+        Some(before) => {
+            let bytes = display_bytes(before.unpacked_bytes());
+            writeln!(err, "{bytes} unpacked in {} become {after}", counted(before.layers.len()))?;
+        }
+        None => writeln!(err, "{after}")?,
+    }
     for destination in &written.destinations {
         let name = destination.destination.to_string();
         let digest = destination.manifest_digest.as_ref().map(|digest| format!("  {digest}")).unwrap_or_default();
         writeln!(err, "{}: {} written{digest}", display_name(name.as_bytes()), display_bytes(destination.bytes))?;
     }
-    for doubt in plan.rows.iter().filter_map(|row| Some(format!("{}: {}", row.name, row.doubt.as_ref()?))) {
-        writeln!(err, "note: {doubt}")?;
+    words.notes.iter().take(MOST_NOTES).try_for_each(|note| writeln!(err, "note: {note}"))?;
+    match words.notes.len().saturating_sub(MOST_NOTES) {
+        0 => Ok(()),
+        more => writeln!(err, "note: {more} more; --plan has them all"),
     }
-    plan.doubts.iter().try_for_each(|doubt| writeln!(err, "note: {doubt}"))
+}
+
+fn counted(layers: usize) -> String {
+    if layers == 1 { "1 layer".to_owned() } else { format!("{layers} layers") }
 }

@@ -1,5 +1,6 @@
 //! Small images compared: what is told of each kind of change, what is read for it, and what never differs.
 
+mod cases;
 mod share;
 
 use std::sync::Arc;

@@ -1,6 +1,10 @@
 //! Which store paths share a layer.
 
+#[cfg(test)]
+mod benchmark;
+mod closures;
 mod graph;
+mod join;
 mod nix2container;
 mod own;
 mod popularity;

@@ -1,9 +1,9 @@
 use super::graph::Graph;
 use super::*;
 use crate::nix::StorePath;
+use crate::rebuild::ImageContent;
 use crate::rebuild::fixture::{closure_graph, opened, store_path_with, whole};
 use crate::rebuild::write::{Destination, WriteOptions, WriteProgress, write};
-use crate::rebuild::{ImageContent, Stability};
 
 /// A composition of store paths named by letters, with references «from to».
 fn letters(names: &str, references: &[&str]) -> Composition {
@@ -52,7 +52,7 @@ fn nix2containers_order_is_that_of_its_own_example() {
 fn nix2containers_layers_and_digests_are_made_anew() {
     for name in ["hello-nix", "web-nix"] {
         let Some(opened) = opened(&format!("nix/{name}.tar.gz")) else { return };
-        let (references, _) = closure_graph(&format!("nix2container/{name}.closure-graph.json")).unwrap();
+        let references = closure_graph(&format!("nix2container/{name}.closure-graph.json")).unwrap();
         let mut composition = whole(&opened.image, &references);
         composition.outside.clear();
         for max_layers in [4, 100] {

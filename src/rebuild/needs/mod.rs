@@ -7,6 +7,7 @@ mod chain;
 mod elf;
 mod glob;
 mod habits;
+mod libraries;
 mod linker;
 mod linker_cache;
 mod package_files;
@@ -45,7 +46,8 @@ pub struct NeedsOptions<'a> {
     pub command: Option<&'a [String]>,
     /// Whether the user wants a path kept, whatever needs it. Asked of every path, directories included.
     pub is_kept: Option<IsKept<'a>>,
-    /// Leaves out what no package owns and nothing names: for looking at what the configuration alone reaches.
+    /// Leaves out what no package owns, what lies in directories that programs name, and packages' configuration: what is
+    /// left is what the configuration reaches for certain.
     pub only_reached: bool,
 }
 
@@ -77,6 +79,7 @@ pub fn find(
     let view = View::new(&image.tree).ok_or(NeedsError::NoFiles)?;
     let config = &image.config;
     let mut search = Search::new(&view, config, contents, packages, cancel);
+    search.only_reached = options.only_reached;
     search.read_linker()?;
     let switch = view.find(b"/etc/nsswitch.conf");
     let switch = search.texts(switch.as_slice())?.into_values().next();

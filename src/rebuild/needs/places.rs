@@ -132,9 +132,15 @@ impl Search<'_> {
             if is_never_needed(&real) || (view.is_program(end) && !starts && !is_library) {
                 return;
             }
+            if real.starts_with(b"/var/log/") {
+                self.expect_directory(parent(path).unwrap_or_default(), from);
+                return;
+            }
             self.need_path(path, reason, Follow::All);
-        } else if is_shared(&view.tree.path(end)) || end == NodeId::ROOT {
+        } else if self.only_reached || is_shared(&view.tree.path(end)) || end == NodeId::ROOT {
             self.expect_directory(path, from);
+        } else if !self.trees.insert(end) {
+            self.need_path(path, reason, Follow::Nothing);
         } else if self.belongs_to_one(end) {
             self.need_path(path, reason, Follow::Nothing);
             self.need_tree(end, reason, Follow::All, &|_, _| true);

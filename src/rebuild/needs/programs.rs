@@ -42,7 +42,8 @@ impl Search<'_> {
     fn follow_interpreter(&mut self, node: NodeId, elf: &Elf) {
         let Some(interpreter) = &elf.interpreter else { return };
         let reason = Reason { from: Some(node), how: How::Interpreter };
-        if self.need_path(interpreter, reason, Follow::Programs).is_none() {
+        // A library names one only to be run by itself.
+        if self.need_path(interpreter, reason, Follow::Programs).is_none() && elf.soname.is_none() {
             self.miss(Some(node), How::Interpreter, interpreter);
         }
     }

@@ -9,6 +9,8 @@ use crate::image::{NodeId, display_in_sentence};
 
 /// Words of one text that are looked at.
 const MOST_WORDS: usize = 100_000;
+/// Patterns of one text that are followed.
+const MOST_PATTERNS: usize = 1000;
 
 /// Shells whose scripts are understood.
 const SHELLS: [&[u8]; 9] = [b"sh", b"bash", b"dash", b"ash", b"zsh", b"ksh", b"mksh", b"busybox", b"with-contenv"];
@@ -134,11 +136,16 @@ impl Search<'_> {
         };
         let lines: Vec<&[u8]> = text.split(|&byte| byte == b'\n').filter(|line| !is_comment(line)).collect();
         let kept = lines.join(&b'\n');
+        let is_absolute = |word: &&[u8]| word.first() == Some(&b'/') && glob::is_pattern(word);
+        let patterns: Vec<&[u8]> = words(&kept).filter(is_absolute).take(MOST_PATTERNS).collect();
         for named in absolute_paths(&kept) {
-            self.named(node, &named, true);
+            // The beginning of a pattern: what that names is known exactly.
+            if !named.is_prefix || patterns.iter().all(|pattern| !pattern.starts_with(&named.path)) {
+                self.named(node, &named, true);
+            }
         }
-        for word in words(&kept).filter(|word| word.first() == Some(&b'/') && glob::is_pattern(word)) {
-            self.named_pattern(node, word);
+        for pattern in patterns {
+            self.named_pattern(node, pattern);
         }
     }
 

@@ -3,7 +3,8 @@ use std::sync::Arc;
 use hashbrown::{HashMap, HashSet};
 
 use super::elf::{Abilities, Elf};
-use super::linker::{LibrarySearch, Linker, fits, parent};
+use super::libraries::Request;
+use super::linker::Linker;
 use super::read::{Facts, read_all};
 use super::view::{At, View};
 use super::{Doubt, How, Missing, Needs, NeedsError, Reason};
@@ -12,8 +13,6 @@ use crate::open::Contents;
 use crate::packages::Inventory;
 use crate::scan::Cancel;
 
-/// Directories up the chain of what loaded a library in which `DT_RPATH` is looked for.
-const MOST_LOADERS: usize = 64;
 /// Doubts and missing things that are kept.
 pub(super) const MOST_REMARKS: usize = 1000;
 
@@ -28,18 +27,6 @@ pub(super) enum Follow {
     All,
 }
 
-/// A library that something asks for.
-struct Request {
-    from: NodeId,
-    how: How,
-    /// The first of these that is there is taken.
-    names: Vec<Box<[u8]>>,
-    is_required: bool,
-    /// Where it may be: a path and where that leads.
-    candidates: std::collections::VecDeque<(Vec<u8>, NodeId)>,
-    machine: super::elf::Machine,
-}
-
 /// The search for what is needed: a list of what was found to be needed and is not yet followed.
 pub(super) struct Search<'a> {
     pub view: &'a View<'a>,
@@ -52,7 +39,7 @@ pub(super) struct Search<'a> {
     pub follow: Vec<Follow>,
     queue: Vec<NodeId>,
     facts: HashMap<OccurrenceId, Arc<Facts>>,
-    requests: Vec<Request>,
+    pub requests: Vec<Request>,
     /// `NAME`, value.
     pub environment: Vec<(Vec<u8>, Vec<u8>)>,
     pub path_directories: Vec<Vec<u8>>,
@@ -66,6 +53,10 @@ pub(super) struct Search<'a> {
     pub runtimes: HashSet<NodeId>,
     pub python: super::python::Python,
     pub working_directory: NodeId,
+    /// Whether directories that programs name are left alone.
+    pub only_reached: bool,
+    /// Directories that something names, each looked at once.
+    pub trees: HashSet<NodeId>,
     /// Texts that a shell reads though their names do not tell.
     pub sourced: HashSet<NodeId>,
 }
@@ -107,6 +98,8 @@ impl<'a> Search<'a> {
             sonames: HashMap::new(),
             programs: Vec::new(),
             runtimes: HashSet::new(),
+            only_reached: false,
+            trees: HashSet::new(),
             sourced: HashSet::new(),
             python: super::python::Python::default(),
             working_directory: view.find(config.working_directory.as_bytes()).unwrap_or(NodeId::ROOT),
@@ -276,7 +269,8 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn facts_of(&self, node: NodeId) -> Option<Arc<Facts>> {
+    /// What was read of a file.
+    pub fn facts_of(&self, node: NodeId) -> Option<Arc<Facts>> {
         let At::File(id) = self.view.at(node) else { return None };
         self.facts.get(&id).cloned()
     }
@@ -307,106 +301,6 @@ impl<'a> Search<'a> {
     /// A path, safe to show.
     pub fn shown(&self, node: NodeId) -> String {
         display_in_sentence(&String::from_utf8_lossy(&self.view.tree.path(node)))
-    }
-
-    /// Asks for a library by the names under which it may be found.
-    pub fn ask(&mut self, from: NodeId, elf: &Elf, how: How, names: Vec<Box<[u8]>>, is_required: bool) {
-        let search = self.library_search(from, elf);
-        let mut candidates = std::collections::VecDeque::new();
-        for name in &names {
-            for path in self.linker.candidates(name, &search) {
-                if let Some(node) = self.view.find(&path).filter(|&node| matches!(self.view.at(node), At::File(_))) {
-                    candidates.push_back((path, node));
-                }
-            }
-        }
-        if candidates.is_empty() && !is_required {
-            return;
-        }
-        self.requests.push(Request { from, how, names, is_required, candidates, machine: elf.machine });
-    }
-
-    fn library_search(&self, node: NodeId, elf: &Elf) -> LibrarySearch {
-        let origin = |node: NodeId| {
-            let path = self.view.tree.path(node);
-            parent(&path).map(<[u8]>::to_vec).unwrap_or_default()
-        };
-        let mut rpaths = Vec::new();
-        let mut interpreter = elf.interpreter.as_deref().map(<[u8]>::to_vec);
-        if elf.runpath.is_none() {
-            rpaths.extend(elf.rpath.clone().map(|rpath| (rpath, origin(node))));
-        }
-        let mut at = node;
-        for _ in 0..MOST_LOADERS {
-            let Some(from) = self.needs.reasons.get(at.index()).and_then(|reason| reason.as_ref()?.from) else { break };
-            at = from;
-            if let Some(loader) = self.elf_of(at) {
-                let loader = loader.get();
-                if loader.runpath.is_none() && elf.runpath.is_none() {
-                    rpaths.extend(loader.rpath.clone().map(|rpath| (rpath, origin(at))));
-                }
-                interpreter = interpreter.or_else(|| loader.interpreter.as_deref().map(<[u8]>::to_vec));
-            }
-        }
-        let interpreter = interpreter.map(|path| self.view.find(&path).map_or(path, |node| self.view.tree.path(node)));
-        let environment = self.environment.iter().rev().find(|(name, _)| name == b"LD_LIBRARY_PATH");
-        LibrarySearch {
-            rpaths,
-            environment: environment.map(|(_, value)| value.clone()).unwrap_or_default(),
-            runpath: elf.runpath.clone().map(|runpath| (runpath, origin(node))),
-            machine: elf.machine,
-            interpreter: interpreter.or_else(|| self.only_linker()),
-        }
-    }
-
-    /// The linker of libraries that nothing loads: musl's where the image has no other.
-    fn only_linker(&self) -> Option<Vec<u8>> {
-        let lib = self.view.find(b"/lib")?;
-        let mut names = self.view.children(lib).map(|node| (node, self.view.tree.name(node)));
-        let musl = names.find(|(_, name)| name.starts_with(b"ld-musl-") && name.ends_with(b".so.1"))?;
-        let glibc = [&b"/lib64/ld-linux-x86-64.so.2"[..], b"/lib/ld-linux-aarch64.so.1", b"/lib/ld-linux.so.2"];
-        glibc.iter().all(|path| self.view.find(path).is_none()).then(|| self.view.tree.path(musl.0))
-    }
-
-    /// Gives requests the candidates that were read: the first that fits is needed.
-    fn settle(&mut self) {
-        for mut request in std::mem::take(&mut self.requests) {
-            let mut found = false;
-            while let Some((path, node)) = request.candidates.front() {
-                let Some(facts) = self.facts_of(*node) else { break };
-                // A linker script, or a text in its place, is passed as the linker would stop there.
-                if matches!(&*facts, Facts::Elf(elf) if fits(elf, request.machine)) {
-                    let path = path.clone();
-                    self.found_library(&request, &path);
-                    found = true;
-                    break;
-                }
-                request.candidates.pop_front();
-            }
-            if found {
-                continue;
-            }
-            if !request.candidates.is_empty() {
-                self.requests.push(request);
-            } else if request.is_required {
-                let name = request.names.first().cloned().unwrap_or_default();
-                self.miss(Some(request.from), request.how, &name);
-            }
-        }
-    }
-
-    fn found_library(&mut self, request: &Request, path: &[u8]) {
-        let reason = Reason { from: Some(request.from), how: request.how };
-        self.need_path(path, reason, Follow::Programs);
-        let (Some(directory), Some(name)) = (parent(path), path.rsplit(|&byte| byte == b'/').next()) else { return };
-        let Some(variants) = self.view.find(&[directory, b"/glibc-hwcaps"].concat()) else { return };
-        let view = self.view;
-        let found: Vec<NodeId> = view.children(variants).filter_map(|variant| view.child(variant, name)).collect();
-        for node in found {
-            let path = view.tree.path(node);
-            let reason = Reason { from: Some(request.from), how: How::LibraryVariant };
-            self.need_path(&path, reason, Follow::Programs);
-        }
     }
 
     /// What of what is missing was found after all under another name: a library that is loaded already is not looked for.

@@ -15,6 +15,7 @@ use crate::rebuild::composition::{
     Body, ComposedStorePath, Composition, Content, Entry, FileContent, Metadata, ReadContent, Stability,
 };
 use crate::rebuild::entry::{metadata_of, top_of};
+use crate::rebuild::plan::RowSubject;
 use crate::scan::Cancel;
 
 /// Why an image cannot be put together.
@@ -106,7 +107,10 @@ impl Composing<'_> {
             }
         }
         let mut store_paths = Vec::new();
-        for (group, members) in image.groups.iter().zip(&members) {
+        // A file with several names goes where a package has it.
+        let (of_packages, others): (Vec<_>, Vec<_>) =
+            image.groups.iter().zip(&members).partition(|(group, _)| matches!(group.subject, RowSubject::Package(_)));
+        for (group, members) in of_packages.into_iter().chain(others) {
             self.cancel.check().map_err(|_| PackageComposeError::Cancelled)?;
             store_paths.extend(self.store_path(&group.name, group.stability, members)?);
         }

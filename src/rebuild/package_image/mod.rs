@@ -6,6 +6,9 @@ mod groups;
 mod rows;
 mod select;
 
+#[cfg(test)]
+mod tests;
+
 pub use compose::{PackageComposeError, compose};
 pub(super) use select::kept_packages;
 pub use select::{Granularity, PackageSelection, select};

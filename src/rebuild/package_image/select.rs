@@ -84,6 +84,11 @@ pub(in crate::rebuild) fn kept_packages(packages: &Inventory, choices: &Choices)
 }
 
 impl PackageImage<'_> {
+    /// The files and links that stay, in the order of the tree.
+    pub fn kept<'s>(&'s self, selection: &'s PackageSelection) -> impl Iterator<Item = NodeId> + 's {
+        self.files.iter().zip(&selection.kept).filter(|(_, kept)| **kept).map(|(file, _)| file.node)
+    }
+
     /// Drops the links that led somewhere and no longer would.
     fn drop_links(&self, selection: &mut PackageSelection) {
         let tree = self.tree();

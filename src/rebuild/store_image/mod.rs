@@ -9,6 +9,8 @@ mod rows;
 mod select;
 
 #[cfg(test)]
+mod live_tests;
+#[cfg(test)]
 mod tests;
 
 pub use compose::{ComposeError, compose};

@@ -1,12 +1,15 @@
 //! Selections from small images whose store paths refer to each other.
 
-use super::{SelectError, Selection, StoreImage, select};
+use std::io::Read;
+
+use super::{SelectError, Selection, StoreImage, compose, select};
 use crate::nix::graph::PathId;
 use crate::nix::study::StoreStudy;
 use crate::open::{Keep, OpenOptions, Opened, Progress, open_section};
 use crate::rebuild::choices::{Choices, Cut};
 use crate::rebuild::plan::{Decision, DropClass, RowSubject};
-use crate::scan::Section;
+use crate::rebuild::{Body, Composition, ImageContent, ReadContent};
+use crate::scan::{Cancel, Section};
 use crate::study::{StudyOptions, study};
 use crate::testing::archive::{Written, docker_archive, tar_of};
 
@@ -158,4 +161,32 @@ fn a_row_that_was_decided_wins_over_patterns() {
     asked.decided.insert(RowSubject::StorePath(known.id("tool")), true);
     let selection = select(&image, &asked).unwrap();
     assert_eq!(known.kept(&selection), ["app", "lib", "tool", "deep"]);
+}
+
+#[test]
+fn what_changes_is_named_by_its_content_and_so_is_all_that_refers_to_it() {
+    let known = Known::new(&entries());
+    let image = known.image();
+    let content = ImageContent::new(&known.opened.image.tree, &known.opened.contents);
+    let composed = |choices: &Choices| {
+        let selection = select(&image, choices).unwrap();
+        compose(&image, &selection, &content, &Cancel::new()).unwrap()
+    };
+    let names = |composition: &Composition| -> Vec<String> {
+        composition.store_paths.iter().map(|path| path.path.base_name().to_owned()).collect()
+    };
+    let kept = composed(&Choices::default());
+    assert!(names(&kept).iter().all(|name| name.starts_with(&name[..1].repeat(32))), "nothing changed");
+    let cut = composed(&choices(&[], &["docs"], &[("fix", "tool")]));
+    let app = cut.store_paths.iter().find(|path| path.path.package().name == "app").unwrap();
+    assert!(!app.path.base_name().starts_with(&"a".repeat(32)));
+    assert!(names(&cut).contains(&format!("{}-lib-2.0", "b".repeat(32))), "what it refers to stays as it is");
+    let link = cut.outside.iter().find(|entry| &*entry.path == b"bin/app").unwrap();
+    let Body::Symlink(target) = &link.body else { panic!("{link:?}") };
+    assert_eq!(&**target, format!("{}/bin/app", app.path).as_bytes(), "links follow the new name");
+    let fix = app.entries.iter().find(|entry| entry.path.ends_with(b"/bin/fix")).unwrap();
+    let Body::File(file) = &fix.body else { panic!("{fix:?}") };
+    let mut bytes = String::new();
+    content.read(&file.content).unwrap().read_to_string(&mut bytes).unwrap();
+    assert_eq!(bytes, format!("#!/nix/store/{}-tool-3.0/t\n", "e".repeat(32)));
 }

@@ -120,12 +120,11 @@ impl Workers {
 }
 
 fn work(jobs: &Receiver<Job>) {
-    let mut deflate: Option<(i32, Compress)> = None;
     let mut zstd: Option<(i32, zstd::bulk::Compressor<'static>)> = None;
     for job in jobs {
         let packed = match job.compression.method {
             Compression::Zstd => with_zstd(&mut zstd, &job),
-            _ => with_deflate(&mut deflate, &job),
+            _ => with_deflate(&job),
         };
         // Who does not wait for it any more has failed otherwise.
         let _ = job.reply.send(packed);
@@ -145,16 +144,10 @@ fn with_zstd(kept: &mut Option<(i32, zstd::bulk::Compressor<'static>)>, job: &Jo
     Ok(Packed { bytes: compressor.compress(&job.chunk)?, crc: Crc::new() })
 }
 
-fn with_deflate(kept: &mut Option<(i32, Compress)>, job: &Job) -> io::Result<Packed> {
-    let level = job.compression.level;
-    let (_, compress) = match kept.take().filter(|(known, _)| *known == level) {
-        Some(known) => kept.insert(known),
-        None => {
-            let level = flate2::Compression::new(level.unsigned_abs());
-            kept.insert((job.compression.level, Compress::new(level, false)))
-        }
-    };
-    compress.reset();
+/// A compressor of its own for every chunk: what zlib keeps over a reset changes what it finds.
+fn with_deflate(job: &Job) -> io::Result<Packed> {
+    let level = flate2::Compression::new(job.compression.level.unsigned_abs());
+    let mut compress = Compress::new(level, false);
     if !job.dictionary.is_empty() {
         compress.set_dictionary(&job.dictionary).map_err(io::Error::other)?;
     }
@@ -236,6 +229,9 @@ impl<'a, W: Write> Compressor<'a, W> {
 
     /// Ends the stream; gives back where it went.
     pub fn finish(mut self) -> io::Result<W> {
+        if self.compression.method == Compression::None {
+            return Ok(self.out);
+        }
         // A stream of nothing is a frame of nothing.
         if !self.chunk.is_empty() || self.is_empty {
             self.send()?;
@@ -318,8 +314,8 @@ mod tests {
         for compression in [LayerCompression::GZIP, LayerCompression::ZSTD] {
             let one = packed(&bytes, compression, 1, 4096);
             assert!(one.len() < bytes.len());
-            assert!(packed(&bytes, compression, 5, 77_777) == one);
-            assert!(unpacked(&one, compression) == bytes);
+            assert!(packed(&bytes, compression, 5, 77_777) == one, "{compression:?}");
+            assert!(unpacked(&one, compression) == bytes, "{compression:?}");
         }
     }
 

@@ -1,1 +1,2 @@
+mod made;
 mod real;

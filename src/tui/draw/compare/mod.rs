@@ -43,7 +43,7 @@ pub(super) fn draw(canvas: &mut Canvas, comparing: &Comparing, state: &State) {
             let tabs = tabs(pair, &state.keymap, state.size.0);
             // Two names come before all figures but the first.
             let names = names(comparing, pair, canvas.glyphs.symlink);
-            let least = names.width().min(usize::from(state.size.0) / 2);
+            let least = (names.width() + 2).min(usize::from(state.size.0) / 2);
             draw_line(canvas, header, &tabs, (&names, least), &figures(pair));
         }
         (None, Some(matrix)) => {

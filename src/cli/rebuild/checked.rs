@@ -1,0 +1,38 @@
+//! `nixdive rebuild --check`.
+
+use std::process::ExitCode;
+
+use crate::cli::output;
+use crate::image::display_name;
+use crate::open::Opened;
+use crate::rebuild::check;
+use crate::scan::Cancel;
+
+/// Exit code of an image in which something is broken.
+const BROKEN: u8 = 1;
+/// Links and doubts that are told.
+const MOST_TOLD: usize = 20;
+
+/// Says whether the programs of an image find what they need.
+pub fn check(opened: &Opened) -> anyhow::Result<ExitCode> {
+    let report = check::check(&opened.image, &opened.contents, &Cancel::new())?;
+    output::print(|out| {
+        for broken in &report.broken {
+            writeln!(out, "broken: {}", broken.message)?;
+        }
+        for link in report.loose_links.iter().take(MOST_TOLD) {
+            writeln!(out, "note: {link} leads nowhere")?;
+        }
+        for doubt in report.doubts.iter().take(MOST_TOLD) {
+            writeln!(out, "note: {doubt}")?;
+        }
+        let name = display_name(opened.image.identity.requested.as_bytes()).into_owned();
+        let verdict = match report.broken.len() {
+            0 => "sound".to_owned(),
+            1 => "1 thing is broken".to_owned(),
+            count => format!("{count} things are broken"),
+        };
+        writeln!(out, "{name}: {verdict}; {} programs and {} links were looked at", report.reached, report.links)
+    })?;
+    Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::from(BROKEN) })
+}

@@ -1,0 +1,128 @@
+//! `--emit-nix`: a flake that builds the image with nixpkgs, and what Nix makes of it.
+
+use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+use crate::cli::arguments::{ComparingArguments, OpenArguments};
+use crate::cli::inspect::packages_of;
+use crate::cli::named::Wanted;
+use crate::cli::rebuild_arguments::{Builder, ChoiceArguments, Granularity, RebuildArguments};
+use crate::cli::{browse, output};
+use crate::image::{NodeId, display_name};
+use crate::nix::study::StoreStudy;
+use crate::open::Opened;
+use crate::packages::Inventory;
+use crate::rebuild::choices::Choices;
+use crate::rebuild::emit::{self, Confidence, EmitRequest, Flake, all_files};
+use crate::rebuild::needs::{self, Needs, NeedsOptions};
+use crate::rebuild::package_image::{self, PackageImage};
+use crate::rebuild::start;
+use crate::reference::{Location, Reference};
+use crate::scan::Cancel;
+
+/// Writes the flake of an image.
+pub fn write(
+    directory: &Path,
+    arguments: &RebuildArguments,
+    opened: &Opened,
+    store: Option<&StoreStudy>,
+    choices: &Choices,
+) -> anyhow::Result<()> {
+    if opened.image.has_absent_layers() {
+        anyhow::bail!("files of the image are not here, so that no flake can be made of it");
+    }
+    check_build(arguments)?;
+    if !(opened.image.config.entrypoint.is_empty() && opened.image.config.cmd.is_empty()) {
+        start::program(&opened.image)?;
+    }
+    let packages = packages_of(&opened.image, &opened.captured).unwrap_or_default();
+    let needs = match store {
+        Some(_) => None,
+        None => Some(find(opened, &packages, choices)?),
+    };
+    let kept = kept(opened, &packages, needs.as_ref(), choices, &arguments.choices);
+    let builder = match arguments.emit.builder {
+        Builder::Dockertools => emit::Builder::DockerTools,
+        Builder::Nix2container => emit::Builder::Nix2container,
+    };
+    let image = &opened.image;
+    let request = EmitRequest { image, packages: &packages, needs: needs.as_ref(), store, kept: &kept, builder };
+    let flake = emit::flake(&request);
+    emit::write(directory, &flake, image, &opened.contents, &Cancel::new())?;
+    tell(directory, &flake);
+    Ok(())
+}
+
+/// A build needs the image once more, to compare with.
+fn check_build(arguments: &RebuildArguments) -> anyhow::Result<()> {
+    let reference = Reference::parse(&arguments.image)?;
+    if arguments.emit.build && reference.location == Location::StandardInput {
+        anyhow::bail!("--build reads the image once more, to compare it; give it as a file");
+    }
+    Ok(())
+}
+
+fn find(opened: &Opened, packages: &Inventory, choices: &Choices) -> anyhow::Result<Needs> {
+    let is_kept = |path: &[u8]| choices.of_file(path, None) == Some(true);
+    let asks = !choices.keep.is_empty();
+    let options = NeedsOptions { is_kept: asks.then_some(&is_kept as needs::IsKept<'_>), ..NeedsOptions::default() };
+    Ok(needs::find(&opened.image, &opened.contents, packages, &options, &Cancel::new())?)
+}
+
+fn kept(
+    opened: &Opened,
+    packages: &Inventory,
+    needs: Option<&Needs>,
+    choices: &Choices,
+    arguments: &ChoiceArguments,
+) -> Vec<NodeId> {
+    let Some(needs) = needs else { return all_files(&opened.image) };
+    let image = PackageImage::new(&opened.image, packages, needs);
+    let granularity = match arguments.granularity {
+        Granularity::File => package_image::Granularity::File,
+        Granularity::Package => package_image::Granularity::Package,
+    };
+    let selection = package_image::select(&image, choices, granularity);
+    image.kept(&selection).collect()
+}
+
+/// Says what was written and how much of it is to be looked at.
+fn tell(directory: &Path, flake: &Flake) {
+    let unsure = flake.packages.iter().filter(|package| package.confidence != Confidence::High).count();
+    let directory = display_name(directory.as_os_str().as_encoded_bytes()).into_owned();
+    output::note(&format!(
+        "wrote {directory}: flake.nix with {} packages of nixpkgs, {} own files; to review: {unsure} packages, {} more \
+         points, told in README.md",
+        flake.packages.len(),
+        flake.files.len(),
+        flake.reviews.len(),
+    ));
+}
+
+/// Builds a flake that was written, its output shown, and compares the image with what came of it.
+pub fn build(directory: &Path, image: &OsString, open: &OpenArguments) -> anyhow::Result<ExitCode> {
+    let directory = std::path::absolute(directory)?;
+    let result: PathBuf = directory.join("result");
+    let mut command = Command::new("nix");
+    command.args(["--extra-experimental-features", "nix-command flakes", "build", "--out-link"]).arg(&result);
+    // As a path, whatever is in its name, and whatever Git knows of it.
+    command.args(["--", "path:."]).current_dir(&directory).stdin(Stdio::null());
+    let shown = display_name(directory.as_os_str().as_encoded_bytes()).into_owned();
+    let status = command.status().map_err(|error| match error.kind() {
+        ErrorKind::NotFound => anyhow::anyhow!(
+            "the flake is written to {shown}, but there is no nix on PATH to build it; build it where there is one"
+        ),
+        _ => anyhow::anyhow!("the flake is written to {shown}, but nix cannot be run: {error}"),
+    })?;
+    if !status.success() {
+        anyhow::bail!(
+            "the flake is written to {shown}, but nix could not build it ({status}); README.md says what to review"
+        );
+    }
+    let comparing = ComparingArguments { semantic: false, equivalent: true, different_platforms: false };
+    let images = vec![image.clone(), result.into_os_string()];
+    let wanted = Wanted { users: vec![String::new(); images.len()], images, ..Wanted::default() };
+    browse::together(&wanted, &comparing, open, None)
+}

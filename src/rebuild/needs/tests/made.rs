@@ -1,0 +1,187 @@
+use crate::image::Config;
+use crate::open::{Keep, OpenOptions, Opened, Progress, open_section};
+use crate::packages::{self, CapturedFile, Inventory};
+use crate::rebuild::needs::{How, Needs, NeedsOptions, find};
+use crate::scan::{Cancel, Section};
+use crate::testing::archive::{Written, docker_archive, tar_of};
+
+fn program(path: &str, text: &str) -> Written {
+    Written { mode: 0o755, ..Written::file(path, text.as_bytes()) }
+}
+
+fn text(path: &str, text: &str) -> Written {
+    Written::file(path, text.as_bytes())
+}
+
+/// An image of one layer, what it needs, and what its package database says.
+struct Made {
+    opened: Opened,
+    needs: Needs,
+}
+
+impl Made {
+    fn new(entries: &[Written], database: Option<&str>, configure: impl FnOnce(&mut Config)) -> Self {
+        Self::with(entries, database, configure, &NeedsOptions::default())
+    }
+
+    fn with(
+        entries: &[Written],
+        database: Option<&str>,
+        configure: impl FnOnce(&mut Config),
+        options: &NeedsOptions<'_>,
+    ) -> Self {
+        let mut entries = entries.to_vec();
+        entries.extend(database.map(|content| text("lib/apk/db/installed", content)));
+        let bytes: &'static [u8] = Vec::leak(docker_archive(&[tar_of(&entries)]));
+        let section = Section::new(std::sync::Arc::new(bytes), 0, bytes.len() as u64);
+        let opening = OpenOptions { keep: Keep::AnyContent, ..OpenOptions::default() };
+        let mut opened = open_section(section, "test", &opening, &Progress::new()).unwrap();
+        opened.image.config.env = Vec::new();
+        configure(&mut opened.image.config);
+        let top = opened.image.tree.top_layer().unwrap();
+        let packages = database.map_or_else(Inventory::default, |content| {
+            let file = CapturedFile { layer: top, path: b"/lib/apk/db/installed", content: content.as_bytes() };
+            packages::find(&opened.image.tree, top, &[file])
+        });
+        let needs = find(&opened.image, &opened.contents, &packages, options, &Cancel::new()).unwrap();
+        Self { opened, needs }
+    }
+
+    fn how(&self, path: &str) -> Option<How> {
+        let node = self.opened.image.tree.lookup(path.as_bytes())?;
+        self.needs.reasons[node.index()].map(|reason| reason.how)
+    }
+
+    fn chain(&self, path: &str) -> String {
+        self.needs.describe(&self.opened.image, self.opened.image.tree.lookup(path.as_bytes()).unwrap())
+    }
+}
+
+const DATABASE: &str = "P:base\nV:1\nF:usr/bin\nR:sh\nR:busybox\nR:ls\nR:cat\nR:unused\nF:etc\nR:base.conf\n\n";
+
+fn system() -> Vec<Written> {
+    vec![
+        Written::symlink("bin", "usr/bin"),
+        program("usr/bin/busybox", "a program"),
+        Written::symlink("usr/bin/sh", "busybox"),
+        Written::symlink("usr/bin/ls", "busybox"),
+        program("usr/bin/cat", "another program"),
+        program("usr/bin/unused", "nothing calls it"),
+        text("etc/base.conf", ""),
+        text("etc/passwd", "root:x:0:0::/root:/bin/sh\napp:x:7:7::/home/app:/bin/sh\n"),
+        Written::directory("home/app"),
+        Written::directory("tmp"),
+    ]
+}
+
+fn with(more: impl IntoIterator<Item = Written>) -> Vec<Written> {
+    let mut entries = system();
+    entries.extend(more);
+    entries
+}
+
+#[test]
+fn a_script_keeps_what_it_calls_with_every_link_on_the_way() {
+    let entries = with([program("usr/local/bin/start", "#!/bin/sh\nls /srv\n[ -e x ] && exec cat y\n")]);
+    let made = Made::new(&entries, Some(DATABASE), |config| config.entrypoint = vec!["start".into()]);
+    assert_eq!(made.how("/usr/local/bin/start"), Some(How::Entrypoint(0)));
+    assert_eq!(made.how("/bin"), Some(How::LinkOnTheWay));
+    assert_eq!(made.how("/usr/bin/sh"), Some(How::LinkOnTheWay));
+    assert_eq!(made.how("/usr/bin/busybox"), Some(How::Shebang));
+    assert_eq!(made.how("/usr/bin/cat"), Some(How::ScriptCommand));
+    assert_eq!(made.how("/usr/bin/unused"), None);
+    assert_eq!(made.chain("/usr/bin/cat"), "Entrypoint → /usr/local/bin/start → /usr/bin/cat (called)");
+    assert!(made.needs.missing.is_empty() && made.needs.doubts.is_empty());
+}
+
+#[test]
+fn what_the_configuration_names_is_needed() {
+    let entries = with([
+        text("srv/app/run.sh", "cat /opt/data/x\n"),
+        text("opt/data/x", "x"),
+        text("etc/certificates.pem", ""),
+        Written::directory("var/volume"),
+    ]);
+    let made = Made::new(&entries, Some(DATABASE), |config| {
+        config.entrypoint = vec!["/bin/sh".into()];
+        config.cmd = vec!["run.sh".into()];
+        config.working_directory = "/srv/app".into();
+        config.env = vec!["SSL_CERT_FILE=/etc/certificates.pem".into()];
+        config.volumes = vec!["/var/volume".into()];
+        config.user = "app".into();
+    });
+    assert_eq!(made.how("/srv/app/run.sh"), Some(How::Command(0)));
+    assert_eq!(made.how("/opt/data/x"), Some(How::NamedPath));
+    assert_eq!(made.how("/etc/certificates.pem"), Some(How::Environment(0)));
+    assert_eq!(made.how("/var/volume"), Some(How::Volume(0)));
+    assert_eq!(made.how("/home/app"), Some(How::ExpectedDirectory));
+    assert_eq!(made.how("/usr/bin/cat"), Some(How::ScriptCommand));
+    assert_eq!(made.how("/tmp"), Some(How::ExpectedDirectory));
+}
+
+#[test]
+fn what_no_package_owns_is_the_application_but_not_what_installing_left_behind() {
+    let entries = with([
+        text("srv/page.html", "<p>"),
+        text("opt/app/data.bin", "data"),
+        text("var/cache/apk/x.apk", "package"),
+        text("var/log/install.log", "done"),
+        text("etc/passwd-", "old"),
+        text("opt/app/__pycache__/x.pyc", "compiled"),
+    ]);
+    let made = Made::new(&entries, Some(DATABASE), |config| config.entrypoint = vec!["/bin/cat".into()]);
+    for (path, expected) in [
+        ("/srv/page.html", Some(How::Unowned)),
+        ("/opt/app/data.bin", Some(How::Unowned)),
+        ("/var/cache/apk/x.apk", None),
+        ("/var/log/install.log", None),
+        ("/etc/passwd-", None),
+        ("/opt/app/__pycache__/x.pyc", None),
+        ("/usr/bin/unused", None),
+    ] {
+        assert_eq!(made.how(path), expected, "{path}");
+    }
+    let all = Made::new(&entries, None, |config| config.entrypoint = vec!["/bin/cat".into()]);
+    assert_eq!(all.how("/usr/bin/unused"), Some(How::Unowned), "without a database, all is the application");
+}
+
+#[test]
+fn what_is_not_there_is_told_with_what_asks_for_it() {
+    let entries =
+        with([program("usr/bin/start", "#!/usr/bin/env nothing\n"), Written::symlink("usr/bin/env", "busybox")]);
+    let made = Made::new(&entries, Some(DATABASE), |config| config.entrypoint = vec!["start".into()]);
+    let missing: Vec<(How, &str)> = made.needs.missing.iter().map(|one| (one.how, one.name.as_str())).collect();
+    assert_eq!(missing, [(How::Shebang, "nothing")]);
+    let made = Made::new(&system(), Some(DATABASE), |config| config.entrypoint = vec!["/no\u{1b}such".into()]);
+    let missing: Vec<(How, &str)> = made.needs.missing.iter().map(|one| (one.how, one.name.as_str())).collect();
+    assert_eq!(missing, [(How::Entrypoint(0), "/no\\x1bsuch")]);
+}
+
+#[test]
+fn the_user_may_keep_more() {
+    let is_kept = |path: &[u8]| path == b"/usr/bin/unused";
+    let options = NeedsOptions { is_kept: Some(&is_kept), ..NeedsOptions::default() };
+    let made = Made::with(&system(), Some(DATABASE), |config| config.entrypoint = vec!["cat".into()], &options);
+    assert_eq!(made.how("/usr/bin/unused"), Some(How::Asked));
+}
+
+#[test]
+fn configuration_names_files_beside_it_and_patterns() {
+    let entries = with([
+        program("usr/bin/start", "#!/bin/sh\ncat /etc/app/main.conf\n"),
+        text("etc/app/main.conf", "include part.conf;\n# /etc/app/comment\ninclude /etc/app/d/*.conf;\n"),
+        text("etc/app/part.conf", ""),
+        text("etc/app/comment", ""),
+        text("etc/app/d/one.conf", ""),
+        text("etc/app/d/two.txt", ""),
+    ]);
+    let database = format!(
+        "{DATABASE}P:app\nV:1\nF:etc/app\nR:main.conf\nR:part.conf\nR:comment\nF:etc/app/d\nR:one.conf\nR:two.txt\n\n"
+    );
+    let made = Made::new(&entries, Some(&database), |config| config.entrypoint = vec!["start".into()]);
+    for (path, expected) in
+        [("main.conf", true), ("part.conf", true), ("d/one.conf", true), ("comment", false), ("d/two.txt", false)]
+    {
+        assert_eq!(made.how(&format!("/etc/app/{path}")).is_some(), expected, "{path}");
+    }
+}
