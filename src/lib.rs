@@ -5,13 +5,16 @@
 
 pub mod analysis;
 pub mod build;
+pub mod cache;
 pub mod ci;
 pub mod cli;
 pub mod compare;
+pub mod engines;
 pub mod examine;
 pub mod extract;
 pub mod findings;
 pub mod glob;
+pub mod http;
 pub mod identify;
 pub mod image;
 pub mod manifest;
@@ -21,6 +24,7 @@ pub mod packages;
 pub mod preview;
 pub mod rebuild;
 pub mod reference;
+pub mod registry;
 pub mod report;
 pub mod scan;
 pub mod search;

@@ -5,6 +5,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::ci_arguments::{CiArguments, RuleArguments};
 use super::rebuild_arguments::RebuildArguments;
+use super::remote_arguments::RemoteArguments;
 use crate::build;
 use crate::compare::CompareOptions;
 use crate::image::Platform;
@@ -16,7 +17,8 @@ use crate::scan::{UnpackLimit, Wanted};
 #[command(version, about, args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 #[command(after_help = "An image is a docker-archive, an OCI layout or archive, or a directory of skopeo's, plain or \
     compressed, found by its content; «-» is standard input. To say the kind: docker-archive:FILE[:REFERENCE], \
-    oci:DIRECTORY[:REFERENCE], oci-archive:FILE[:REFERENCE], dir:DIRECTORY, rootfs:DIRECTORY, nix:FILE. What Nix \
+    oci:DIRECTORY[:REFERENCE], oci-archive:FILE[:REFERENCE], dir:DIRECTORY, rootfs:DIRECTORY, nix:FILE. Images in \
+    registries and engines are docker://NAME, docker-daemon:NAME, podman:NAME, or a bare NAME. What Nix \
     builds counts too: nix2container's image.json, a store path, an installable such as .#image, which is built, and \
     stream:SCRIPT, which is run. Without an image, \
     nixdive shows those it finds here; two images are compared, more are held against each other.\n\nExit codes: 0 done, 1 a rule failed, 2 could not.")]
@@ -54,6 +56,10 @@ pub enum Command {
     Ci(Box<CiArguments>),
     /// Print a bill of materials: packages and store paths
     Sbom(SbomArguments),
+    /// Print the tags of a repository
+    Tags(TagsArguments),
+    /// Show what is kept of registries, or remove it
+    Cache(CacheArguments),
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -112,6 +118,15 @@ pub struct OpenArguments {
     /// What to show in place of references that nobody typed.
     #[arg(skip)]
     pub titles: Vec<(String, String)>,
+    /// Registries and engines.
+    #[command(flatten)]
+    pub remote: RemoteArguments,
+}
+
+impl Default for OpenArguments {
+    fn default() -> Self {
+        Self { platform: None, verify: false, unpack_limit: 4, titles: Vec::new(), remote: RemoteArguments::default() }
+    }
 }
 
 impl OpenArguments {
@@ -127,6 +142,7 @@ impl OpenArguments {
             }),
             unpack_limit: UnpackLimit { always: self.unpack_limit.saturating_mul(1 << 30), ..UnpackLimit::default() },
             titles: self.titles.clone(),
+            remote: self.remote.remote(),
             ..OpenOptions::default()
         }
     }
@@ -235,9 +251,41 @@ pub struct InspectArguments {
     /// Judge it by the rules of docs/findings.md; reads the files' content, and shows no secret
     #[arg(long)]
     pub findings: bool,
+    /// Print the manifest or index as the registry stores it, and nothing else
+    #[arg(long, conflicts_with_all = ["format", "findings"])]
+    pub raw: bool,
     /// How to open it.
     #[command(flatten)]
     pub open: OpenArguments,
+}
+
+/// `nixdive tags`.
+#[derive(Debug, Args)]
+pub struct TagsArguments {
+    /// The repository: docker://HOST/NAME
+    pub image: OsString,
+    /// How to reach it.
+    #[command(flatten)]
+    pub open: OpenArguments,
+}
+
+/// `nixdive cache`.
+#[derive(Debug, Args)]
+pub struct CacheArguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: CacheCommand,
+}
+
+/// What to do with the cache.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum CacheCommand {
+    /// Print what is in it, what was used last first
+    List,
+    /// Remove all that is in it
+    Clear,
+    /// Print where it lies
+    Path,
 }
 
 /// `nixdive ls`.

@@ -2,11 +2,13 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, Sender, unbounded};
 
+use super::rebuilder::{Order, Origin, Rebuilder};
 use super::viewed::Viewed;
 use crate::examine::examine;
 use crate::extract::{ExtractProgress, extract};
@@ -41,13 +43,18 @@ pub struct Attendant {
     /// Stops all that is under way for this image.
     pub cancel: Cancel,
     pub known: Arc<Known>,
+    /// What of this machine it is read from.
+    pub origin: Arc<Origin>,
 }
 
 /// What was found out about an image since it was opened.
 #[derive(Debug, Default)]
 pub struct Known {
+    pub opened: OnceLock<(Arc<Image>, Arc<Contents>)>,
     pub insights: OnceLock<Arc<Insights>>,
     pub store: OnceLock<Option<Arc<StoreStudy>>>,
+    /// Whether a rebuilt image is being written.
+    pub is_writing: AtomicBool,
 }
 
 impl Attendant {
@@ -56,6 +63,8 @@ impl Attendant {
         let syntaxes = Arc::new(Syntaxes::new());
         let mut viewed: Option<Viewed> = None;
         let (mut searching, mut finding, mut copying) = (Cancel::new(), Cancel::new(), Cancel::new());
+        let mut rebuilding = Cancel::new();
+        let mut orders = None;
         let searched = Searched::default();
         let mut next = None;
         while let Some(request) = next.take().or_else(|| requests.recv().ok()) {
@@ -76,6 +85,12 @@ impl Attendant {
                     self.start(move |attendant| attendant.extract(&request, &cancel));
                 }
                 Request::StopExtract => copying.cancel(),
+                Request::Plan(request) => self.order(Order::Plan(request), &mut orders),
+                Request::Rebuild(request) => {
+                    let cancel = renew(&mut rebuilding);
+                    self.order(Order::Write(request, cancel), &mut orders);
+                }
+                Request::StopRebuild => rebuilding.cancel(),
                 Request::Judge => self.start(Attendant::judge),
                 // There is nothing to compare the one image with.
                 Request::Compare(_) => {}
@@ -84,10 +99,22 @@ impl Attendant {
         searching.cancel();
         finding.cancel();
         copying.cancel();
+        rebuilding.cancel();
+    }
+
+    /// Has a plan made or an image written, by a thread that keeps what all of them rest on.
+    fn order(&self, order: Order, orders: &mut Option<Sender<Order>>) {
+        let orders = orders.get_or_insert_with(|| {
+            let (sender, received) = unbounded();
+            self.start(move |attendant| Rebuilder { attendant, orders: received }.run());
+            sender
+        });
+        // Where no thread could be started, that was told.
+        let _ = orders.send(order);
     }
 
     /// Tells the interface; `false` when it is gone.
-    fn tell(&self, report: Report) -> bool {
+    pub fn tell(&self, report: Report) -> bool {
         self.messages.send(Message::Report(self.opening, report)).is_ok()
     }
 
@@ -171,7 +198,7 @@ impl Attendant {
         };
         let subject = Subject {
             image: &self.image,
-            packages: self.known.insights.get().map(|insights| &insights.packages),
+            packages: self.known.insights.get().map(|insights| &*insights.packages),
             store: self.known.store.get().and_then(Option::as_deref),
             facts: Some(&facts),
         };
@@ -243,7 +270,7 @@ impl Viewing<'_> {
 }
 
 /// A directory as a person writes it: `~/` stands for the home directory, as in a shell.
-fn at_home(directory: &str) -> PathBuf {
+pub fn at_home(directory: &str) -> PathBuf {
     let home = std::env::var_os("HOME").filter(|home| !home.is_empty());
     match (directory.strip_prefix("~/"), home) {
         (Some(rest), Some(home)) => Path::new(&home).join(rest.trim_start_matches('/')),
@@ -302,6 +329,7 @@ mod tests {
             messages,
             cancel,
             known: Arc::default(),
+            origin: Arc::default(),
         };
         let serving = std::thread::spawn(move || attendant.serve(&asked));
         requests.send(ask(&image)).unwrap();

@@ -8,7 +8,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use hashbrown::HashMap;
 
 use super::arguments::OpenArguments;
-use super::attendant::Viewing;
+use super::attendant::{Known, Viewing};
 use super::compare::{Gathered, HowToGather, is_cancelled};
 use super::opener::TICK;
 use crate::compare::{CompareOptions, KnownContents, Outline, SharingOutline, check_platforms};
@@ -26,10 +26,13 @@ pub struct Comparer {
     pub opening: Opening,
     pub messages: Sender<Message>,
     pub arguments: OpenArguments,
+    /// One that is open already, and comes before the others.
+    pub beside: Option<Held>,
+    /// Those that are to be opened.
     pub images: Vec<OsString>,
     pub options: CompareOptions,
     pub different_platforms: bool,
-    /// One for each image.
+    /// One for each image that is to be opened.
     pub progress: Vec<Progress>,
     /// Stops all that is done once they are open.
     pub cancel: Cancel,
@@ -38,9 +41,9 @@ pub struct Comparer {
 }
 
 /// An image that is at hand.
-struct Held {
+pub struct Held {
     compared: ComparedImage,
-    contents: Contents,
+    contents: Arc<Contents>,
     /// What could not be read of its store.
     unread: Vec<String>,
     /// Contents that an earlier comparison asked for.
@@ -53,7 +56,16 @@ impl Held {
         let unread = store.as_ref().map(|study| study.unread.clone()).unwrap_or_default();
         let compared =
             ComparedImage { image: Arc::new(opened.image), packages: Arc::new(packages), store: store.map(Arc::new) };
-        Self { compared, contents: opened.contents, unread, known: Mutex::default() }
+        Self { compared, contents: Arc::new(opened.contents), unread, known: Mutex::default() }
+    }
+
+    /// One that is looked at, once all of it is known.
+    pub fn of(known: &Known) -> Option<Self> {
+        let ((image, contents), insights) = (known.opened.get()?, known.insights.get()?);
+        let store = known.store.get()?.clone();
+        let unread = store.as_ref().map(|study| study.unread.clone()).unwrap_or_default();
+        let compared = ComparedImage { image: Arc::clone(image), packages: Arc::clone(&insights.packages), store };
+        Some(Self { compared, contents: Arc::clone(contents), unread, known: Mutex::default() })
     }
 
     /// The identities of some contents, of which those are read that are not known yet; what cannot be read is told in
@@ -75,9 +87,11 @@ impl Held {
 
 impl Comparer {
     /// Opens the images, tells what they have in common, and serves until nobody can ask any more.
-    pub fn run(self) {
+    pub fn run(mut self) {
         let held = match self.gather() {
-            Ok(gathered) => gathered.into_iter().map(Held::new).collect::<Vec<_>>(),
+            Ok(gathered) => {
+                self.beside.take().into_iter().chain(gathered.into_iter().map(Held::new)).collect::<Vec<_>>()
+            }
             Err((_, error)) if is_cancelled(&error) => return,
             Err((number, error)) => {
                 self.tell(Report::Failed(self.failure(number, &error.to_string())));
@@ -109,10 +123,11 @@ impl Comparer {
     /// An error with the image that it is about.
     fn failure(&self, number: usize, error: &str) -> String {
         let name = self.images.get(number).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let side = match (self.images.len(), number) {
+        let before = usize::from(self.beside.is_some());
+        let side = match (self.images.len() + before, number + before) {
             (2, 0) => "The left image".to_owned(),
             (2, _) => "The right image".to_owned(),
-            _ => format!("Image {}", number.saturating_add(1)),
+            (_, number) => format!("Image {}", number.saturating_add(1)),
         };
         if error.starts_with(&name) { format!("{side}, {error}") } else { format!("{side}, {name}: {error}") }
     }
@@ -141,8 +156,9 @@ impl Comparer {
     /// Tells how far the images are until all are at hand.
     fn watch(&self, finished: &Receiver<()>, read: &[AtomicBool]) {
         let counts = || {
+            let open = self.beside.iter().map(|_| SideProgress { stage: Stage::Read, ..SideProgress::default() });
             let sides = self.progress.iter().zip(read);
-            sides.map(|(progress, read)| side_progress(progress, read.load(Ordering::Relaxed))).collect()
+            open.chain(sides.map(|(progress, read)| side_progress(progress, read.load(Ordering::Relaxed)))).collect()
         };
         while let Err(RecvTimeoutError::Timeout) = finished.recv_timeout(TICK) {
             self.tell(Report::Gathering(counts()));
@@ -196,7 +212,7 @@ impl Attendant {
 
     fn serve(&self, asked: &Receiver<Request>) {
         let syntaxes = Arc::new(Syntaxes::new());
-        let images: Vec<_> = self.held.iter().map(|held| (&*held.compared.image, &held.contents)).collect();
+        let images: Vec<_> = self.held.iter().map(|held| (&*held.compared.image, &*held.contents)).collect();
         let viewing = Viewing { images: &images, syntaxes: &syntaxes, cancel: &self.cancel };
         let mut viewed = None;
         let mut next = None;

@@ -4,6 +4,7 @@ mod arguments;
 mod attendant;
 mod browse;
 mod build;
+mod cache;
 mod cat;
 mod ci;
 mod ci_arguments;
@@ -19,10 +20,13 @@ mod opener;
 mod output;
 mod rebuild;
 mod rebuild_arguments;
+mod rebuilder;
+mod remote_arguments;
 mod samples;
 mod sbom;
 mod settings;
 mod share;
+mod tags;
 mod viewed;
 mod why;
 
@@ -69,6 +73,8 @@ pub fn run() -> ExitCode {
         Some(Command::Sbom(sbom)) => sbom::run(&sbom),
         Some(Command::Rebuild(rebuild)) => rebuild::run(&rebuild),
         Some(Command::Ci(rules)) => ci::run(&rules),
+        Some(Command::Tags(tags)) => tags::run(&tags),
+        Some(Command::Cache(cache)) => cache::run(&cache),
         Some(Command::Completions { shell }) => manual::completions(shell),
         Some(Command::Man) => manual::page(),
         None => browse::run(&arguments.browse),

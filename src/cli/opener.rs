@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -10,9 +11,11 @@ use hashbrown::HashMap;
 
 use super::arguments::{ComparingArguments, OpenArguments};
 use super::attendant::{Attendant, Known};
-use super::comparer::Comparer;
+use super::comparer::{Comparer, Held};
 use super::open_reference;
+use super::rebuilder::Origin;
 use crate::analysis::{HiddenCopies, assess};
+use crate::compare::CompareOptions;
 use crate::image::{Image, LayerIndex};
 use crate::open::{Contents, Keep, OpenError, OpenOptions, Opened, Progress, check_layer, refine};
 use crate::reference::Reference;
@@ -38,10 +41,13 @@ pub struct Opener {
 struct Running {
     cancels: Vec<Cancel>,
     requests: Sender<Request>,
+    known: Arc<Known>,
 }
 
 /// How long the end of the program waits for threads that were told to stop.
 const PATIENCE: Duration = Duration::from_millis(200);
+/// The same for an image that is being written.
+const PATIENCE_OF_WRITING: Duration = Duration::from_secs(3);
 
 impl Opener {
     /// Reports to `messages`.
@@ -53,6 +59,9 @@ impl Opener {
     pub fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Open { opening, reference } => self.start(opening, OsString::from(reference)),
+            Effect::Compare { opening, with, reference, options } => {
+                self.start_beside(opening, with, OsString::from(reference), options);
+            }
             Effect::Cancel(opening) => {
                 if let Some(running) = self.running.remove(&opening) {
                     running.cancels.iter().for_each(Cancel::cancel);
@@ -69,11 +78,17 @@ impl Opener {
         }
     }
 
-    /// Stops all openings, and waits for them a little, so that nothing is left to do when the program ends.
+    /// Stops all openings, and waits for them a little, so that nothing is left to do when the program ends; for an image
+    /// that is being written somewhat longer, so that nothing of it is left on the disk.
     pub fn stop(&mut self) {
+        let known: Vec<Arc<Known>> = self.running.values().map(|running| Arc::clone(&running.known)).collect();
+        let is_writing = || known.iter().any(|known| known.is_writing.load(Ordering::Relaxed));
         self.running.drain().for_each(|(_, running)| running.cancels.iter().for_each(Cancel::cancel));
         let begun = Instant::now();
         while self.threads.iter().any(|thread| !thread.is_finished()) && begun.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        while is_writing() && begun.elapsed() < PATIENCE_OF_WRITING {
             std::thread::sleep(Duration::from_millis(1));
         }
     }
@@ -82,25 +97,58 @@ impl Opener {
     pub fn start(&mut self, opening: Opening, image: OsString) {
         let progress = Progress::new();
         let (requests, asked) = unbounded();
-        self.running.insert(opening, Running { cancels: vec![progress.cancel().clone()], requests });
+        let known: Arc<Known> = Arc::default();
+        let cancels = vec![progress.cancel().clone()];
+        self.running.insert(opening, Running { cancels, requests, known: Arc::clone(&known) });
         let mut options = self.arguments.options(Keep::AnyContent);
         options.comparison_bytes = Some(COMPARED_AT_ONCE);
-        let known = Arc::default();
         let job = Job { opening, messages: self.messages.clone(), options, progress, asked, known };
         self.spawn(opening, move || job.run(&image));
     }
 
     /// Begins to open several images, to compare them.
     pub fn start_together(&mut self, opening: Opening, images: Vec<OsString>, arguments: &ComparingArguments) {
+        self.compare(opening, None, images, arguments.options(), arguments.different_platforms);
+    }
+
+    /// Begins to open an image, to compare it with one that is open.
+    fn start_beside(&mut self, opening: Opening, with: Opening, image: OsString, options: CompareOptions) {
+        match self.running.get(&with).and_then(|running| Held::of(&running.known)) {
+            Some(held) => self.compare(opening, Some(held), vec![image], options, false),
+            None => {
+                let report = Report::Failed("the image is not read yet".to_owned());
+                // Whoever listened has left.
+                let _ = self.messages.send(Message::Report(opening, report));
+            }
+        }
+    }
+
+    fn compare(
+        &mut self,
+        opening: Opening,
+        beside: Option<Held>,
+        images: Vec<OsString>,
+        options: CompareOptions,
+        different_platforms: bool,
+    ) {
         let progress: Vec<Progress> = images.iter().map(|_| Progress::new()).collect();
         let (requests, asked) = unbounded();
         let cancel = Cancel::new();
         let cancels = progress.iter().map(Progress::cancel).chain([&cancel]).cloned().collect();
-        self.running.insert(opening, Running { cancels, requests });
-        let (options, different_platforms) = (arguments.options(), arguments.different_platforms);
+        self.running.insert(opening, Running { cancels, requests, known: Arc::default() });
         let (messages, arguments) = (self.messages.clone(), self.arguments.clone());
-        let comparer =
-            Comparer { opening, messages, arguments, images, options, different_platforms, progress, cancel, asked };
+        let comparer = Comparer {
+            opening,
+            messages,
+            arguments,
+            beside,
+            images,
+            options,
+            different_platforms,
+            progress,
+            cancel,
+            asked,
+        };
         self.spawn(opening, move || comparer.run());
     }
 
@@ -150,7 +198,7 @@ impl Job {
             result
         });
         match result {
-            Ok(opened) => self.opened(opened),
+            Ok(opened) => self.opened(opened, &reference),
             Err(OpenError::Cancelled) => {}
             Err(error) => {
                 let report = match (error.choices(), error.script()) {
@@ -193,18 +241,19 @@ impl Job {
     }
 
     /// Shows the image, and then checks what was put off for the sake of the first screen.
-    fn opened(&self, opened: Opened) {
+    fn opened(&self, opened: Opened, reference: &Reference) {
         let Opened { image, contents, captured, exact } = opened;
         let (image, contents) = (Arc::new(image), Arc::new(contents));
         if !self.tell(Report::Opened(overview(&image))) {
             return;
         }
-        self.attend(&image, &contents);
-        let packages = super::inspect::packages_of(&image, &captured).unwrap_or_default();
+        // Each is set once: the image is opened once.
+        let _ = self.known.opened.set((Arc::clone(&image), Arc::clone(&contents)));
+        self.attend(&image, &contents, Origin::new(reference, &image));
+        let packages = Arc::new(super::inspect::packages_of(&image, &captured).unwrap_or_default());
         drop(captured);
         let insights = Insights { assessment: assess(&image), hidden: Some(HiddenCopies::of(&image.tree)), packages };
         let insights = Arc::new(insights);
-        // Each is set once: the image is opened once.
         let _ = self.known.insights.set(Arc::clone(&insights));
         self.tell(Report::Insights(insights));
         // From here on nobody waits for this thread; drawing comes first. Where it cannot step back, it goes on as it is.
@@ -232,7 +281,7 @@ impl Job {
     }
 
     /// Answers questions about the image from now on.
-    fn attend(&self, image: &Arc<Image>, contents: &Arc<Contents>) {
+    fn attend(&self, image: &Arc<Image>, contents: &Arc<Contents>, origin: Origin) {
         let attendant = Attendant {
             opening: self.opening,
             image: Arc::clone(image),
@@ -240,6 +289,7 @@ impl Job {
             messages: self.messages.clone(),
             cancel: self.progress.cancel().clone(),
             known: Arc::clone(&self.known),
+            origin: Arc::new(origin),
         };
         let asked = self.asked.clone();
         let spawned = std::thread::Builder::new().name("attend".into()).spawn(move || attendant.serve(&asked));

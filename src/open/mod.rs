@@ -8,6 +8,7 @@ mod nix;
 mod pipe;
 mod progress;
 mod random_access;
+mod remote;
 mod seekable;
 mod spool;
 mod stream_start;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 pub use contents::{ContentError, Contents, cut_off};
 pub use error::OpenError;
 pub use progress::{Progress, Snapshot};
+pub use remote::Remote;
 pub use spool::Spool;
 pub use verify::{check_layer, refine};
 
@@ -94,6 +96,8 @@ pub struct OpenOptions {
     pub watch: Option<Arc<dyn ContentWatch>>,
     /// What to show in place of a reference, as it is typed: pairs of both.
     pub titles: Vec<(String, String)>,
+    /// How registries and engines are reached.
+    pub remote: Remote,
 }
 
 impl Default for OpenOptions {
@@ -110,6 +114,7 @@ impl Default for OpenOptions {
             programs: Programs::default(),
             watch: None,
             titles: Vec::new(),
+            remote: Remote::default(),
         }
     }
 }
@@ -224,6 +229,9 @@ impl Opening<'_> {
             Location::StandardInput => self.standard_input(),
             Location::Path(path) => self.path(path),
             Location::Installable(installable) => self.installable(installable.as_ref()),
+            Location::Registry(name) => self.registry(name),
+            Location::Engine(engine, name) => self.engine(*engine, name),
+            Location::Name(name) => self.name(name),
         }
     }
 

@@ -1,8 +1,8 @@
 //! Layers that lie at hand: read by several threads, their entries put into the tree from the base up.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_channel::{Sender, bounded};
 use hashbrown::HashMap;
@@ -11,7 +11,8 @@ use super::assemble::{ReadLayer, Stored, finish};
 use super::contents::LayerStore;
 use super::spool::Spool;
 use super::{Keep, OpenError, Opened, Opening, Verify};
-use crate::image::{Compression, EntryBatch, TreeBuilder, TreeLimit};
+use crate::cache::{Cache, KnownLayer};
+use crate::image::{Compression, Digest, EntryBatch, TreeBuilder, TreeLimit};
 use crate::scan::{EntrySink, LayerOptions, LayerProgress, LayerScan, NameRoom, Section, needs_tee, scan_section};
 use crate::source::{Container, DescribedLayer, Layout, SourceError};
 
@@ -46,8 +47,30 @@ pub(super) fn open_layers(
         };
         sections.push(found.ok_or_else(missing)?);
     }
+    let shelf = Shelf { known: layout.layers.iter().map(|_| Mutex::default()).collect(), cache: None, whole: false };
+    open_sections(opening, sections, layout, source_bytes, &shelf)
+}
+
+/// What is known of layers from another time, and where what is read now is kept.
+pub(super) struct Shelf {
+    /// For each layer what need not be read.
+    pub known: Vec<Mutex<Option<KnownLayer>>>,
+    /// Where layers that are read are kept.
+    pub cache: Option<Cache>,
+    /// Whether plain layers are read whole too.
+    pub whole: bool,
+}
+
+/// The same with a section for each layer, of which some need not be read.
+pub(super) fn open_sections(
+    opening: &Opening<'_>,
+    sections: Vec<Section>,
+    layout: Layout,
+    source_bytes: Option<u64>,
+    shelf: &Shelf,
+) -> Result<Opened, OpenError> {
     let mut tree = TreeBuilder::new();
-    let scans = read_all(opening, &layout, &sections, &mut tree)?;
+    let scans = read_all(opening, &layout, &sections, &mut tree, shelf)?;
     let read = sections.into_iter().zip(scans).map(|(section, Read { scan, aside })| {
         let stored = Stored::Exactly(section.length());
         let (compression, length, index) = (scan.compression, scan.unpacked_bytes, scan.gzip_index.clone());
@@ -66,12 +89,14 @@ fn read_all(
     layout: &Layout,
     sections: &[Section],
     tree: &mut TreeBuilder,
+    shelf: &Shelf,
 ) -> Result<Vec<Read>, OpenError> {
     let progress = opening.progress.begin_layers(sections.len());
     let total: u64 = sections.iter().map(Section::length).fold(0, u64::saturating_add);
     let threads = opening.options.threads.clamp(1, sections.len().max(1));
     let options = LayerOptions {
-        whole: opening.options.verify == Verify::All
+        whole: shelf.whole
+            || opening.options.verify == Verify::All
             || (total <= CHEAP_BYTES && opening.options.keep != Keep::AnyContent),
         limit: opening.options.unpack_limit,
         decoder_threads: if sections.len() > 1 { 1 } else { opening.options.threads },
@@ -89,7 +114,7 @@ fn read_all(
             let (sender, options, next, progress) = (sender.clone(), options.clone(), &next, &progress);
             let places = &places;
             let keep = matches!(opening.options.keep, Keep::AnyContent | Keep::Aside);
-            let work = move || work(sections, places, &options, keep, next, progress, &sender);
+            let work = move || work(sections, places, &options, shelf, keep, next, progress, &sender);
             let spawned = std::thread::Builder::new().name("layers".into()).spawn_scoped(scope, work);
             spawned.map_err(|error| OpenError::System { what: "starting a thread", error })?;
         }
@@ -138,10 +163,12 @@ impl Places {
     }
 }
 
+#[expect(clippy::too_many_arguments, reason = "what one thread takes from its scope")]
 fn work(
     sections: &[Section],
     places: &Places,
     options: &LayerOptions,
+    shelf: &Shelf,
     keep: bool,
     next: &AtomicUsize,
     progress: &[Arc<LayerProgress>],
@@ -156,11 +183,54 @@ fn work(
         }
         let gone = |_| std::io::Error::other("nobody takes the entries");
         let mut sink = |batch| sender.send((number, Event::Batch(batch))).map_err(gone);
-        let result = read_one(section, options, keep, progress, &mut sink);
+        let known =
+            shelf.known.get(number).and_then(|known| known.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let result = match known {
+            Some(known) => give(known, section, progress, &mut sink),
+            None => read_and_keep(section, options, shelf, keep, progress, &mut sink),
+        };
         if sender.send((number, Event::Done(Box::new(result)))).is_err() {
             return;
         }
     }
+}
+
+/// Gives the entries of a layer that was read another time.
+fn give(
+    known: KnownLayer,
+    section: &Section,
+    progress: &LayerProgress,
+    sink: &mut EntrySink<'_>,
+) -> std::io::Result<Read> {
+    known.batches.into_iter().try_for_each(sink)?;
+    progress.read_bytes.store(section.length(), Ordering::Relaxed);
+    progress.entries.store(known.scan.entries, Ordering::Relaxed);
+    Ok(Read { scan: known.scan, aside: None })
+}
+
+/// Reads one layer, and keeps what it is made of for another time.
+fn read_and_keep(
+    section: &Section,
+    options: &LayerOptions,
+    shelf: &Shelf,
+    keep: bool,
+    progress: &LayerProgress,
+    sink: &mut EntrySink<'_>,
+) -> std::io::Result<Read> {
+    // Without room on the disk it is read again another time.
+    let writing = shelf.cache.as_ref().and_then(|cache| Some((cache, cache.begin_layer().ok()?)));
+    let Some((cache, mut writing)) = writing else { return read_one(section, options, keep, progress, sink) };
+    let mut both = |batch: EntryBatch| {
+        writing.add(&batch);
+        sink(batch)
+    };
+    let read = read_one(section, options, keep, progress, &mut both)?;
+    let scan = &read.scan;
+    if let (None, Some(diff_id), Some(blob)) = (&scan.failure, scan.diff_id, scan.blob_digest) {
+        writing.commit(scan, options.wanted.is_some());
+        cache.keep_unpacked(&Digest::from_sha256(&blob), &Digest::from_sha256(&diff_id), scan.compression);
+    }
+    Ok(read)
 }
 
 /// Reads one layer. Where any of its content may be asked for later, what unpacks slowly is put aside.

@@ -19,25 +19,12 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// An empty one, where caches belong rather than in memory: `$XDG_CACHE_HOME`, `~/.cache`, `/var/tmp`, else the
-    /// system's temporary directory.
+    /// An empty one, in [`unnamed_file`].
     ///
     /// # Errors
-    /// When none of them can be written.
+    /// When none of the places can be written.
     pub fn new() -> io::Result<Self> {
-        let environment = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let places = [
-            environment("TMPDIR"),
-            environment("XDG_CACHE_HOME"),
-            environment("HOME").map(|home| home.join(".cache")),
-            Some(PathBuf::from("/var/tmp")),
-        ];
-        let file = places
-            .into_iter()
-            .flatten()
-            .find_map(|place| tempfile::tempfile_in(place).ok())
-            .map_or_else(tempfile::tempfile, Ok)?;
-        Ok(Self { file: Arc::new(file), length: 0, full: false })
+        Ok(Self { file: Arc::new(unnamed_file()?), length: 0, full: false })
     }
 
     /// Bytes held.
@@ -61,4 +48,21 @@ impl Spool {
         let end = offset.checked_add(length)?;
         (end <= self.length).then(|| Section::new(Arc::clone(&self.file) as Arc<_>, offset, length))
     }
+}
+
+/// A file without a name, where caches belong rather than in memory: `$TMPDIR`, `$XDG_CACHE_HOME`, `~/.cache`, `/var/tmp`,
+/// else the system's temporary directory.
+///
+/// # Errors
+/// When none of them can be written.
+pub(super) fn unnamed_file() -> io::Result<File> {
+    let environment = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let places = [
+        environment("TMPDIR"),
+        environment("XDG_CACHE_HOME"),
+        environment("HOME").map(|home| home.join(".cache")),
+        Some(PathBuf::from("/var/tmp")),
+    ];
+    let file = places.into_iter().flatten().find_map(|place| tempfile::tempfile_in(place).ok());
+    file.map_or_else(tempfile::tempfile, Ok)
 }

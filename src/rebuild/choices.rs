@@ -6,7 +6,7 @@ use super::plan::{DropClass, RowSubject};
 use crate::glob::{Glob, GlobError};
 
 /// Wishes of the user. Where they contradict each other, a row that was decided by hand wins, then what is kept.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Choices {
     /// Kept whether or not anything needs it: paths, and names of packages and store paths.
     pub keep: Vec<Glob>,

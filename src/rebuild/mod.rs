@@ -17,6 +17,7 @@ pub mod layering;
 pub mod needs;
 pub mod package_image;
 pub mod plan;
+pub mod session;
 pub mod start;
 pub mod store_image;
 pub mod write;

@@ -26,6 +26,8 @@ pub(super) enum Naming {
     Layout,
     /// The encoded part alone, and `ENCODED.manifest.json` for what an index lists: skopeo's `dir:`.
     Directory,
+    /// `manifests/DIGEST` and `blobs/DIGEST`: OCI distribution specification, "Endpoints".
+    Registry,
 }
 
 impl Naming {
@@ -34,6 +36,7 @@ impl Naming {
         match self {
             Self::Layout => "index.json",
             Self::Directory => "manifest.json",
+            Self::Registry => "the index",
         }
     }
 
@@ -46,6 +49,7 @@ impl Naming {
         Ok(match self {
             Self::Layout => format!("blobs/{}/{}", digest.algorithm(), digest.hex()),
             Self::Directory => digest.hex().to_owned(),
+            Self::Registry => format!("blobs/{digest}"),
         })
     }
 
@@ -55,6 +59,7 @@ impl Naming {
         Ok(match self {
             Self::Layout => blob,
             Self::Directory => format!("{blob}.manifest.json"),
+            Self::Registry => format!("manifests/{digest}"),
         })
     }
 }
@@ -197,8 +202,8 @@ pub(super) fn choose(
         there.iter().filter(|(_, platform)| platform.serves(wanted)).map(|&(index, _)| index).collect();
     match fitting.as_slice() {
         [one] => Ok(candidates[*one].clone()),
-        // A directory of skopeo's has no names to tell its images apart.
-        [first, ..] if naming == Naming::Directory => Ok(candidates[*first].clone()),
+        // A directory of skopeo's has no names to tell its images apart, nor has an index in a registry.
+        [first, ..] if naming != Naming::Layout => Ok(candidates[*first].clone()),
         [] if request.platform.is_none() && differently_named(&named, candidates) => {
             Err(SourceError::Several(choices(request, transport, candidates, &named)))
         }

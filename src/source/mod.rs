@@ -15,6 +15,7 @@ mod layout;
 mod lenient;
 mod nix2container;
 mod oci;
+mod remote;
 mod rootfs;
 mod selection;
 mod streamed;
@@ -34,6 +35,7 @@ pub use error::SourceError;
 pub use layout::{Choice, DescribedLayer, Layout, Request};
 pub use nix2container::{StoreLayers, read_nix2container};
 pub use oci::{is_oci_layout, read_oci_layout};
+pub use remote::read_remote;
 pub use rootfs::{RootfsWalk, rootfs_layout};
 pub use streamed::{StreamedMember, StreamedMembers};
 

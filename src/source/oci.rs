@@ -88,6 +88,7 @@ pub(super) fn read_manifest(
             stored_bytes: Some(descriptor.size()),
             media_type: Some(descriptor.media_type().to_string()),
             annotations,
+            urls: descriptor.urls().clone().unwrap_or_default(),
             ..DescribedLayer::default()
         })
     };

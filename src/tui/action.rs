@@ -27,6 +27,8 @@ pub enum Context {
     Store,
     /// What is wrong, or could be better.
     Findings,
+    /// What a rebuild would keep and drop.
+    Rebuild,
     /// A file that is looked at.
     Preview,
     /// Hits of a search through files.
@@ -47,7 +49,7 @@ pub enum Context {
 
 impl Context {
     /// All of them, in the order of the help.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Layers,
         Self::Tree,
         Self::Details,
@@ -57,6 +59,7 @@ impl Context {
         Self::Map,
         Self::Store,
         Self::Findings,
+        Self::Rebuild,
         Self::Preview,
         Self::Hits,
         Self::Differences,
@@ -82,6 +85,7 @@ impl Context {
             Self::Map => "map",
             Self::Store => "store",
             Self::Findings => "findings",
+            Self::Rebuild => "rebuild",
             Self::Preview => "preview",
             Self::Hits => "hits",
             Self::Differences => "differences",
@@ -131,29 +135,35 @@ pub struct ActionInfo {
 }
 
 actions! {
-    MoveDown "move-down" "Move down" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Preview, Hits, Chooser, Help, Differences, Comparison, Matrix] ["j", "down"];
-    MoveUp "move-up" "Move up" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Preview, Hits, Chooser, Help, Differences, Comparison, Matrix] ["k", "up"];
-    HalfPageDown "half-page-down" "Half a page down" [Layers, Tree, Details, Image, Waste, Packages, Store, Findings, Preview, Hits, Chooser, Help, Differences, Comparison] ["ctrl-d"];
-    HalfPageUp "half-page-up" "Half a page up" [Layers, Details, Image, Waste, Packages, Store, Findings, Preview, Hits, Chooser, Help, Differences, Comparison] ["ctrl-u"];
-    PageDown "page-down" "A page down" [Layers, Tree, Details, Image, Waste, Packages, Store, Findings, Preview, Hits, Chooser, Help, Differences, Comparison] ["pgdn", "d"];
+    MoveDown "move-down" "Move down" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Rebuild, Preview, Hits, Chooser, Help, Differences, Comparison, Matrix] ["j", "down"];
+    MoveUp "move-up" "Move up" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Rebuild, Preview, Hits, Chooser, Help, Differences, Comparison, Matrix] ["k", "up"];
+    HalfPageDown "half-page-down" "Half a page down" [Layers, Tree, Details, Image, Waste, Packages, Store, Findings, Rebuild, Preview, Hits, Chooser, Help, Differences, Comparison] ["ctrl-d"];
+    HalfPageUp "half-page-up" "Half a page up" [Layers, Details, Image, Waste, Packages, Store, Findings, Rebuild, Preview, Hits, Chooser, Help, Differences, Comparison] ["ctrl-u"];
+    PageDown "page-down" "A page down" [Layers, Tree, Details, Image, Waste, Packages, Store, Findings, Rebuild, Preview, Hits, Chooser, Help, Differences, Comparison] ["pgdn", "d"];
+    PlanPageUp "plan-page-up" "A page up" [Rebuild] ["pgup"];
     PageUp "page-up" "A page up" [Layers, Tree, Details, Image, Waste, Packages, Store, Findings, Preview, Hits, Chooser, Help, Differences, Comparison] ["pgup", "u"];
-    First "first" "To the first" [Layers, Tree, Details, Image, Waste, Packages, Store, Findings, Preview, Hits, Chooser, Help, Differences, Comparison] ["g g", "home"];
-    Last "last" "To the last" [Layers, Tree, Details, Image, Waste, Packages, Store, Findings, Preview, Hits, Chooser, Help, Differences, Comparison] ["G", "end"];
+    First "first" "To the first" [Layers, Tree, Details, Image, Waste, Packages, Store, Findings, Rebuild, Preview, Hits, Chooser, Help, Differences, Comparison] ["g g", "home"];
+    Last "last" "To the last" [Layers, Tree, Details, Image, Waste, Packages, Store, Findings, Rebuild, Preview, Hits, Chooser, Help, Differences, Comparison] ["G", "end"];
 
-    ShowFiles "show-files" "Layers and files" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings] ["1"];
-    ShowImage "show-image" "The image: configuration and Dockerfile" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings] ["2"];
-    ShowWaste "show-waste" "What is wasted, and why" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings] ["3"];
-    ShowPackages "show-packages" "Packages" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings] ["4"];
-    ShowMap "show-map" "A map of what is large" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings] ["5"];
-    ShowStore "show-store" "The Nix store: paths, closures, reasons" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings] ["6"];
-    ShowFindings "show-findings" "What is wrong, or could be better" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings] ["7"];
-    NextPage "next-page" "Next page" [Image, Waste, Packages, Map, Store, Findings, Differences, Comparison] ["tab"];
-    PreviousPage "previous-page" "Previous page" [Image, Waste, Packages, Map, Store, Findings, Differences, Comparison] ["shift-tab"];
+    ShowFiles "show-files" "Layers and files" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Rebuild] ["1"];
+    ShowImage "show-image" "The image: configuration and Dockerfile" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Rebuild] ["2"];
+    ShowWaste "show-waste" "What is wasted, and why" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Rebuild] ["3"];
+    ShowPackages "show-packages" "Packages" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Rebuild] ["4"];
+    ShowMap "show-map" "A map of what is large" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Rebuild] ["5"];
+    ShowStore "show-store" "The Nix store: paths, closures, reasons" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Rebuild] ["6"];
+    ShowFindings "show-findings" "What is wrong, or could be better" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Rebuild] ["7"];
+    ShowRebuild "show-rebuild" "A plan to rebuild it smaller" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Rebuild] ["8", "R"];
+    NextPage "next-page" "Next page" [Image, Waste, Packages, Map, Store, Findings, Rebuild, Differences, Comparison] ["tab"];
+    PreviousPage "previous-page" "Previous page" [Image, Waste, Packages, Map, Store, Findings, Rebuild, Differences, Comparison] ["shift-tab"];
     Reveal "reveal" "Show in the files" [Waste, Packages] ["enter", "l", "right"];
     RevealPath "reveal-path" "Show in the files" [Store] ["enter", "o"];
     ToggleFinding "toggle-finding" "Its places, or hide them" [Findings] ["space"];
     ShowPlace "show-place" "Its places; of a place, go there" [Findings] ["enter", "l", "right"];
     CloseFinding "close-finding" "Hide its places" [Findings] ["h", "left"];
+    ToggleKept "toggle-kept" "Keep it, or drop it" [Rebuild] ["space", "enter"];
+    UndoChoices "undo-choices" "All as the plan proposes it" [Rebuild] ["u"];
+    RevealRow "reveal-row" "Show in the files" [Rebuild] ["o", "l", "right"];
+    WriteImage "write-image" "Write the smaller image, and compare it with this one" [Rebuild] ["w"];
     StoreRight "store-right" "To what it refers to" [Store] ["l", "right"];
     StoreLeft "store-left" "To what refers to it" [Store] ["h", "left"];
     NextChain "next-chain" "The next chain that leads to it" [Store] ["w"];
@@ -179,8 +189,8 @@ actions! {
 
     Preview "preview" "Look into the file" [Tree, Details, Differences] ["p"];
     Extract "extract" "Copy to disk" [Tree, Details] ["e", "ctrl-e"];
-    SearchFiles "search-files" "Search in files" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Preview, Hits] ["ctrl-s"];
-    FindPath "find-path" "Go to a path by some of its letters" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Preview, Hits] ["ctrl-t"];
+    SearchFiles "search-files" "Search in files" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Rebuild, Preview, Hits] ["ctrl-s"];
+    FindPath "find-path" "Go to a path by some of its letters" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Rebuild, Preview, Hits] ["ctrl-t"];
     OpenHit "open-hit" "Look into the file at the hit" [Hits] ["enter", "l", "right"];
     RevealHit "reveal-hit" "Show in the files" [Preview, Hits] ["o"];
     ToggleBytes "toggle-bytes" "As bytes, or as what it is" [Preview] ["x"];
@@ -189,7 +199,7 @@ actions! {
     ScrollLeft "scroll-left" "To the left" [Preview] ["h", "left"];
     ScrollRight "scroll-right" "To the right" [Preview] ["l", "right"];
 
-    Filter "filter" "Filter by name or path" [Layers, Tree, Details, Packages, Store, Chooser, Differences, Comparison] ["/", "ctrl-f"];
+    Filter "filter" "Filter by name or path" [Layers, Tree, Details, Packages, Store, Rebuild, Chooser, Differences, Comparison] ["/", "ctrl-f"];
     Find "find" "Find and jump" [Layers, Tree, Details] ["f"];
     FindNext "find-next" "To the next hit" [Layers, Tree, Details, Preview] ["n"];
     FindPrevious "find-previous" "To the previous hit" [Layers, Tree, Details, Preview] ["N"];
@@ -200,7 +210,7 @@ actions! {
     ReverseSort "reverse-sort" "Turn the order round" [Layers, Tree, Store, Differences] ["S"];
     ToggleAdded "toggle-added" "Show or hide added" [Tree] ["A", "ctrl-a"];
     ToggleModified "toggle-modified" "Show or hide modified" [Tree] ["M", "ctrl-m"];
-    ToggleRemoved "toggle-removed" "Show or hide removed" [Tree] ["R", "ctrl-r"];
+    ToggleRemoved "toggle-removed" "Show or hide removed" [Tree] ["D", "ctrl-r"];
     ToggleUnmodified "toggle-unmodified" "Show or hide unmodified" [Tree] ["U", "ctrl-u"];
     OnlyWasted "only-wasted" "Only what is wasted, or all files" [Layers, Tree, Details, Waste] ["W"];
     ToggleBase "toggle-base" "Hide or show what the base image brings" [Layers, Tree, Details] ["B"];
@@ -215,7 +225,7 @@ actions! {
     NextLayer "next-layer" "Next layer" [Tree, Details] ["]"];
     PreviousLayer "previous-layer" "Previous layer" [Tree, Details] ["["];
 
-    CopyPath "copy" "Copy the path or the digest" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Preview, Hits, Chooser, Differences, Comparison, Matrix] ["y"];
+    CopyPath "copy" "Copy the path or the digest" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Rebuild, Preview, Hits, Chooser, Differences, Comparison, Matrix] ["y"];
     CopyRow "copy-row" "Copy the whole row" [Layers, Tree, Details, Differences] ["Y"];
     ToggleWrap "toggle-wrap" "Wrap long lines, or cut them" [Layers, Tree, Details, Preview] ["w", "ctrl-p"];
 
@@ -224,7 +234,7 @@ actions! {
     Zoom "zoom" "This pane alone, or all panes" [Layers, Tree, Details] ["z"];
     Widen "widen" "More room for this pane" [Layers, Tree, Details] [">"];
     Narrow "narrow" "Less room for this pane" [Layers, Tree, Details] ["<"];
-    ToggleMouse "toggle-mouse" "Mouse on or off" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Preview, Hits, Chooser, Differences, Comparison, Matrix] ["m"];
+    ToggleMouse "toggle-mouse" "Mouse on or off" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Rebuild, Preview, Hits, Chooser, Differences, Comparison, Matrix] ["m"];
 
     ShowDifferences "show-differences" "Files of both images, next to each other" [Differences, Comparison] ["1"];
     ShowSummary "show-summary" "The comparison in words and figures" [Differences, Comparison] ["2"];

@@ -90,7 +90,7 @@ pub(super) fn begin_asking(state: &mut State, action: Action) {
 pub(super) fn accept(state: &mut State, prompt: &Prompt, effects: &mut Vec<Effect>) -> bool {
     let picker = state.picker.take();
     match (prompt.purpose, picker) {
-        (Purpose::Filter | Purpose::Find | Purpose::Rows, _) => return false,
+        (Purpose::Filter | Purpose::Find | Purpose::Rows | Purpose::Destination, _) => return false,
         (Purpose::Within, _) => {}
         (Purpose::Command, Some(Picker::Commands(commands))) => {
             if let Some(info) = commands.selected() {

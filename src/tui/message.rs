@@ -3,11 +3,12 @@ use std::sync::Arc;
 use super::compare::{Compared, Shared, SideProgress};
 use super::input::{Key, Mouse};
 use super::pages::Insights;
-use super::request::{Hits, Paths, Request, View};
+use super::request::{Hits, Paths, Request, Ticket, View};
 use crate::compare::CompareOptions;
 use crate::findings::Findings;
 use crate::image::{Config, DigestCheck, Identity, Image, LayerIndex};
 use crate::nix::study::StoreStudy;
+use crate::rebuild::plan::Plan;
 
 /// One opening of one reference. Reports of an opening that has been left are dropped, however late they come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,16 +60,12 @@ pub enum Report {
     Compared(Arc<Compared>),
     /// Several images were held against each other.
     Shared(Arc<Shared>),
-    /// A comparison with this image was begun under a number of its own: it is shown until one leaves it, and then this
-    /// image again.
-    Beside {
-        /// The number.
-        opening: Opening,
-        /// What the images are called.
-        names: Vec<String>,
-        /// How they are compared.
-        options: CompareOptions,
-    },
+    /// What a rebuild would keep and drop.
+    Planned(Box<Planned>),
+    /// How far the writing of a rebuilt image is. Without a total before the first byte of it.
+    Writing(Transfer),
+    /// What came of the writing.
+    Rebuilt(Rebuilt),
     /// What is wrong with the image, or could be better.
     Judged(Arc<Findings>),
     /// The same tree, the same nodes: contents compared exactly, figures exact.
@@ -102,6 +99,33 @@ pub enum Report {
     /// Something that was asked for is done, or could not be; a sentence.
     Done(Result<String, String>),
     /// It could not be opened or read on; the reason as a sentence.
+    Failed(String),
+}
+
+/// An answer to a question for a plan.
+#[derive(Debug)]
+pub struct Planned {
+    /// The question.
+    pub ticket: Ticket,
+    /// The plan, or why there is none, as a sentence.
+    pub plan: Result<Arc<Plan>, String>,
+    /// Where the result could be written to, as it would be typed.
+    pub proposal: String,
+}
+
+/// What came of writing a rebuilt image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rebuilt {
+    /// It is there.
+    Written {
+        /// The reference by which it is opened.
+        reference: String,
+        /// What was written, as a sentence.
+        told: String,
+    },
+    /// There is a file already that the user did not say could be replaced.
+    Occupied,
+    /// It could not be written, and nothing of it is left; the reason as a sentence.
     Failed(String),
 }
 
@@ -194,6 +218,17 @@ pub enum Effect {
         opening: Opening,
         /// As a [`Choice`] gave it.
         reference: String,
+    },
+    /// Open another image, and compare it with one that is open already; report under this number.
+    Compare {
+        /// The number.
+        opening: Opening,
+        /// The one that is open: the old one.
+        with: Opening,
+        /// The new one.
+        reference: String,
+        /// How they are compared.
+        options: CompareOptions,
     },
     /// Stop what this opening is still doing: nothing of it is wanted any more.
     Cancel(Opening),

@@ -51,13 +51,13 @@ pub use compare::{CompareRequest, Compared, ComparedImage, PairNumbers, Shared, 
 pub use draw::draw;
 pub use input::{Key, KeyCode, Mouse, MouseAction};
 pub use message::{
-    Choice, Effect, Identified, LayerOutline, LayerProgress, Message, Opened, Opening, Options, Overview, Progress,
-    Report, Start, Transfer,
+    Choice, Effect, Identified, LayerOutline, LayerProgress, Message, Opened, Opening, Options, Overview, Planned,
+    Progress, Rebuilt, Report, Start, Transfer,
 };
 pub use pages::Insights;
 pub use request::{
-    ExtractRequest, FindRequest, FindState, Form, Hits, Measure, PathRequest, Paths, Request, SearchRequest, Subject,
-    Target, Ticket, View, ViewRequest,
+    ExtractRequest, FindRequest, FindState, Form, Hits, Measure, PathRequest, Paths, PlanRequest, RebuildRequest,
+    Request, SearchRequest, Subject, Target, Ticket, View, ViewRequest,
 };
 pub use run::{Ended, run};
 pub use settings::{Settings, SettingsError};

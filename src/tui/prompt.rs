@@ -17,6 +17,8 @@ pub(super) enum Purpose {
     Path,
     /// The directory on disk to copy the selection to.
     Directory,
+    /// Where the rebuilt image is written to.
+    Destination,
     /// The actions whose names have it are listed.
     Command,
 }

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use super::compare::CompareRequest;
 use crate::image::{LayerIndex, NodeId, OccurrenceId};
 use crate::preview::{Hit, Place, Row};
+use crate::rebuild::choices::Choices;
+use crate::rebuild::write::Destination;
 use crate::search::{ContentHit, PathHit, SearchSummary};
 
 /// Number of a question.
@@ -29,6 +31,12 @@ pub enum Request {
     Extract(ExtractRequest),
     /// Stop that.
     StopExtract,
+    /// Plan a rebuild. A later one replaces those that are not answered yet.
+    Plan(PlanRequest),
+    /// Write what a rebuild makes of the image.
+    Rebuild(Box<RebuildRequest>),
+    /// Stop that.
+    StopRebuild,
     /// Look for what is wrong. Comes once, when packages and store are known.
     Judge,
     /// Compare two of the images that were opened together. A later one replaces those that are not answered yet.
@@ -251,4 +259,24 @@ pub struct ExtractRequest {
     pub layer: LayerIndex,
     /// The directory on disk to put it into.
     pub directory: String,
+}
+
+/// What to plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanRequest {
+    /// Number of the question.
+    pub ticket: Ticket,
+    /// What the user has decided so far.
+    pub choices: Choices,
+}
+
+/// What to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RebuildRequest {
+    /// What the user has decided.
+    pub choices: Choices,
+    /// Where to.
+    pub destination: Destination,
+    /// Whether a file that is there already may be replaced.
+    pub replaces: bool,
 }

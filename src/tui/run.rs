@@ -190,7 +190,9 @@ impl<F: FnMut(Effect)> Runner<F> {
                 Effect::Mouse(on) => self.terminal.set_mouse(on)?,
                 Effect::Suspend => self.suspend()?,
                 Effect::Quit => return Ok(self.end(Ended::Quit)),
-                effect @ (Effect::Open { .. } | Effect::Cancel(_) | Effect::Ask { .. }) => (self.effects)(effect),
+                effect @ (Effect::Open { .. } | Effect::Compare { .. } | Effect::Cancel(_) | Effect::Ask { .. }) => {
+                    (self.effects)(effect);
+                }
             }
         }
         Ok(Flow::Continue(()))

@@ -100,6 +100,8 @@ pub(super) struct Session {
     pub results: Option<Results>,
     /// What is being copied to disk.
     pub copying: Option<Transfer>,
+    /// What is being written of a rebuilt image.
+    pub writing: Option<Transfer>,
     latest_ticket: Ticket,
 }
 
@@ -123,6 +125,7 @@ impl Session {
             viewer: None,
             results: None,
             copying: None,
+            writing: None,
             latest_ticket: Ticket::default(),
         }
     }
@@ -270,6 +273,7 @@ impl Session {
             | Purpose::Search
             | Purpose::Path
             | Purpose::Directory
+            | Purpose::Destination
             | Purpose::Command => return,
             Purpose::Filter => &opened.tree.filter,
             Purpose::Find => &self.search,
@@ -311,6 +315,7 @@ impl Session {
             | Purpose::Search
             | Purpose::Path
             | Purpose::Directory
+            | Purpose::Destination
             | Purpose::Command => {}
             Purpose::Filter => {
                 self.with_tree(|view, tree| view.set_filter(tree, found));

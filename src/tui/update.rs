@@ -2,7 +2,7 @@
 
 use super::action::{Context, Resolved};
 use super::chooser::{self, Chooser};
-use super::compare::{self, Comparing};
+use super::compare;
 use super::input::Key;
 use super::layout::Pane;
 use super::message::{Effect, Identified, Message, Opening, Report};
@@ -22,7 +22,7 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
     let mut effects = Vec::new();
     state.changed = true;
     match message {
-        Message::Report(opening, report) => take_report(state, opening, report),
+        Message::Report(opening, report) => take_report(state, opening, report, &mut effects),
         Message::Key(key) => take_key(state, key, &mut effects),
         Message::Mouse(mouse) => pointer::take(state, mouse, &mut effects),
         Message::Paste(text) => {
@@ -62,13 +62,18 @@ fn ask(state: &mut State, effects: &mut Vec<Effect>) {
     if session.pages.current == Page::Findings && session.pages.asks_for_judgement() {
         effects.push(Effect::Ask { opening, request: Request::Judge });
     }
+    if session.pages.current == Page::Rebuild && session.pages.asks_for_plan() {
+        let ticket = session.next_ticket();
+        let request = Request::Plan(session.pages.rebuild.ask(ticket));
+        effects.push(Effect::Ask { opening, request });
+    }
     effects.extend(super::look::ask_for_paths(state));
 }
 
-fn take_report(state: &mut State, opening: Opening, report: Report) {
+fn take_report(state: &mut State, opening: Opening, report: Report, effects: &mut Vec<Effect>) {
     let size = state.size;
     if matches!(state.screen, Screen::Comparing(_)) {
-        return take_comparison(state, opening, report);
+        return take_comparison(state, opening, report, effects);
     }
     let Screen::Session(session) = &mut state.screen else { return };
     if session.opening != opening {
@@ -107,13 +112,15 @@ fn take_report(state: &mut State, opening: Opening, report: Report) {
                 list.take(paths);
             }
         }
-        Report::Beside { opening, names, options } => {
-            let above = Screen::Comparing(Box::new(Comparing::new(opening, names, options)));
-            let beneath = std::mem::replace(&mut state.screen, above);
-            if let Screen::Comparing(comparing) = &mut state.screen {
-                comparing.beneath = Some(Box::new(beneath));
+        Report::Planned(planned) => {
+            if let Some(problem) = session.pages.rebuild.take(*planned) {
+                state.notice = Some(Notice { level: Level::Error, text: problem });
             }
-            state.latest_opening = Opening(state.latest_opening.0.max(opening.0));
+        }
+        Report::Writing(transfer) => session.writing = Some(transfer),
+        Report::Rebuilt(rebuilt) => {
+            session.writing = None;
+            super::perform::take_rebuilt(state, rebuilt, effects);
         }
         Report::Gathering(_) | Report::Compared(_) | Report::Shared(_) => {}
         Report::Copying(transfer) => session.copying = Some(transfer),
@@ -147,13 +154,13 @@ fn take_report(state: &mut State, opening: Opening, report: Report) {
 }
 
 /// What comes in while images are compared, for them or for what is beneath them.
-fn take_comparison(state: &mut State, opening: Opening, report: Report) {
+fn take_comparison(state: &mut State, opening: Opening, report: Report, effects: &mut Vec<Effect>) {
     let size = state.size;
     let Screen::Comparing(comparing) = &mut state.screen else { return };
     if comparing.opening != opening {
         let Some(beneath) = comparing.beneath.take() else { return };
         let above = std::mem::replace(&mut state.screen, *beneath);
-        take_report(state, opening, report);
+        take_report(state, opening, report, effects);
         let beneath = std::mem::replace(&mut state.screen, above);
         if let Screen::Comparing(comparing) = &mut state.screen {
             comparing.beneath = Some(Box::new(beneath));
@@ -242,6 +249,7 @@ pub(super) fn apply_prompt(state: &mut State) {
             }
         }
         (Screen::Comparing(comparing), _) => comparing.set_filter(&text),
+        (Screen::Session(session), Purpose::Destination) => session.pages.rebuild.problem = None,
         (Screen::Session(session), Purpose::Rows) => session.pages.set_filter(&text),
         (Screen::Session(session), purpose) => session.look_for(purpose, &text),
         (Screen::Failed { .. }, _) => {}
@@ -263,6 +271,11 @@ pub(super) fn open_choice(state: &mut State, effects: &mut Vec<Effect>) {
 pub(super) fn back(state: &mut State, effects: &mut Vec<Effect>) {
     if state.help.take().is_some() || state.notice.take().is_some_and(|notice| notice.level == Level::Error) {
         return;
+    }
+    if let Screen::Session(session) = &state.screen
+        && session.writing.is_some()
+    {
+        return effects.push(Effect::Ask { opening: session.opening, request: Request::StopRebuild });
     }
     if let Screen::Session(session) = &state.screen
         && session.copying.is_some()

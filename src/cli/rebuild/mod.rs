@@ -9,6 +9,7 @@ mod written;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use super::arguments::OpenArguments;
 use super::inspect::packages_of;
@@ -16,16 +17,15 @@ use super::rebuild_arguments::{self, ChoiceArguments, PlanFormat, RebuildArgumen
 use super::{open_for, open_watched, output};
 use crate::image::{Image, display_name};
 use crate::nix::StorePath;
-use crate::nix::study::{StoreOutline, StoreStudy};
+use crate::nix::study::StoreOutline;
 use crate::open::{Keep, Opened};
 use crate::rebuild::choices::{Choices, Cut};
 use crate::rebuild::layering::{self, Sibling};
-use crate::rebuild::needs::{self, NeedsOptions};
-use crate::rebuild::package_image::{self, Granularity, PackageImage};
+use crate::rebuild::package_image::Granularity;
 use crate::rebuild::plan::Plan;
-use crate::rebuild::store_image::{self, StoreImage};
+use crate::rebuild::session::Survey;
 use crate::rebuild::write::{Destination, LayerCompression, WriteOptions};
-use crate::rebuild::{Composition, ImageContent, start};
+use crate::rebuild::{Composition, ImageContent};
 use crate::reference::{Location, Reference};
 use crate::report::PlanReport;
 use crate::scan::Cancel;
@@ -60,16 +60,23 @@ pub fn run(arguments: &RebuildArguments) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
     }
-    let only_plan = arguments.plan || destinations.is_empty();
-    let (plan, composition) = match &store {
-        Some(store) => of_store(&opened, store, &choices, only_plan)?,
-        None => of_packages(&opened, &choices, granularity(arguments.choices.granularity), only_plan)?,
+    let cancel = Cancel::new();
+    let survey = match store {
+        Some(store) => Survey::of_store(&opened.image, Arc::new(store))?,
+        None => {
+            let packages = Arc::new(packages_of(&opened.image, &opened.captured).unwrap_or_default());
+            Survey::of_packages(&opened.image, &opened.contents, packages, &choices, &cancel)?
+        }
     };
-    let Some(composition) = composition else {
+    let basis = survey.basis(&opened.image, granularity(arguments.choices.granularity));
+    let selected = basis.select(&choices)?;
+    let plan = basis.plan(&selected, &choices)?;
+    if arguments.plan || destinations.is_empty() {
         print_plan(&opened.image, &plan, arguments.format)?;
         return Ok(ExitCode::SUCCESS);
-    };
+    }
     let content = ImageContent::new(&opened.image.tree, &opened.contents);
+    let composition = basis.compose(&selected, &content, &cancel)?;
     let words = Words { before: Some(&opened.image), notes: notes(&plan) };
     write(arguments, &composition, &content, &destinations, &options, &words)?;
     Ok(ExitCode::SUCCESS)
@@ -118,51 +125,6 @@ fn notes(plan: &Plan) -> Vec<String> {
 
 fn shown(text: &OsString) -> String {
     display_name(text.as_encoded_bytes()).into_owned()
-}
-
-/// The plan of an image with a Nix store, and what is written by it.
-fn of_store(
-    opened: &Opened,
-    store: &StoreStudy,
-    choices: &Choices,
-    only_plan: bool,
-) -> anyhow::Result<(Plan, Option<Composition>)> {
-    if !(opened.image.config.entrypoint.is_empty() && opened.image.config.cmd.is_empty()) {
-        start::program(&opened.image)?;
-    }
-    let image = StoreImage::new(&opened.image, store);
-    let selection = store_image::select(&image, choices)?;
-    let plan = image.plan(&selection, choices);
-    if only_plan {
-        return Ok((plan, None));
-    }
-    let content = ImageContent::new(&opened.image.tree, &opened.contents);
-    let composition = store_image::compose(&image, &selection, &content, &Cancel::new())?;
-    Ok((plan, Some(composition)))
-}
-
-/// The plan of an image without a Nix store, and what is written by it.
-fn of_packages(
-    opened: &Opened,
-    choices: &Choices,
-    granularity: Granularity,
-    only_plan: bool,
-) -> anyhow::Result<(Plan, Option<Composition>)> {
-    start::program(&opened.image)?;
-    let packages = packages_of(&opened.image, &opened.captured).unwrap_or_default();
-    let cancel = Cancel::new();
-    let is_kept = |path: &[u8]| choices.of_file(path, None) == Some(true);
-    let options = NeedsOptions { is_kept: Some(&is_kept), ..NeedsOptions::default() };
-    let needs = needs::find(&opened.image, &opened.contents, &packages, &options, &cancel)?;
-    let image = PackageImage::new(&opened.image, &packages, &needs);
-    let selection = package_image::select(&image, choices, granularity);
-    let plan = image.plan(&selection, choices);
-    if only_plan {
-        return Ok((plan, None));
-    }
-    let content = ImageContent::new(&opened.image.tree, &opened.contents);
-    let composition = package_image::compose(&image, &selection, &content, &cancel)?;
-    Ok((plan, Some(composition)))
 }
 
 fn print_plan(image: &Image, plan: &Plan, format: PlanFormat) -> anyhow::Result<()> {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::nix_text::{NixString, attribute, quoted};
+use super::nix_text::{NixString, attribute, attribute_path, quoted};
 use super::software::variable_of;
-use super::survey::{Survey, Target};
+use super::survey::{Survey, Target, file_name};
 use crate::image::{NodeId, display_in_sentence};
 
 /// A field of the configuration.
@@ -107,7 +107,7 @@ fn arguments(survey: &mut Survey<'_>, texts: &[String], begins: bool) -> (Vec<St
                 reviews.extend(doubt(survey, text, &target));
                 let mut string = NixString::default();
                 string.expression(&target.expression);
-                string.text(&String::from_utf8_lossy(&target.below));
+                string.text(&format!("/bin/{}", program_name(survey, text, &target)));
                 written.push(string.quoted());
                 let rest = texts.get(place..).unwrap_or_default();
                 written.extend(configuration_option(survey, &target, rest).map(quoted));
@@ -123,6 +123,20 @@ fn arguments(survey: &mut Survey<'_>, texts: &[String], begins: bool) -> (Vec<St
         }
     }
     (written, reviews)
+}
+
+/// The name of a program in its package: that by which the image starts it, where the package has that too, as what a
+/// shell or an applet does depends on it.
+fn program_name(survey: &Survey<'_>, text: &str, target: &Target) -> String {
+    let named = text.rsplit('/').next().unwrap_or_default();
+    let known = survey.software.program(named.as_bytes(), &survey.request.image.config);
+    let is_same = known.is_some_and(|known| {
+        known.program == named && target.expression == format!("pkgs.{}", attribute_path(&known.attribute))
+    });
+    if is_same || target.expression == "pkgs.busybox" {
+        return named.to_owned();
+    }
+    String::from_utf8_lossy(file_name(&target.below)).into_owned()
 }
 
 /// Where an argument leads that is an absolute path.

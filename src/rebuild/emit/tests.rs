@@ -191,7 +191,7 @@ fn the_root_has_links_where_programs_were_and_own_files_as_they_were() {
         return;
     }
     let built = evaluated(&flake, &directory.join("files"));
-    assert_eq!(built["config"]["Entrypoint"], serde_json::json!(["/fake/bash/bin/bash", "-c", "true"]));
+    assert_eq!(built["config"]["Entrypoint"], serde_json::json!(["/fake/bash/bin/sh", "-c", "true"]));
     let out = place.path().join("out");
     let script = built["contents"][0].as_str().unwrap();
     let ran = Command::new("bash").args(["-euc", script]).env("out", &out).output().unwrap();
@@ -207,6 +207,22 @@ fn the_root_has_links_where_programs_were_and_own_files_as_they_were() {
     let commands = built["fakeRootCommands"].as_str().unwrap();
     assert!(commands.contains("install -m 0600 -o 33 -g 0 ") && commands.contains("chmod 1777 ./tmp"), "{commands}");
     assert!(flake.reviews.iter().any(|review| review.starts_with("/srv/secret may not be read")));
+}
+
+#[test]
+fn an_applet_is_started_by_its_name() {
+    let entries =
+        [program("bin/["), Written::hard_link("bin/busybox", "bin/["), Written::hard_link("bin/ash", "bin/[")];
+    let (place, mut opened) = image_of(&entries);
+    opened.image.config.env = vec!["PATH=/sbin:/bin".into()];
+    opened.image.config.cmd = vec!["ash".into()];
+    let flake = flake_of_all(&opened, Builder::DockerTools);
+    assert_eq!(flake.packages[0].evidence, "/bin/busybox");
+    if has_nix() {
+        let built = evaluated(&flake, place.path());
+        assert_eq!(built["config"]["Cmd"], serde_json::json!(["/fake/busybox/bin/ash"]));
+        assert_eq!(built["config"]["Env"], serde_json::json!(["PATH=/fake/busybox/bin:/sbin:/bin"]));
+    }
 }
 
 #[test]

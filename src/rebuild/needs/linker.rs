@@ -48,9 +48,12 @@ impl LibrarySearch {
         self.interpreter.as_ref().is_some_and(|path| memchr::memmem::find(path, b"ld-musl").is_some())
     }
 
-    /// Whether the linker is one of a Nix store: it looks at no directory and no file outside.
-    fn is_of_store(&self) -> bool {
-        self.interpreter.as_ref().is_some_and(|path| path.starts_with(b"/nix/store/"))
+    /// Whether the linker is one that Nix built: it looks at no directory and no file outside the store. Nix has it in
+    /// `lib`; in a store path that a rebuild made of a distribution's package it lies deeper, and works as before.
+    fn is_of_nix(&self) -> bool {
+        let path = self.interpreter.as_deref().and_then(|path| path.strip_prefix(b"/nix/store/"));
+        let mut parts = path.unwrap_or_default().split(|&byte| byte == b'/').skip(1);
+        parts.next() == Some(b"lib") && parts.next().is_some() && parts.next().is_none()
     }
 }
 
@@ -96,7 +99,7 @@ impl Linker {
                 Some(directories) => directories.iter().for_each(|directory| paths.add(directory)),
                 None => defaults.iter().for_each(|directory| paths.add(directory)),
             }
-        } else if !search.is_of_store() {
+        } else if !search.is_of_nix() {
             let cached = self.cache.get(name).map(Vec::as_slice).unwrap_or_default();
             paths.paths.extend(cached.iter().map(|path| path.to_vec()));
             self.configured.iter().for_each(|directory| paths.add(directory));
@@ -271,6 +274,9 @@ mod tests {
         let of = |interpreter: &str| LibrarySearch { interpreter: Some(interpreter.into()), ..search() };
         let found = names(linker.candidates(b"l.so", &of("/nix/store/x-glibc/lib/ld-linux-x86-64.so.2")));
         assert_eq!(found, ["/nix/store/x-glibc/lib/l.so"]);
+        let rebuilt =
+            names(linker.candidates(b"l.so", &of("/nix/store/x-libc6/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2")));
+        assert!(rebuilt.len() > 1, "one of a distribution looks where it did before: {rebuilt:?}");
         let found = names(linker.candidates(b"l.so", &of("/lib/ld-musl-x86_64.so.1")));
         assert_eq!(found, ["/lib/l.so", "/usr/local/lib/l.so", "/usr/lib/l.so", "/lib/l.so"]);
     }

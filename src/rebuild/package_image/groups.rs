@@ -49,7 +49,7 @@ pub(super) fn group_files(image: &Image, packages: &Inventory, files: &mut [File
     groups
 }
 
-fn of_package(packages: &Inventory, index: PackageIndex) -> Group {
+pub(super) fn of_package(packages: &Inventory, index: PackageIndex) -> Group {
     let package = packages.packages.get(index);
     // An epoch orders versions; nobody looks for it in a name.
     let version = package.version.split_once(':').map_or(&*package.version, |(_, version)| version);

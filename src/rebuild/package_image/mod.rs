@@ -10,6 +10,7 @@ mod select;
 mod tests;
 
 pub use compose::{PackageComposeError, compose};
+pub(super) use select::kept_packages;
 pub use select::{Granularity, PackageSelection, select};
 
 use groups::{Group, group_files};

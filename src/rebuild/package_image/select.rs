@@ -1,9 +1,13 @@
 //! What stays of an image without a Nix store.
 
+use std::collections::BTreeSet;
+
 use hashbrown::HashSet;
 
+use super::groups::{Group, of_package};
 use super::{File, PackageImage};
 use crate::image::{NodeId, Resolution};
+use crate::packages::{Inventory, PackageIndex};
 use crate::rebuild::choices::Choices;
 use crate::rebuild::plan::{Decision, RowSubject};
 
@@ -37,15 +41,11 @@ pub fn select(image: &PackageImage<'_>, choices: &Choices, granularity: Granular
             *mark = true;
         }
     }
-    let decision = |(group, needed): (&super::Group, &bool)| {
-        let name = group.shown.split(' ').next().unwrap_or_default();
-        let by_hand = choices.decided.get(&group.subject).copied();
-        match by_hand.or_else(|| choices.of_names(&[&group.shown, name, &group.name])) {
-            Some(true) => Decision::KeepAsked,
-            Some(false) => Decision::DropAsked,
-            None if *needed => Decision::Keep,
-            None => Decision::Drop,
-        }
+    let decision = |(group, needed): (&Group, &bool)| match asked(group, choices) {
+        Some(true) => Decision::KeepAsked,
+        Some(false) => Decision::DropAsked,
+        None if *needed => Decision::Keep,
+        None => Decision::Drop,
     };
     let decisions: Vec<Decision> = image.groups.iter().zip(&needed).map(decision).collect();
     let stays = |file: &File| {
@@ -64,6 +64,23 @@ pub fn select(image: &PackageImage<'_>, choices: &Choices, granularity: Granular
     let mut selection = PackageSelection { decisions, kept, dropped_links: 0 };
     image.drop_links(&mut selection);
     selection
+}
+
+/// What the user wants of a group, by its row or its names.
+fn asked(group: &Group, choices: &Choices) -> Option<bool> {
+    let name = group.shown.split(' ').next().unwrap_or_default();
+    let by_hand = choices.decided.get(&group.subject).copied();
+    by_hand.or_else(|| choices.of_names(&[&group.shown, name, &group.name]))
+}
+
+/// The packages that the user wants kept, by their rows or their names: what they need is to stay with them.
+pub(in crate::rebuild) fn kept_packages(packages: &Inventory, choices: &Choices) -> BTreeSet<PackageIndex> {
+    let by_hand = |(subject, kept): (&RowSubject, &bool)| *kept && matches!(subject, RowSubject::Package(_));
+    if choices.keep.is_empty() && !choices.decided.iter().any(by_hand) {
+        return BTreeSet::new();
+    }
+    let is_kept = |index: &PackageIndex| asked(&of_package(packages, *index), choices) == Some(true);
+    packages.packages.indices().filter(is_kept).collect()
 }
 
 impl PackageImage<'_> {

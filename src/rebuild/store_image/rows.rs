@@ -168,14 +168,13 @@ impl StoreImage<'_> {
                 add(outside.class, outside_bytes(self.tree(), id));
             }
         }
-        for id in
-            self.study.ids().filter(|&id| self.study.paths.get(id.index()).is_some_and(|path| path.depth.is_none()))
-        {
+        let is_unreached = |id: PathId| self.study.paths.get(id.index()).is_some_and(|path| path.depth.is_none());
+        for id in self.study.ids().filter(|&id| is_unreached(id)) {
             add(Some(DropClass::Unreachable), self.entries(id).iter().map(file_bytes).fold(0, u64::saturating_add));
         }
         let row = |(class, (files, bytes)): (DropClass, (u64, u64))| {
             let is_kept = match class {
-                DropClass::Unreachable => selection.is_uncertain && !choices.classes.contains(&class),
+                DropClass::Unreachable => self.study.ids().all(|id| !is_unreached(id) || selection.keeps(id)),
                 _ => !choices.classes.contains(&class),
             };
             (files > 0).then_some(ClassRow { class, files, bytes, is_kept })

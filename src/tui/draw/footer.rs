@@ -24,6 +24,7 @@ pub(super) fn draw(canvas: &mut Canvas, screen: Rect, state: &State) {
             Purpose::Search => " Search in files (re: for a pattern): ",
             Purpose::Path => " Go to path: ",
             Purpose::Directory => " Copy to disk, into directory: ",
+            Purpose::Destination => " Write to: ",
             Purpose::Command => " Action: ",
         };
         pen.text(label, theme.key);
@@ -143,6 +144,17 @@ fn hints(state: &State) -> Vec<(&str, &'static str)> {
             (Action::ShowFiles, "files"),
             (Action::NextPage, "next page"),
         ],
+        Context::Rebuild => &[
+            (Action::Help, "help"),
+            (Action::ToggleKept, "keep/drop"),
+            (Action::WriteImage, "write it"),
+            (Action::UndoChoices, "undo all"),
+            (Action::Last, "classes, notes"),
+            (Action::Filter, "filter"),
+            (Action::RevealRow, "its files"),
+            (Action::ShowFiles, "files"),
+            (Action::NextPage, "next page"),
+        ],
         Context::Store => &[
             (Action::Help, "help"),
             (Action::RevealPath, "its files"),
@@ -220,6 +232,10 @@ fn hints(state: &State) -> Vec<(&str, &'static str)> {
     wanted.iter().filter_map(|&(action, word)| Some((state.keymap.key(context, action)?, word))).collect()
 }
 
+fn is_for_destination(state: &State) -> bool {
+    state.prompt.as_ref().is_some_and(|prompt| prompt.purpose == Purpose::Destination)
+}
+
 fn is_finding(state: &State) -> bool {
     state.screen.viewer().is_some_and(|viewer| viewer.find.is_some())
 }
@@ -254,6 +270,17 @@ fn right(state: &State) -> String {
     let Screen::Session(session) = &state.screen else { return String::new() };
     let Some(opened) = &session.opened else { return super::loading::in_brief(session) };
     let mut right = String::new();
+    if let Some(problem) = session.pages.rebuild.problem.filter(|_| is_for_destination(state)) {
+        return problem.to_owned();
+    }
+    if let Some(writing) = &session.writing {
+        return match writing.total_bytes {
+            Some(total) => {
+                format!("{} of {} written, esc stops", display_bytes(writing.read_bytes), display_bytes(total))
+            }
+            None => "being put together, esc stops".to_owned(),
+        };
+    }
     if let Some(copying) = &session.copying {
         let total = copying.total_bytes.map(|total| format!(" of {}", display_bytes(total))).unwrap_or_default();
         return format!("copied {}{total}, esc stops", display_bytes(copying.read_bytes));

@@ -64,6 +64,7 @@ fn tabs(session: &Session, keymap: &Keymap, width: u16) -> Vec<(String, bool)> {
         Action::ShowMap,
         Action::ShowStore,
         Action::ShowFindings,
+        Action::ShowRebuild,
     ];
     let tab = |(page, action): (Page, Action)| {
         let key = keymap.key(Context::Tree, action).unwrap_or_default();

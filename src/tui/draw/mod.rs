@@ -13,6 +13,7 @@ mod loading;
 mod pages;
 mod painter;
 mod picker;
+mod rebuild;
 mod results;
 mod store;
 mod time;

@@ -16,23 +16,26 @@ use crate::image::{FileTree, Kind, NodeId, display_bytes, display_name};
 fn lines_above(page: Page) -> u16 {
     match page {
         Page::Files | Page::Image => 1,
-        Page::Packages | Page::Map | Page::Store | Page::Findings => 2,
+        Page::Packages | Page::Map | Page::Store | Page::Findings | Page::Rebuild => 2,
         Page::Waste => 5,
     }
 }
 
 /// Where the rows of a page are. Below them the waste says what would save the selected path, and the store why it is
-/// there.
+/// there; a plan tells of the selected row below or beside them.
 pub(super) fn rows(body: Rect, page: Page) -> Rect {
     let above = lines_above(page).min(body.height);
     let below = match page {
         Page::Waste => 1,
         Page::Store => super::store::lines_below(body.height),
         Page::Findings => super::findings::lines_below(body.height),
+        Page::Rebuild => super::rebuild::lines_below(body),
         _ => 0,
     };
     let below = below.min(body.height - above);
-    Rect { y: body.y + above, height: body.height - above - below, ..body }
+    let beside = if page == Page::Rebuild { super::rebuild::columns_beside(body.width) } else { 0 };
+    let width = body.width.saturating_sub(beside);
+    Rect { y: body.y + above, width, height: body.height - above - below, ..body }
 }
 
 pub(super) fn draw(canvas: &mut Canvas, body: Rect, session: &Session, opened: &Exploration) {
@@ -44,6 +47,7 @@ pub(super) fn draw(canvas: &mut Canvas, body: Rect, session: &Session, opened: &
         Page::Map => map(canvas, body, session, opened),
         Page::Store => super::store::draw(canvas, body, session, opened),
         Page::Findings => super::findings::draw(canvas, body, session, opened),
+        Page::Rebuild => super::rebuild::draw(canvas, body, session),
     }
 }
 

@@ -4,6 +4,7 @@ mod findings;
 mod image;
 mod map;
 mod packages;
+mod rebuild;
 mod store;
 mod treemap;
 mod waste;
@@ -21,6 +22,7 @@ pub(super) use findings::{FindingRow, FindingsPage, Judged};
 pub(super) use image::{ImageLine, LABEL_WIDTH, LineKind};
 pub(super) use map::{Colouring, MapView, tiles};
 pub(super) use packages::PackageList;
+pub(super) use rebuild::{PlanItem, PlanStage, RebuildPage};
 pub(super) use store::{Look, StorePage, StoreSort, Walk, Way};
 pub(super) use treemap::{Heading, Tile};
 pub(super) use waste::WasteList;
@@ -33,7 +35,7 @@ pub struct Insights {
     /// Copies of files that later layers cover or remove, once they are counted.
     pub hidden: Option<HiddenCopies>,
     /// Packages of the databases in the image.
-    pub packages: Inventory,
+    pub packages: Arc<Inventory>,
 }
 
 /// What fills the screen between header and footer.
@@ -47,11 +49,12 @@ pub(super) enum Page {
     Map,
     Store,
     Findings,
+    Rebuild,
 }
 
 impl Page {
-    pub(super) const ALL: [Self; 7] =
-        [Self::Files, Self::Image, Self::Waste, Self::Packages, Self::Map, Self::Store, Self::Findings];
+    pub(super) const ALL: [Self; 8] =
+        [Self::Files, Self::Image, Self::Waste, Self::Packages, Self::Map, Self::Store, Self::Findings, Self::Rebuild];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -62,6 +65,7 @@ impl Page {
             Self::Map => "Map",
             Self::Store => "Store",
             Self::Findings => "Findings",
+            Self::Rebuild => "Rebuild",
         }
     }
 
@@ -75,6 +79,7 @@ impl Page {
             Self::Map => Some(Context::Map),
             Self::Store => Some(Context::Store),
             Self::Findings => Some(Context::Findings),
+            Self::Rebuild => Some(Context::Rebuild),
         }
     }
 }
@@ -92,6 +97,7 @@ pub(super) struct Pages {
     /// Whether the store was studied, or there is none.
     pub is_store_known: bool,
     pub judgement: FindingsPage,
+    pub rebuild: RebuildPage,
 }
 
 /// The configuration and the Dockerfile, as lines made once.
@@ -129,12 +135,22 @@ impl Pages {
         self.store = StorePage::default();
         self.is_store_known = false;
         self.judgement = FindingsPage::default();
+        self.rebuild = RebuildPage::default();
+    }
+
+    /// Whether all is known that findings and plans rest on.
+    fn is_informed(&self) -> bool {
+        self.is_store_known && self.findings.hidden.is_some()
+    }
+
+    /// Whether a plan is to be asked for now: what it rests on is known, and no question for it is under way.
+    pub(super) fn asks_for_plan(&self) -> bool {
+        self.is_informed() && self.rebuild.is_stale
     }
 
     /// Whether the findings are to be asked for now: nobody has, and what they rest on is known.
     pub(super) fn asks_for_judgement(&mut self) -> bool {
-        let ready = self.is_store_known && self.findings.hidden.is_some();
-        let asks = ready && matches!(self.judgement.judged, Judged::NotAsked);
+        let asks = self.is_informed() && matches!(self.judgement.judged, Judged::NotAsked);
         if asks {
             self.judgement.judged = Judged::Asked;
         }
@@ -146,6 +162,7 @@ impl Pages {
         match self.current {
             Page::Store => &self.store.filter,
             Page::Packages => &self.packages.filter,
+            Page::Rebuild => &self.rebuild.filter,
             _ => "",
         }
     }
@@ -155,6 +172,7 @@ impl Pages {
         match self.current {
             Page::Store => self.store.set_filter(text),
             Page::Packages => self.packages.set_filter(&Arc::clone(&self.findings).packages, text),
+            Page::Rebuild => self.rebuild.set_filter(text),
             _ => {}
         }
     }
@@ -196,6 +214,7 @@ impl Pages {
             Page::Image => Some((&mut self.image.cursor, self.image.shown.len())),
             Page::Store => self.store.list(),
             Page::Findings => Some((&mut self.judgement.cursor, self.judgement.rows.len())),
+            Page::Rebuild => Some((&mut self.rebuild.cursor, self.rebuild.items.len())),
             Page::Waste => {
                 let length = self.waste.len();
                 Some((&mut self.waste.cursor, length))

@@ -3,11 +3,13 @@
 mod files;
 mod movement;
 mod pages;
+mod rebuild;
 
 use super::action::{Action, Context};
 use super::compare::{self, PairPage};
 pub(super) use movement::move_layer;
 pub(super) use pages::{map_out, selected_on_page};
+pub(super) use rebuild::take as take_rebuilt;
 
 use files::{perform_on_session, perform_on_tree};
 use movement::{Step, move_by};
@@ -30,7 +32,7 @@ pub(super) fn perform(state: &mut State, action: Action, effects: &mut Vec<Effec
         Action::Help => state.help = if state.help.is_some() { None } else { Some(ListCursor::default()) },
         Action::Back => back(state, effects),
         Action::Open => open_choice(state, effects),
-        Action::Filter if matches!(state.context(), Context::Store | Context::Packages) => {
+        Action::Filter if matches!(state.context(), Context::Store | Context::Packages | Context::Rebuild) => {
             begin_prompt(state, Purpose::Rows);
         }
         Action::Filter => begin_prompt(state, Purpose::Filter),
@@ -38,6 +40,7 @@ pub(super) fn perform(state: &mut State, action: Action, effects: &mut Vec<Effec
         Action::Palette | Action::SearchFiles | Action::FindPath | Action::Extract | Action::FindWithin => {
             look::begin_asking(state, action);
         }
+        Action::WriteImage => rebuild::begin(state),
         Action::Accept => accept_prompt(state, effects),
         Action::Abandon => abandon_prompt(state),
         Action::ToggleMouse => {
@@ -52,7 +55,7 @@ pub(super) fn perform(state: &mut State, action: Action, effects: &mut Vec<Effec
         Action::HalfPageDown => move_by(state, Step::Halves(1)),
         Action::HalfPageUp => move_by(state, Step::Halves(-1)),
         Action::PageDown => move_by(state, Step::Halves(2)),
-        Action::PageUp => move_by(state, Step::Halves(-2)),
+        Action::PageUp | Action::PlanPageUp => move_by(state, Step::Halves(-2)),
         Action::First => move_by(state, Step::Lines(isize::MIN)),
         Action::Last => move_by(state, Step::Lines(isize::MAX)),
         _ => {
@@ -150,6 +153,9 @@ fn begin_prompt(state: &mut State, purpose: Purpose) {
 
 fn accept_prompt(state: &mut State, effects: &mut Vec<Effect>) {
     let Some(prompt) = state.prompt.take() else { return };
+    if prompt.purpose == Purpose::Destination {
+        return rebuild::accept(state, prompt, effects);
+    }
     if look::accept(state, &prompt, effects) {
         return;
     }

@@ -18,6 +18,7 @@ pub(super) fn page_of(session: &Session, action: Action) -> Option<Page> {
         Action::ShowMap => Page::Map,
         Action::ShowStore => Page::Store,
         Action::ShowFindings => Page::Findings,
+        Action::ShowRebuild => Page::Rebuild,
         Action::NextPage => beside(1),
         Action::PreviousPage => beside(Page::ALL.len() - 1),
         _ => return None,
@@ -76,6 +77,12 @@ pub(super) fn perform_on_page(session: &mut Session, size: (u16, u16), action: A
         }
         Action::Sort => session.pages.store.next_sort(),
         Action::ReverseSort => session.pages.store.reverse(),
+        Action::ToggleKept if session.writing.is_some() => {
+            return Some("The image is being written; esc stops that".to_owned());
+        }
+        Action::ToggleKept => return super::rebuild::toggle(session),
+        Action::UndoChoices if session.writing.is_none() => return Some(session.pages.rebuild.undo().to_owned()),
+        Action::RevealRow => return super::rebuild::reveal(session),
         Action::ToggleFinding => {
             session.pages.judgement.toggle();
         }
@@ -125,7 +132,7 @@ pub(super) fn perform_on_page(session: &mut Session, size: (u16, u16), action: A
                 session.show_only(&name, findings.packages.ownership.files(package));
                 return Some(format!("Files of {name}; esc shows all again"));
             }
-            Page::Files | Page::Image | Page::Map | Page::Store | Page::Findings => {}
+            Page::Files | Page::Image | Page::Map | Page::Store | Page::Findings | Page::Rebuild => {}
         },
         _ => {}
     }
@@ -180,6 +187,7 @@ pub(in super::super) fn selected_on_page(session: &Session, opened: &Exploration
             let id = pages.store.selected()?;
             Some(pages.store.study()?.store.get(id)?.path.to_string())
         }
+        Page::Rebuild => pages.rebuild.name_of_selection(),
         Page::Map => {
             let node = pages.map.selected?;
             Some(crate::image::display_name(&opened.image.tree.path(node)).into_owned())

@@ -9,7 +9,7 @@ use crate::compare::{CompareOptions, PairId, SharingOutline};
 use crate::testing::archive::Written;
 use crate::tui::compare::{Comparing, PairPage};
 use crate::tui::{
-    CompareRequest, Compared, ComparedImage, Form, Request, Shared, SideProgress, Stage, Target, Transfer,
+    CompareRequest, Compared, ComparedImage, Form, Rebuilt, Request, Shared, SideProgress, Stage, Target, Transfer,
 };
 
 const APP: &str = "nix/store/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-app-1.0";
@@ -346,15 +346,18 @@ fn a_cell_of_the_matrix_opens_the_comparison_and_esc_returns() {
 fn a_comparison_above_an_image_leads_back_to_it() {
     let mut person = Person::seeing(samples::web(), (120, 40));
     let options = CompareOptions::default();
-    person.hears(Report::Beside { opening: Opening(9), names: names(), options });
+    let (reference, told) = ("./app-2.tar".to_owned(), "written".to_owned());
+    person.hears(Report::Rebuilt(Rebuilt::Written { reference: reference.clone(), told }));
+    let begun = Effect::Compare { opening: Opening(1), with: Opening::FIRST, reference, options };
+    assert!(person.effects.contains(&begun));
     let compared = compared_with(old(), new(), options);
-    person.takes(Message::Report(Opening(9), Report::Compared(compared)));
+    person.takes(Message::Report(Opening(1), Report::Compared(compared)));
     assert!(person.text().contains("app:2"), "{}", person.text());
     // What is found out about the image meanwhile is not lost.
     person.hears(Report::Store(None));
     person.presses("esc");
     assert!(person.session().pages.is_store_known);
-    assert!(person.effects.contains(&Effect::Cancel(Opening(9))));
+    assert!(person.effects.contains(&Effect::Cancel(Opening(1))));
 }
 
 #[test]

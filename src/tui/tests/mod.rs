@@ -7,6 +7,7 @@ mod judging;
 mod looking;
 mod narrowing;
 mod pages;
+mod rebuilding;
 mod samples;
 mod screens;
 mod screenshots;

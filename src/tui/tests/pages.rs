@@ -21,7 +21,7 @@ pub(super) fn informed(opened: Opened, database: &[u8], size: (u16, u16)) -> Per
     let packages = parse(&[DatabaseFile { path: b"/lib/apk/db/installed".into(), content: database }]).packages;
     let top = image.tree.top_layer().unwrap_or(LayerIndex(0));
     let ownership = Ownership::compute(&image.tree, top, &packages, &|_| None);
-    let packages = Inventory { packages, ownership, problems: Vec::new() };
+    let packages = Arc::new(Inventory { packages, ownership, problems: Vec::new() });
     let hidden = Some(HiddenCopies::of(&image.tree));
     let findings = Insights { assessment: assess(&image), hidden, packages };
     person.hears(Report::Insights(Arc::new(findings)));
@@ -49,7 +49,9 @@ fn digits_and_tab_lead_from_page_to_page() {
         ("2 tab", Page::Waste),
         ("5 tab", Page::Store),
         ("6 tab", Page::Findings),
-        ("7 tab", Page::Files),
+        ("7 tab", Page::Rebuild),
+        ("8 tab", Page::Files),
+        ("R", Page::Rebuild),
         ("2 shift-tab", Page::Files),
         ("4 esc", Page::Files),
     ] {

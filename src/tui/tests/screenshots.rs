@@ -47,8 +47,7 @@ struct Live {
 impl Live {
     fn opens(image: &str) -> Self {
         let (sender, messages) = unbounded();
-        let mut opener =
-            Opener::new(OpenArguments { platform: None, verify: false, unpack_limit: 4, titles: Vec::new() }, sender);
+        let mut opener = Opener::new(OpenArguments::default(), sender);
         let start = match image.split_once(' ') {
             Some(_) => {
                 let names: Vec<String> = image.split(' ').map(str::to_owned).collect();

@@ -17,7 +17,7 @@ const LIBC: &str = "hmnypiai2d9q9ri3yd4kdycjp1rg1027-libc-2.36";
 const LEFT: &str = "35kdi2123456789abcdfghijklmnpqrs-left-over-0.1";
 
 /// `web` needs `tls` and `libc`; `tls` needs `script` and `libc`; `script` needs `libc`. Nothing needs the last.
-fn person(size: (u16, u16), keys: &str) -> Person {
+pub(super) fn sample() -> (Opened, Arc<StoreStudy>) {
     let entries: Vec<String> = [(WEB, 1_700), (TLS, 6_100), (SCRIPT, 12_000), (LIBC, 13_000), (LEFT, 900)]
         .iter()
         .map(|(name, kilobytes)| format!("f {kilobytes}000 nix/store/{name}/file"))
@@ -38,8 +38,13 @@ fn person(size: (u16, u16), keys: &str) -> Person {
     let outline = StoreOutline::new(&image.tree);
     let study = StoreStudy::new(&image, outline, ContentFindings::default(), Some(&recorded)).unwrap();
     let overview = Overview { efficiency: 1.0, ..Overview::default() };
-    let mut person = Person::seeing(Opened { image: Arc::new(image), overview }, size);
-    person.hears(Report::Store(Some(Arc::new(study))));
+    (Opened { image: Arc::new(image), overview }, Arc::new(study))
+}
+
+fn person(size: (u16, u16), keys: &str) -> Person {
+    let (opened, study) = sample();
+    let mut person = Person::seeing(opened, size);
+    person.hears(Report::Store(Some(study)));
     person.presses(keys);
     person
 }

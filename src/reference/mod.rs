@@ -2,13 +2,19 @@
 //!
 //! Transports are those of `containers-transports(5)`: `docker-archive:FILE[:REFERENCE|:@INDEX]`,
 //! `oci:DIRECTORY[:REFERENCE]`, `oci-archive:FILE[:REFERENCE]`, `dir:DIRECTORY`; `nix:FILE` is that of nix2container's
-//! skopeo; `rootfs:DIRECTORY` and `stream:SCRIPT` are ours. Without a transport it is a path, whose kind is found by its content; `-` is
-//! standard input, and what is no path and has a `#` in it is an installable of Nix.
+//! skopeo; `rootfs:DIRECTORY` and `stream:SCRIPT` are ours. `docker://NAME` lies in a registry, `docker-daemon:NAME`,
+//! `podman:NAME` and `containerd:NAME` in an engine. Without a transport it is a path, whose kind is found by its content;
+//! `-` is standard input, what is no path and has a `#` in it is an installable of Nix, and what is no path and could be
+//! the name of an image is looked for in engines, then in registries.
+
+mod image_name;
 
 use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+
+pub use image_name::ImageName;
 
 /// How an image is stored, where the user says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,11 +33,22 @@ pub enum Transport {
     Nix,
     /// A script that writes an archive to its standard output, such as dockerTools' streamLayeredImage makes. It is run.
     Stream,
+    /// A registry.
+    Docker,
+    /// Docker's engine.
+    DockerDaemon,
+    /// podman's.
+    Podman,
+    /// containerd's content store.
+    Containerd,
 }
 
 impl Transport {
-    const ALL: [Self; 7] =
+    /// Those that a path follows.
+    const OF_PATHS: [Self; 7] =
         [Self::DockerArchive, Self::Oci, Self::OciArchive, Self::Dir, Self::Rootfs, Self::Nix, Self::Stream];
+    /// Those that the name of an image follows.
+    const OF_NAMES: [Self; 4] = [Self::Docker, Self::DockerDaemon, Self::Podman, Self::Containerd];
 
     /// As it is typed, without the colon.
     #[must_use]
@@ -44,6 +61,10 @@ impl Transport {
             Self::Rootfs => "rootfs",
             Self::Nix => "nix",
             Self::Stream => "stream",
+            Self::Docker => "docker",
+            Self::DockerDaemon => "docker-daemon",
+            Self::Podman => "podman",
+            Self::Containerd => "containerd",
         }
     }
 
@@ -61,6 +82,35 @@ pub enum Location {
     Path(PathBuf),
     /// What `nix build` takes: `FLAKE#OUTPUT`.
     Installable(String),
+    /// An image in a registry.
+    Registry(ImageName),
+    /// An image in an engine, as it names its images: by name, or by the beginning of an ID.
+    Engine(Engine, String),
+    /// A name alone: in an engine of this machine, else in a registry.
+    Name(ImageName),
+}
+
+/// What runs containers on this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Engine {
+    /// Docker.
+    Docker,
+    /// podman.
+    Podman,
+    /// containerd.
+    Containerd,
+}
+
+impl Engine {
+    /// How it is written in front of a name, without the colon.
+    #[must_use]
+    pub fn transport(self) -> Transport {
+        match self {
+            Self::Docker => Transport::DockerDaemon,
+            Self::Podman => Transport::Podman,
+            Self::Containerd => Transport::Containerd,
+        }
+    }
 }
 
 /// Which of several images is meant.
@@ -103,6 +153,9 @@ pub enum ReferenceError {
     /// A transport with nothing behind its colon.
     #[error("«{0}:» needs a path behind the colon")]
     NoPath(&'static str),
+    /// A transport that the name of an image should follow.
+    #[error("«{0}» needs the name of an image behind it, as in {0}alpine:3.20; {1} is none")]
+    NoName(&'static str, String),
     /// One of skopeo's transports that this program does not read.
     #[error(
         "the transport «{0}:» is not supported; copy the image to a file first, for example with `skopeo copy {0}:… oci-archive:image.tar`"
@@ -110,7 +163,11 @@ pub enum ReferenceError {
     Unsupported(String),
 }
 
-const OTHER_TRANSPORTS: [&str; 6] = ["docker", "docker-daemon", "containers-storage", "ostree", "sif", "containerd"];
+const OTHER_TRANSPORTS: [&str; 3] = ["containers-storage", "ostree", "sif"];
+
+/// How files are called that images come in: a name that ends so and is not there is a file that is missing.
+const FILE_ENDINGS: [&str; 10] =
+    [".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.xz", ".tar.bz2", ".json", ".oci", ".gz", ".zst"];
 
 impl Reference {
     /// Parses what the user typed. A path that exists is that path, whatever colons are in it.
@@ -132,8 +189,13 @@ impl Reference {
             && !plain.exists()
         {
             let (name, rest) = (&bytes[..colon], &bytes[colon + 1..]);
-            if let Some(transport) = Transport::ALL.into_iter().find(|transport| transport.name().as_bytes() == name) {
+            if let Some(transport) = named(&Transport::OF_PATHS, name) {
                 return Self::behind_transport(shown, transport, rest);
+            }
+            if let Some(transport) = named(&Transport::OF_NAMES, name)
+                && (transport != Transport::Docker || rest.starts_with(b"//"))
+            {
+                return Self::remote(shown, transport, &String::from_utf8_lossy(rest));
             }
             if let Some(other) = OTHER_TRANSPORTS.into_iter().find(|other| other.as_bytes() == name) {
                 return Err(ReferenceError::Unsupported(other.to_owned()));
@@ -141,9 +203,44 @@ impl Reference {
         }
         let location = match text.to_str().filter(|text| text.contains('#') && !plain.exists()) {
             Some(installable) => Location::Installable(installable.to_owned()),
-            None => Location::Path(plain),
+            None => match text.to_str().filter(|_| plain.symlink_metadata().is_err()).and_then(bare_name) {
+                Some(name) => Location::Name(name),
+                None => Location::Path(plain),
+            },
         };
         Ok(Self { text: shown, transport: None, location, selector: None })
+    }
+
+    fn remote(text: String, transport: Transport, rest: &str) -> Result<Self, ReferenceError> {
+        let prefix = match transport {
+            Transport::Docker => "docker://",
+            Transport::DockerDaemon => "docker-daemon:",
+            Transport::Podman => "podman:",
+            _ => "containerd:",
+        };
+        let shown = || format!("«{}»", rest.trim_start_matches('/').escape_debug());
+        let no_name = || ReferenceError::NoName(prefix, shown());
+        let engine = match transport {
+            Transport::Docker => {
+                let name = ImageName::parse(rest.trim_start_matches("//")).ok_or_else(no_name)?;
+                let location = Location::Registry(name);
+                return Ok(Self { text, transport: Some(transport), location, selector: None });
+            }
+            Transport::DockerDaemon => Engine::Docker,
+            Transport::Podman => Engine::Podman,
+            _ => Engine::Containerd,
+        };
+        let rest = rest.trim_start_matches("//");
+        let is_id = rest.len() >= 7 && rest.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b':');
+        if !is_id && ImageName::parse(rest).is_none() {
+            return Err(no_name());
+        }
+        Ok(Self {
+            text,
+            transport: Some(transport),
+            location: Location::Engine(engine, rest.to_owned()),
+            selector: None,
+        })
     }
 
     fn behind_transport(text: String, transport: Transport, rest: &[u8]) -> Result<Self, ReferenceError> {
@@ -172,9 +269,27 @@ impl Reference {
             Location::StandardInput => "-".to_owned(),
             Location::Path(path) => path.display().to_string(),
             Location::Installable(installable) => installable.clone(),
+            Location::Registry(name) | Location::Name(name) => name.to_string(),
+            Location::Engine(_, name) => name.clone(),
         };
         format!("{}:{path}:{selector}", transport.name())
     }
+}
+
+fn named(transports: &[Transport], name: &[u8]) -> Option<Transport> {
+    transports.iter().copied().find(|transport| transport.name().as_bytes() == name)
+}
+
+/// The name of an image that a text without a transport may be: one with a tag, a digest or a host, or a plain word. What
+/// ends as files do, or lies below a directory that is there, is a path.
+fn bare_name(text: &str) -> Option<ImageName> {
+    let name = ImageName::parse(text)?;
+    let first = text.split('/').next().unwrap_or_default();
+    let is_file = FILE_ENDINGS.iter().any(|ending| text.ends_with(ending))
+        || (name.given_host().is_none() && text.contains('/') && std::path::Path::new(first).is_dir());
+    let plain_word = name.given_host().is_none() && !name.path().contains('.');
+    let is_name = name.given_tag().is_some() || name.digest().is_some() || name.given_host().is_some() || plain_word;
+    (is_name && !is_file).then_some(name)
 }
 
 /// Path and selector around a colon: the whole is the path when it exists as one, then the longest part in front of a
@@ -251,7 +366,30 @@ mod tests {
     fn what_is_no_reference_says_why() {
         assert_eq!(parse(""), Err(ReferenceError::Empty));
         assert_eq!(parse("oci:"), Err(ReferenceError::NoPath("oci")));
-        assert_eq!(parse("docker://alpine"), Err(ReferenceError::Unsupported("docker".into())));
+        assert_eq!(parse("sif:x.sif"), Err(ReferenceError::Unsupported("sif".into())));
+        assert!(matches!(parse("docker://"), Err(ReferenceError::NoName("docker://", _))));
+        assert!(matches!(parse("podman:../x"), Err(ReferenceError::NoName("podman:", _))));
+    }
+
+    #[test]
+    fn names_lie_in_registries_and_engines() {
+        let name = |text| ImageName::parse(text).unwrap();
+        for (text, location) in [
+            ("docker://alpine", Location::Registry(name("alpine"))),
+            ("docker://h.example:5000/a/b:1", Location::Registry(name("h.example:5000/a/b:1"))),
+            ("docker-daemon:web:1", Location::Engine(Engine::Docker, "web:1".into())),
+            ("podman:localhost/web", Location::Engine(Engine::Podman, "localhost/web".into())),
+            ("containerd:3f2a9c1b7d", Location::Engine(Engine::Containerd, "3f2a9c1b7d".into())),
+            ("alpine:3.20", Location::Name(name("alpine:3.20"))),
+            ("h.example/x/y:tag", Location::Name(name("h.example/x/y:tag"))),
+            ("nowhere-alpine", Location::Name(name("nowhere-alpine"))),
+            ("image.tar", Location::Path("image.tar".into())),
+            ("src/missing", Location::Path("src/missing".into())),
+            ("./alpine", Location::Path("./alpine".into())),
+            ("/no/such", Location::Path("/no/such".into())),
+        ] {
+            assert_eq!(parse(text).unwrap().location, location, "{text}");
+        }
     }
 
     #[test]

@@ -1,0 +1,64 @@
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cache::Cache;
+use crate::engines::EngineEnvironment;
+use crate::http::Secret;
+use crate::open::Remote;
+use crate::registry::{Environment, Login, Settings};
+
+/// How registries and engines are reached.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Registries")]
+pub struct RemoteArguments {
+    /// Check certificates and refuse plain http; «false» does neither
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub tls_verify: Option<bool>,
+    /// Take credentials from this file alone
+    #[arg(long, value_name = "FILE")]
+    pub authfile: Option<PathBuf>,
+    /// Log in with this name and password
+    #[arg(long, value_name = "USER:PASSWORD", value_parser = parse_login)]
+    pub creds: Option<Login>,
+    /// Take certificates (*.crt, *.cert, *.key) from this directory
+    #[arg(long, value_name = "DIRECTORY")]
+    pub cert_dir: Option<PathBuf>,
+    /// Ask no registry; only what is in the cache can be opened
+    #[arg(long)]
+    pub offline: bool,
+    /// GiB that the cache may have; 0: nothing is kept
+    #[arg(long, value_name = "GIB", default_value_t = 5)]
+    pub cache_size: u64,
+}
+
+impl RemoteArguments {
+    /// What the arguments and the environment mean.
+    pub fn remote(&self) -> Remote {
+        Remote {
+            settings: Settings {
+                authfile: self.authfile.clone(),
+                login: self.creds.clone(),
+                certificates: self.cert_dir.clone(),
+                verify_tls: self.tls_verify,
+                environment: Environment::of_process(),
+            },
+            engines: Some(EngineEnvironment::of_process()),
+            cache: self.cache(),
+            offline: self.offline,
+            ..Remote::default()
+        }
+    }
+
+    /// Where things are kept.
+    pub fn cache(&self) -> Option<Cache> {
+        let place = Cache::place().filter(|_| self.cache_size > 0)?;
+        Some(Cache::new(&place, self.cache_size.saturating_mul(1 << 30)))
+    }
+}
+
+/// A wrong one is not repeated in the message.
+fn parse_login(text: &str) -> Result<Login, String> {
+    let (user, password) = text.split_once(':').ok_or("write it as USER:PASSWORD")?;
+    Ok((user.to_owned(), Secret::new(password.to_owned())))
+}

@@ -1,0 +1,37 @@
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use super::arguments::{OpenArguments, TagsArguments};
+use super::output;
+use crate::image::display_name;
+use crate::reference::{ImageName, Location, Reference};
+use crate::registry::Repository;
+use crate::scan::Cancel;
+
+/// Prints the tags of a repository, one a line.
+pub fn run(arguments: &TagsArguments) -> anyhow::Result<ExitCode> {
+    let repository = repository(&arguments.image, &arguments.open)?;
+    let tags = repository.tags().map_err(|error| anyhow::anyhow!("{}: {error}", repository.name().without_tag()))?;
+    output::print(|out| tags.iter().try_for_each(|tag| writeln!(out, "{}", display_name(tag.as_bytes()))))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints the manifest or index of an image as it is stored.
+pub fn raw(image: &OsString, arguments: &OpenArguments) -> anyhow::Result<ExitCode> {
+    let repository = repository(image, arguments)?;
+    let remote = arguments.remote.remote();
+    let manifest = remote.manifest(&repository).map_err(|error| anyhow::anyhow!("{}: {error}", repository.name()))?;
+    output::print(|out| out.write_all(&manifest.bytes))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn repository(image: &OsString, arguments: &OpenArguments) -> anyhow::Result<Repository> {
+    let reference = Reference::parse(image)?;
+    let registries = arguments.remote.remote().registries(&Cancel::new())?;
+    let name: ImageName = match reference.location {
+        Location::Registry(name) => name,
+        Location::Name(name) => registries.complete(&name)?,
+        _ => anyhow::bail!("{} lies in no registry; write docker://HOST/NAME", display_name(reference.text.as_bytes())),
+    };
+    Ok(registries.repository(&name)?)
+}

@@ -1,0 +1,92 @@
+//! HTTP over a socket of this machine, as engines speak it.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::{Arc, Weak};
+
+use ureq::Error;
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, ShutdownHandle, Transport,
+};
+
+/// Connects to one socket, whatever host is asked for.
+#[derive(Debug)]
+pub(super) struct SocketConnector(pub PathBuf);
+
+impl Connector for SocketConnector {
+    type Out = SocketTransport;
+
+    fn connect(&self, details: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Self::Out>, Error> {
+        let stream = Arc::new(Stream(UnixStream::connect(&self.0)?));
+        let handle: Arc<dyn ShutdownHandle> = Arc::clone(&stream) as Arc<_>;
+        let weak: Weak<dyn ShutdownHandle> = Arc::downgrade(&handle);
+        (details.register_shutdown)(weak)?;
+        let config = details.config;
+        let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
+        Ok(Some(SocketTransport { stream, buffers }))
+    }
+}
+
+/// Nothing to resolve.
+#[derive(Debug)]
+pub(super) struct NoNames;
+
+impl Resolver for NoNames {
+    fn resolve(&self, _: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
+        let mut addresses = self.empty();
+        addresses.push(SocketAddr::from((Ipv4Addr::LOCALHOST, 80)));
+        Ok(addresses)
+    }
+}
+
+#[derive(Debug)]
+struct Stream(UnixStream);
+
+impl ShutdownHandle for Stream {
+    fn shutdown(&self) {
+        // An error means that it is closed already.
+        let _ = self.0.shutdown(Shutdown::Both);
+    }
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct SocketTransport {
+    stream: Arc<Stream>,
+    buffers: LazyBuffers,
+}
+
+impl Transport for SocketTransport {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        let mut stream = &self.stream.0;
+        stream.set_write_timeout(timeout.not_zero().map(|duration| *duration))?;
+        let output = self.buffers.output();
+        stream.write_all(output.get(..amount).unwrap_or_default())?;
+        Ok(())
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        let mut stream = &self.stream.0;
+        stream.set_read_timeout(timeout.not_zero().map(|duration| *duration))?;
+        let count = match stream.read(self.buffers.input_append_buf()) {
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Err(Error::Timeout(timeout.reason)),
+            other => other?,
+        };
+        self.buffers.input_appended(count);
+        Ok(count > 0)
+    }
+
+    fn is_open(&mut self) -> bool {
+        // Engines close a connection when they like; a new one costs nothing.
+        false
+    }
+}

@@ -1,0 +1,68 @@
+//! Images that an engine has, as the archive that it makes of them.
+
+use std::io;
+
+use crate::engines::{EngineClient, EngineError};
+use crate::http::HttpOptions;
+use crate::open::{OpenError, Opened, Opening};
+use crate::reference::{Engine, ImageName};
+use crate::source::SourceError;
+
+impl Opening<'_> {
+    fn engine_client(&self, engine: Engine) -> Result<EngineClient, EngineError> {
+        let http = HttpOptions { cancel: self.cancel().clone(), ..self.options.remote.http.clone() };
+        match &self.options.remote.engines {
+            Some(environment) => EngineClient::find(engine, environment, &http),
+            None => Err(EngineError::NotThere { engine, tried: Vec::new() }),
+        }
+    }
+
+    /// Opens an image in an engine.
+    pub(in crate::open) fn engine(&self, engine: Engine, name: &str) -> Result<Opened, OpenError> {
+        let failed = |error: EngineError| self.source_error(SourceError::Io(io::Error::other(error)));
+        if engine == Engine::Containerd {
+            return self.containerd(name);
+        }
+        self.archive_of(&self.engine_client(engine).map_err(failed)?, name)
+    }
+
+    fn archive_of(&self, client: &EngineClient, name: &str) -> Result<Opened, OpenError> {
+        let failed = |error: EngineError| self.source_error(SourceError::Io(io::Error::other(error)));
+        let archive = client.archive(name).map_err(failed)?;
+        let mut opened = self.pipe(archive)?;
+        opened.image.identity.source_kind = client.engine().transport().name().to_owned();
+        Ok(opened)
+    }
+
+    /// Opens an image of which only the name is given: that of an engine, else that of a registry.
+    pub(in crate::open) fn name(&self, name: &ImageName) -> Result<Opened, OpenError> {
+        let text = name.to_string();
+        for engine in [Engine::Docker, Engine::Podman] {
+            let Ok(client) = self.engine_client(engine) else { continue };
+            if client.has(&text) {
+                return self.archive_of(&client, &text);
+            }
+        }
+        let full = self
+            .options
+            .remote
+            .registries(self.cancel())
+            .and_then(|registries| registries.complete(name))
+            .map_err(|error| self.registry_error(error))?;
+        self.registry(&full).map_err(|error| match error {
+            OpenError::Source { reference, error } => {
+                let reason = format!("no such file, and no engine here has it; as {}: {error}", full.in_full());
+                OpenError::Source { reference, error: SourceError::NotAnImage(reason) }
+            }
+            other => other,
+        })
+    }
+
+    fn containerd(&self, name: &str) -> Result<Opened, OpenError> {
+        let reason = format!(
+            "images of containerd cannot be read yet; `ctr image export` writes «{}» to a file that can",
+            crate::image::display_in_sentence(name)
+        );
+        Err(self.source_error(SourceError::NotAnImage(reason)))
+    }
+}

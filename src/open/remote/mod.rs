@@ -1,0 +1,180 @@
+//! Images that lie in a registry: manifest and configuration first, then all layers at once, read while they arrive, except
+//! those that are known from another time.
+
+mod arriving;
+mod container;
+mod downloads;
+mod engines;
+
+use std::sync::{Arc, Mutex};
+
+use arriving::Arriving;
+use container::RemoteContainer;
+use downloads::Downloads;
+
+use super::seekable::{Shelf, open_sections};
+use super::{OpenError, Opened, Opening};
+use crate::cache::{Cache, KnownLayer, KnownManifest};
+use crate::engines::EngineEnvironment;
+use crate::http::HttpOptions;
+use crate::image::{Compression, Digest};
+use crate::reference::ImageName;
+use crate::registry::{MAX_MANIFEST_BYTES, Manifest, Registries, RegistryError, Repository, Settings};
+use crate::scan::Section;
+use crate::source::{DescribedLayer, Layout, SourceError, read_remote};
+
+/// How registries and engines are reached, and what is kept of them.
+#[derive(Debug, Clone, Default)]
+pub struct Remote {
+    /// Credentials, certificates, configuration.
+    pub settings: Settings,
+    /// How servers are spoken to. Cancelled is by the opening.
+    pub http: HttpOptions,
+    /// Where engines listen; `None`: none is asked.
+    pub engines: Option<EngineEnvironment>,
+    /// Where things are kept; `None`: nowhere.
+    pub cache: Option<Cache>,
+    /// Whether only what is kept may be used.
+    pub offline: bool,
+}
+
+impl Remote {
+    /// The way to registries for one opening, or another piece of work that can be cancelled.
+    ///
+    /// # Errors
+    /// [`RegistryError::File`].
+    pub fn registries(&self, cancel: &crate::scan::Cancel) -> Result<Arc<Registries>, RegistryError> {
+        let http = HttpOptions { cancel: cancel.clone(), ..self.http.clone() };
+        Registries::new(self.settings.clone(), http).map(Arc::new)
+    }
+
+    /// The manifest or index that a name leads to: by one HEAD where it is kept, by none where nothing may be asked.
+    ///
+    /// # Errors
+    /// [`RegistryError`].
+    pub fn manifest(&self, repository: &Repository) -> Result<Manifest, RegistryError> {
+        let name = repository.name();
+        let full = name.in_full();
+        let offline = || RegistryError::Offline(full.clone());
+        if let Some(digest) = name.digest() {
+            return match Digest::parse(digest).and_then(|digest| self.kept_manifest(&digest, "")) {
+                Some(kept) => Ok(kept),
+                None if self.offline => Err(offline()),
+                None => self.fetch_manifest(repository, digest),
+            };
+        }
+        let known = self.cache.as_ref().and_then(|cache| cache.manifest(&full));
+        let kept = known.and_then(|known| self.kept_manifest(&known.digest, &known.media_type));
+        if self.offline {
+            return kept.ok_or_else(offline);
+        }
+        if let Some(kept) = kept
+            && repository.manifest_digest(name.tag())?.as_ref() == Some(&kept.digest)
+        {
+            return Ok(kept);
+        }
+        let fetched = self.fetch_manifest(repository, name.tag())?;
+        if let Some(cache) = &self.cache {
+            let known = KnownManifest { digest: fetched.digest.clone(), media_type: fetched.media_type.clone() };
+            cache.keep_manifest(&full, &known);
+        }
+        Ok(fetched)
+    }
+
+    fn kept_manifest(&self, digest: &Digest, media_type: &str) -> Option<Manifest> {
+        let bytes = self.cache.as_ref()?.document(digest, MAX_MANIFEST_BYTES)?;
+        Some(Manifest { digest: digest.clone(), media_type: media_type.to_owned(), bytes })
+    }
+
+    fn fetch_manifest(&self, repository: &Repository, reference: &str) -> Result<Manifest, RegistryError> {
+        let manifest = repository.manifest(reference)?;
+        if let Some(cache) = &self.cache {
+            cache.keep_document(&manifest.digest, &manifest.bytes);
+        }
+        Ok(manifest)
+    }
+}
+
+impl Opening<'_> {
+    fn registry_error(&self, error: RegistryError) -> OpenError {
+        self.source_error(SourceError::Io(std::io::Error::other(error)))
+    }
+
+    /// Opens an image in a registry.
+    pub(super) fn registry(&self, name: &ImageName) -> Result<Opened, OpenError> {
+        let remote = &self.options.remote;
+        let failed = |error| self.registry_error(error);
+        let registries = remote.registries(self.cancel()).map_err(failed)?;
+        let repository = registries.repository(name).map_err(failed)?;
+        let manifest = remote.manifest(&repository).map_err(failed)?;
+        let container = RemoteContainer::new(&repository, remote);
+        let mut layout = read_remote(&container, &self.request(), &manifest.digest, &manifest.bytes)
+            .map_err(|error| self.source_error(error))?;
+        layout.identity.references = vec![name.in_full()];
+        self.progress.identified(&layout);
+        let opened = self.remote_layers(&repository, layout);
+        if let Some(cache) = &remote.cache {
+            cache.keep_bound();
+        }
+        opened
+    }
+
+    fn remote_layers(&self, repository: &Repository, layout: Layout) -> Result<Opened, OpenError> {
+        let remote = &self.options.remote;
+        let downloads = Arc::new(Downloads::new(repository.clone(), remote, self.cancel().clone()));
+        let mut known = Vec::with_capacity(layout.layers.len());
+        let mut sections = Vec::with_capacity(layout.layers.len());
+        let mut wanted = Vec::new();
+        for layer in &layout.layers {
+            let (Some(digest), Some(length)) = (&layer.digest, layer.stored_bytes) else {
+                let reason = format!("«{}» has no digest", crate::image::display_in_sentence(&layer.name));
+                return Err(self.source_error(SourceError::Broken(reason)));
+            };
+            let arriving = Arriving::new(&downloads, digest, length, &layer.urls);
+            let found = self.known_layer(layer, digest);
+            if found.is_none() && !wanted.iter().any(|other: &Arc<Arriving>| other.digest() == digest) {
+                wanted.push(Arc::clone(&arriving));
+            }
+            known.push(Mutex::new(found));
+            sections.push(Section::new(Arc::new(arriving), 0, length));
+        }
+        wanted.iter().for_each(Arriving::start);
+        let shelf = Shelf { known, cache: remote.cache.clone(), whole: true };
+        let opened = open_sections(self, sections, layout, None, &shelf);
+        match downloads.failure() {
+            Some(error) => Err(self.registry_error(error)),
+            None => opened,
+        }
+    }
+
+    /// What is kept of a layer. Where it is not known that this very blob unpacks to it, its digest counts as not checked.
+    fn known_layer(&self, layer: &DescribedLayer, blob: &Digest) -> Option<KnownLayer> {
+        let options = self.options;
+        let cache = options.remote.cache.as_ref().filter(|_| options.verify != super::Verify::All)?;
+        let unpacked = cache.unpacked(blob);
+        let diff_id = layer.diff_id.as_ref()?;
+        if unpacked.as_ref().is_some_and(|(actual, _)| actual != diff_id) {
+            return None;
+        }
+        let mut known = cache.layer(diff_id, options.wanted.is_some())?;
+        known.scan.compression = match &unpacked {
+            Some((_, compression)) => *compression,
+            None => compression_of(layer.media_type.as_deref().unwrap_or_default()),
+        };
+        if unpacked.is_none() {
+            known.scan.diff_id = None;
+        }
+        Some(known)
+    }
+}
+
+/// What a media type says of the compression.
+fn compression_of(media_type: &str) -> Compression {
+    if media_type.ends_with("gzip") {
+        Compression::Gzip
+    } else if media_type.ends_with("zstd") {
+        Compression::Zstd
+    } else {
+        Compression::None
+    }
+}

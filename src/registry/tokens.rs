@@ -1,0 +1,220 @@
+//! What is shown to a registry: a name and a password, or a token that was fetched for them (distribution's "Token
+//! Authentication Specification" and "OAuth2 Token Authentication").
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use hashbrown::HashMap;
+use serde::Deserialize;
+
+use super::credentials::{Credential, Found};
+use super::{Challenge, RegistryError};
+use crate::http::{Address, Body, Http, Method, Request, Response, Secret, base64};
+
+/// Bytes that the answer with a token may have.
+const MAX_TOKEN_BYTES: u64 = 1 << 20;
+/// How long a token is good for that does not say.
+const DEFAULT_LIFE: Duration = Duration::from_secs(60);
+/// A token is not used any more so long before its end: the request is still to travel.
+const MARGIN: Duration = Duration::from_secs(5);
+
+/// Which repository, and what is done to it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Scope {
+    /// Host and port.
+    pub host: String,
+    /// The repository there.
+    pub repository: String,
+    /// `pull`, or `pull,push`.
+    pub actions: &'static str,
+}
+
+impl Scope {
+    fn text(&self) -> String {
+        format!("repository:{}:{}", self.repository, self.actions)
+    }
+}
+
+/// What is shown, and until when.
+struct Kept {
+    authorization: Secret,
+    until: Option<SystemTime>,
+}
+
+/// The tokens of this run.
+#[derive(Default)]
+pub struct Tokens {
+    kept: Mutex<HashMap<Scope, Arc<Mutex<Option<Kept>>>>>,
+}
+
+/// Who asks for a token, and how.
+pub struct Asking<'a> {
+    /// The way to the server that gives tokens, by its address.
+    pub http: &'a dyn Fn(&Address) -> Result<Arc<Http>, RegistryError>,
+    /// Who to be.
+    pub credential: Option<&'a Found>,
+    /// The registry, which has asked.
+    pub registry: &'a Address,
+    /// The time.
+    pub now: SystemTime,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    token: Option<String>,
+    access_token: Option<String>,
+    expires_in: Option<u64>,
+}
+
+impl Tokens {
+    fn place(&self, scope: &Scope) -> Arc<Mutex<Option<Kept>>> {
+        let mut kept = lock(&self.kept);
+        Arc::clone(kept.entry(scope.clone()).or_default())
+    }
+
+    /// What was shown with success before, and is still good.
+    pub fn known(&self, scope: &Scope, now: SystemTime) -> Option<Secret> {
+        let place = self.place(scope);
+        let kept = lock(&place);
+        let kept = kept.as_ref().filter(|kept| kept.until.is_none_or(|until| until > now))?;
+        Some(kept.authorization.clone())
+    }
+
+    /// Does what one of the challenges asks for. `refused` was shown, and is not enough. Threads that ask for the same
+    /// wait for one answer.
+    ///
+    /// # Errors
+    /// [`RegistryError`].
+    pub fn answer(
+        &self,
+        challenges: &[Challenge],
+        scope: &Scope,
+        refused: Option<&Secret>,
+        asking: &Asking<'_>,
+    ) -> Result<Secret, RegistryError> {
+        let place = self.place(scope);
+        let mut kept = lock(&place);
+        if let Some(kept) = kept.as_ref().filter(|kept| kept.until.is_none_or(|until| until > asking.now))
+            && refused != Some(&kept.authorization)
+        {
+            return Ok(kept.authorization.clone());
+        }
+        let by_scheme = |scheme: &str| challenges.iter().find(|challenge| challenge.scheme == scheme);
+        let fresh = match (by_scheme("bearer"), by_scheme("basic")) {
+            (Some(bearer), _) => fetch(bearer, scope, asking)?,
+            (None, Some(_)) => basic(scope, refused, asking)?,
+            (None, None) => return Err(denied(scope, asking, "it asks for nothing that is known here")),
+        };
+        let authorization = fresh.authorization.clone();
+        *kept = Some(fresh);
+        Ok(authorization)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn denied(scope: &Scope, asking: &Asking<'_>, reason: &str) -> RegistryError {
+    RegistryError::Denied {
+        host: scope.host.clone(),
+        repository: scope.repository.clone(),
+        reason: reason.to_owned(),
+        credential: asking.credential.map(|found| found.source.clone()),
+    }
+}
+
+fn pair(user: &str, password: &Secret) -> Secret {
+    Secret::new(format!("Basic {}", base64(format!("{user}:{}", password.reveal()).as_bytes())))
+}
+
+fn basic(scope: &Scope, refused: Option<&Secret>, asking: &Asking<'_>) -> Result<Kept, RegistryError> {
+    let authorization = match asking.credential.map(|found| &found.credential) {
+        Some(Credential::Password { user, password }) => pair(user, password),
+        Some(Credential::RegistryToken(token)) => Secret::new(format!("Bearer {}", token.reveal())),
+        _ => return Err(denied(scope, asking, "it asks for a name and a password")),
+    };
+    if refused == Some(&authorization) {
+        return Err(denied(scope, asking, "the name or the password is wrong"));
+    }
+    Ok(Kept { authorization, until: None })
+}
+
+fn fetch(challenge: &Challenge, scope: &Scope, asking: &Asking<'_>) -> Result<Kept, RegistryError> {
+    if let Some(Credential::RegistryToken(token)) = asking.credential.map(|found| &found.credential) {
+        return Ok(Kept { authorization: Secret::new(format!("Bearer {}", token.reveal())), until: None });
+    }
+    let realm = challenge.parameter("realm").unwrap_or_default();
+    let no_realm = || denied(scope, asking, "it names no valid place to get a token from");
+    let realm = Address::parse(realm).ok_or_else(no_realm)?;
+    if !realm.is_secure() && !asking.registry.is_loopback() {
+        return Err(RegistryError::UnsafeRealm { host: scope.host.clone(), realm: realm.to_string() });
+    }
+    let service = challenge.parameter("service").unwrap_or_default();
+    let response = send(&realm, service, &scopes(challenge, scope), asking)?;
+    let (host, what) = (response.address.host().to_owned(), "the token".to_owned());
+    let content = |reason: String| RegistryError::Content { host: host.clone(), what: what.clone(), reason };
+    match response.status {
+        200 => {}
+        400 | 401 | 403 => {
+            let shown = asking.credential.is_some();
+            return Err(denied(
+                scope,
+                asking,
+                if shown { "the credential is wrong or expired" } else { "not for everybody" },
+            ));
+        }
+        status => return Err(RegistryError::Answer { host, status, what, message: String::new() }),
+    }
+    let bytes = response.bytes(MAX_TOKEN_BYTES).map_err(|error| content(error.to_string()))?;
+    let bytes = bytes.ok_or_else(|| RegistryError::TooLong {
+        host: host.clone(),
+        what: what.clone(),
+        most: MAX_TOKEN_BYTES,
+    })?;
+    // The parser's message could repeat what stands there.
+    let answer: Answer = serde_json::from_slice(&bytes).map_err(|_| content("is not understood".to_owned()))?;
+    let is_token = |token: &String| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
+    let token = answer.token.or(answer.access_token).filter(is_token);
+    let token = token.ok_or_else(|| content("is not in the answer".to_owned()))?;
+    let life = answer.expires_in.map_or(DEFAULT_LIFE, Duration::from_secs).max(DEFAULT_LIFE);
+    let until = asking.now.checked_add(life.saturating_sub(MARGIN));
+    Ok(Kept { authorization: Secret::new(format!("Bearer {token}")), until })
+}
+
+/// Ours, and what the registry asks for besides.
+fn scopes(challenge: &Challenge, scope: &Scope) -> Vec<String> {
+    let own = scope.text();
+    let asked = challenge.parameter("scope").filter(|asked| *asked != own).map(str::to_owned);
+    std::iter::once(own).chain(asked).collect()
+}
+
+fn send(realm: &Address, service: &str, scopes: &[String], asking: &Asking<'_>) -> Result<Response, RegistryError> {
+    let http = (asking.http)(realm)?;
+    let request = || match asking.credential.map(|found| &found.credential) {
+        Some(Credential::IdentityToken(token)) => {
+            // A form is a query without a question mark.
+            let fields = [("grant_type", "refresh_token"), ("client_id", "nixdive"), ("service", service)];
+            let start = Address::new(true, "form", "/");
+            let form = fields.iter().fold(start, |form, (name, value)| form.with_parameter(name, value));
+            let form = form.with_parameter("scope", &scopes.join(" ")).with_parameter("refresh_token", token.reveal());
+            let form = form.url().split_once('?').map(|(_, form)| form.to_owned()).unwrap_or_default();
+            Request {
+                headers: vec![("content-type", "application/x-www-form-urlencoded".to_owned())],
+                body: Body::Bytes(form.into_bytes()),
+                ..Request::new(Method::Post, realm.clone())
+            }
+        }
+        credential => {
+            let address = if service.is_empty() { realm.clone() } else { realm.with_parameter("service", service) };
+            let address = scopes.iter().fold(address, |address, scope| address.with_parameter("scope", scope));
+            let authorization = match credential {
+                Some(Credential::Password { user, password }) => Some(pair(user, password)),
+                _ => None,
+            };
+            Request { authorization, ..Request::new(Method::Get, address) }
+        }
+    };
+    let options = http.options();
+    Ok(options.patience.run(options, &mut || http.send(request()))?)
+}
