@@ -85,7 +85,8 @@ pub(super) fn together(
         return display(open, start, built, |opener| opener.start_together(Opening::FIRST, images, comparing));
     }
     match wanted.images.len() {
-        2 => {
+        // What a file names runs together: what its images share is the question, not in what they differ.
+        2 if !wanted.is_named => {
             let (options, mixed) = (comparing.options(), comparing.different_platforms);
             compare::report(wanted, open, options, mixed, CompareFormat::Text)?;
         }
