@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use crossbeam_channel::unbounded;
 
 use super::arguments::{BrowseArguments, ComparingArguments, OpenArguments};
+use super::local_images::LocalImages;
 use super::named::Wanted;
 use super::opener::Opener;
 use super::{build, ci, compare, inspect, open_for, output, samples, settings, share};
@@ -167,8 +168,10 @@ fn display(
 
 /// What there is to open here, and the sample that is always there.
 fn choices() -> Vec<Choice> {
+    let engines = LocalImages::ask();
     let mut choices: Vec<Choice> =
         [".", SAMPLES].iter().flat_map(|place| discover(Path::new(place))).map(|image| found(&image)).collect();
+    choices.extend(engines.choices());
     choices.push(Choice {
         reference: samples::EMBEDDED.to_owned(),
         title: "a small sample".to_owned(),

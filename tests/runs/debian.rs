@@ -123,8 +123,20 @@ impl std::io::Write for Writer<'_> {
 /// A layer of files: path, mode, content.
 pub fn layer(directory: &Path, files: &[(&str, u32, &[u8])]) -> PathBuf {
     let entry = |(path, mode, content): &(&str, u32, &[u8])| Entry::file(path, content).mode(*mode);
-    let tar = files.iter().fold(Tar::new(), |tar, file| tar.add(entry(file)));
-    let path = directory.join("layer.tar");
+    layer_of(directory, "layer.tar", files.iter().fold(Tar::new(), |tar, file| tar.add(entry(file))))
+}
+
+/// A layer of anything.
+pub fn layer_of(directory: &Path, name: &str, tar: Tar) -> PathBuf {
+    let path = directory.join(name);
     std::fs::write(&path, tar.finish()).unwrap();
     path
+}
+
+/// Compiles a program in C.
+pub fn compile(directory: &Path, name: &str, source: &str, options: &[&str]) -> Vec<u8> {
+    let (input, output) = (directory.join(format!("{name}.c")), directory.join(name));
+    std::fs::write(&input, source).unwrap();
+    done(Command::new("gcc").arg(&input).arg("-o").arg(&output).args(options));
+    std::fs::read(output).unwrap()
 }

@@ -1,4 +1,5 @@
-//! Images that are built here run with nothing but the files that are found to be needed, as they do with all of them.
+//! Images that are built here run as before once they are rebuilt, and with nothing but the files that are found to be
+//! needed.
 //!
 //! Needs root, and a network the first time: a Debian root is made by debootstrap and kept below `target/tmp`. Where
 //! something is missing the tests say so and pass; with NIXDIVE_LIVE=1 they fail instead.
@@ -12,3 +13,6 @@ mod support;
 
 mod debian;
 mod needed;
+mod nix;
+mod permissions;
+mod roots;

@@ -1,93 +1,17 @@
-//! Images with only what they need.
+//! Images of Debian, and of programs without a distribution.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use nixdive::open::{Keep, OpenOptions, Opened};
-use nixdive::packages::{self, CapturedFile, Inventory};
-use nixdive::rebuild::needs::{Needs, NeedsOptions, find};
-use nixdive::scan::{Cancel, Wanted};
 use serde_json::{Value, json};
 
-use crate::debian::{base, can_run, done, layer, layout};
-use crate::support::chroot::{Service, get, run_in_chroot, unpack};
-use crate::support::program::{open_with, scratch};
-
-/// An image, with all of its files and with those that it needs.
-struct Both {
-    opened: Opened,
-    needs: Needs,
-    whole: PathBuf,
-    needed: PathBuf,
-}
-
-impl Both {
-    fn new(directory: &Path, image: &Path) -> Self {
-        let wanted =
-            Wanted { is_wanted: |path| packages::wanted(path).is_some(), most_bytes: packages::MAX_DATABASE_BYTES };
-        let options = OpenOptions { keep: Keep::AnyContent, wanted: Some(wanted), ..OpenOptions::default() };
-        let opened = open_with(image, options);
-        let opened = opened.unwrap();
-        let needs =
-            find(&opened.image, &opened.contents, &inventory(&opened), &NeedsOptions::default(), &Cancel::new())
-                .unwrap();
-        let (whole, needed) = (directory.join("whole"), directory.join("needed"));
-        for root in [&whole, &needed] {
-            std::fs::create_dir(root).unwrap();
-        }
-        unpack(&opened, &whole, None);
-        unpack(&opened, &needed, Some(&|node| needs.is_needed(node)));
-        Self { opened, needs, whole, needed }
-    }
-
-    /// Bytes of the files that are needed.
-    fn needed_bytes(&self) -> u64 {
-        let tree = &self.opened.image.tree;
-        let top = tree.top_layer().unwrap();
-        let files = tree.stacked_paths(top).filter(|(node, _)| self.needs.is_needed(*node));
-        files.filter_map(|(_, id)| tree.content_of(id?)).map(|id| tree.occurrence(id).bytes).sum()
-    }
-
-    fn has(&self, path: &str) -> bool {
-        self.needed.join(path.trim_start_matches('/')).symlink_metadata().is_ok()
-    }
-
-    /// That a program that comes to its end does the same with both.
-    #[track_caller]
-    fn assert_same_run(&self) -> String {
-        let [whole, needed] = [&self.whole, &self.needed].map(|root| run_in_chroot(root, &self.opened.image.config));
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        assert_eq!(text(&needed.stdout), text(&whole.stdout), "{}", text(&needed.stderr));
-        assert_eq!(text(&needed.stderr), text(&whole.stderr));
-        assert_eq!(needed.status.code(), whole.status.code());
-        text(&needed.stdout)
-    }
-
-    /// That a service answers the same with both.
-    #[track_caller]
-    fn assert_same_answers(&self, port: u16, paths: &[&str]) -> Vec<(String, Vec<u8>)> {
-        let [whole, needed] = [&self.whole, &self.needed].map(|root| {
-            let _service = Service::start(root, &self.opened.image.config, port);
-            paths.iter().map(|path| get(port, path)).collect::<Vec<_>>()
-        });
-        assert_eq!(needed, whole);
-        needed
-    }
-}
-
-fn inventory(opened: &Opened) -> Inventory {
-    let captured: Vec<CapturedFile<'_>> = opened
-        .captured
-        .iter()
-        .map(|(layer, file)| CapturedFile { layer: *layer, path: &file.path, content: &file.content })
-        .collect();
-    packages::find(&opened.image.tree, opened.image.tree.top_layer().unwrap(), &captured)
-}
+use crate::debian::{base, can_run, compile, layer, layout};
+use crate::roots::Roots;
+use crate::support::program::scratch;
 
 /// A Debian root with a layer on top, opened and unpacked; `None` where nothing can be run here.
-fn debian(directory: &Path, files: &[(&str, u32, &[u8])], config: &Value) -> Option<Both> {
+pub fn debian(directory: &Path, files: &[(&str, u32, &[u8])], config: &Value) -> Option<Roots> {
     let layers = [base()?, layer(directory, files)];
-    Some(Both::new(directory, &layout(directory, &layers, config)))
+    Some(Roots::with_needed(directory, &layout(directory, &layers, config)))
 }
 
 #[test]
@@ -102,14 +26,16 @@ fn the_web_server_of_the_corpus_answers_from_a_few_files() {
         return;
     }
     let directory = scratch();
-    let both = Both::new(directory.path(), &image);
-    let answers = both.assert_same_answers(18080, &["/", "/none"]);
+    let roots = Roots::with_needed(directory.path(), &image);
+    let answers = roots.assert_same_answers(18080, &["/", "/none"]);
     assert_eq!(answers[0], ("HTTP/1.1 200 OK".to_owned(), b"<h1>hi</h1>\n".to_vec()));
-    assert!(both.needed_bytes() < 13_000_000, "{} bytes", both.needed_bytes());
+    assert!(roots.rebuilt.bytes() < 12_000_000, "{} bytes", roots.rebuilt.bytes());
+    assert!(roots.rebuilt.opened.image.unpacked_bytes() < 12_000_000);
     for gone in ["/bin/sh", "/usr/bin/apt", "/var/lib/dpkg/status", "/usr/bin/perl", "/usr/share/doc/nginx"] {
-        assert!(!both.has(gone), "{gone} is kept");
+        roots.assert_has(gone, false);
     }
-    assert!(both.needs.missing.is_empty(), "{:?}", both.needs.missing);
+    let needs = &roots.needed.as_ref().unwrap().1;
+    assert!(needs.missing.is_empty(), "{:?}", needs.missing);
 }
 
 const NGINX: &[u8] = b"
@@ -138,13 +64,13 @@ fn nginx_as_its_package_brings_it_answers() {
         ("srv/www/style.css", 0o644, b"p {}"),
     ];
     let config = json!({"Cmd": ["nginx"]});
-    let Some(both) = debian(directory.path(), &files, &config) else { return };
-    let answers = both.assert_same_answers(18081, &["/", "/style.css", "/echo", "/none"]);
+    let Some(roots) = debian(directory.path(), &files, &config) else { return };
+    let answers = roots.assert_same_answers(18081, &["/", "/style.css", "/echo", "/none"]);
     assert_eq!(answers[0].1, b"<p>one</p>");
-    assert!(both.needed_bytes() < 14_000_000, "{} bytes", both.needed_bytes());
+    assert!(roots.rebuilt.bytes() < 14_000_000, "{} bytes", roots.rebuilt.bytes());
 }
 
-const SERVICE: &[u8] = br#"#!/usr/bin/env python3
+pub const SERVICE: &[u8] = br#"#!/usr/bin/env python3
 import http.server, json, sqlite3, ssl
 from datetime import datetime, timezone
 from zoneinfo import ZoneInfo
@@ -182,12 +108,13 @@ fn a_service_in_python_keeps_its_database_certificates_and_time_zones() {
     let config = json!({"Entrypoint": ["python3", "app.py"], "WorkingDir": "/srv/app", "User": "nobody",
         "Env": ["PATH=/usr/bin:/bin", "LANG=C.UTF-8", "TZ=Europe/Berlin"]});
     let files: [(&str, u32, &[u8]); 1] = [("srv/app/app.py", 0o644, SERVICE)];
-    let Some(both) = debian(directory.path(), &files, &config) else { return };
-    let answers = both.assert_same_answers(18082, &["/", "/a"]);
+    let Some(roots) = debian(directory.path(), &files, &config) else { return };
+    let answers = roots.assert_same_answers(18082, &["/", "/a"]);
     let answer: Value = serde_json::from_slice(&answers[0].1).unwrap();
     assert!(answer["authorities"].as_u64().unwrap() > 100, "{answer}");
     assert_eq!((&answer["time"], &answer["yaml"]), (&json!("2024-07-01T17:30:00+05:30"), &json!({"a": [1, 2]})));
-    assert!(!both.has("/usr/bin/apt") && !both.has("/usr/sbin/nginx"));
+    roots.assert_has("/usr/bin/apt", false);
+    roots.assert_has("/usr/sbin/nginx", false);
 }
 
 const ENTRYPOINT: &[u8] = br#"#!/bin/sh
@@ -216,20 +143,12 @@ fn an_entry_point_in_shell_keeps_what_it_calls() {
         ("usr/local/bin/count", 0o755, b"#!/bin/bash\nlist=(1 2 3)\necho ${#list[@]} | tee /tmp/count\nexit 3\n"),
     ];
     let config = json!({"Entrypoint": ["/entrypoint.sh"], "Cmd": ["count"]});
-    let Some(both) = debian(directory.path(), &files, &config) else { return };
-    let output = both.assert_same_run();
+    let Some(roots) = debian(directory.path(), &files, &config) else { return };
+    let output = roots.assert_same_run();
     assert!(output.starts_with("hello a b c"), "{output}");
     for (path, expected) in [("/usr/bin/sort", true), ("/usr/bin/basename", true), ("/usr/bin/perl", false)] {
-        assert_eq!(both.has(path), expected, "{path}");
+        roots.assert_has(path, expected);
     }
-}
-
-/// Compiles a program in C.
-fn compile(directory: &Path, name: &str, source: &str, options: &[&str]) -> Vec<u8> {
-    let (input, output) = (directory.join(format!("{name}.c")), directory.join(name));
-    std::fs::write(&input, source).unwrap();
-    done(Command::new("gcc").arg(&input).arg("-o").arg(&output).args(options));
-    std::fs::read(output).unwrap()
 }
 
 #[test]
@@ -242,9 +161,9 @@ fn a_static_program_needs_nothing_else() {
     let program = compile(directory.path(), "program", source, &["-static"]);
     let layers = [layer(directory.path(), &[("app/program", 0o755, &program)])];
     let config = json!({"Entrypoint": ["/app/program", "x"]});
-    let both = Both::new(directory.path(), &layout(directory.path(), &layers, &config));
-    assert_eq!(both.assert_same_run(), "2 x\n");
-    assert_eq!(both.needed_bytes(), program.len() as u64);
+    let roots = Roots::with_needed(directory.path(), &layout(directory.path(), &layers, &config));
+    assert_eq!(roots.assert_same_run(), "2 x\n");
+    assert_eq!(roots.rebuilt.bytes(), program.len() as u64);
 }
 
 const OPENS_PLUGINS: &str = r#"
@@ -281,8 +200,8 @@ fn plugins_that_are_opened_while_a_program_runs_are_kept() {
     let plugin = compile(directory.path(), "plugin.so", plugin, &["-shared", "-fPIC", "-lm"]);
     let files: [(&str, u32, &[u8]); 2] =
         [("usr/local/bin/plugged", 0o755, &program), ("usr/local/lib/plugged/plugins/one.so", 0o755, &plugin)];
-    let Some(both) = debian(directory.path(), &files, &json!({"Cmd": ["plugged"]})) else { return };
-    let output = both.assert_same_run();
+    let Some(roots) = debian(directory.path(), &files, &json!({"Cmd": ["plugged"]})) else { return };
+    let output = roots.assert_same_run();
     assert!(output.starts_with("plugin\n1."), "{output}");
-    assert!(both.has("/lib/x86_64-linux-gnu/libz.so.1"));
+    roots.assert_has("/lib/x86_64-linux-gnu/libz.so.1", true);
 }

@@ -46,6 +46,10 @@ pub fn unpack(opened: &Opened, root: &Path, wanted: Option<&dyn Fn(NodeId) -> bo
         let Some(id) = id.filter(|_| kind != Kind::Symlink) else { continue };
         let owner = tree.owner(id);
         chown(&path, Some(owner.uid), Some(owner.gid)).unwrap();
+        for attribute in tree.xattrs(id) {
+            let name = std::ffi::OsStr::from_bytes(&attribute.name);
+            rustix::fs::setxattr(&path, name, &attribute.value, rustix::fs::XattrFlags::empty()).unwrap();
+        }
         modes.push((path, tree.occurrence(id).mode()));
     }
     for (path, mode) in modes.into_iter().rev() {
@@ -136,7 +140,12 @@ pub struct Service {
 impl Service {
     /// Starts the program of an image and waits until it answers on a port.
     pub fn start(root: &Path, config: &Config, port: u16) -> Self {
-        assert!(TcpStream::connect(("127.0.0.1", port)).is_err(), "something answers on port {port} already");
+        // Another run of the tests may be at it.
+        let began = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_ok() {
+            assert!(began.elapsed() < PATIENCE, "something answers on port {port} already");
+            std::thread::sleep(Duration::from_millis(200));
+        }
         let mounted = Mounted::new(root);
         let log = std::fs::File::create(root.with_extension("log")).unwrap();
         let errors = log.try_clone().unwrap();

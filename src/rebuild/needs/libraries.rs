@@ -42,10 +42,7 @@ impl Search<'_> {
     }
 
     fn library_search(&self, node: NodeId, elf: &Elf) -> LibrarySearch {
-        let origin = |node: NodeId| {
-            let path = self.view.tree.path(node);
-            parent(&path).map(<[u8]>::to_vec).unwrap_or_default()
-        };
+        let origin = |node: NodeId| self.origin(node);
         let mut rpaths = Vec::new();
         let mut interpreter = elf.interpreter.as_deref().map(<[u8]>::to_vec);
         if elf.runpath.is_none() {
@@ -63,7 +60,7 @@ impl Search<'_> {
                 interpreter = interpreter.or_else(|| loader.interpreter.as_deref().map(<[u8]>::to_vec));
             }
         }
-        let interpreter = interpreter.map(|path| self.view.find(&path).map_or(path, |node| self.view.tree.path(node)));
+        let interpreter = interpreter.map(|path| self.linker_at(path));
         let environment = self.environment.iter().rev().find(|(name, _)| name == b"LD_LIBRARY_PATH");
         LibrarySearch {
             rpaths,
@@ -72,6 +69,29 @@ impl Search<'_> {
             machine: elf.machine,
             interpreter: interpreter.or_else(|| self.only_linker()),
         }
+    }
+
+    /// What `$ORIGIN` stands for: of a program the directory in which it really is, of a library the one in which it was
+    /// found, links not followed.
+    fn origin(&self, node: NodeId) -> Vec<u8> {
+        let real = self.view.tree.path(node);
+        let path = self.loaded_as.get(&node).map_or(real.as_slice(), |path| path);
+        parent(path).map(<[u8]>::to_vec).unwrap_or_default()
+    }
+
+    /// The path of a dynamic linker that says how it looks for libraries. One that only lies in a store, put there by a
+    /// rebuild, is that of a distribution as before; nixpkgs' glibc is one of the store however it is asked for.
+    fn linker_at(&self, asked: Vec<u8>) -> Vec<u8> {
+        const STORE: &[u8] = b"/nix/store/";
+        let Some(node) = self.view.find(&asked) else { return asked };
+        let real = self.view.tree.path(node);
+        let is_of_nixpkgs = || {
+            let name = real.split(|&byte| byte == b'/').nth(3).unwrap_or_default();
+            let place = real.split(|&byte| byte == b'/').nth(4).unwrap_or_default();
+            place == b"lib" && memchr::memmem::find(name, b"-glibc-").is_some()
+        };
+        let lies_there = real.starts_with(STORE) && !asked.starts_with(STORE);
+        if lies_there && !is_of_nixpkgs() { asked } else { real }
     }
 
     /// The linker of libraries that nothing loads: musl's where the image has no other.
@@ -112,7 +132,9 @@ impl Search<'_> {
 
     fn found_library(&mut self, request: &Request, path: &[u8]) {
         let reason = Reason { from: Some(request.from), how: request.how };
-        self.need_path(path, reason, Follow::Programs);
+        if let Some(node) = self.need_path(path, reason, Follow::Programs) {
+            self.loaded_as.entry(node).or_insert_with(|| path.into());
+        }
         let (Some(directory), Some(name)) = (parent(path), path.rsplit(|&byte| byte == b'/').next()) else { return };
         let Some(variants) = self.view.find(&[directory, b"/glibc-hwcaps"].concat()) else { return };
         let view = self.view;

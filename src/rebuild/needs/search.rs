@@ -47,6 +47,8 @@ pub(super) struct Search<'a> {
     pub able: Vec<(Abilities, NodeId)>,
     /// Needed libraries by the name that they give themselves.
     pub sonames: HashMap<Box<[u8]>, NodeId>,
+    /// The paths at which libraries were found, links not followed.
+    pub loaded_as: HashMap<NodeId, Box<[u8]>>,
     /// Needed programs and libraries, in the order in which they were followed.
     pub programs: Vec<(NodeId, Arc<Facts>)>,
     /// Runtimes whose trees are kept already.
@@ -96,6 +98,7 @@ impl<'a> Search<'a> {
             environment,
             able: Vec::new(),
             sonames: HashMap::new(),
+            loaded_as: HashMap::new(),
             programs: Vec::new(),
             runtimes: HashSet::new(),
             only_reached: false,

@@ -80,11 +80,13 @@ fn directory_of(tree: &FileTree, node: NodeId) -> NodeId {
         above.push(parent);
     }
     above.reverse();
-    let (Some(&first), Some(&second)) = (above.get(1), above.get(2)) else { return NodeId::ROOT };
+    let Some(&first) = above.get(1) else { return NodeId::ROOT };
     let name = tree.name(first);
     if !OF_SYSTEM.contains(&name) {
         return NodeId::ROOT;
     }
+    // A link in the place of a directory, such as /lib64, is of itself.
+    let Some(&second) = above.get(2) else { return first };
     // A file directly in the first directory has no second one.
     if BY_SECOND_NAME.contains(&name) && above.len() > 3 { second } else { first }
 }

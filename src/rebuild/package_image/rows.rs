@@ -1,8 +1,10 @@
 //! The plan of an image without a Nix store, as people read it.
 
+use hashbrown::HashMap;
+
 use super::select::PackageSelection;
 use super::{File, PackageImage};
-use crate::image::{NodeId, display_bytes};
+use crate::image::{NodeId, OccurrenceId, display_bytes};
 use crate::rebuild::choices::Choices;
 use crate::rebuild::needs::How;
 use crate::rebuild::plan::{ClassRow, Decision, DropClass, Plan, Row};
@@ -21,20 +23,43 @@ impl PackageImage<'_> {
                 members.push(place);
             }
         }
-        plan.rows.extend((0..self.groups.len()).filter_map(|group| self.row(group, members.get(group)?, selection)));
-        plan.doubts = self.doubts(selection);
+        let counted = self.counted(selection);
+        let rows = (0..self.groups.len()).filter_map(|group| self.row(group, members.get(group)?, selection, &counted));
+        plan.rows.extend(rows);
+        plan.doubts = self.doubts(selection, &counted);
         plan.sort();
         plan
     }
 
-    fn row(&self, number: usize, members: &[usize], selection: &PackageSelection) -> Option<Row> {
+    /// The files whose bytes count: of the names of one content the first that stays, or the first where none does.
+    fn counted(&self, selection: &PackageSelection) -> Vec<bool> {
+        let mut first: HashMap<OccurrenceId, (usize, bool)> = HashMap::with_capacity(self.files.len());
+        for (place, (file, stays)) in self.files.iter().zip(&selection.kept).enumerate() {
+            let known = first.entry(file.occurrence).or_insert((place, *stays));
+            if *stays && !known.1 {
+                *known = (place, true);
+            }
+        }
+        let mut counted = vec![false; self.files.len()];
+        for (place, _) in first.into_values() {
+            if let Some(mark) = counted.get_mut(place) {
+                *mark = true;
+            }
+        }
+        counted
+    }
+
+    fn row(&self, number: usize, members: &[usize], selection: &PackageSelection, counted: &[bool]) -> Option<Row> {
         let group = self.groups.get(number)?;
         let decision = *selection.decisions.get(number)?;
         let (mut kept, mut dropped) = (0u64, 0u64);
         let mut kept_files = 0usize;
-        for (file, stays) in members.iter().filter_map(|&place| self.member(place, selection)) {
+        for &place in members {
+            let Some((file, stays)) = self.member(place, selection) else { continue };
             let sum = if stays { &mut kept } else { &mut dropped };
-            *sum = sum.saturating_add(file.bytes);
+            if counted.get(place) == Some(&true) {
+                *sum = sum.saturating_add(file.bytes);
+            }
             kept_files += usize::from(stays);
         }
         let needed: Vec<&File> = members
@@ -94,7 +119,7 @@ impl PackageImage<'_> {
         DropClass::ALL.into_iter().filter_map(row).collect()
     }
 
-    fn doubts(&self, selection: &PackageSelection) -> Vec<String> {
+    fn doubts(&self, selection: &PackageSelection, counted: &[bool]) -> Vec<String> {
         let of_none = self.needs.doubts.iter().filter(|doubt| doubt.node.is_none());
         let mut doubts: Vec<String> = of_none.map(|doubt| doubt.message.clone()).collect();
         for missing in &self.needs.missing {
@@ -106,7 +131,8 @@ impl PackageImage<'_> {
         if selection.dropped_links > 0 {
             doubts.push(format!("{} links that would lead nowhere go too", selection.dropped_links));
         }
-        let unowned: u64 = self.files.iter().filter(|file| self.is_unowned(file)).map(|file| file.bytes).sum();
+        let counted = self.files.iter().zip(counted).filter(|(_, counted)| **counted).map(|(file, _)| file);
+        let unowned = counted.filter(|file| self.is_unowned(file)).map(|file| file.bytes).fold(0, u64::saturating_add);
         if unowned > 0 && self.packages.packages.packages().is_empty() {
             doubts
                 .push(format!("there is no package database: all {} count as the application", display_bytes(unowned)));

@@ -1,5 +1,7 @@
 //! The plan of an image with a Nix store, as people read it.
 
+use hashbrown::HashSet;
+
 use super::StoreImage;
 use super::select::{Selection, Way, shown_path};
 use crate::image::{FileTree, Kind, NodeId, OccurrenceId};
@@ -12,6 +14,8 @@ use crate::rebuild::plan::{ClassRow, Decision, DropClass, Plan, Row, RowSubject}
 const STORE_PREFIX: &str = "/nix/store/";
 /// Steps of a chain that are told; what lies between is left out.
 const MOST_STEPS: usize = 12;
+/// Paths outside the store that are named.
+const MOST_OUTSIDE: usize = 8;
 /// Referrers that are named.
 const MOST_NAMED: usize = 3;
 
@@ -119,20 +123,27 @@ impl StoreImage<'_> {
     /// All that is not in a store path, as one row.
     fn outside_row(&self, selection: &Selection) -> Option<Row> {
         let tree = self.tree();
-        let (mut kept, mut dropped, mut files) = (0u64, 0u64, 0u64);
+        let (mut kept, mut dropped) = (0u64, 0u64);
+        let mut named: Vec<NodeId> = Vec::new();
         for (place, outside) in self.outside.iter().enumerate() {
             let bytes = outside.occurrence.map_or(0, |id| outside_bytes(tree, id));
-            files += u64::from(outside.occurrence.is_some());
+            named.extend(outside.occurrence.map(|_| outside.node));
             let sum = if selection.drops_outside(place) { &mut dropped } else { &mut kept };
             *sum = sum.saturating_add(bytes);
         }
-        (files > 0).then(|| Row {
+        let above: HashSet<NodeId> = named.iter().filter_map(|&node| tree.parent(node)).collect();
+        let mut ends: Vec<NodeId> = named.iter().copied().filter(|node| !above.contains(node)).collect();
+        let more = ends.len().saturating_sub(MOST_OUTSIDE);
+        ends.truncate(MOST_OUTSIDE);
+        let paths: Vec<String> = ends.iter().map(|&node| shown_path(tree, node)).collect();
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        (!named.is_empty()).then(|| Row {
             subject: RowSubject::Files(NodeId::ROOT),
             name: "outside the store".to_owned(),
             kept_bytes: kept,
             dropped_bytes: dropped,
             decision: Decision::Keep,
-            evidence: vec![format!("{files} files, links and directories that were put there on purpose")],
+            evidence: vec![format!("the image has it outside of all store paths: {}{more}", paths.join(", "))],
             doubt: None,
         })
     }

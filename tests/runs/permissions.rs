@@ -1,0 +1,155 @@
+//! Services that are not root's, programs with privileges of their own, and programs that look for themselves.
+
+use serde_json::json;
+
+use crate::debian::{base, can_run, compile, layer_of, layout};
+use crate::needed::debian;
+use crate::roots::Roots;
+use crate::support::program::scratch;
+use crate::support::tar_bytes::{Entry, Tar};
+
+/// Says who it is, what it may do, and writes where it may.
+const SERVICE: &str = r#"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+int main(void) {
+    char line[200];
+    FILE *status = fopen("/proc/self/status", "r");
+    while (status && fgets(line, sizeof line, status))
+        if (!strncmp(line, "CapEff", 6)) fputs(line, stdout);
+    FILE *data = fopen("/var/lib/service/data", "w");
+    printf("%d:%d writes %d\n", geteuid(), getegid(), data && fputs("data", data) >= 0 && !fclose(data));
+    printf("over others' files %d %d\n", access("/etc/passwd", W_OK), access("/usr/bin", W_OK));
+    struct stat about;
+    const char *paths[] = {"/tmp", "/var/lib/service", "/var/lib/service/sub", "/etc/service.key", "/run/service"};
+    for (int i = 0; i < 5; i++)
+        if (stat(paths[i], &about)) perror(paths[i]);
+        else printf("%s %o %d:%d\n", paths[i], about.st_mode, about.st_uid, about.st_gid);
+    fflush(stdout);
+    int code = system("/usr/local/bin/helper");
+    return WEXITSTATUS(code);
+}
+"#;
+
+const HELPER: &str = r#"
+#include <stdio.h>
+#include <unistd.h>
+int main(void) { printf("helper as %d for %d\n", geteuid(), getuid()); return 5; }
+"#;
+
+/// `CAP_NET_BIND_SERVICE`, permitted and effective (`struct vfs_cap_data` of capabilities(7), revision 2).
+const CAPABILITY: [u8; 20] = [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+#[test]
+fn users_modes_capabilities_and_directories_stay_as_they_were() {
+    if !can_run(&["gcc", "unshare"]) {
+        return;
+    }
+    let directory = scratch();
+    let service = compile(directory.path(), "service", SERVICE, &[]);
+    let helper = compile(directory.path(), "helper", HELPER, &[]);
+    let passwd = "root:x:0:0:root:/root:/bin/bash\nservice:x:1234:1235::/var/lib/service:/usr/sbin/nologin\n";
+    let top = Tar::new()
+        .file("etc/passwd", passwd)
+        .pax(&[("SCHILY.xattr.security.capability", &CAPABILITY)])
+        .add(Entry::file("usr/local/bin/service", service).mode(0o755))
+        .add(Entry::file("usr/local/bin/helper", helper).mode(0o4755))
+        .add(Entry::file("etc/service.key", "secret").mode(0o640).owner(0, 1235))
+        .add(Entry::directory("var/lib/service").mode(0o2750).owner(1234, 1235))
+        .add(Entry::directory("var/lib/service/sub").mode(0o700).owner(1234, 1235))
+        .add(Entry::directory("run/service").mode(0o770).owner(0, 1235));
+    let Some(base) = base() else { return };
+    let config = json!({"Entrypoint": ["service"], "User": "service", "Volumes": {"/var/lib/service": {}}});
+    let layers = [base, layer_of(directory.path(), "layer.tar", top)];
+    let roots = Roots::with_needed(directory.path(), &layout(directory.path(), &layers, &config));
+    let output = roots.assert_same_run();
+    let expected = [
+        "CapEff:\t0000000000000400",
+        "1234:1235 writes 1",
+        "over others' files -1 -1",
+        "/tmp 41777 0:0",
+        "/var/lib/service 42750 1234:1235",
+        "/var/lib/service/sub 40700 1234:1235",
+        "/etc/service.key 100640 0:1235",
+        "/run/service 40770 0:1235",
+        "helper as 0 for 1234",
+    ];
+    assert_eq!(output.lines().collect::<Vec<_>>(), expected);
+    assert_eq!(roots.rebuilt.opened.image.config.volumes, ["/var/lib/service"]);
+}
+
+/// Reads what lies beside where it really is, however it was called.
+const FINDS_ITSELF: &str = r#"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+int main(int count, char **arguments) {
+    char path[4096];
+    for (int way = 0; way < 2; way++) {
+        if (way == 0) path[readlink("/proc/self/exe", path, sizeof path - 1)] = 0;
+        else if (!realpath(arguments[1], path)) return perror(arguments[1]), 1;
+        strcpy(strrchr(path, '/'), "/../share/message");
+        FILE *file = fopen(path, "r");
+        if (!file) return perror(path), 2;
+        char line[100] = "";
+        fputs(fgets(line, sizeof line, file), stdout);
+    }
+    return 0;
+}
+"#;
+
+#[test]
+fn programs_find_what_lies_beside_where_they_really_are() {
+    if !can_run(&["gcc", "unshare"]) {
+        return;
+    }
+    for (program, message) in
+        [("opt/app/bin/app", "opt/app/share/message"), ("usr/local/bin/app", "usr/local/share/message")]
+    {
+        let directory = scratch();
+        let app = compile(directory.path(), "app", FINDS_ITSELF, &[]);
+        let top = Tar::new()
+            .add(Entry::file(program, app).mode(0o755))
+            .file(message, "beside\n")
+            .symlink("bin-of-mine", format!("/{program}"));
+        let Some(base) = base() else { return };
+        let layers = [base, layer_of(directory.path(), "layer.tar", top)];
+        let config = json!({"Entrypoint": ["/bin-of-mine", "/bin-of-mine"]});
+        let roots = Roots::with_needed(directory.path(), &layout(directory.path(), &layers, &config));
+        assert_eq!(roots.assert_same_run(), "beside\nbeside\n");
+    }
+}
+
+const PERL: &[u8] = br#"#!/usr/bin/perl
+use strict;
+use warnings;
+use POSIX qw(floor);
+use List::Util qw(sum);
+use File::Basename;
+use lib '/opt/tool/lib';
+use Tool::Words;
+print floor(sum(1.5, 2)), ' ', basename($0), ' ', Tool::Words::join_all('a', 'b'), "\n";
+open(my $list, '-|', 'sort', '-r', '/opt/tool/words') or die;
+print while <$list>;
+exit 4;
+"#;
+
+#[test]
+fn a_script_in_perl_keeps_its_modules_and_what_it_calls() {
+    let directory = scratch();
+    let words = b"package Tool::Words;\nsub join_all { return join('+', @_) }\n1;\n";
+    let files: [(&str, u32, &[u8]); 3] = [
+        ("opt/tool/bin/tool", 0o755, PERL),
+        ("opt/tool/lib/Tool/Words.pm", 0o644, words),
+        ("opt/tool/words", 0o644, b"one\ntwo\n"),
+    ];
+    let config = json!({"Entrypoint": ["/opt/tool/bin/tool"]});
+    let Some(roots) = debian(directory.path(), &files, &config) else { return };
+    assert_eq!(roots.assert_same_run(), "3 tool a+b\ntwo\none\n");
+    roots.assert_has("/usr/bin/apt", false);
+}
