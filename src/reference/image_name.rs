@@ -39,7 +39,9 @@ impl ImageName {
             && tag.is_none_or(is_tag)
             && digest.is_none_or(is_digest);
         let owned = |part: Option<&str>| part.map(str::to_owned);
-        let host = host.map(|host| host.to_ascii_lowercase());
+        // A host without a dot or a port is one by its capital letters alone, as Docker has it.
+        let is_known = |host: &str| host.contains(['.', ':']) || host.eq_ignore_ascii_case("localhost");
+        let host = host.map(|host| if is_known(host) { host.to_ascii_lowercase() } else { host.to_owned() });
         valid.then(|| Self { host, path: path.to_owned(), tag: owned(tag), digest: owned(digest) })
     }
 
