@@ -120,10 +120,10 @@ impl Registries {
         fall_back
     }
 
-    /// Whether a host that was asked over TLS may turn out to speak plain http: never once it has answered.
+    /// Whether a host that was asked over TLS may turn out to speak plain http: never once it has answered over TLS.
     pub(super) fn may_speak_plainly(&self, address: &Address, place: &Place) -> bool {
-        let is_known = lock(&self.secure).contains_key(address.host());
-        address.is_secure() && !is_known && (place.insecure || address.is_loopback())
+        let has_answered = lock(&self.secure).get(address.host()) == Some(&true);
+        address.is_secure() && !has_answered && (place.insecure || address.is_loopback())
     }
 
     /// Notes how a host has answered.
