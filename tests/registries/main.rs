@@ -14,5 +14,8 @@ mod access;
 mod faults;
 mod keeping;
 mod live;
+mod push;
+mod push_live;
 mod server;
 mod shop;
+mod warehouse;
