@@ -107,7 +107,7 @@ impl Survey {
         choices: &Choices,
         cancel: &Cancel,
     ) -> Result<Self, RebuildError> {
-        start::program(image)?;
+        let program = start::program(image)?;
         let wanted = Wanted::new(&packages, choices);
         let files = wanted.packages.iter().flat_map(|&package| packages.ownership.files(package));
         let files: BTreeSet<Vec<u8>> = files.map(|&node| image.tree.path(node)).collect();
@@ -115,6 +115,7 @@ impl Survey {
         let asks = !(files.is_empty() && choices.keep.is_empty());
         let options = NeedsOptions { is_kept: asks.then_some(&is_kept), ..NeedsOptions::default() };
         let needs = needs::find(image, contents, &packages, &options, cancel)?;
+        start::can_start(image, program, &needs)?;
         Ok(Self::Packages(PackageSurvey { packages, needs, wanted }))
     }
 

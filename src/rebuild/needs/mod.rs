@@ -140,6 +140,8 @@ pub struct Needs {
     pub doubts: Vec<Doubt>,
     /// What is needed and is not in the image.
     pub missing: Vec<Missing>,
+    /// Needed files that should say what else is needed, and do not: scripts that are no text, content that is broken.
+    pub unreadable: Vec<NodeId>,
 }
 
 /// Why a path is needed.

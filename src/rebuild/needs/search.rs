@@ -294,6 +294,7 @@ impl<'a> Search<'a> {
             Facts::Script(text) if follow == Follow::All => self.follow_script(node, text),
             Facts::Text(text) if follow == Follow::All => self.follow_text(node, text),
             Facts::Unreadable(error) => {
+                self.needs.unreadable.push(node);
                 let message = format!("{} could not be read: {error}", self.shown(node));
                 self.doubt(Some(node), message);
             }

@@ -88,8 +88,15 @@ struct Composing<'a> {
 struct Below {
     node: NodeId,
     depth: usize,
-    /// `None` for a directory.
-    file: Option<OccurrenceId>,
+    what: What,
+}
+
+/// What is at an entry of a store path.
+enum What {
+    Directory,
+    File(OccurrenceId),
+    /// A link, which is outside too, and its target in the store path.
+    Link(Box<[u8]>),
 }
 
 impl Composing<'_> {
@@ -101,7 +108,7 @@ impl Composing<'_> {
         let mut members: Vec<Vec<&File>> = vec![Vec::new(); self.image.groups.len()];
         let image = self.image;
         for (file, _) in image.files.iter().zip(&selection.kept).filter(|(_, kept)| **kept) {
-            let goes_to_store = !file.is_link && !stays_in_place(&image.tree().path(file.node));
+            let goes_to_store = !stays_in_place(&image.tree().path(file.node));
             if goes_to_store && let Some(members) = members.get_mut(file.group as usize) {
                 members.push(file);
             }
@@ -126,13 +133,14 @@ impl Composing<'_> {
         let mut first: Vec<&File> = Vec::new();
         let mut again: Vec<&File> = Vec::new();
         let mut known = HashSet::new();
-        for &file in members {
+        let (links, files): (Vec<&File>, Vec<&File>) = members.iter().partition(|file| file.is_link);
+        for file in files {
             let is_new = !self.placed.contains_key(&file.occurrence) && known.insert(file.occurrence);
             if is_new { first.push(file) } else { again.push(file) }
         }
         let mut composed = None;
         if !first.is_empty() {
-            let below = self.entries_below(&first);
+            let below = self.entries_below(&first, &links);
             let digest = self.nar(&below)?;
             let path = content_addressed_path(&digest.hash, name, &BTreeSet::new(), false)?;
             composed = Some(self.named(path, stability, &below, digest.bytes));
@@ -145,24 +153,51 @@ impl Composing<'_> {
         Ok(composed)
     }
 
-    /// Files and the directories above them, each directory's entries in byte order behind it.
-    fn entries_below(&self, files: &[&File]) -> Vec<Below> {
+    /// Files, the links among them and the directories above, each directory's entries in byte order behind it. The links
+    /// are for programs that look for something from where they really are; those of other groups are not there.
+    fn entries_below(&self, files: &[&File], links: &[&File]) -> Vec<Below> {
         let tree = self.tree();
-        let mut entries: Vec<Below> = vec![Below { node: NodeId::ROOT, depth: 0, file: None }];
+        let here: HashSet<NodeId> = files.iter().map(|file| file.node).collect();
+        let mut members: Vec<&File> = files.iter().chain(links).copied().collect();
+        // They come in the order of the tree, which is that of a NAR.
+        members.sort_by_key(|file| file.place);
+        let mut entries: Vec<Below> = vec![Below { node: NodeId::ROOT, depth: 0, what: What::Directory }];
         let mut open: Vec<NodeId> = vec![NodeId::ROOT];
-        // Files come in the order of the tree, which is that of a NAR.
-        for file in files {
+        for file in members {
             let mut above: Vec<NodeId> = std::iter::successors(tree.parent(file.node), |&at| tree.parent(at)).collect();
             above.reverse();
             let common = above.iter().zip(&open).take_while(|(left, right)| left == right).count();
             open.truncate(common);
             for &directory in above.get(common..).unwrap_or_default() {
-                entries.push(Below { node: directory, depth: open.len(), file: None });
+                entries.push(Below { node: directory, depth: open.len(), what: What::Directory });
                 open.push(directory);
             }
-            entries.push(Below { node: file.node, depth: open.len(), file: Some(file.occurrence) });
+            let what =
+                if file.is_link { What::Link(self.target_in_store(file, &here)) } else { What::File(file.occurrence) };
+            entries.push(Below { node: file.node, depth: open.len(), what });
         }
         entries
+    }
+
+    /// The target of a link for its place in a store path: as it was where that is beside it, else absolute.
+    fn target_in_store(&self, link: &File, here: &HashSet<NodeId>) -> Box<[u8]> {
+        let tree = self.tree();
+        let target = tree.link_target(link.occurrence).unwrap_or_default();
+        if target.starts_with(b"/") {
+            return target.into();
+        }
+        let above = tree.parent(link.node).map(|node| tree.path(node)).unwrap_or_default();
+        let mut parts: Vec<&[u8]> = above.split(|&byte| byte == b'/').filter(|part| !part.is_empty()).collect();
+        for part in target.split(|&byte| byte == b'/') {
+            match part {
+                b"" | b"." => {}
+                b".." => drop(parts.pop()),
+                name => parts.push(name),
+            }
+        }
+        let absolute = [&b"/"[..], &parts.join(&b'/')].concat();
+        let is_here = tree.lookup(&absolute).is_some_and(|node| here.contains(&node));
+        if is_here { target.into() } else { absolute.into() }
     }
 
     fn nar(&self, below: &[Below]) -> Result<NarDigest, PackageComposeError> {
@@ -174,16 +209,17 @@ impl Composing<'_> {
                 let path = crate::image::display_name(&tree.path(entry.node)).into_owned();
                 PackageComposeError::Read { path, error }
             };
-            let node = match entry.file {
-                None => NarNode::Directory,
-                Some(id) => {
-                    let file = tree.occurrence(id);
+            let node = match &entry.what {
+                What::Directory => NarNode::Directory,
+                What::Link(target) => NarNode::Symlink { target },
+                What::File(id) => {
+                    let file = tree.occurrence(*id);
                     NarNode::File { executable: file.mode() & 0o100 != 0, bytes: file.bytes }
                 }
             };
             let named = NarEntry { depth: entry.depth, name: tree.name(entry.node), node };
             nar.entry(&named).map_err(|error| failed(io::Error::other(error)))?;
-            if let Some(id) = entry.file {
+            if let What::File(id) = entry.what {
                 let mut reader = self.read.read(&Content::Image(id)).map_err(failed)?;
                 nar.content_from(&mut *reader).map_err(|error| failed(io::Error::other(error)))?;
             }
@@ -201,18 +237,18 @@ impl Composing<'_> {
                 NodeId::ROOT => root.clone().into_bytes(),
                 node => [root.as_bytes(), &tree.path(node)].concat(),
             };
-            let body = match entry.file {
-                None => Body::Directory,
-                Some(id) => {
-                    self.placed.insert(id, place.clone().into());
-                    let bytes = tree.occurrence(id).bytes;
-                    Body::File(FileContent { bytes, content: Content::Image(id) })
+            let (body, metadata) = match &entry.what {
+                What::Directory if entry.node == NodeId::ROOT => {
+                    (Body::Directory, Metadata { mode: 0o755, ..Metadata::default() })
                 }
-            };
-            let occurrence = entry.file.or_else(|| top_of(tree, entry.node));
-            let metadata = match entry.node {
-                NodeId::ROOT => Metadata { mode: 0o755, ..Metadata::default() },
-                _ => metadata_of(tree, occurrence),
+                What::Directory => (Body::Directory, metadata_of(tree, top_of(tree, entry.node))),
+                What::Link(target) => (Body::Symlink(target.clone()), Metadata { mode: 0o777, ..Metadata::default() }),
+                What::File(id) => {
+                    self.placed.insert(*id, place.clone().into());
+                    let bytes = tree.occurrence(*id).bytes;
+                    let body = Body::File(FileContent { bytes, content: Content::Image(*id) });
+                    (body, metadata_of(tree, Some(*id)))
+                }
             };
             entries.push(Entry { path: place.get(1..).unwrap_or_default().into(), metadata, body });
         }
