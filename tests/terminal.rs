@@ -221,6 +221,35 @@ fn two_images_are_compared_and_a_file_of_both_is_looked_into() {
 }
 
 #[test]
+fn a_plan_is_decided_about_written_and_compared() {
+    let directory = tempfile::tempdir().unwrap();
+    let image = directory.path().join("web.tar.gz");
+    std::fs::copy(bundled("lighttpd-nix.tar.gz"), &image).unwrap();
+    let before = std::fs::read(&image).unwrap();
+    let image = image.to_str().unwrap();
+    let mut terminal = Terminal::run(PROGRAM, &[image], (120, 36), &[]);
+    terminal.waits_for("Bytes");
+    terminal.types("R");
+    terminal.waits_for(" % go");
+    terminal.types("j ");
+    terminal.waits_for("drop!?");
+    // Nothing is written over what is being read.
+    terminal.types(&format!("w\x15{image}\r"));
+    terminal.waits_for("the image that is being read");
+    terminal.types("\x1b");
+    terminal.waits_for("keep/drop");
+    terminal.types(&format!("w\x15{}/small.tar\r", directory.path().display()));
+    terminal.waits_for("only what differs");
+    terminal.types("\x1b");
+    terminal.waits_for("1 decided by you");
+    terminal.types("q");
+    terminal.leaves(0);
+    assert!(directory.path().join("small.tar").is_file());
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2, "nothing unfinished is left");
+    assert!(std::fs::read(image).unwrap() == before);
+}
+
+#[test]
 fn three_images_open_a_matrix_whose_cells_are_comparisons() {
     let (left, right) = (bundled("lighttpd-docker.tar.zst"), bundled("lighttpd-nix.tar.gz"));
     let mut terminal = Terminal::run(PROGRAM, &[SAMPLE, &left, &right], (120, 36), &[]);

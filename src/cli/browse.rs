@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use crossbeam_channel::unbounded;
 
 use super::arguments::{BrowseArguments, ComparingArguments, OpenArguments};
+use super::local_images::LocalImages;
 use super::named::Wanted;
 use super::opener::Opener;
 use super::{build, ci, compare, inspect, open_for, output, samples, settings, share};
@@ -84,7 +85,8 @@ pub(super) fn together(
         return display(open, start, built, |opener| opener.start_together(Opening::FIRST, images, comparing));
     }
     match wanted.images.len() {
-        2 => {
+        // What a file names runs together: what its images share is the question, not in what they differ.
+        2 if !wanted.is_named => {
             let (options, mixed) = (comparing.options(), comparing.different_platforms);
             compare::report(wanted, open, options, mixed, CompareFormat::Text)?;
         }
@@ -166,8 +168,10 @@ fn display(
 
 /// What there is to open here, and the sample that is always there.
 fn choices() -> Vec<Choice> {
+    let engines = LocalImages::ask();
     let mut choices: Vec<Choice> =
         [".", SAMPLES].iter().flat_map(|place| discover(Path::new(place))).map(|image| found(&image)).collect();
+    choices.extend(engines.choices());
     choices.push(Choice {
         reference: samples::EMBEDDED.to_owned(),
         title: "a small sample".to_owned(),

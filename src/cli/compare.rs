@@ -70,7 +70,7 @@ pub(super) fn report(
     format: CompareFormat,
 ) -> anyhow::Result<()> {
     are_two(wanted.images.len())?;
-    let gathered = gather(&wanted.images, open)?;
+    let gathered = gather(wanted, open)?;
     let [left, right] = gathered.as_slice() else { anyhow::bail!("two images are compared") };
     if !different_platforms && let Err(mismatch) = check_platforms(&left.opened.image, &right.opened.image) {
         anyhow::bail!("{mismatch}; choose one with --platform, or allow it with --different-platforms");
@@ -115,10 +115,13 @@ fn not_here(image: &Image) -> Option<String> {
 ///
 /// # Errors
 /// Those of opening and studying.
-pub(super) fn gather(images: &[OsString], arguments: &OpenArguments) -> anyhow::Result<Vec<Gathered>> {
-    let progress: Vec<Progress> = images.iter().map(|_| Progress::new()).collect();
+pub(super) fn gather(wanted: &Wanted, arguments: &OpenArguments) -> anyhow::Result<Vec<Gathered>> {
+    let progress: Vec<Progress> = wanted.images.iter().map(|_| Progress::new()).collect();
     let how = HowToGather { arguments, keep: Keep::Trees, programs: Programs::Foreground, progress: &progress };
-    how.gather(images, &|_| {}).map_err(|(_, error)| error)
+    how.gather(&wanted.images, &|_| {}).map_err(|(number, error)| match wanted.way_out(number) {
+        Some(way_out) if !is_cancelled(&error) => anyhow::anyhow!("{error}; {way_out}"),
+        _ => error,
+    })
 }
 
 /// How some images are opened at once.

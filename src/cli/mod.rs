@@ -13,6 +13,7 @@ mod comparer;
 mod extract;
 mod inspect;
 mod list;
+mod local_images;
 mod locate;
 mod manual;
 mod named;

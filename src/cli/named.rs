@@ -8,7 +8,7 @@ use std::path::Path;
 use super::arguments::{Mapping, NamedArguments};
 use crate::image::display_in_sentence;
 use crate::manifest::{self, EnvironmentFile, Manifest, NamedImage};
-use crate::reference::{Location, Reference, Transport};
+use crate::reference::{ImageName, Location, Reference, Transport};
 
 /// Bytes that a `.env` file may have.
 const MAX_ENVIRONMENT_BYTES: u64 = 1 << 20;
@@ -24,6 +24,15 @@ pub(super) struct Wanted {
     pub notes: Vec<String>,
     /// Whether a file stood for images.
     pub is_named: bool,
+}
+
+impl Wanted {
+    /// What to do where an image that a file names cannot be opened.
+    pub fn way_out(&self, number: usize) -> Option<String> {
+        let users = self.users.get(number).filter(|users| !users.is_empty())?;
+        let user = users.split(", ").next().unwrap_or(users);
+        Some(format!("«{users}» can have its image from elsewhere: --map {user}=FILE"))
+    }
 }
 
 /// Puts the images of files that name some in the files' places.
@@ -88,7 +97,7 @@ fn put_images(
         let lines: Vec<String> = missing.iter().map(|image| why_missing(image)).collect();
         let user = first.users.first().map_or("", String::as_str);
         anyhow::bail!(
-            "{file}: {}; save such an image to a file, and say which with --map {}=FILE",
+            "{file}: {}; say which image is meant with --map {}=FILE",
             display_in_sentence(&lines.join("; ")),
             display_in_sentence(user)
         );
@@ -99,18 +108,24 @@ fn put_images(
     Ok(())
 }
 
-/// nix-snapshotter's references lie in the store of this machine. All others are in registries.
+/// nix-snapshotter's references lie in the store of this machine; all others are names of images, in an engine or in a
+/// registry, also where a file is called so.
 fn openable(image: &NamedImage) -> Option<OsString> {
-    let text = image.reference.as_ref().filter(|text| text.starts_with("nix:0/"))?;
-    let reference = Reference::parse(text.as_ref()).ok()?;
-    let is_path = matches!(reference.location, Location::Path(_));
-    (reference.transport == Some(Transport::Nix) && is_path).then(|| text.into())
+    let text = image.reference.as_ref()?;
+    if text.starts_with("nix:0/") {
+        let reference = Reference::parse(text.as_ref()).ok()?;
+        let is_path = matches!(reference.location, Location::Path(_));
+        return (reference.transport == Some(Transport::Nix) && is_path).then(|| text.into());
+    }
+    ImageName::parse(text)?;
+    let is_name = Reference::parse(text.as_ref()).is_ok_and(|found| matches!(found.location, Location::Name(_)));
+    Some(if is_name { text.into() } else { format!("docker://{text}").into() })
 }
 
 fn why_missing(image: &NamedImage) -> String {
     let users = image.shown();
     match (&image.reference, &image.why_none) {
-        (Some(reference), _) => format!("«{reference}» of «{users}» is in a registry, which is not read yet"),
+        (Some(reference), _) => format!("«{reference}» of «{users}» is no name of an image"),
         (None, Some(why)) => format!("«{users}» {why}"),
         (None, None) => format!("«{users}» names no image"),
     }

@@ -31,7 +31,7 @@ pub(super) fn report(
     if wanted.images.len() < 2 {
         anyhow::bail!("two images share at least, and there {}", are(wanted.images.len()));
     }
-    let gathered = gather(&wanted.images, open)?;
+    let gathered = gather(wanted, open)?;
     let outline = SharingOutline::new(gathered.iter().map(|image| image.side()).collect()).with_max_layers(max_layers);
     let mut found = Vec::new();
     let mut notes = unread(&gathered);

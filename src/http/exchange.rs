@@ -16,8 +16,8 @@ const USER_AGENT: &str = concat!("nixdive/", env!("CARGO_PKG_VERSION"));
 const MAX_HEADER_BYTES: usize = 64 << 10;
 /// Bytes taken from the network at a time.
 const BUFFER_BYTES: usize = 128 << 10;
-/// Between two looks at whether it was cancelled.
-const LOOK: Duration = Duration::from_millis(20);
+/// Between two looks at whether it was cancelled; the thread that looks lives as long as the way to the server.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// How servers are spoken to.
 #[derive(Debug, Clone)]

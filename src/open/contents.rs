@@ -239,7 +239,11 @@ impl Contents {
         let LayerStore::Packed { section, compression, start, length, .. } = store else {
             return Err(io::Error::other("not a packed layer"));
         };
-        let mut stream = compression::decoder(section.buffered(), *compression, 1)?;
+        let mut magic = [0; compression::MAGIC_BYTES];
+        let count = section.read_full_at(&mut magic, 0)?;
+        // Of a layer that was never read only the media type is known.
+        let found = compression::detect(magic.get(..count).unwrap_or_default()).unwrap_or(*compression);
+        let mut stream = compression::decoder(section.buffered(), found, 1)?;
         skip(&mut stream, *start)?;
         Ok(Box::new(stream.take(*length)))
     }

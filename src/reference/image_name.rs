@@ -39,7 +39,11 @@ impl ImageName {
             && tag.is_none_or(is_tag)
             && digest.is_none_or(is_digest);
         let owned = |part: Option<&str>| part.map(str::to_owned);
-        let host = host.map(|host| host.to_ascii_lowercase());
+        // One that is told from a path by its capitals alone keeps them.
+        let host = host.map(|host| {
+            let lower = host.to_ascii_lowercase();
+            if looks_like_host(&lower) { lower } else { host.to_owned() }
+        });
         valid.then(|| Self { host, path: path.to_owned(), tag: owned(tag), digest: owned(digest) })
     }
 

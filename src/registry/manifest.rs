@@ -115,7 +115,8 @@ impl Repository {
         }
         let shape: Shape =
             serde_json::from_slice(&bytes).map_err(|error| content(format!("is no manifest: {error}")))?;
-        let is_first = content_type.contains("manifest.v1+") || shape.schema_version == Some(1);
+        let is_first = content_type.starts_with("application/vnd.docker.distribution.manifest.v1+")
+            || shape.schema_version == Some(1);
         if is_first {
             return Err(RegistryError::Schema1(format!("{}/{}", place.name.host(), place.name.repository())));
         }

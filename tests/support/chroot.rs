@@ -79,7 +79,7 @@ fn command(root: &Path, config: &Config) -> Command {
     let words = || config.entrypoint.iter().chain(&config.cmd);
     let directory = if config.working_directory.is_empty() { "/" } else { &config.working_directory };
     std::fs::create_dir_all(root.join("proc")).unwrap();
-    let mut command = Command::new("unshare");
+    let mut command = Command::new("/usr/bin/unshare");
     command.args(["--mount", "--pid", "--fork", "--kill-child", "--root"]).arg(root).args(["--wd", directory]);
     if let Some((user, group)) = user(root, &config.user) {
         command.args(["--setgid", &group, "--setuid", &user]);

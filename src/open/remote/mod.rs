@@ -159,7 +159,7 @@ impl Opening<'_> {
         let mut known = cache.layer(diff_id, options.wanted.is_some())?;
         known.scan.compression = match &unpacked {
             Some((_, compression)) => *compression,
-            None => compression_of(layer.media_type.as_deref().unwrap_or_default()),
+            None => compression_of(layer.media_type.as_deref().unwrap_or_default())?,
         };
         if unpacked.is_none() {
             known.scan.diff_id = None;
@@ -168,13 +168,11 @@ impl Opening<'_> {
     }
 }
 
-/// What a media type says of the compression.
-fn compression_of(media_type: &str) -> Compression {
-    if media_type.ends_with("gzip") {
-        Compression::Gzip
-    } else if media_type.ends_with("zstd") {
-        Compression::Zstd
-    } else {
-        Compression::None
+/// What a media type says of the compression; `None` where it may be plain, and is better looked at.
+fn compression_of(media_type: &str) -> Option<Compression> {
+    match media_type {
+        gzip if gzip.ends_with("gzip") => Some(Compression::Gzip),
+        zstd if zstd.ends_with("zstd") => Some(Compression::Zstd),
+        _ => None,
     }
 }

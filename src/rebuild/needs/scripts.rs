@@ -132,6 +132,23 @@ impl Search<'_> {
         self.named_in_lines(node, text);
         if interpreter.starts_with(b"python") || interpreter.starts_with(b"pypy") {
             self.follow_python(node, text);
+        } else {
+            self.follow_quoted_commands(node, text);
+        }
+    }
+
+    /// Programs whose names stand in quotes: what a script in Perl or Ruby starts without a shell.
+    fn follow_quoted_commands(&mut self, node: NodeId, text: &[u8]) {
+        let reason = Reason { from: Some(node), how: How::ScriptCommand };
+        let is_name = |word: &&[u8]| {
+            let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-._".contains(byte);
+            !word.is_empty() && word.iter().all(is_letter)
+        };
+        let quoted = text.split(|&byte| b"'\"".contains(&byte)).filter(is_name);
+        for name in quoted.take(MOST_WORDS) {
+            if let Some(path) = self.look_up(name) {
+                self.need_path(&path, reason, Follow::All);
+            }
         }
     }
 

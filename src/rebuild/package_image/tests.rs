@@ -164,6 +164,7 @@ fn every_byte_of_the_image_is_in_one_row() {
     let image = known.image();
     let choices = Choices::default();
     let plan = image.plan(&select(&image, &choices, Granularity::File), &choices);
+    // A second name of a file costs nothing.
     let files: u64 = 1000 + 3000 + 200 + 5 + 14 + DATABASE.len() as u64;
     assert_eq!(plan.bytes_before(), files);
     assert_eq!(plan.bytes_after(), 1000);

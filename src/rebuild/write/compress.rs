@@ -21,8 +21,8 @@ const DICTIONARY: usize = 32 << 10;
 const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 /// An empty last block.
 const DEFLATE_END: [u8; 2] = [3, 0];
-/// Threads beyond which memory is dearer than time.
-const MOST_WORKERS: usize = 8;
+/// Threads beyond which memory is dearer than time: with so many, chunks and contexts take some 55 MB at usual levels.
+const MOST_WORKERS: usize = 6;
 
 /// How layers are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -258,8 +258,8 @@ impl<W: Write> Write for Compressor<'_, W> {
             return self.out.write(bytes);
         }
         let most = self.chunk_bytes();
-        if self.chunk.capacity() < most {
-            self.chunk.reserve_exact(most.saturating_sub(self.chunk.len()).min(bytes.len().max(64 << 10)));
+        if self.chunk.capacity() == 0 {
+            self.chunk.reserve_exact(most);
         }
         let count = bytes.len().min(most.saturating_sub(self.chunk.len()));
         self.chunk.extend_from_slice(bytes.get(..count).unwrap_or_default());

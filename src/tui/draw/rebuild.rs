@@ -16,8 +16,9 @@ const MARK: usize = 6;
 const BYTES: usize = 9;
 /// Columns of a name where reasons follow it.
 const NAME: usize = 32;
-/// Columns that a reason needs to tell anything.
+/// Columns that a reason needs to tell anything, and to be worth it where it stands beside the list as well.
 const REASON: usize = 16;
+const REASON_TWICE: usize = 28;
 /// Digits of a hash that are shown.
 const HASH: usize = 7;
 
@@ -108,6 +109,7 @@ fn mark(theme: &Theme, is_kept: bool, is_decided: bool, is_uncertain: bool) -> (
 
 fn draw_item(canvas: &mut Canvas, rows: Rect, line: u16, page: &RebuildPage, plan: &Plan, item: PlanItem) {
     let theme = canvas.theme;
+    let is_told_beside = columns_beside(canvas.buffer.area.width) > 0;
     let mut pen = canvas.line(rows, line);
     pen.skip(1);
     match item {
@@ -120,7 +122,8 @@ fn draw_item(canvas: &mut Canvas, rows: Rect, line: u16, page: &RebuildPage, pla
             let after = if is_kept { display_bytes(page.bytes_after(row)) } else { "none".to_owned() };
             pen.right(&after, BYTES + 1, if is_kept { theme.plain } else { theme.dim }).skip(2);
             let (name, hash) = name(row);
-            let reason = row.evidence.first().filter(|_| pen.room() >= NAME + REASON);
+            let least = NAME + if is_told_beside { REASON_TWICE } else { REASON };
+            let reason = row.evidence.first().filter(|_| pen.room() >= least);
             let Some(reason) = reason else {
                 pen.fitted(name, theme.plain);
                 if pen.room() > HASH + 1 {

@@ -263,7 +263,7 @@ impl RebuildPage {
             (Some(true), _) | (None, Decision::KeepAsked) => "kept, as you have decided",
             (Some(false), _) | (None, Decision::DropAsked) => "dropped, as you have decided",
             (None, Decision::Keep) => "kept",
-            (None, Decision::Drop) => "dropped: nothing needs it",
+            (None, Decision::Drop) => "dropped",
         }
     }
 }

@@ -42,7 +42,8 @@ pub(super) fn reveal(session: &mut Session) -> Option<String> {
         RowSubject::Package(index) => {
             let known = std::sync::Arc::clone(&session.pages.findings);
             let index = PackageIndex(index);
-            let name = known.packages.packages.get(index).name.clone();
+            let place = index.0 as usize;
+            let name = known.packages.packages.packages().get(place)?.name.clone();
             session.show_only(&name, known.packages.ownership.files(index));
             return Some(format!("Files of {name}; esc shows all again"));
         }

@@ -137,7 +137,7 @@ fn a_plan_is_made_when_somebody_wants_to_see_it_and_all_is_known() {
 #[test]
 fn a_row_is_decided_at_once_and_the_totals_follow() {
     let mut person = planning((120, 40), "j");
-    let row = |person: &Person| person.text().lines().find(|line| line.contains("script-5.36")).unwrap().to_owned();
+    let row = |person: &Person| person.text().lines().find(|line| line.contains("  script-5.36")).unwrap().to_owned();
     assert!(row(&person).contains(" keep "), "{}", row(&person));
     person.presses("space");
     assert!(row(&person).contains(" drop! "), "before there is an answer: {}", row(&person));
@@ -148,7 +148,7 @@ fn a_row_is_decided_at_once_and_the_totals_follow() {
     assert!(text.contains("34 MB → 21 MB"), "{text}");
     assert!(row(&person).contains(" drop!?"), "something needs it: {text}");
     assert!(text.contains("1 uncertain, 1 decided by you"), "{text}");
-    assert!(text.contains("Uncertain: something that stays refers to it"), "{text}");
+    assert!(text.contains("Uncertain: something that stays refers"), "{text}");
     // The same key once more leaves it to the plan.
     person.presses("space");
     assert!(asked(&person).last().unwrap().choices.decided.is_empty());
@@ -241,7 +241,7 @@ fn what_is_written_opens_in_a_comparison_and_leads_back() {
     let begun = |effect: &Effect| matches!(effect, Effect::Compare { opening: Opening(1), with: Opening::FIRST, reference: new, .. } if *new == reference);
     assert!(person.effects.iter().any(begun));
     assert!(matches!(person.state.screen, Screen::Comparing(_)));
-    person.presses("x esc esc");
+    person.presses("x esc");
     assert_eq!(person.session().pages.current, Page::Rebuild);
     assert!(person.session().writing.is_none());
 }

@@ -16,7 +16,7 @@ fn place() -> Place {
     place
 }
 
-const COMPOSE: &str = "services:\n  web:\n    image: registry.example/web:${WEB_TAG:-1}\n  job:\n    build: .\n";
+const COMPOSE: &str = "services:\n  web:\n    image: 127.0.0.1:1/web:${WEB_TAG:-1}\n  job:\n    build: .\n";
 
 fn written(place: &Place, name: &str, text: &str) -> String {
     file(place.directory.path(), name, text.as_bytes());
@@ -56,11 +56,11 @@ fn variables_are_those_of_the_environment_and_of_the_file_beside_it() {
         variable.map(|value| command.env("WEB_TAG", value));
         run_command(&mut command).refused()
     };
-    assert!(refusal(None).contains("registry.example/web:1»"));
-    assert!(refusal(Some("2")).contains("registry.example/web:2»"));
+    assert!(refusal(None).contains("127.0.0.1:1/web:1"));
+    assert!(refusal(Some("2")).contains("127.0.0.1:1/web:2"));
     written(&place, ".env", "WEB_TAG=3\n");
-    assert!(refusal(None).contains("registry.example/web:3»"));
-    assert!(refusal(Some("2")).contains("registry.example/web:2»"));
+    assert!(refusal(None).contains("127.0.0.1:1/web:3"));
+    assert!(refusal(Some("2")).contains("127.0.0.1:1/web:2"));
 }
 
 #[test]
@@ -84,9 +84,10 @@ fn what_cannot_be_opened_is_said_with_the_way_to_name_it() {
     let image = place.image();
     let one = format!("--map=web={image}");
     let table: &[(&[&str], &[&str])] = &[
-        (&["share", &compose], &["compose.yaml", "registry.example/web:1", "«job» is built from .", "--map web=FILE"]),
+        (&["share", &compose], &["compose.yaml", "«job» is built from .", "--map job=FILE"]),
+        (&["share", &compose, "--map", &format!("job={image}")], &["127.0.0.1:1/web:1", "--map web=FILE"]),
         (&["share", &compose, &one], &["«job» is built from .", "--map job=FILE"]),
-        (&[&compose], &["--map web=FILE"]),
+        (&[&compose], &["--map job=FILE"]),
         (&["share", &compose, &one, "--map=jop=x"], &["--map job=FILE"]),
         (&["share", &compose, &one, "--map=job=x", "--map=jop=x"], &["--map jop", "nothing is called so", "web, job"]),
         (&["share", image, image, &one], &["--map", "none of the arguments"]),

@@ -128,10 +128,11 @@ fn images_for_other_machines_under_different_names_are_chosen_by_name() {
 
 #[test]
 fn transports_that_are_not_read_say_what_to_do() {
-    for typed in ["docker://alpine", "docker-daemon:alpine:3.20", "containers-storage:alpine"] {
+    for typed in ["ostree:alpine", "containers-storage:alpine"] {
         let message = run(&["inspect", typed]).refused();
         assert!(message.contains("skopeo copy"), "{message}");
     }
+    assert!(run(&["inspect", "docker://A b"]).refused().contains("needs the name of an image"));
     assert!(run(&["inspect", "oci:"]).refused().contains("needs a path"));
     assert!(run(&["inspect", ""]).refused().contains("empty"));
 }

@@ -1,0 +1,89 @@
+//! Images that engines of this machine have, for the first page.
+
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, bounded};
+
+use crate::engines::{EngineClient, EngineEnvironment, LocalImage, name};
+use crate::http::HttpOptions;
+use crate::image::{display_bytes, display_name};
+use crate::reference::Engine;
+use crate::tui::Choice;
+
+/// How long the first page may wait for engines. One that is slower is not in it.
+const PATIENCE: Duration = Duration::from_millis(60);
+/// Images of one engine that are offered.
+const MOST: usize = 200;
+
+/// Asks all engines at once, on threads of their own.
+pub struct LocalImages(Receiver<Vec<Choice>>);
+
+impl LocalImages {
+    /// Begins to ask.
+    pub fn ask() -> Self {
+        let engines = [Engine::Docker, Engine::Podman];
+        let (sender, receiver) = bounded(engines.len());
+        for engine in engines {
+            let sender = sender.clone();
+            // Without a thread, without its images.
+            let _ = std::thread::Builder::new().name("engine".into()).spawn(move || {
+                // Whoever asked may have begun without them.
+                let _ = sender.send(images_of(engine));
+            });
+        }
+        Self(receiver)
+    }
+
+    /// What has come by now, or comes soon.
+    pub fn choices(self) -> Vec<Choice> {
+        let begun = std::time::Instant::now();
+        let mut choices = Vec::new();
+        while let Ok(more) = self.0.recv_timeout(PATIENCE.saturating_sub(begun.elapsed())) {
+            choices.extend(more);
+        }
+        choices
+    }
+}
+
+fn images_of(engine: Engine) -> Vec<Choice> {
+    let environment = EngineEnvironment::of_process();
+    let Ok(client) = EngineClient::find(engine, &environment, &HttpOptions::default()) else { return Vec::new() };
+    let images = client.images().unwrap_or_default();
+    images.iter().flat_map(|image| choices_of(engine, image)).take(MOST).collect()
+}
+
+fn choices_of(engine: Engine, image: &LocalImage) -> Vec<Choice> {
+    let transport = engine.transport().name();
+    let detail = format!("image of {}, {} unpacked", name(engine), display_bytes(image.unpacked_bytes));
+    let choice = |typed: &str| Choice {
+        reference: format!("{transport}:{typed}"),
+        title: display_name(typed.as_bytes()).into_owned(),
+        detail: detail.clone(),
+    };
+    let id = image.id.strip_prefix("sha256:").unwrap_or(&image.id);
+    match image.names.as_slice() {
+        [] => id.get(..12).map(choice).into_iter().collect(),
+        names => names.iter().map(|name| choice(name)).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_is_offered_by_each_of_its_names() {
+        let mut image = LocalImage {
+            id: format!("sha256:{}", "0123456789ab".repeat(5)),
+            names: vec!["web:1".into(), "web:latest".into()],
+            unpacked_bytes: 1000,
+            created: 0,
+        };
+        let typed = |image: &LocalImage| -> Vec<String> {
+            choices_of(Engine::Podman, image).into_iter().map(|choice| choice.reference).collect()
+        };
+        assert_eq!(typed(&image), ["podman:web:1", "podman:web:latest"]);
+        image.names.clear();
+        assert_eq!(typed(&image), ["podman:0123456789ab"]);
+    }
+}

@@ -1,0 +1,111 @@
+//! What is kept, and found again.
+
+use std::fs;
+
+use nixdive::cache::ItemKind;
+use nixdive::image::DigestCheck;
+
+use super::server::Server;
+use super::shop::{Customer, Shop};
+use super::support::images::MOTD;
+use super::support::program::{content, paths};
+
+const IMAGE: &str = "team/app:1";
+
+fn shop() -> Server {
+    let (shop, _) = Shop::sample();
+    Server::start(move |seen| shop.answer(seen))
+}
+
+#[test]
+fn what_is_kept_opens_with_one_head_and_offline_with_nothing() {
+    let (server, mut customer) = (shop(), Customer::new().with_cache());
+    let first = customer.open(&server.host, IMAGE).unwrap();
+    server.take_requests();
+    let second = customer.open(&server.host, IMAGE).unwrap();
+    assert_eq!(server.take_requests(), ["HEAD /v2/team/app/manifests/1"]);
+    customer.remote.offline = true;
+    let third = customer.open(&server.host, IMAGE).unwrap();
+    assert!(server.take_requests().is_empty());
+    for again in [&second, &third] {
+        assert_eq!(paths(again), paths(&first));
+        assert_eq!(content(again, "/etc/motd"), MOTD.as_bytes());
+        for (known, read) in again.image.layers.iter().zip(&first.image.layers) {
+            assert_eq!(known.diff_id_check, DigestCheck::Matches);
+            assert_eq!(
+                (known.compression, known.unpacked_bytes, known.entries),
+                (read.compression, read.unpacked_bytes, read.entries)
+            );
+        }
+    }
+    let error = customer.refused(&server.host, "team/app:2");
+    assert!(error.contains("--offline"), "{error}");
+}
+
+#[test]
+fn a_tag_that_moved_is_noticed() {
+    let (mut first, image) = Shop::sample();
+    let customer = Customer::new().with_cache();
+    first.add(&image, "moving");
+    let host = {
+        let server = Server::start(move |seen| first.answer(seen));
+        customer.open(&server.host, "team/app:moving").unwrap();
+        server.host.clone()
+    };
+    // The name leads to another manifest: as far as the cache knows, it did so before.
+    let cache = customer.remote.cache.as_ref().unwrap();
+    let name = format!("{host}/team/app:moving");
+    let mut known = cache.manifest(&name).unwrap();
+    let config = super::support::images::digest(&image.config_bytes());
+    known.digest = nixdive::image::Digest::parse(&config).unwrap();
+    cache.keep_manifest(&name, &known);
+    assert_eq!(customer.open(&host, "team/app:moving").unwrap().image.layers.len(), 2);
+}
+
+#[test]
+fn files_that_were_tampered_with_are_fetched_again() {
+    let (server, customer) = (shop(), Customer::new().with_cache());
+    customer.open(&server.host, IMAGE).unwrap();
+    let cache = customer.remote.cache.as_ref().unwrap();
+    let kinds = [&[ItemKind::Blob][..], &[ItemKind::Layer], &[ItemKind::Blob, ItemKind::Layer, ItemKind::Unpacked]];
+    for kinds in kinds {
+        for item in cache.items().iter().filter(|item| kinds.contains(&item.kind)) {
+            let mut bytes = fs::read(&item.path).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 0x20;
+            fs::write(&item.path, bytes).unwrap();
+        }
+        let opened = customer.open(&server.host, IMAGE).unwrap();
+        assert_eq!(content(&opened, "/etc/motd"), MOTD.as_bytes(), "{kinds:?}");
+        assert!(opened.image.warnings.is_empty(), "{:?}", opened.image.warnings);
+    }
+}
+
+#[test]
+fn a_layer_is_known_again_whatever_it_came_from() {
+    let (gzip, image) = Shop::sample();
+    let server = Server::start(move |seen| gzip.answer(seen));
+    let customer = Customer::new().with_cache();
+    customer.open(&server.host, IMAGE).unwrap();
+    let tars = image.layers.iter().map(|layer| layer.tar.clone()).collect();
+    let mut zstd = Shop::default();
+    zstd.add(&super::support::images::Image::stored_of(tars, super::support::compress::zstd), "1");
+    let other = Server::start(move |seen| zstd.answer(seen));
+    let opened = customer.open(&other.host, IMAGE).unwrap();
+    assert!(opened.image.layers.iter().all(|layer| layer.diff_id_check == DigestCheck::NotChecked));
+    let blobs = |requests: Vec<String>| requests.iter().filter(|request| request.contains("/blobs/")).count();
+    // The configuration is the same one.
+    assert_eq!(blobs(other.take_requests()), 0);
+    // Its content is fetched once it is asked for.
+    assert_eq!(content(&opened, "/etc/motd"), MOTD.as_bytes());
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_is_done_without() {
+    let server = shop();
+    let mut customer = Customer::new();
+    let file = customer.write("file", "");
+    customer.remote.cache = Some(nixdive::cache::Cache::new(&file, 1 << 30));
+    let opened = customer.open(&server.host, IMAGE).unwrap();
+    assert_eq!(content(&opened, "/etc/motd"), MOTD.as_bytes());
+}

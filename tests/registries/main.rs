@@ -1,0 +1,18 @@
+//! Images from registries and engines: what real ones give, and what registries do on bad days.
+//!
+//! Tests that need `docker-registry`, skopeo or podman say so and pass where those are missing; where NIXDIVE_LIVE=1 they
+//! fail instead.
+
+// clippy.toml allows them in test functions; here all functions serve tests.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../support/mod.rs"]
+#[allow(dead_code)]
+mod support;
+
+mod access;
+mod faults;
+mod keeping;
+mod live;
+mod server;
+mod shop;
