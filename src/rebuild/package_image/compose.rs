@@ -5,6 +5,7 @@ use std::io;
 
 use hashbrown::{HashMap, HashSet};
 
+use super::beside::Beside;
 use super::select::PackageSelection;
 use super::{File, PackageImage};
 use crate::image::{FileTree, NodeId, OccurrenceId};
@@ -65,7 +66,8 @@ pub fn compose(
     read: &dyn ReadContent,
     cancel: &Cancel,
 ) -> Result<Composition, PackageComposeError> {
-    let mut composing = Composing { image, placed: HashMap::new(), links: Vec::new(), read, cancel };
+    let beside = Beside::new(image, selection);
+    let mut composing = Composing { image, placed: HashMap::new(), links: Vec::new(), beside, read, cancel };
     let mut store_paths = composing.store_paths(selection)?;
     store_paths.sort_by(|left, right| left.path.cmp(&right.path));
     let mut config = image.image.config.clone();
@@ -80,6 +82,7 @@ struct Composing<'a> {
     placed: HashMap<OccurrenceId, Box<[u8]>>,
     /// Places that become links, and their targets.
     links: Vec<(NodeId, Box<[u8]>)>,
+    beside: Beside,
     read: &'a dyn ReadContent,
     cancel: &'a Cancel,
 }
@@ -95,7 +98,7 @@ struct Below {
 enum What {
     Directory,
     File(OccurrenceId),
-    /// A link, which is outside too, and its target in the store path.
+    /// A link to its target.
     Link(Box<[u8]>),
 }
 
@@ -133,14 +136,14 @@ impl Composing<'_> {
         let mut first: Vec<&File> = Vec::new();
         let mut again: Vec<&File> = Vec::new();
         let mut known = HashSet::new();
-        let (links, files): (Vec<&File>, Vec<&File>) = members.iter().partition(|file| file.is_link);
-        for file in files {
+        for &file in members.iter().filter(|file| !file.is_link) {
             let is_new = !self.placed.contains_key(&file.occurrence) && known.insert(file.occurrence);
             if is_new { first.push(file) } else { again.push(file) }
         }
         let mut composed = None;
         if !first.is_empty() {
-            let below = self.entries_below(&first, &links);
+            let links = self.beside.links(self.image, &first, members);
+            let below = self.entries_below(&first, links);
             let digest = self.nar(&below)?;
             let path = content_addressed_path(&digest.hash, name, &BTreeSet::new(), false)?;
             composed = Some(self.named(path, stability, &below, digest.bytes));
@@ -153,18 +156,19 @@ impl Composing<'_> {
         Ok(composed)
     }
 
-    /// Files, the links among them and the directories above, each directory's entries in byte order behind it. The links
-    /// are for programs that look for something from where they really are; those of other groups are not there.
-    fn entries_below(&self, files: &[&File], links: &[&File]) -> Vec<Below> {
+    /// Files, links beside them and the directories above, each directory's entries in byte order behind it.
+    fn entries_below(&self, files: &[&File], links: Vec<(NodeId, Box<[u8]>)>) -> Vec<Below> {
         let tree = self.tree();
-        let here: HashSet<NodeId> = files.iter().map(|file| file.node).collect();
-        let mut members: Vec<&File> = files.iter().chain(links).copied().collect();
-        // They come in the order of the tree, which is that of a NAR.
-        members.sort_by_key(|file| file.place);
+        let files = files.iter().map(|file| (file.node, What::File(file.occurrence)));
+        let links = links.into_iter().map(|(node, target)| (node, What::Link(target)));
+        let mut members: Vec<(NodeId, What)> = files.chain(links).collect();
+        // The order of a NAR: that of paths in which a slash comes before all else.
+        let in_order = |byte: u8| if byte == b'/' { 0 } else { byte };
+        members.sort_by_cached_key(|(node, _)| tree.path(*node).into_iter().map(in_order).collect::<Vec<u8>>());
         let mut entries: Vec<Below> = vec![Below { node: NodeId::ROOT, depth: 0, what: What::Directory }];
         let mut open: Vec<NodeId> = vec![NodeId::ROOT];
-        for file in members {
-            let mut above: Vec<NodeId> = std::iter::successors(tree.parent(file.node), |&at| tree.parent(at)).collect();
+        for (node, what) in members {
+            let mut above: Vec<NodeId> = std::iter::successors(tree.parent(node), |&at| tree.parent(at)).collect();
             above.reverse();
             let common = above.iter().zip(&open).take_while(|(left, right)| left == right).count();
             open.truncate(common);
@@ -172,32 +176,9 @@ impl Composing<'_> {
                 entries.push(Below { node: directory, depth: open.len(), what: What::Directory });
                 open.push(directory);
             }
-            let what =
-                if file.is_link { What::Link(self.target_in_store(file, &here)) } else { What::File(file.occurrence) };
-            entries.push(Below { node: file.node, depth: open.len(), what });
+            entries.push(Below { node, depth: open.len(), what });
         }
         entries
-    }
-
-    /// The target of a link for its place in a store path: as it was where that is beside it, else absolute.
-    fn target_in_store(&self, link: &File, here: &HashSet<NodeId>) -> Box<[u8]> {
-        let tree = self.tree();
-        let target = tree.link_target(link.occurrence).unwrap_or_default();
-        if target.starts_with(b"/") {
-            return target.into();
-        }
-        let above = tree.parent(link.node).map(|node| tree.path(node)).unwrap_or_default();
-        let mut parts: Vec<&[u8]> = above.split(|&byte| byte == b'/').filter(|part| !part.is_empty()).collect();
-        for part in target.split(|&byte| byte == b'/') {
-            match part {
-                b"" | b"." => {}
-                b".." => drop(parts.pop()),
-                name => parts.push(name),
-            }
-        }
-        let absolute = [&b"/"[..], &parts.join(&b'/')].concat();
-        let is_here = tree.lookup(&absolute).is_some_and(|node| here.contains(&node));
-        if is_here { target.into() } else { absolute.into() }
     }
 
     fn nar(&self, below: &[Below]) -> Result<NarDigest, PackageComposeError> {
@@ -259,16 +240,8 @@ impl Composing<'_> {
     fn outside(&self, selection: &PackageSelection) -> Vec<Entry> {
         let tree = self.tree();
         let mut entries = Vec::new();
-        let mut used: HashSet<NodeId> = HashSet::new();
-        let mut use_above = |node: NodeId| {
-            let mut at = tree.parent(node);
-            while let Some(directory) = at.filter(|directory| used.insert(*directory)) {
-                at = tree.parent(directory);
-            }
-        };
         let targets: HashMap<NodeId, &[u8]> = self.links.iter().map(|(node, target)| (*node, &**target)).collect();
         for (file, _) in self.image.files.iter().zip(&selection.kept).filter(|(_, kept)| **kept) {
-            use_above(file.node);
             let body = match targets.get(&file.node) {
                 Some(target) => Body::Symlink((*target).into()),
                 None if file.is_link => Body::Symlink(tree.link_target(file.occurrence).unwrap_or_default().into()),
@@ -280,10 +253,8 @@ impl Composing<'_> {
             };
             entries.push(Entry { path: relative(tree, file.node), metadata, body });
         }
-        let needed = self.image.directories.iter().filter(|(node, _)| self.image.is_needed(*node));
-        needed.for_each(|&(node, _)| use_above(node));
         for &(node, occurrence) in &self.image.directories {
-            if used.contains(&node) || self.image.is_needed(node) {
+            if self.beside.is_outside(node) {
                 let metadata = metadata_of(tree, occurrence);
                 entries.push(Entry { path: relative(tree, node), metadata, body: Body::Directory });
             }

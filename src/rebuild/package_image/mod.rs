@@ -1,6 +1,7 @@
 //! Rebuilds an image that no Nix built: what its programs need is grouped by the package that owns it into store paths,
 //! and put back where it was as links into them.
 
+mod beside;
 mod compose;
 mod groups;
 mod rows;
@@ -36,8 +37,6 @@ pub struct PackageImage<'a> {
 /// A file or link as the topmost layer leaves it.
 struct File {
     node: NodeId,
-    /// Its place in the order of the tree.
-    place: usize,
     /// What it is; of a hard link what that leads to.
     occurrence: OccurrenceId,
     /// Its place among the groups.
@@ -72,8 +71,7 @@ impl<'a> PackageImage<'a> {
             let is_link = occurrence.kind == Kind::Symlink;
             let bytes = if is_link { 0 } else { occurrence.bytes };
             let class = class_of(&tree.path(node));
-            let place = files.len();
-            files.push(File { node, place, occurrence: id, group: 0, class, is_link, bytes });
+            files.push(File { node, occurrence: id, group: 0, class, is_link, bytes });
         }
         let groups = group_files(image, packages, &mut files);
         Self { image, packages, needs, groups, files, directories }

@@ -43,7 +43,7 @@ fn assert_survived(what: &str, bench: &Bench) -> bool {
         return false;
     }
     assert_eq!(bench.written(), ["new.tar"], "{what}");
-    assert_eq!(check(&bench.out("new.tar")), check(&bench.image), "{what}");
+    assert!(check(&bench.out("new.tar")) <= check(&bench.image), "{what}");
     let mut beside: Vec<_> =
         std::fs::read_dir(bench.directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     beside.sort();
