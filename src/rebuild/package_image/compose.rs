@@ -199,13 +199,13 @@ impl Composing<'_> {
                 }
             };
             let named = NarEntry { depth: entry.depth, name: tree.name(entry.node), node };
-            nar.entry(&named).map_err(|error| failed(io::Error::other(error)))?;
+            nar.entry(&named).map_err(|error| failed(error.into()))?;
             if let What::File(id) = entry.what {
                 let mut reader = self.read.read(&Content::Image(id)).map_err(failed)?;
-                nar.content_from(&mut *reader).map_err(|error| failed(io::Error::other(error)))?;
+                nar.content_from(&mut *reader).map_err(|error| failed(error.into()))?;
             }
         }
-        nar.digest().map_err(|error| PackageComposeError::Read { path: String::new(), error: io::Error::other(error) })
+        nar.digest().map_err(|error| PackageComposeError::Read { path: "a store path".to_owned(), error: error.into() })
     }
 
     fn named(&mut self, path: StorePath, stability: Stability, below: &[Below], nar_bytes: u64) -> ComposedStorePath {

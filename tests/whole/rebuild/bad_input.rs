@@ -46,17 +46,20 @@ fn an_entry_point_that_an_upper_layer_removes_is_not_there() {
 #[test]
 fn of_a_broken_layer_nothing_is_written() {
     let tar = script(b"#!/bin/sh\necho\n");
-    let padded = Tar::new().raw(&tar[..tar.len() - 1024]).file("data", vec![7; 300_000]).finish();
+    let noise: Vec<u8> = (0..300_000u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let padded = Tar::new().raw(&tar[..tar.len() - 1024]).file("data", noise).finish();
     let packed = gzip(&padded);
     let cut = packed[..packed.len() - 20].to_vec();
     let mut changed = packed.clone();
     let middle = changed.len() / 2;
-    changed[middle..middle + 8].fill(0);
-    for blob in [cut, changed] {
+    changed[middle..middle + 8].iter_mut().for_each(|byte| *byte ^= 0x55);
+    let other = gzip(&Tar::new().raw(&tar[..tar.len() - 1024]).file("data", "others").finish());
+    for (blob, expected) in [(cut, "is broken"), (changed, "is broken"), (other, "another digest")] {
         let layer = Layer { media_type: OCI_GZIP, tar: padded.clone(), blob };
         let image = with_config(Image::of(vec![layer]), &json!({"Entrypoint": ["/bin/app"]}));
         let bench = Bench::of(&image);
-        bench.rebuild(&[]).refused();
+        let message = bench.rebuild(&[]).refused();
+        assert!(message.contains("layer 0") && message.contains(expected), "{message}");
         assert_eq!(bench.written(), [""; 0]);
     }
 }
