@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod hostile;
+mod kills;
 
 use std::path::PathBuf;
 

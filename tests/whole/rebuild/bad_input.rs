@@ -97,6 +97,30 @@ fn a_destination_that_is_something_else_is_left_alone() {
 }
 
 #[test]
+fn an_image_is_never_written_over_itself_by_whatever_name() {
+    let bench = Bench::new(vec![script(b"#!/bin/sh\necho\n")], "/bin/app");
+    let image = bench.image.to_str().unwrap();
+    let before = std::fs::read(&bench.image).unwrap();
+    let (link, hard_link, above) = (bench.out("link.tar"), bench.out("hard.tar"), bench.out("above"));
+    std::os::unix::fs::symlink(&bench.image, &link).unwrap();
+    std::fs::hard_link(&bench.image, &hard_link).unwrap();
+    std::os::unix::fs::symlink(bench.directory.path(), &above).unwrap();
+    let roundabout = bench.out("..").join("image.tar");
+    for name in [&bench.image, &link, &hard_link, &above.join("image.tar"), &roundabout] {
+        for form in ["", "docker-archive:", "oci-archive:", "nix:"] {
+            let message = run(&["rebuild", image, "-o", &format!("{form}{}", name.display())]).refused();
+            assert!(message.contains("is the image that is being read"), "{message}");
+        }
+    }
+    let layout = bench.out("layout").display().to_string();
+    assert_eq!(run(&["rebuild", image, "-o", &format!("oci:{layout}:first")]).code, Some(0));
+    let message = run(&["rebuild", &format!("oci:{layout}:first"), "-o", &format!("oci:{layout}:second")]).refused();
+    assert!(message.contains("is the image that is being read"), "{message}");
+    assert_eq!(std::fs::read(&bench.image).unwrap(), before);
+    assert_eq!(bench.written(), ["above", "hard.tar", "layout", "link.tar"]);
+}
+
+#[test]
 fn an_image_that_was_written_before_is_replaced() {
     let bench = Bench::new(vec![script(b"#!/bin/sh\necho\n")], "/bin/app");
     assert_eq!(bench.rebuild(&[]).code, Some(0));
