@@ -82,12 +82,13 @@ fn users_modes_capabilities_and_directories_stay_as_they_were() {
     assert_eq!(roots.rebuilt.opened.image.config.volumes, ["/var/lib/service"]);
 }
 
-/// Reads what lies beside where it really is, however it was called.
+/// Reads what lies beside where it really is, however it was called, and has a library there.
 const FINDS_ITSELF: &str = r#"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+int value(void);
 int main(int count, char **arguments) {
     char path[4096];
     for (int way = 0; way < 2; way++) {
@@ -99,7 +100,7 @@ int main(int count, char **arguments) {
         char line[100] = "";
         fputs(fgets(line, sizeof line, file), stdout);
     }
-    return 0;
+    return value();
 }
 "#;
 
@@ -108,15 +109,19 @@ fn programs_find_what_lies_beside_where_they_really_are() {
     if !can_run(&["gcc", "unshare"]) {
         return;
     }
-    for (program, message) in
-        [("opt/app/bin/app", "opt/app/share/message"), ("usr/local/bin/app", "usr/local/share/message")]
-    {
+    for place in ["opt/app", "usr/local", "usr"] {
         let directory = scratch();
-        let app = compile(directory.path(), "app", FINDS_ITSELF, &[]);
+        let path = directory.path().to_str().unwrap();
+        let soname = ["-shared", "-fPIC", "-Wl,-soname,libvalue.so.1"];
+        let library = compile(directory.path(), "libvalue.so.1.0", "int value(void) { return 3; }", &soname);
+        let options = ["-L", path, "-l:libvalue.so.1.0", "-Wl,-rpath,$ORIGIN/../lib"];
+        let app = compile(directory.path(), "app", FINDS_ITSELF, &options);
         let top = Tar::new()
-            .add(Entry::file(program, app).mode(0o755))
-            .file(message, "beside\n")
-            .symlink("bin-of-mine", format!("/{program}"));
+            .add(Entry::file(format!("{place}/bin/app"), app).mode(0o755))
+            .file(format!("{place}/share/message"), "beside\n")
+            .file(format!("{place}/lib/libvalue.so.1.0"), library)
+            .symlink(format!("{place}/lib/libvalue.so.1"), "libvalue.so.1.0")
+            .symlink("bin-of-mine", format!("/{place}/bin/app"));
         let Some(base) = base() else { return };
         let layers = [base, layer_of(directory.path(), "layer.tar", top)];
         let config = json!({"Entrypoint": ["/bin-of-mine", "/bin-of-mine"]});
