@@ -3,6 +3,7 @@
 //! From the configuration's entry point and command a search follows what a program needs to start and to work; every
 //! path that it reaches remembers what led there first.
 
+mod beside;
 mod chain;
 mod elf;
 mod glob;

@@ -100,6 +100,7 @@ impl Search<'_> {
         for path in script.paths.iter().filter(|path| path.first() == Some(&b'/')) {
             self.named_word(node, path);
         }
+        self.named_from_variables(node, text);
         self.named_in_lines(node, text);
         for doubt in script.doubts {
             let message = format!("{} {doubt}", self.shown(node));

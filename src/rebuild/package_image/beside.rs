@@ -51,24 +51,25 @@ impl Beside {
         let mut links: Vec<(NodeId, Box<[u8]>)> =
             own.iter().map(|link| (link.node, target_within(image, link, &is_here))).collect();
         if files.iter().any(|file| self.looks_around.contains(&file.occurrence)) {
-            self.fill(image, files, &is_here, &mut links);
+            let within: Vec<NodeId> = files.iter().chain(&own).map(|file| file.node).collect();
+            self.fill(image, &within, &is_here, &mut links);
         }
         links
     }
 
-    /// Adds links to all else that is outside in the directories of some files.
+    /// Adds links to all else that is outside in the directories of some files and links.
     fn fill(
         &mut self,
         image: &PackageImage<'_>,
-        files: &[&File],
+        within: &[NodeId],
         is_here: &dyn Fn(NodeId) -> bool,
         links: &mut Vec<(NodeId, Box<[u8]>)>,
     ) {
         let tree = image.tree();
         let mut directories: HashSet<NodeId> = HashSet::new();
         let mut in_order: Vec<NodeId> = Vec::new();
-        for file in files {
-            let mut at = tree.parent(file.node);
+        for &node in within {
+            let mut at = tree.parent(node);
             while let Some(directory) = at.filter(|directory| directories.insert(*directory)) {
                 in_order.push(directory);
                 at = tree.parent(directory);
