@@ -16,8 +16,13 @@ use super::support::program::{content, file, open_with, scratch};
 /// bcrypt of «hunter2».
 const HASH: &str = "$2b$04$xBuS8cpqnBSMIQXPSoo8jeBp4jtSbf8pSVpNz6mpEkVX3xkCWeH1S";
 
+/// A password file: «me» with «hunter2».
+pub fn users() -> &'static [u8] {
+    b"me:$2b$04$xBuS8cpqnBSMIQXPSoo8jeBp4jtSbf8pSVpNz6mpEkVX3xkCWeH1S\n"
+}
+
 /// Whether programs are there; says so where one is not, and fails where it must be.
-fn have(programs: &[&str]) -> bool {
+pub fn have(programs: &[&str]) -> bool {
     let missing = programs.iter().find(|program| {
         !Command::new("which").arg(program).stdout(Stdio::null()).status().is_ok_and(|status| status.success())
     });
@@ -47,15 +52,15 @@ fn wait_for(what: &str, ready: impl Fn() -> bool) {
 }
 
 /// A registry with a sample image as `team/app:1`.
-struct Registry {
-    host: String,
+pub struct Registry {
+    pub host: String,
     _running: Running,
     _place: tempfile::TempDir,
 }
 
 impl Registry {
     /// `extra`: lines of its configuration.
-    fn start(extra: &str, files: &[(&str, &[u8])], push: &[&str]) -> Self {
+    pub fn start(extra: &str, files: &[(&str, &[u8])], push: &[&str]) -> Self {
         let place = scratch();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let host = format!("127.0.0.1:{port}");
@@ -123,7 +128,7 @@ fn a_password_file_of_a_real_registry() {
 }
 
 /// A certificate for 127.0.0.1 and its authority, both in PEM, and the key.
-fn certificates(place: &Path) -> [Vec<u8>; 3] {
+pub fn certificates(place: &Path) -> [Vec<u8>; 3] {
     let run = |arguments: &str| {
         let status = Command::new("openssl")
             .args(arguments.split(' '))

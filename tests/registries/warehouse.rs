@@ -19,15 +19,6 @@ struct State {
 pub struct Warehouse(Arc<Mutex<State>>);
 
 impl Warehouse {
-    /// The digests of blobs of a repository.
-    pub fn blobs(&self, repository: &str) -> Vec<String> {
-        let state = self.0.lock().unwrap();
-        let mut all: Vec<String> =
-            state.blobs.keys().filter(|(known, _)| known == repository).map(|(_, digest)| digest.clone()).collect();
-        all.sort();
-        all
-    }
-
     pub fn manifest(&self, repository: &str, reference: &str) -> Option<Vec<u8>> {
         let key = (repository.to_owned(), reference.to_owned());
         self.0.lock().unwrap().manifests.get(&key).map(|(_, bytes)| bytes.clone())
