@@ -73,7 +73,10 @@ impl PackageImage<'_> {
             Decision::DropAsked => vec!["it is to be dropped".to_owned()],
             Decision::Keep | Decision::Drop => Vec::new(),
         };
-        evidence.extend(self.evidence(&needed));
+        // That what is asked for is there because it is asked for is said already.
+        let is_told = |file: &&&File| decision != Decision::KeepAsked || !self.is_asked_for(file.node);
+        let reasons: Vec<&File> = needed.iter().filter(is_told).copied().collect();
+        evidence.extend(self.evidence(&reasons));
         if needed.is_empty() && decision == Decision::Drop {
             evidence.push("nothing that the image starts needs any of it".to_owned());
         } else if kept_files > 0 {
@@ -89,6 +92,11 @@ impl PackageImage<'_> {
 
     fn member(&self, place: usize, selection: &PackageSelection) -> Option<(&File, bool)> {
         Some((self.files.get(place)?, *selection.kept.get(place)?))
+    }
+
+    /// Whether only the user's wish leads to a path.
+    fn is_asked_for(&self, node: NodeId) -> bool {
+        self.needs.chain(node).first().is_some_and(|(_, how)| *how == How::Asked)
     }
 
     /// The strongest reasons why files of a row are needed.
