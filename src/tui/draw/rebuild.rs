@@ -5,7 +5,7 @@ use super::super::pages::{Page, PlanItem, PlanStage, RebuildPage};
 use super::super::session::Session;
 use super::super::theme::Theme;
 use super::super::wrap::wrap;
-use super::painter::Canvas;
+use super::painter::{Canvas, fit, fit_end};
 use super::{pages, selection, title};
 use crate::image::{display_bytes, display_name};
 use crate::rebuild::plan::{ClassRow, Plan, Row, RowSubject};
