@@ -32,8 +32,8 @@ pub fn run(arguments: &CopyArguments) -> anyhow::Result<ExitCode> {
         protected,
         ..CopyOptions::default()
     };
-    // Ctrl-C ends the program, as any filter: what was begun at a registry is forgotten there, files have no name yet.
     let progress = TransferProgress::new(Cancel::new());
+    let _signals = transferring::StopOnSignals::new(progress.cancel());
     let quiet = arguments.quiet;
     let shipment =
         transferring::watched(&progress, quiet, || gather(&reference, &source, arguments.all, progress.cancel()))?;

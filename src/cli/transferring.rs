@@ -5,8 +5,11 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use serde_json::{Value, json};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::{Handle, Signals};
 
 use crate::image::display_bytes;
+use crate::scan::Cancel;
 use crate::transfer::{Arrival, LayerArrival, LayerProgress, LayerState, TransferProgress, Way};
 
 /// Between two looks at how far it is.
@@ -17,6 +20,34 @@ const WORD: Duration = Duration::from_secs(10);
 const MOST_LINES: usize = 12;
 /// The name of the schema of [`as_json`].
 pub const COPY_SCHEMA: &str = "nixdive.copy/1";
+
+/// Lets the first signal that asks the program to end stop the work, so that nothing is left behind; the second one ends
+/// it at once. Until it is dropped.
+pub struct StopOnSignals(Handle);
+
+impl StopOnSignals {
+    /// Where signals cannot be taken, they end the program as ever.
+    pub fn new(cancel: &Cancel) -> Option<Self> {
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).ok()?;
+        let (handle, cancel) = (signals.handle(), cancel.clone());
+        let wait = move || {
+            for signal in signals.forever() {
+                if cancel.is_cancelled() {
+                    let _ = signal_hook::low_level::emulate_default_handler(signal);
+                }
+                cancel.cancel();
+            }
+        };
+        std::thread::Builder::new().name("signals".into()).spawn(wait).ok()?;
+        Some(Self(handle))
+    }
+}
+
+impl Drop for StopOnSignals {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
 
 /// Does something, and tells meanwhile on standard error how far it is.
 pub fn watched<T>(progress: &TransferProgress, quiet: bool, work: impl FnOnce() -> T) -> T {
@@ -66,7 +97,11 @@ fn live(layers: &[LayerProgress], lines_before: usize) -> (String, usize) {
     let moving = layers.iter().filter(|layer| matches!(layer.state, LayerState::Reading | LayerState::Sending));
     let mut lines = 1;
     for layer in moving.take(MOST_LINES) {
-        let what = if layer.state == LayerState::Reading { "reading" } else { "sending" };
+        let what = match layer.state {
+            LayerState::Reading => "reading",
+            _ if layer.done_bytes >= layer.total_bytes => "waiting for an answer",
+            _ => "sending",
+        };
         let (done, total) = (display_bytes(layer.done_bytes), display_bytes(layer.total_bytes));
         text.push_str(&format!("  {}  {what}  {done} of {total}\r\n", layer.title));
         lines += 1;
@@ -96,7 +131,7 @@ pub fn tell(destination: &str, arrival: &Arrival, err: &mut dyn Write) -> std::i
     let count = |ways: &[Way]| arrival.layers.iter().filter(|layer| ways.contains(&layer.way)).count();
     let unread = arrival.layers.iter().filter(|layer| !layer.is_read).count();
     let (sent, there) = (count(&[Way::Sent]), count(&[Way::There, Way::Mounted]));
-    write!(err, "  {} sent, {} of them layers", display_bytes(arrival.sent_bytes), sent)?;
+    write!(err, "  {} sent, {sent} layers among it", display_bytes(arrival.sent_bytes))?;
     match there {
         0 => writeln!(err),
         _ => writeln!(

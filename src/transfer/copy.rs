@@ -1,9 +1,9 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{CopyDestination, Shipment, TransferError, TransferProgress, archive, directory, push};
 use crate::image::Digest;
 use crate::open::Remote;
-use crate::rebuild::write::{Destination, LayerCompression};
+use crate::rebuild::write::{Destination, LayerCompression, WriteError};
 use crate::reference::ImageName;
 use crate::scan::UnpackLimit;
 
@@ -101,6 +101,17 @@ pub trait Sink {
     ) -> Result<Arrival, TransferError>;
 }
 
+/// Refuses to write over what is being read.
+fn check_apart(destination: &CopyDestination, protected: &[PathBuf]) -> Result<(), TransferError> {
+    use std::os::unix::fs::MetadataExt;
+    let identity = |path: &Path| path.metadata().ok().map(|metadata| (metadata.dev(), metadata.ino()));
+    let Some((path, own)) = destination.path().and_then(|path| Some((path, identity(path)?))) else { return Ok(()) };
+    match protected.iter().any(|read| identity(read) == Some(own)) {
+        true => Err(WriteError::IsInput(path.to_owned()).into()),
+        false => Ok(()),
+    }
+}
+
 /// Copies what was gathered to one destination.
 ///
 /// # Errors
@@ -111,6 +122,7 @@ pub fn copy(
     options: &CopyOptions,
     progress: &TransferProgress,
 ) -> Result<Arrival, TransferError> {
+    check_apart(destination, &options.protected)?;
     let sink: Box<dyn Sink + '_> = match destination {
         CopyDestination::Registry(name) => Box::new(push::RegistrySink { name }),
         CopyDestination::Engine(engine, name) => {

@@ -203,6 +203,30 @@ fn a_rebuilt_image_goes_straight_to_a_registry() {
     let raw = skopeo(&["inspect", "--raw", "--tls-verify=false", &to]);
     assert_eq!(raw, skopeo(&["inspect", "--raw", &layout]));
     let again = rebuild(&[&to]);
-    assert!(again.contains("known without reading them") && again.contains(" 0 of them layers"), "{again}");
+    assert!(again.contains("known without reading them") && again.contains(" 0 layers among it"), "{again}");
     assert_eq!(skopeo(&["inspect", "--raw", "--tls-verify=false", &to]), raw);
+}
+
+#[test]
+fn nothing_is_written_over_what_is_read_and_nothing_left_behind() {
+    let place = scratch();
+    let image = sample(place.path(), "image.tar", b"x");
+    let before = std::fs::read(&image).unwrap();
+    let same = nixdive().args(["copy", &image, &format!("docker-archive:{image}")]).output().unwrap();
+    assert_eq!(same.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&same.stderr).contains("is the image that is being read"));
+    assert_eq!(std::fs::read(&image).unwrap(), before);
+    // A layer that is not what the configuration says is found out before anything has a name.
+    let mut damaged = before;
+    let motd = super::support::images::MOTD.as_bytes();
+    let at = damaged.windows(motd.len()).position(|window| window == motd).unwrap();
+    damaged[at] ^= 1;
+    std::fs::write(&image, &damaged).unwrap();
+    for to in ["oci:layout:x", "dir:directory", "oci-archive:archive.tar", "plain.tar", "packed.tar.gz"] {
+        let run = nixdive().args(["copy", "-q", "image.tar", to]).current_dir(place.path()).output().unwrap();
+        assert_eq!(run.status.code(), Some(2), "{to}");
+        assert!(String::from_utf8_lossy(&run.stderr).contains("its bytes have the digest"), "{to}");
+        let left: Vec<_> = std::fs::read_dir(place.path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
+        assert_eq!(left, ["image.tar"], "{to}");
+    }
 }

@@ -49,6 +49,7 @@ impl Writing<'_> {
         typed.push(&directory);
         let reference = Reference::parse(&typed).map_err(|error| SendError::Other(error.into()))?;
         let progress = TransferProgress::new(Cancel::new());
+        let _signals = transferring::StopOnSignals::new(progress.cancel());
         let shipment = gather(&reference, &OpenOptions::default(), false, progress.cancel())?;
         let options = CopyOptions { remote: remote.clone(), ..CopyOptions::default() };
         for destination in &outputs.remote {
