@@ -12,6 +12,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cache", &["image", "scan"]),
     ("engines", &["http", "image", "reference"]),
     ("glob", &[]),
+    ("index", &["image"]),
     ("image", &[]),
     ("sqlite", &[]),
     ("yaml", &["image"]),
