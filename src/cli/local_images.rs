@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, bounded};
 
-use crate::engines::{EngineClient, EngineEnvironment, LocalImage, name};
+use crate::engines::{ContainerdImage, ContentStore, EngineClient, EngineEnvironment, LocalImage, name};
 use crate::http::HttpOptions;
 use crate::image::{display_bytes, display_name};
 use crate::reference::Engine;
@@ -21,7 +21,7 @@ pub struct LocalImages(Receiver<Vec<Choice>>);
 impl LocalImages {
     /// Begins to ask.
     pub fn ask() -> Self {
-        let engines = [Engine::Docker, Engine::Podman];
+        let engines = [Engine::Docker, Engine::Podman, Engine::Containerd];
         let (sender, receiver) = bounded(engines.len());
         for engine in engines {
             let sender = sender.clone();
@@ -47,9 +47,26 @@ impl LocalImages {
 
 fn images_of(engine: Engine) -> Vec<Choice> {
     let environment = EngineEnvironment::of_process();
+    if engine == Engine::Containerd {
+        return stored_images(&environment);
+    }
     let Ok(client) = EngineClient::find(engine, &environment, &HttpOptions::default()) else { return Vec::new() };
     let images = client.images().unwrap_or_default();
     images.iter().flat_map(|image| choices_of(engine, image)).take(MOST).collect()
+}
+
+/// What containerd has, by the names that people call it.
+fn stored_images(environment: &EngineEnvironment) -> Vec<Choice> {
+    let stores = ContentStore::find(environment).unwrap_or_default();
+    let images = stores.iter().flat_map(|store| store.images().unwrap_or_default());
+    // Kubernetes has each image by its ID and digest too.
+    let named = images.filter(|image| !image.name.contains('@') && image.name.contains('/'));
+    let choice = |image: ContainerdImage| Choice {
+        reference: format!("{}:{}", Engine::Containerd.transport().name(), image.name),
+        title: display_name(image.name.as_bytes()).into_owned(),
+        detail: format!("image of containerd, namespace {}", display_name(image.namespace.as_bytes())),
+    };
+    named.map(choice).take(MOST).collect()
 }
 
 fn choices_of(engine: Engine, image: &LocalImage) -> Vec<Choice> {

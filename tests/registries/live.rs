@@ -17,7 +17,7 @@ use super::support::program::{content, file, open_with, scratch};
 const HASH: &str = "$2b$04$xBuS8cpqnBSMIQXPSoo8jeBp4jtSbf8pSVpNz6mpEkVX3xkCWeH1S";
 
 /// Whether programs are there; says so where one is not, and fails where it must be.
-fn have(programs: &[&str]) -> bool {
+pub fn have(programs: &[&str]) -> bool {
     let missing = programs.iter().find(|program| {
         !Command::new("which").arg(program).stdout(Stdio::null()).status().is_ok_and(|status| status.success())
     });
@@ -29,7 +29,7 @@ fn have(programs: &[&str]) -> bool {
 }
 
 /// A program that ends with the test.
-struct Running(Child);
+pub struct Running(pub Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -38,7 +38,7 @@ impl Drop for Running {
     }
 }
 
-fn wait_for(what: &str, ready: impl Fn() -> bool) {
+pub fn wait_for(what: &str, ready: impl Fn() -> bool) {
     let begun = Instant::now();
     while !ready() {
         assert!(begun.elapsed() < Duration::from_secs(20), "{what} does not answer");
@@ -84,7 +84,7 @@ impl Registry {
     }
 }
 
-fn holds_sample(opened: &nixdive::open::Opened) {
+pub fn holds_sample(opened: &nixdive::open::Opened) {
     assert_eq!(content(opened, "/etc/motd"), MOTD.as_bytes());
     assert!(opened.image.warnings.is_empty(), "{:?}", opened.image.warnings);
 }

@@ -11,6 +11,7 @@
 mod support;
 
 mod access;
+mod containerd;
 mod faults;
 mod keeping;
 mod live;

@@ -57,12 +57,4 @@ impl Opening<'_> {
             other => other,
         })
     }
-
-    fn containerd(&self, name: &str) -> Result<Opened, OpenError> {
-        let reason = format!(
-            "images of containerd cannot be read yet; `ctr image export` writes «{}» to a file that can",
-            crate::image::display_in_sentence(name)
-        );
-        Err(self.source_error(SourceError::NotAnImage(reason)))
-    }
 }
