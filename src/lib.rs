@@ -33,6 +33,7 @@ pub mod source;
 pub mod sqlite;
 pub mod store;
 pub mod study;
+pub mod transfer;
 pub mod tui;
 pub mod yaml;
 

@@ -35,6 +35,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("compare", &["image", "nix", "packages"]),
     ("ci", &["glob", "image", "yaml", "analysis", "nix", "packages"]),
     ("rebuild", &["glob", "image", "findings", "study", "scan", "open", "nix", "packages", "store"]),
+    (
+        "transfer",
+        &["cache", "engines", "http", "image", "open", "rebuild", "reference", "registry", "scan", "source", "store"],
+    ),
     ("report", &["image", "analysis", "nix", "packages", "findings", "compare", "ci", "rebuild"]),
     ("tui", &["image", "analysis", "findings", "nix", "packages", "preview", "search", "compare", "rebuild"]),
     (
@@ -67,6 +71,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "rebuild",
             "store",
             "report",
+            "transfer",
             "tui",
         ],
     ),

@@ -5,6 +5,7 @@
 mod encode;
 mod layers;
 mod manifests;
+mod packed;
 mod room;
 mod tally;
 

@@ -15,10 +15,12 @@ pub enum ItemKind {
     Unpacked,
     /// Which manifest a name led to.
     Name,
+    /// Which blob a layer was compressed to.
+    Packed,
 }
 
 impl ItemKind {
-    pub(super) const ALL: [Self; 4] = [Self::Blob, Self::Layer, Self::Unpacked, Self::Name];
+    pub(super) const ALL: [Self; 5] = [Self::Blob, Self::Layer, Self::Unpacked, Self::Name, Self::Packed];
 
     pub(super) fn directory(self) -> &'static str {
         match self {
@@ -26,6 +28,7 @@ impl ItemKind {
             Self::Layer => "layers",
             Self::Unpacked => "unpacked",
             Self::Name => "names",
+            Self::Packed => "packed",
         }
     }
 
@@ -37,6 +40,7 @@ impl ItemKind {
             Self::Layer => "layer index",
             Self::Unpacked => "diffID of a blob",
             Self::Name => "name",
+            Self::Packed => "blob of a diffID",
         }
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::ci_arguments::{CiArguments, RuleArguments};
+use super::copy_arguments::CopyArguments;
 use super::rebuild_arguments::RebuildArguments;
 use super::remote_arguments::RemoteArguments;
 use crate::build;
@@ -56,6 +57,8 @@ pub enum Command {
     Ci(Box<CiArguments>),
     /// Print a bill of materials: packages and store paths
     Sbom(SbomArguments),
+    /// Copy an image to registries, files and directories; what is there already is not sent
+    Copy(Box<CopyArguments>),
     /// Print the tags of a repository
     Tags(TagsArguments),
     /// Show what is kept of registries, or remove it

@@ -10,6 +10,8 @@ mod ci;
 mod ci_arguments;
 mod compare;
 mod comparer;
+mod copy;
+mod copy_arguments;
 mod extract;
 mod inspect;
 mod list;
@@ -28,6 +30,7 @@ mod sbom;
 mod settings;
 mod share;
 mod tags;
+mod transferring;
 mod viewed;
 mod why;
 
@@ -74,6 +77,7 @@ pub fn run() -> ExitCode {
         Some(Command::Sbom(sbom)) => sbom::run(&sbom),
         Some(Command::Rebuild(rebuild)) => rebuild::run(&rebuild),
         Some(Command::Ci(rules)) => ci::run(&rules),
+        Some(Command::Copy(copy)) => copy::run(&copy),
         Some(Command::Tags(tags)) => tags::run(&tags),
         Some(Command::Cache(cache)) => cache::run(&cache),
         Some(Command::Completions { shell }) => manual::completions(shell),

@@ -57,8 +57,8 @@ impl RemoteArguments {
     }
 }
 
-/// A wrong one is not repeated in the message.
-fn parse_login(text: &str) -> Result<Login, String> {
+/// A name and a password. A wrong one is not repeated in the message.
+pub fn parse_login(text: &str) -> Result<Login, String> {
     let (user, password) = text.split_once(':').ok_or("write it as USER:PASSWORD")?;
     Ok((user.to_owned(), Secret::new(password.to_owned())))
 }

@@ -56,7 +56,10 @@ impl Patience {
     }
 
     /// How long the server asks to wait.
-    fn asked_for(self, response: &Response, now: SystemTime) -> Result<Option<Duration>, HttpError> {
+    ///
+    /// # Errors
+    /// [`HttpError::TooManyRequests`], where that is longer than anybody waits.
+    pub fn asked_for(self, response: &Response, now: SystemTime) -> Result<Option<Duration>, HttpError> {
         let Some(text) = response.header("retry-after") else { return Ok(None) };
         let wait = match text.trim().parse::<u64>() {
             Ok(seconds) => Duration::from_secs(seconds),

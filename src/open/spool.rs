@@ -55,7 +55,7 @@ impl Spool {
 ///
 /// # Errors
 /// When none of them can be written.
-pub(super) fn unnamed_file() -> io::Result<File> {
+pub fn unnamed_file() -> io::Result<File> {
     let environment = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let places = [
         environment("TMPDIR"),

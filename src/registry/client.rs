@@ -107,17 +107,28 @@ impl Registries {
 
     /// Notes that a host speaks plain http, where that is allowed; whether to try again.
     pub(super) fn fall_back(&self, address: &Address, place: &Place, error: &HttpError) -> bool {
-        let allowed = place.insecure || (address.is_loopback() && self.settings.verify_tls != Some(true));
+        let allowed = self.may_speak_plainly(address, place) && self.settings.verify_tls != Some(true);
         let speaks_no_tls = match error {
             HttpError::Tls { reason, .. } => !reason.contains("certificate"),
             HttpError::Unreachable { .. } | HttpError::Protocol { .. } => true,
             _ => false,
         };
-        let fall_back = allowed && speaks_no_tls && address.is_secure();
+        let fall_back = allowed && speaks_no_tls;
         if fall_back {
             lock(&self.secure).insert(address.host().to_owned(), false);
         }
         fall_back
+    }
+
+    /// Whether a host that was asked over TLS may turn out to speak plain http: never once it has answered over TLS.
+    pub(super) fn may_speak_plainly(&self, address: &Address, place: &Place) -> bool {
+        let has_answered = lock(&self.secure).get(address.host()) == Some(&true);
+        address.is_secure() && !has_answered && (place.insecure || address.is_loopback())
+    }
+
+    /// Notes how a host has answered.
+    pub(super) fn note_answer(&self, address: &Address) {
+        lock(&self.secure).entry_ref(address.host()).or_insert(address.is_secure());
     }
 
     /// What was shown with success before.

@@ -120,6 +120,38 @@ pub enum RegistryError {
         /// What is wrong; not what is in it.
         reason: String,
     },
+    /// It does not take what is pushed.
+    #[error("{host} does not take {what}: it answers {status}{}{}", said(.message), advised(.advice))]
+    Push {
+        /// Host and port.
+        host: String,
+        /// What was being pushed, and where to.
+        what: String,
+        /// RFC 9110 section 15.
+        status: u16,
+        /// What the registry said.
+        message: String,
+        /// What may be done; empty where nobody knows.
+        advice: &'static str,
+    },
+    /// A manifest names blobs that the registry does not have, whatever it said before.
+    #[error("{host} misses parts of {what}{}", said(.message))]
+    MissingParts {
+        /// Host and port.
+        host: String,
+        /// Which manifest.
+        what: String,
+        /// What the registry said.
+        message: String,
+    },
+    /// What is pushed cannot be read.
+    #[error("{what} cannot be read: {reason}")]
+    Unreadable {
+        /// Which part.
+        what: String,
+        /// What the system said.
+        reason: String,
+    },
     /// Nothing may be asked, and it is not in the cache.
     #[error("{0} is not in the cache, and --offline allows no download")]
     Offline(String),
@@ -152,6 +184,10 @@ fn nearest(there: &[String]) -> String {
 
 fn said(message: &str) -> String {
     if message.is_empty() { String::new() } else { format!(": {}", shown(message)) }
+}
+
+fn advised(advice: &str) -> String {
+    if advice.is_empty() { String::new() } else { format!("; {advice}") }
 }
 
 fn list(items: &[String]) -> String {

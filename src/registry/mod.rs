@@ -13,7 +13,9 @@ mod manifest;
 mod repository;
 mod tags;
 mod tokens;
+mod upload;
 mod verifier;
+mod write;
 
 pub use blob::{BlobReader, carried};
 pub use challenge::Challenge;
@@ -25,4 +27,6 @@ pub use error::RegistryError;
 pub use manifest::{MAX_MANIFEST_BYTES, Manifest};
 pub use repository::{Call, Repository, Target};
 pub use tokens::Scope;
+pub use upload::{Sent, Session, Upload};
 pub use verifier::Verifier;
+pub use write::Mounted;

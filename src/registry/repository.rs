@@ -39,6 +39,15 @@ pub enum Target<'a> {
     Address(Address),
 }
 
+/// How a call is sent, besides what is in it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Sending<'a> {
+    /// Another repository of the same registry that is read for it.
+    pub mount_from: Option<&'a str>,
+    /// Nothing is repeated: what was begun has to be looked at first.
+    pub is_once: bool,
+}
+
 /// A repository, at all places where it can be had. Shared by threads.
 #[derive(Clone)]
 pub struct Repository {
@@ -128,13 +137,18 @@ impl Repository {
     /// # Errors
     /// [`RegistryError`].
     pub fn write(&self, call: &Call<'_>) -> Result<Response, RegistryError> {
+        self.send(self.own_place()?, call, Sending::default())
+    }
+
+    /// The registry itself, which is the last place.
+    pub(super) fn own_place(&self) -> Result<&Place, RegistryError> {
         let none = || RegistryError::NotFound { host: self.name.host().to_owned(), what: self.name.to_string() };
-        self.send(self.places.last().ok_or_else(none)?, call)
+        self.places.last().ok_or_else(none)
     }
 
     /// Sends a call; an answer that is no success is an error.
     pub(super) fn succeed(&self, place: &Place, call: &Call<'_>) -> Result<Response, RegistryError> {
-        let response = self.send(place, call)?;
+        let response = self.send(place, call, Sending::default())?;
         if (200..300).contains(&response.status) { Ok(response) } else { Err(self.failure(place, call, response)) }
     }
 
@@ -159,13 +173,14 @@ impl Repository {
     }
 
     /// Sends a call to one place: logs in where that is asked for, follows where it leads, waits for who is busy.
-    fn send(&self, place: &Place, call: &Call<'_>) -> Result<Response, RegistryError> {
+    pub(super) fn send(&self, place: &Place, call: &Call<'_>, sending: Sending<'_>) -> Result<Response, RegistryError> {
         let repository = place.name.repository();
-        let scope = Scope { host: place.name.host().to_owned(), repository, actions: call.actions };
+        let mount_from = sending.mount_from.map(str::to_owned);
+        let scope = Scope { host: place.name.host().to_owned(), repository, actions: call.actions, mount_from };
         let mut authorization = self.registries.known_authorization(&scope);
         let mut logins = 0;
         loop {
-            let response = self.follow(place, call, authorization.as_ref())?;
+            let response = self.follow(place, call, authorization.as_ref(), sending.is_once)?;
             let own = self.home(place).is_same_server(&response.address);
             if response.status != 401 || logins >= MAX_LOGINS || !own {
                 return Ok(response);
@@ -187,11 +202,12 @@ impl Repository {
         place: &Place,
         call: &Call<'_>,
         authorization: Option<&Secret>,
+        is_once: bool,
     ) -> Result<Response, RegistryError> {
         let mut address = self.first_address(place, call);
         for _ in 0..MAX_REDIRECTS {
             let own = address.is_same_server(&self.home(place));
-            let response = match self.exchange(place, call, &address, authorization.filter(|_| own)) {
+            let response = match self.exchange(place, call, &address, authorization.filter(|_| own), is_once) {
                 Err(RegistryError::Http(error)) if own && self.registries.fall_back(&address, place, &error) => {
                     address = self.first_address(place, call);
                     continue;
@@ -236,11 +252,12 @@ impl Repository {
         call: &Call<'_>,
         address: &Address,
         authorization: Option<&Secret>,
+        is_once: bool,
     ) -> Result<Response, RegistryError> {
         let own = self.home(place).is_same_server(address);
         let http = self.registries.way(address, place.insecure && own)?;
         let options = http.options();
-        let may_fall_back = address.is_secure() && (place.insecure || address.is_loopback());
+        let may_fall_back = self.registries.may_speak_plainly(address, place);
         let attempt = &mut || {
             http.send(Request {
                 method: call.method,
@@ -251,8 +268,12 @@ impl Repository {
             })
         };
         let first = attempt();
+        if first.is_ok() {
+            self.registries.note_answer(address);
+        }
         match first {
             Err(error) if may_fall_back => Err(error.into()),
+            first if is_once => Ok(first?),
             first => {
                 let mut first = Some(first);
                 let result = options.patience.run(options, &mut || first.take().unwrap_or_else(&mut *attempt));

@@ -27,11 +27,15 @@ pub struct Scope {
     pub repository: String,
     /// `pull`, or `pull,push`.
     pub actions: &'static str,
+    /// Another repository there, which is read besides: what a blob is mounted from.
+    pub mount_from: Option<String>,
 }
 
 impl Scope {
-    fn text(&self) -> String {
-        format!("repository:{}:{}", self.repository, self.actions)
+    fn texts(&self) -> impl Iterator<Item = String> {
+        let own = format!("repository:{}:{}", self.repository, self.actions);
+        let other = self.mount_from.as_ref().map(|from| format!("repository:{from}:pull"));
+        std::iter::once(own).chain(other)
     }
 }
 
@@ -184,9 +188,10 @@ fn fetch(challenge: &Challenge, scope: &Scope, asking: &Asking<'_>) -> Result<Ke
 
 /// Ours, and what the registry asks for besides.
 fn scopes(challenge: &Challenge, scope: &Scope) -> Vec<String> {
-    let own = scope.text();
-    let asked = challenge.parameter("scope").filter(|asked| *asked != own).map(str::to_owned);
-    std::iter::once(own).chain(asked).collect()
+    let mut scopes: Vec<String> = scope.texts().collect();
+    let asked = challenge.parameter("scope").filter(|asked| !scopes.iter().any(|own| own == asked));
+    scopes.extend(asked.map(str::to_owned));
+    scopes
 }
 
 fn send(realm: &Address, service: &str, scopes: &[String], asking: &Asking<'_>) -> Result<Response, RegistryError> {

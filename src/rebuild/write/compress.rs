@@ -89,7 +89,7 @@ impl LayerCompression {
 }
 
 /// Threads that compress for several streams at once.
-pub(super) struct Workers {
+pub(crate) struct Workers {
     jobs: Sender<Job>,
     count: usize,
 }
@@ -168,7 +168,7 @@ fn with_deflate(job: &Job) -> io::Result<Packed> {
 }
 
 /// A stream that is compressed by [`Workers`] and written, in order, to where it goes.
-pub(super) struct Compressor<'a, W> {
+pub(crate) struct Compressor<'a, W> {
     out: W,
     workers: &'a Workers,
     compression: LayerCompression,

@@ -123,14 +123,14 @@ fn tail(image: &FinishedImage, reference: Option<&str>) -> Vec<u8> {
 }
 
 /// Adds a member of an archive, header and padding included.
-pub(super) fn add_member(archive: &mut Vec<u8>, name: &str, content: &[u8]) {
+pub(crate) fn add_member(archive: &mut Vec<u8>, name: &str, content: &[u8]) {
     archive.extend(member_header(name.as_bytes(), content.len() as u64));
     archive.extend_from_slice(content);
     archive.resize(archive.len().next_multiple_of(TAR_BLOCK), 0);
 }
 
 /// The header of an archive's member.
-pub(super) fn member_header(name: &[u8], bytes: u64) -> Vec<u8> {
+pub(crate) fn member_header(name: &[u8], bytes: u64) -> Vec<u8> {
     let owner = Owner::default();
     let header = TarHeader {
         name,

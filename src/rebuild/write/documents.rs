@@ -9,14 +9,14 @@ use crate::image::{Compression, Config, Digest, HistoryEntry, Platform};
 
 /// The second of 1970 that Nix dates everything to.
 pub(super) const EPOCH: &str = "1970-01-01T00:00:01Z";
-pub(super) const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
-pub(super) const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
+pub(crate) const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(crate) const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
 /// By what a descriptor in an index tells that this program wrote its image.
 pub(super) const ANNOTATION_WRITER: &str = "org.nixdive.writer";
 /// What a layer was made of, so that it need not be made again.
-pub(super) const ANNOTATION_MADE_OF: &str = "org.nixdive.made-of";
-pub(super) const ANNOTATION_DIFF_ID: &str = "org.nixdive.diff-id";
-pub(super) const ANNOTATION_NAME: &str = "org.opencontainers.image.ref.name";
+pub(crate) const ANNOTATION_MADE_OF: &str = "org.nixdive.made-of";
+pub(crate) const ANNOTATION_DIFF_ID: &str = "org.nixdive.diff-id";
+pub(crate) const ANNOTATION_NAME: &str = "org.opencontainers.image.ref.name";
 
 /// The image configuration: OCI image specification, "Image Configuration", with Docker's additions.
 pub(super) fn config(config: &Config, layers: &[PlannedLayer<'_>], diff_ids: &[Digest], created: &str) -> Vec<u8> {
@@ -119,7 +119,7 @@ fn of_entry(entry: &HistoryEntry) -> Value {
 }
 
 /// `manifest.json` of a docker-archive.
-pub(super) fn docker_manifest(config_name: &str, reference: Option<&str>, layers: &[String]) -> Vec<u8> {
+pub(crate) fn docker_manifest(config_name: &str, reference: Option<&str>, layers: &[String]) -> Vec<u8> {
     let tags: Vec<&str> = reference.into_iter().collect();
     json!([{"Config": config_name, "RepoTags": tags, "Layers": layers}]).to_string().into_bytes()
 }

@@ -24,8 +24,14 @@ mod tests;
 use std::path::PathBuf;
 
 pub use compress::{CompressionError, LayerCompression};
+pub(crate) use compress::{Compressor, Workers};
 pub use destination::{Destination, DestinationError};
+pub(crate) use docker_archive::{add_member, member_header};
+pub(crate) use documents::{
+    ANNOTATION_DIFF_ID, ANNOTATION_MADE_OF, ANNOTATION_NAME, CONFIG_TYPE, MANIFEST_TYPE, docker_manifest,
+};
 pub use error::WriteError;
+pub(crate) use place::{NewFile, new_directory};
 pub use progress::WriteProgress;
 
 use crate::image::Digest;

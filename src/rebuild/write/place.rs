@@ -13,7 +13,7 @@ use super::{Destination, WriteError};
 const PREFIX: &str = ".nixdive-";
 
 /// A file in the making.
-pub(super) struct NewFile {
+pub(crate) struct NewFile {
     file: NamedTempFile,
     place: PathBuf,
 }
@@ -48,6 +48,11 @@ impl NewFile {
         }
     }
 
+    /// Puts it where it belongs, now that its name is known.
+    pub fn publish_at(self, place: &Path) -> Result<(), WriteError> {
+        self.file.persist(place).map(drop).map_err(|error| WriteError::write(place, error.error))
+    }
+
     /// Puts it where it belongs.
     pub fn publish(self) -> Result<(), WriteError> {
         let place = self.place;
@@ -56,7 +61,7 @@ impl NewFile {
 }
 
 /// A directory in the making, or for scratch, that is removed with all in it unless it is published.
-pub(super) fn new_directory(place: &Path) -> Result<TempDir, WriteError> {
+pub(crate) fn new_directory(place: &Path) -> Result<TempDir, WriteError> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(PREFIX).permissions(Permissions::from_mode(0o777));
     builder.tempdir_in(directory_of(place)).map_err(|error| WriteError::write(place, error))

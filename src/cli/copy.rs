@@ -1,0 +1,75 @@
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use super::copy_arguments::{CopyArguments, CopyFormat};
+use super::{output, transferring};
+use crate::image::display_name;
+use crate::open::{Keep, OpenOptions, Remote};
+use crate::rebuild::write::LayerCompression;
+use crate::reference::{ImageName, Location, Reference};
+use crate::registry::Login;
+use crate::scan::Cancel;
+use crate::transfer::{CopyDestination, CopyOptions, TransferProgress, copy, gather};
+
+/// Copies an image.
+pub fn run(arguments: &CopyArguments) -> anyhow::Result<ExitCode> {
+    let reference = Reference::parse(&arguments.image)?;
+    let destinations: Vec<CopyDestination> =
+        arguments.destinations.iter().map(|text| CopyDestination::parse(text)).collect::<Result<_, _>>()?;
+    let compression = arguments.compression.as_deref().map(LayerCompression::parse).transpose()?;
+    let siblings = arguments.siblings.iter().map(sibling).collect::<anyhow::Result<_>>()?;
+    let opening = arguments.open.options(Keep::Trees);
+    let source = OpenOptions { remote: logged_in(&opening.remote, arguments.src_creds.as_ref()), ..opening.clone() };
+    let protected = match &reference.location {
+        Location::Path(path) => vec![path.clone()],
+        _ => Vec::new(),
+    };
+    let options = CopyOptions {
+        remote: logged_in(&opening.remote, arguments.dest_creds.as_ref()),
+        compression,
+        siblings,
+        unpack_limit: opening.unpack_limit,
+        protected,
+        ..CopyOptions::default()
+    };
+    // Ctrl-C ends the program, as any filter: what was begun at a registry is forgotten there, files have no name yet.
+    let progress = TransferProgress::new(Cancel::new());
+    let quiet = arguments.quiet;
+    let shipment =
+        transferring::watched(&progress, quiet, || gather(&reference, &source, arguments.all, progress.cancel()))?;
+    let mut arrivals = Vec::with_capacity(destinations.len());
+    for destination in &destinations {
+        let arrival = transferring::watched(&progress, quiet, || copy(&shipment, destination, &options, &progress))?;
+        if !quiet && arguments.format == CopyFormat::Text {
+            let name = destination.to_string();
+            let name = display_name(name.as_bytes());
+            // Who reads no words of it has the image all the same.
+            let _ = transferring::tell(&name, &arrival, &mut std::io::stderr().lock());
+        }
+        arrivals.push((destination.to_string(), arrival));
+    }
+    if let Some(cache) = &options.remote.cache {
+        cache.keep_bound();
+    }
+    if arguments.format == CopyFormat::Json {
+        let arrivals = arrivals.iter().map(|(destination, arrival)| (destination.clone(), arrival));
+        let document = transferring::as_json(&reference.text, arrivals);
+        output::print(|out| writeln!(out, "{document:#}"))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn logged_in(remote: &Remote, login: Option<&Login>) -> Remote {
+    let mut remote = remote.clone();
+    if let Some(login) = login {
+        remote.settings.login = Some(login.clone());
+    }
+    remote
+}
+
+fn sibling(text: &OsString) -> anyhow::Result<ImageName> {
+    match Reference::parse(text)?.location {
+        Location::Registry(name) => Ok(name),
+        _ => anyhow::bail!("--siblings {}: write docker://HOST/NAME:TAG", display_name(text.as_encoded_bytes())),
+    }
+}

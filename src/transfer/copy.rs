@@ -1,0 +1,131 @@
+use std::path::PathBuf;
+
+use super::{CopyDestination, Shipment, TransferError, TransferProgress, archive, directory, push};
+use crate::image::Digest;
+use crate::open::Remote;
+use crate::rebuild::write::{Destination, LayerCompression};
+use crate::reference::ImageName;
+use crate::scan::UnpackLimit;
+
+/// How an image is copied.
+#[derive(Debug, Clone)]
+pub struct CopyOptions {
+    /// How destinations are reached.
+    pub remote: Remote,
+    /// How layers are compressed that are plain where they come from, and that no manifest names. Without it gzip, which
+    /// everything that pulls images can read.
+    pub compression: Option<LayerCompression>,
+    /// Images at the destination's registry that may have some of the layers.
+    pub siblings: Vec<ImageName>,
+    /// When an unpacked stream stops being plausible.
+    pub unpack_limit: UnpackLimit,
+    /// Threads that compress.
+    pub threads: usize,
+    /// Files and directories that are being read, and so never written to.
+    pub protected: Vec<PathBuf>,
+}
+
+impl Default for CopyOptions {
+    fn default() -> Self {
+        Self {
+            remote: Remote::default(),
+            compression: None,
+            siblings: Vec::new(),
+            unpack_limit: UnpackLimit::default(),
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            protected: Vec::new(),
+        }
+    }
+}
+
+/// What became of a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// It was sent, or written.
+    Sent,
+    /// It was there.
+    There,
+    /// It was in another repository of the registry, and counts to this one now.
+    Mounted,
+    /// It may not be given on, and stays where its manifest says.
+    Left,
+}
+
+/// A layer at its destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerArrival {
+    /// Digest of its blob there; of the plain stream in archives.
+    pub digest: Digest,
+    /// Digest of its unpacked tar stream, where it is known.
+    pub diff_id: Option<Digest>,
+    /// Length of its blob there, bytes.
+    pub stored_bytes: u64,
+    /// How it came there.
+    pub way: Way,
+    /// Whether it had to be read.
+    pub is_read: bool,
+}
+
+/// What became of an image at one destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrival {
+    /// Digest of its manifest, or of the index of all images; none in docker-archives.
+    pub manifest_digest: Option<Digest>,
+    /// The layers of all images, each once.
+    pub layers: Vec<LayerArrival>,
+    /// Bytes that went out or were written, documents included.
+    pub sent_bytes: u64,
+    /// Bytes of layers that were there.
+    pub skipped_bytes: u64,
+}
+
+impl Arrival {
+    pub(super) fn of(manifest_digest: Option<Digest>, layers: Vec<LayerArrival>, sent_bytes: u64) -> Self {
+        let there = layers.iter().filter(|layer| matches!(layer.way, Way::There | Way::Mounted));
+        let skipped_bytes = there.map(|layer| layer.stored_bytes).fold(0, u64::saturating_add);
+        Self { manifest_digest, layers, sent_bytes, skipped_bytes }
+    }
+}
+
+/// What takes images.
+pub trait Sink {
+    /// Takes a shipment; whole, or not at all where that can be had.
+    ///
+    /// # Errors
+    /// [`TransferError`].
+    fn deliver(
+        &self,
+        shipment: &Shipment,
+        options: &CopyOptions,
+        progress: &TransferProgress,
+    ) -> Result<Arrival, TransferError>;
+}
+
+/// Copies what was gathered to one destination.
+///
+/// # Errors
+/// [`TransferError`].
+pub fn copy(
+    shipment: &Shipment,
+    destination: &CopyDestination,
+    options: &CopyOptions,
+    progress: &TransferProgress,
+) -> Result<Arrival, TransferError> {
+    let sink: Box<dyn Sink + '_> = match destination {
+        CopyDestination::Registry(name) => Box::new(push::RegistrySink { name }),
+        CopyDestination::Engine(engine, name) => {
+            let transport = engine.transport().name();
+            return Err(TransferError::Refused(format!("{transport}:{name} cannot be written to yet")));
+        }
+        CopyDestination::Directory(path) => Box::new(directory::DirectorySink { path }),
+        CopyDestination::File(Destination::OciLayout { directory, reference }) => {
+            Box::new(directory::LayoutSink { directory, reference: reference.as_deref() })
+        }
+        CopyDestination::File(Destination::OciArchive { file, reference }) => {
+            Box::new(directory::OciArchiveSink { file, reference: reference.as_deref() })
+        }
+        CopyDestination::File(file) => Box::new(archive::ArchiveSink { destination: file }),
+    };
+    let delivered = sink.deliver(shipment, options, progress);
+    if progress.cancel().is_cancelled() { Err(TransferError::Cancelled) } else { delivered }
+}

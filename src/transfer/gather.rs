@@ -1,0 +1,398 @@
+//! From a reference to what is to be moved. No layer is read, except where all of an image comes in one compressed stream.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::made::{Descriptor, Shape, compression_of, diff_ids, document, nix_config};
+use super::shelf::{Naming, Recording, RemoteContainer, Shelf};
+use super::{BlobSource, Document, Parcel, ParcelLayer, Shipment, TransferError};
+use crate::engines::EngineClient;
+use crate::http::HttpOptions;
+use crate::image::{Compression, Digest};
+use crate::open::{OpenOptions, Spool};
+use crate::rebuild::write::{ANNOTATION_NAME, CONFIG_TYPE};
+use crate::reference::{Engine, ImageName, Location, Reference, Selector, Transport};
+use crate::scan::compression::{MAGIC_BYTES, decoder, detect};
+use crate::scan::{Cancel, Section};
+use crate::source::{
+    ArchiveIndex, Container, DirectoryContainer, Layout, MAX_DOCUMENT_BYTES, Request, SourceError, parse_config,
+    read_layout, read_nix2container, read_remote,
+};
+
+/// Images and indexes that one index may lead to.
+const MAX_IMAGES: usize = 1000;
+/// Layers that one image may have.
+const MAX_LAYERS: usize = 10_000;
+
+/// Finds the image that a reference names; with `all`, all images of its index. What `options` say of threads, the store,
+/// platforms, registries and engines counts.
+///
+/// # Errors
+/// [`TransferError`].
+pub fn gather(
+    reference: &Reference,
+    options: &OpenOptions,
+    all: bool,
+    cancel: &Cancel,
+) -> Result<Shipment, TransferError> {
+    Gathering { reference, options, all, cancel }.run()
+}
+
+struct Gathering<'a> {
+    reference: &'a Reference,
+    options: &'a OpenOptions,
+    all: bool,
+    cancel: &'a Cancel,
+}
+
+impl Gathering<'_> {
+    fn failed(&self, error: SourceError) -> TransferError {
+        match error {
+            SourceError::Io(error) => TransferError::reading(self.reference.text.clone(), &error),
+            error => TransferError::Source { reference: self.reference.text.clone(), error },
+        }
+    }
+
+    fn io_error(&self, error: io::Error) -> TransferError {
+        self.failed(SourceError::Io(error))
+    }
+
+    fn request(&self) -> Request<'_> {
+        Request { reference: self.reference, platform: self.options.platform.as_ref() }
+    }
+
+    fn refused(&self, reason: &str) -> TransferError {
+        TransferError::part(self.reference.text.clone(), reason)
+    }
+
+    fn run(&self) -> Result<Shipment, TransferError> {
+        match &self.reference.location {
+            Location::StandardInput => self.stream(&mut io::stdin().lock()),
+            Location::Path(path) => self.path(path),
+            Location::Registry(name) => self.registry(name),
+            Location::Engine(engine, name) => self.engine(&self.engine_client(*engine)?, name),
+            Location::Name(name) => self.name(name),
+            Location::Installable(_) => {
+                Err(self.refused("is for Nix to build; build it first, and give its result: nixdive copy ./result …"))
+            }
+        }
+    }
+
+    fn path(&self, path: &Path) -> Result<Shipment, TransferError> {
+        let metadata = std::fs::metadata(path).map_err(|error| self.io_error(error))?;
+        match self.reference.transport {
+            Some(Transport::Rootfs) => {
+                return Err(self.refused("is a directory of files and no image, and cannot be copied as one"));
+            }
+            Some(Transport::Stream) => {
+                return Err(self.refused("is a script; give what it writes: SCRIPT | nixdive copy - …"));
+            }
+            _ => {}
+        }
+        if metadata.is_dir() {
+            let container = DirectoryContainer::new(path);
+            return self.container(&container, false);
+        }
+        let mut file = File::open(path).map_err(|error| self.io_error(error))?;
+        if !metadata.is_file() {
+            return self.stream(&mut file);
+        }
+        self.archive(Section::new(Arc::new(file), 0, metadata.len()))
+    }
+
+    fn engine_client(&self, engine: Engine) -> Result<EngineClient, TransferError> {
+        if engine == Engine::Containerd {
+            return Err(self.refused("images of containerd cannot be read; `ctr image export` writes one to a file"));
+        }
+        let remote = &self.options.remote;
+        let http = HttpOptions { cancel: self.cancel.clone(), ..remote.http.clone() };
+        let environment = remote.engines.as_ref();
+        let environment = environment.ok_or_else(|| self.refused("no engine may be asked"))?;
+        Ok(EngineClient::find(engine, environment, &http)?)
+    }
+
+    fn engine(&self, client: &EngineClient, name: &str) -> Result<Shipment, TransferError> {
+        self.stream(&mut client.archive(name)?)
+    }
+
+    /// A bare name: an image of an engine, else one of a registry.
+    fn name(&self, name: &ImageName) -> Result<Shipment, TransferError> {
+        let text = name.to_string();
+        for engine in [Engine::Docker, Engine::Podman] {
+            let Ok(client) = self.engine_client(engine) else { continue };
+            if client.has(&text) {
+                return self.engine(&client, &text);
+            }
+        }
+        let registries = self.options.remote.registries(self.cancel)?;
+        self.registry(&registries.complete(name)?)
+    }
+
+    fn registry(&self, name: &ImageName) -> Result<Shipment, TransferError> {
+        let remote = &self.options.remote;
+        let repository = remote.registries(self.cancel)?.repository(name)?;
+        let manifest = remote.manifest(&repository)?;
+        let container = RemoteContainer { repository: &repository, remote };
+        let shelf = self.shelf(&container, Naming::Registry, Some((&repository, remote)));
+        let names = if name.digest().is_some() { Vec::new() } else { vec![name.in_full()] };
+        let shipment = if self.all {
+            self.whole(&shelf, &manifest.digest, &manifest.bytes)?
+        } else {
+            let layout = read_remote(&container, &self.request(), &manifest.digest, &manifest.bytes)
+                .map_err(|error| self.failed(error))?;
+            let digest = layout.identity.manifest_digest.unwrap_or_else(|| manifest.digest.clone());
+            let bytes = if digest == manifest.digest { manifest.bytes } else { shelf.manifest(&digest)? };
+            one(self.parcel(&shelf, &digest, bytes)?)
+        };
+        Ok(Shipment { names, repository: Some(repository), ..shipment })
+    }
+
+    fn shelf<'s>(
+        &'s self,
+        container: &'s dyn Container,
+        naming: Naming,
+        remote: Option<(&'s crate::registry::Repository, &'s crate::open::Remote)>,
+    ) -> Shelf<'s> {
+        Shelf { container, naming, remote, reference: &self.reference.text }
+    }
+
+    /// What comes by once is put aside.
+    fn stream(&self, input: &mut dyn Read) -> Result<Shipment, TransferError> {
+        let section = self.put_aside(input, u64::MAX)?;
+        self.archive(section)
+    }
+
+    fn put_aside(&self, input: &mut dyn Read, most_bytes: u64) -> Result<Section, TransferError> {
+        let mut spool = Spool::new().map_err(|error| self.io_error(error))?;
+        let mut buffer = vec![0; 256 << 10];
+        loop {
+            self.cancel.check().map_err(|_| TransferError::Cancelled)?;
+            let count = match input.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(self.io_error(error)),
+            };
+            if !spool.append(buffer.get(..count).unwrap_or_default()) {
+                return Err(self.refused("there is no room to put it aside; set TMPDIR to a place with more"));
+            }
+            if spool.length() > most_bytes {
+                return Err(self.refused("it unpacks to implausibly much; raise --unpack-limit if that is meant"));
+            }
+        }
+        spool.section(0, spool.length()).ok_or_else(|| self.refused("there is no room to put it aside"))
+    }
+
+    fn archive(&self, section: Section) -> Result<Shipment, TransferError> {
+        let mut magic = [0u8; MAGIC_BYTES];
+        let count = section.read_full_at(&mut magic, 0).map_err(|error| self.io_error(error))?;
+        let start = magic.get(..count).unwrap_or_default();
+        if let Some(found) = detect(start) {
+            let limit = self.options.unpack_limit;
+            let most = limit.always.max(section.length().saturating_mul(limit.ratio));
+            let unpacked = decoder(section.buffered(), found, self.options.threads);
+            let mut unpacked = unpacked.map_err(|error| self.io_error(error))?;
+            let plain = self.put_aside(&mut *unpacked, most)?;
+            return self.plain_archive(plain);
+        }
+        if matches!(start.iter().find(|byte| !byte.is_ascii_whitespace()), Some(b'{' | b'[')) {
+            return self.image_json(&section);
+        }
+        self.plain_archive(section)
+    }
+
+    fn plain_archive(&self, section: Section) -> Result<Shipment, TransferError> {
+        let index = ArchiveIndex::read(section, self.cancel).map_err(|error| self.failed(error))?;
+        let shipment = self.container(&index, true);
+        match index.broken() {
+            Some(broken) => Err(self.refused(&format!("the archive is not whole: {broken}"))),
+            None => shipment,
+        }
+    }
+
+    fn container(&self, container: &dyn Container, is_archive: bool) -> Result<Shipment, TransferError> {
+        let recording = Recording::new(container);
+        let is_layout = container.locate("index.json").is_some() && container.locate("oci-layout").is_some();
+        if self.all {
+            let naming = if is_layout { Naming::Layout } else { Naming::Directory };
+            return self.whole_of_container(&self.shelf(&recording, naming, None));
+        }
+        let layout = read_layout(&recording, &self.request(), is_archive).map_err(|error| self.failed(error))?;
+        let names = layout.identity.references.clone();
+        let Some(digest) = &layout.identity.manifest_digest else {
+            return Ok(Shipment { names, ..one(self.of_layout(&recording, &layout)?) });
+        };
+        let naming = if layout.identity.source_kind == "dir" { Naming::Directory } else { Naming::Layout };
+        let shelf = self.shelf(&recording, naming, None);
+        let bytes = shelf.manifest(digest)?;
+        Ok(Shipment { names, ..one(self.parcel(&shelf, digest, bytes)?) })
+    }
+
+    /// All of an index in a layout or a directory of skopeo's.
+    fn whole_of_container(&self, shelf: &Shelf<'_>) -> Result<Shipment, TransferError> {
+        let name = if shelf.naming == Naming::Layout { "index.json" } else { "manifest.json" };
+        let document = shelf.container.document(name).map_err(|error| self.failed(error))?;
+        let bytes = document.ok_or_else(|| self.refused("holds no index of images, of which --all takes all"))?;
+        let root = super::made::document("", bytes);
+        if shelf.naming == Naming::Directory {
+            return self.whole(shelf, &root.digest, &root.bytes);
+        }
+        let listed = Shape::parse(&self.reference.text, &root.bytes)?.manifests.unwrap_or_default();
+        let is_meant = |one: &&Descriptor| match &self.reference.selector {
+            Some(Selector::Name(name)) => one.annotation(ANNOTATION_NAME) == Some(name) || one.digest == *name,
+            _ => true,
+        };
+        let meant: Vec<&Descriptor> = listed.iter().filter(is_meant).collect();
+        let at = match self.reference.selector {
+            Some(Selector::Position(position)) => meant.get(position).copied(),
+            _ if meant.len() == 1 => meant.first().copied(),
+            _ => None,
+        };
+        match at.and_then(|one| one.digest()) {
+            Some(digest) => {
+                let bytes = shelf.manifest(&digest)?;
+                self.whole(shelf, &digest, &bytes)
+            }
+            None if meant.is_empty() => Err(self.refused("no image has that name")),
+            None if meant.len() == listed.len() => self.whole(shelf, &root.digest, &root.bytes),
+            None => Err(self.refused("several images have that name; --all takes an index, or all of a layout")),
+        }
+    }
+
+    /// An index and all that it leads to, or the one image that it turns out to be.
+    fn whole(&self, shelf: &Shelf<'_>, digest: &Digest, bytes: &[u8]) -> Result<Shipment, TransferError> {
+        let mut shipment = Shipment { images: Vec::new(), indexes: Vec::new(), names: Vec::new(), repository: None };
+        let mut seen: Vec<Digest> = Vec::new();
+        let mut pending: Vec<(Digest, Option<Vec<u8>>)> = vec![(digest.clone(), Some(bytes.to_vec()))];
+        while let Some((digest, bytes)) = pending.pop() {
+            self.cancel.check().map_err(|_| TransferError::Cancelled)?;
+            if seen.contains(&digest) {
+                continue;
+            }
+            if seen.len() >= MAX_IMAGES {
+                return Err(self.refused(&format!("its index leads to more than {MAX_IMAGES} images")));
+            }
+            seen.push(digest.clone());
+            let bytes = bytes.map_or_else(|| shelf.manifest(&digest), Ok)?;
+            let shape = Shape::parse(&self.reference.text, &bytes)?;
+            match &shape.manifests {
+                None => shipment.images.push(self.parcel(shelf, &digest, bytes)?),
+                Some(listed) => {
+                    let inner = listed.iter().rev().filter_map(Descriptor::digest);
+                    pending.extend(inner.map(|digest| (digest, None)));
+                    shipment.indexes.push(Document { media_type: shape.kind(), digest, bytes });
+                }
+            }
+        }
+        shipment.indexes.reverse();
+        Ok(shipment)
+    }
+
+    /// An image by its manifest, which stays as it is.
+    fn parcel(&self, shelf: &Shelf<'_>, digest: &Digest, bytes: Vec<u8>) -> Result<Parcel, TransferError> {
+        let what = format!("{}: the manifest {}", self.reference.text, digest.short());
+        let shape = Shape::parse(&what, &bytes)?;
+        let kind = shape.kind();
+        let broken = |reason: &str| TransferError::part(what.clone(), reason);
+        let config = shape.config.ok_or_else(|| broken("it names no configuration"))?;
+        let config_digest = config.digest().ok_or_else(|| broken("its configuration has no digest"))?;
+        let config_bytes = shelf.document(&config_digest)?;
+        let diff_ids = diff_ids(&config_bytes);
+        let listed = shape.layers.unwrap_or_default();
+        if listed.len() > MAX_LAYERS {
+            return Err(broken(&format!("it lists more than {MAX_LAYERS} layers")));
+        }
+        let mut layers = Vec::with_capacity(listed.len());
+        for (place, layer) in listed.into_iter().enumerate() {
+            let digest = layer.digest().ok_or_else(|| broken("a layer of it has no digest"))?;
+            let urls = layer.urls.unwrap_or_default();
+            layers.push(ParcelLayer {
+                source: shelf.blob(&digest, layer.size, &urls),
+                compression: compression_of(&layer.media_type),
+                media_type: Some(layer.media_type),
+                digest: Some(digest),
+                stored_bytes: layer.size,
+                diff_id: diff_ids.get(place).cloned(),
+                urls,
+            });
+        }
+        let platform = parse_config("the configuration", &config_bytes).map(|config| config.platform);
+        Ok(Parcel {
+            manifest: Some(Document { media_type: kind, digest: digest.clone(), bytes }),
+            config: Document { media_type: config.media_type, digest: config_digest, bytes: config_bytes },
+            layers,
+            platform: platform.unwrap_or_default(),
+        })
+    }
+
+    /// An image of a docker-archive, which has a configuration and plain layers, but no manifest of its own.
+    fn of_layout(&self, container: &Recording<'_>, layout: &Layout) -> Result<Parcel, TransferError> {
+        let config = layout.identity.config_digest.as_ref().and_then(|digest| container.find(digest));
+        let config = config.filter(|bytes| diff_ids(bytes).len() == layout.layers.len());
+        let no_config = "it has no configuration with a diffID for each of its layers; nixdive rebuild writes one anew";
+        let config = config.ok_or_else(|| self.refused(no_config))?;
+        let mut layers = Vec::with_capacity(layout.layers.len());
+        for layer in &layout.layers {
+            let section = container.blob(&layer.located).map_err(|error| self.failed(error))?;
+            let section = section.ok_or_else(|| self.refused(&format!("the layer {} is missing", layer.name)))?;
+            let mut magic = [0u8; MAGIC_BYTES];
+            let count = section.read_full_at(&mut magic, 0).map_err(|error| self.io_error(error))?;
+            let compression = detect(magic.get(..count).unwrap_or_default()).unwrap_or_default();
+            let of_plain = layer.diff_id.clone().filter(|_| compression == Compression::None);
+            layers.push(ParcelLayer {
+                media_type: None,
+                compression,
+                digest: of_plain,
+                stored_bytes: section.length(),
+                diff_id: layer.diff_id.clone(),
+                urls: Vec::new(),
+                source: Arc::new(section),
+            });
+        }
+        let platform = layout.config.platform.clone();
+        Ok(Parcel { manifest: None, config: document(CONFIG_TYPE, config), layers, platform })
+    }
+
+    /// nix2container's `image.json`: digests and lengths stand there, layers are made when they are read.
+    fn image_json(&self, section: &Section) -> Result<Shipment, TransferError> {
+        let length = section.length();
+        if length > MAX_DOCUMENT_BYTES {
+            let name = "the JSON document".to_owned();
+            return Err(self.failed(SourceError::TooLong { name, length, most: MAX_DOCUMENT_BYTES }));
+        }
+        let mut bytes = vec![0; usize::try_from(length).unwrap_or_default()];
+        let count = section.read_full_at(&mut bytes, 0).map_err(|error| self.io_error(error))?;
+        bytes.truncate(count);
+        let read = read_nix2container(&bytes, &self.request(), &self.options.store, self.cancel);
+        let (layout, made) = read.map_err(|error| self.failed(error))?;
+        let mut layers = Vec::with_capacity(layout.layers.len());
+        let mut listed = Vec::with_capacity(layout.layers.len());
+        for (layer, text) in layout.layers.iter().zip(&layout.config.diff_ids) {
+            let no_digest = || self.refused("a layer of it has no digest");
+            let diff_id = layer.diff_id.clone().or_else(|| Digest::parse(text)).ok_or_else(no_digest)?;
+            let found = made.blob(&layer.located).map_err(|error| self.failed(error))?;
+            let source: Arc<dyn BlobSource> = match found {
+                Some(section) => Arc::new(section),
+                None => Arc::new(super::blob::Missing("its store paths are not here".to_owned())),
+            };
+            listed.push(diff_id.clone());
+            layers.push(ParcelLayer {
+                media_type: None,
+                compression: compression_of(layer.media_type.as_deref().unwrap_or_default()),
+                digest: layer.digest.clone(),
+                stored_bytes: layer.stored_bytes.ok_or_else(no_digest)?,
+                diff_id: Some(diff_id),
+                urls: Vec::new(),
+                source,
+            });
+        }
+        let (config, platform) = (nix_config(&bytes, &listed)?, layout.config.platform);
+        Ok(one(Parcel { manifest: None, config, layers, platform }))
+    }
+}
+
+fn one(parcel: Parcel) -> Shipment {
+    Shipment { images: vec![parcel], indexes: Vec::new(), names: Vec::new(), repository: None }
+}

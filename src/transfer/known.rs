@@ -1,0 +1,166 @@
+//! What a destination has, as its own manifests and configurations tell it: which blob a layer is there, without the
+//! layer being read.
+
+use hashbrown::HashMap;
+
+use super::TransferError;
+use super::made::{Descriptor, Shape, diff_ids};
+use crate::image::Digest;
+use crate::rebuild::write::{ANNOTATION_DIFF_ID, ANNOTATION_MADE_OF};
+use crate::reference::ImageName;
+use crate::registry::{MAX_MANIFEST_BYTES, Manifest, Registries, RegistryError, Repository};
+use std::sync::Arc;
+
+/// Tags that are looked at where the one that is written is not there yet.
+const MOST_NEAR_TAGS: usize = 3;
+/// Images of an index that are looked at.
+const MOST_IMAGES: usize = 8;
+
+/// A blob that a manifest at the destination names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownBlob {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its length, bytes.
+    pub stored_bytes: u64,
+    /// What the manifest calls it.
+    pub media_type: String,
+    /// Another repository of the same registry that it lies in.
+    pub repository: Option<String>,
+}
+
+/// A layer by what it was made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownMade {
+    /// Digest of the unpacked tar stream.
+    pub diff_id: Digest,
+    /// Where it lies.
+    pub blob: KnownBlob,
+}
+
+/// Blobs of a destination by what is in them.
+#[derive(Debug, Clone, Default)]
+pub struct KnownBlobs {
+    by_diff_id: HashMap<Digest, Vec<KnownBlob>>,
+    by_make: HashMap<Digest, KnownMade>,
+}
+
+impl KnownBlobs {
+    /// Adds the layers of an image. The diffID of a layer is what its configuration says of it at the same place.
+    pub fn add(&mut self, manifest: &[u8], config: &[u8], repository: Option<&str>) {
+        let Ok(shape) = Shape::parse("", manifest) else { return };
+        let layers = shape.layers.unwrap_or_default();
+        let diff_ids = diff_ids(config);
+        if layers.len() != diff_ids.len() {
+            return;
+        }
+        for (layer, diff_id) in layers.iter().zip(diff_ids) {
+            let Some(digest) = layer.digest() else { continue };
+            let made_of = made_of(layer).filter(|(_, stated)| *stated == diff_id);
+            let blob = KnownBlob {
+                digest,
+                stored_bytes: layer.size,
+                media_type: layer.media_type.clone(),
+                repository: repository.map(str::to_owned),
+            };
+            if let Some((made_of, diff_id)) = made_of {
+                self.by_make.entry(made_of).or_insert(KnownMade { diff_id, blob: blob.clone() });
+            }
+            let known = self.by_diff_id.entry(diff_id).or_default();
+            if !known.contains(&blob) {
+                known.push(blob);
+            }
+        }
+    }
+
+    /// The blobs that a layer is there.
+    #[must_use]
+    pub fn of_diff_id(&self, diff_id: &Digest) -> &[KnownBlob] {
+        self.by_diff_id.get(diff_id).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Layers that tell what they were made of.
+    #[must_use]
+    pub fn made(&self) -> &HashMap<Digest, KnownMade> {
+        &self.by_make
+    }
+
+    /// What is in a repository under the tag that is to be written, or else under the tags most like it and `latest`; and
+    /// under other names of the same registry. What cannot be read counts as not there.
+    ///
+    /// # Errors
+    /// [`TransferError::Cancelled`].
+    pub fn of_registry(
+        registries: &Arc<Registries>,
+        name: &ImageName,
+        siblings: &[ImageName],
+    ) -> Result<Self, TransferError> {
+        let mut known = Self::default();
+        known.look_at(registries, name, None, true)?;
+        let same_host = siblings.iter().filter(|sibling| sibling.host() == name.host());
+        for sibling in same_host {
+            let other = sibling.repository();
+            known.look_at(
+                registries,
+                sibling,
+                Some(other.as_str()).filter(|other| *other != name.repository()),
+                false,
+            )?;
+        }
+        Ok(known)
+    }
+
+    fn look_at(
+        &mut self,
+        registries: &Arc<Registries>,
+        name: &ImageName,
+        other: Option<&str>,
+        near: bool,
+    ) -> Result<(), TransferError> {
+        let Ok(repository) = registries.repository(name) else { return Ok(()) };
+        let wanted = name.digest().unwrap_or_else(|| name.tag());
+        match self.take(&repository, wanted, other) {
+            Err(RegistryError::NoSuchTag { there, .. }) if near => {
+                let latest = there.iter().any(|tag| tag == "latest");
+                let near = there.into_iter().take(MOST_NEAR_TAGS);
+                for tag in near.chain((!latest).then(|| "latest".to_owned())) {
+                    // Tags may go while one looks.
+                    let _ = self.take(&repository, &tag, other);
+                }
+            }
+            Err(RegistryError::Http(error)) if matches!(error, crate::http::HttpError::Cancelled) => {
+                return Err(TransferError::Cancelled);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, repository: &Repository, tag: &str, other: Option<&str>) -> Result<(), RegistryError> {
+        let found = repository.manifest(tag)?;
+        let inner = Shape::parse("", &found.bytes).ok().and_then(|shape| shape.manifests);
+        let images: Vec<Manifest> = match inner {
+            None => vec![found],
+            Some(inner) => {
+                let digests = inner.iter().filter(|one| !one.is_index()).filter_map(Descriptor::digest);
+                digests
+                    .take(MOST_IMAGES)
+                    .map(|digest| repository.manifest(digest.as_str()))
+                    .collect::<Result<_, _>>()?
+            }
+        };
+        for image in images {
+            let config = Shape::parse("", &image.bytes).ok().and_then(|shape| shape.config);
+            let Some(digest) = config.and_then(|config| config.digest()) else { continue };
+            let config = repository.small_blob(&digest, MAX_MANIFEST_BYTES)?;
+            self.add(&image.bytes, &config, other);
+        }
+        Ok(())
+    }
+}
+
+/// What a layer was made of, and its diffID, as its annotations tell.
+fn made_of(layer: &Descriptor) -> Option<(Digest, Digest)> {
+    let annotation = |key| layer.annotation(key).and_then(Digest::parse);
+    Some((annotation(ANNOTATION_MADE_OF)?, annotation(ANNOTATION_DIFF_ID)?))
+}
