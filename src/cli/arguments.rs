@@ -5,6 +5,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::ci_arguments::{CiArguments, RuleArguments};
 use super::copy_arguments::CopyArguments;
+use super::index_arguments::IndexArguments;
 use super::rebuild_arguments::RebuildArguments;
 use super::remote_arguments::RemoteArguments;
 use crate::build;
@@ -59,6 +60,8 @@ pub enum Command {
     Sbom(SbomArguments),
     /// Copy an image to registries, files and directories; what is there already is not sent
     Copy(Box<CopyArguments>),
+    /// Make an index of images for several platforms, and send it with them
+    Index(Box<IndexArguments>),
     /// Print the tags of a repository
     Tags(TagsArguments),
     /// Show what is kept of registries, or remove it

@@ -41,17 +41,6 @@ impl Child {
     }
 }
 
-/// Two images of which nobody can choose one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Clash {
-    /// What both run on.
-    pub platform: ChildPlatform,
-    /// The one that is found first.
-    pub first: String,
-    /// The other one.
-    pub second: String,
-}
-
 /// An index of images.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Index {
@@ -82,19 +71,6 @@ impl Index {
     #[must_use]
     pub fn children(&self) -> &[Child] {
         &self.children
-    }
-
-    /// Images for one platform, each with the one before it. Clients take the first that suits them.
-    #[must_use]
-    pub fn clashes(&self) -> Vec<Clash> {
-        let images = self.children.iter().filter(|child| !child.is_attestation());
-        let pairs = images.clone().zip(images.skip(1)).filter(|(first, second)| first.platform == second.platform);
-        let clash = |(first, second): (&Child, &Child)| Clash {
-            platform: first.platform.clone(),
-            first: first.source.clone(),
-            second: second.source.clone(),
-        };
-        pairs.map(clash).collect()
     }
 
     /// Docker's list where all images are Docker's and there is nothing that it cannot say, as annotations; else an OCI
@@ -178,7 +154,6 @@ mod tests {
         assert_eq!(architectures, [Arch::Amd64, Arch::ARM, Arch::ARM64]);
         assert_eq!(read.media_type().clone().unwrap().to_string(), OCI_INDEX);
         assert_eq!(read.annotations().clone().unwrap().get("b").map(String::as_str), Some("2"));
-        assert!(index.clashes().is_empty());
     }
 
     #[test]
@@ -195,16 +170,14 @@ mod tests {
     }
 
     #[test]
-    fn two_images_of_one_platform_are_told_and_equal_ones_are_one() {
+    fn equal_images_are_one_and_those_of_one_platform_keep_their_order() {
         let first = child("a", "linux/amd64", OCI_MANIFEST);
         let mut same = first.clone();
         same.source = "copy of a".into();
         let second = child("b", "linux/amd64", OCI_MANIFEST);
-        assert!(Index::new(vec![first.clone(), same], BTreeMap::new()).clashes().is_empty());
-        let index = Index::new(vec![second, first], BTreeMap::new());
-        let clashes = index.clashes();
-        assert_eq!(clashes.len(), 1);
-        assert_eq!((clashes[0].first.as_str(), clashes[0].second.as_str()), ("b", "a"), "in the order of their naming");
+        let index = Index::new(vec![second, first, same], BTreeMap::new());
+        let sources: Vec<&str> = index.children().iter().map(|child| child.source.as_str()).collect();
+        assert_eq!(sources, ["b", "a"]);
     }
 
     #[test]

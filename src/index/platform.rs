@@ -44,6 +44,12 @@ impl ChildPlatform {
         if platform.os.is_empty() || platform.architecture.is_empty() { Err(NoPlatform) } else { Ok(platform) }
     }
 
+    /// Whether it is that of what nobody runs, such as attestations.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        self.os == "unknown" && self.architecture == "unknown"
+    }
+
     /// As it stands in an index.
     #[must_use]
     pub fn to_json(&self) -> Value {

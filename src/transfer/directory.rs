@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
 use super::copy::{Arrival, CopyOptions, LayerArrival, Sink, Way};
-use super::made::{MadeLayer, Shape, compression_of, layer_type, manifest};
+use super::made::{MadeLayer, Shape, compression_of, document, layer_type, manifest};
 use super::pack::{Form, Packing, copy};
 use super::push::title_of;
 use super::{
@@ -67,7 +67,11 @@ impl Sink for LayoutSink<'_> {
         let mut store = Store { root: root.clone(), naming: Naming::Layout, added: Vec::new(), options, progress };
         let known = if there { store.known(&index) } else { KnownBlobs::default() };
         let (arrival, entry) = store.fill(shipment, &known)?;
-        let index = with_entry(index, entry, self.reference);
+        let more = options.more_names.iter().map(|name| Some(name.as_str()));
+        for name in std::iter::once(self.reference).chain(more) {
+            index = with_entry(index, &entry, name);
+        }
+        let index = Value::Object(index);
         if building.is_some() {
             put_file(&root.join("oci-layout"), LAYOUT)?;
         }
@@ -214,10 +218,12 @@ impl Store<'_> {
         let mut layers = Vec::new();
         let mut sent = 0u64;
         let mut root = None;
+        let mut manifests = Vec::with_capacity(shipment.images.len());
         std::thread::scope(|scope| {
             let workers = Workers::start(scope, self.options.threads);
             for image in &shipment.images {
                 let document = self.image(image, known, &workers, &mut layers, &mut sent)?;
+                manifests.push(document.clone());
                 root = Some(Entry { document, image: Some(image.platform.clone()) });
             }
             Ok::<(), TransferError>(())
@@ -236,6 +242,12 @@ impl Store<'_> {
             for manifest in manifests {
                 sent = sent.saturating_add(self.put_listed(manifest)?);
             }
+        }
+        if let Some(assemble) = &self.options.assemble {
+            let (media_type, bytes) = assemble.index(&manifests);
+            let document = document(&media_type, bytes);
+            sent = sent.saturating_add(self.put_document(&document)?);
+            root = Some(Entry { document, image: None });
         }
         let entry = root.ok_or_else(|| TransferError::Refused("there is no image to be copied".to_owned()))?;
         let mut seen: Vec<Digest> = Vec::new();
@@ -454,7 +466,7 @@ fn read_object(file: &Path) -> Option<Map<String, Value>> {
 }
 
 /// The index of a layout with one more image, in the place of the one of the same name.
-fn with_entry(mut index: Map<String, Value>, entry: Entry, reference: Option<&str>) -> Value {
+fn with_entry(mut index: Map<String, Value>, entry: &Entry, reference: Option<&str>) -> Map<String, Value> {
     if index.is_empty() {
         index.insert("schemaVersion".into(), 2.into());
         index.insert("manifests".into(), json!([]));
@@ -467,7 +479,7 @@ fn with_entry(mut index: Map<String, Value>, entry: Entry, reference: Option<&st
     if let Some(reference) = reference {
         described.insert("annotations".into(), json!({ANNOTATION_NAME: reference}));
     }
-    if let Some(platform) = entry.image.filter(|platform| !platform.os.is_empty()) {
+    if let Some(platform) = entry.image.as_ref().filter(|platform| !platform.os.is_empty()) {
         let mut known = json!({"architecture": platform.architecture, "os": platform.os});
         if let (Some(variant), Some(known)) = (&platform.variant, known.as_object_mut()) {
             known.insert("variant".into(), variant.as_str().into());
@@ -483,7 +495,7 @@ fn with_entry(mut index: Map<String, Value>, entry: Entry, reference: Option<&st
         });
         images.push(new);
     }
-    Value::Object(index)
+    index
 }
 
 /// Writes a layout as a tar file: what tells what it is first, then blobs by their names.

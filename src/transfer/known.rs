@@ -128,7 +128,7 @@ impl KnownBlobs {
                     let _ = self.take(&repository, &tag, other);
                 }
             }
-            Err(RegistryError::Http(error)) if matches!(error, crate::http::HttpError::Cancelled) => {
+            Err(RegistryError::Http(crate::http::HttpError::Cancelled)) => {
                 return Err(TransferError::Cancelled);
             }
             _ => {}

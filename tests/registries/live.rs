@@ -47,15 +47,15 @@ pub fn wait_for(what: &str, ready: impl Fn() -> bool) {
 }
 
 /// A registry with a sample image as `team/app:1`.
-struct Registry {
-    host: String,
+pub struct Registry {
+    pub host: String,
     _running: Running,
     _place: tempfile::TempDir,
 }
 
 impl Registry {
     /// `extra`: lines of its configuration.
-    fn start(extra: &str, files: &[(&str, &[u8])], push: &[&str]) -> Self {
+    pub fn start(extra: &str, files: &[(&str, &[u8])], push: &[&str]) -> Self {
         let place = scratch();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let host = format!("127.0.0.1:{port}");

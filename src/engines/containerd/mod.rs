@@ -67,6 +67,22 @@ impl ContentStore {
         }
     }
 
+    /// The first of the stores that has an image, and the digest of its manifest or index.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    pub fn find_image(environment: &EngineEnvironment, typed: &str) -> Result<(Self, Digest), EngineError> {
+        let mut missing = EngineError::NoSuchImage { engine: Engine::Containerd, image: typed.to_owned() };
+        for store in Self::find(environment)? {
+            match store.resolve(typed) {
+                Ok(digest) => return Ok((store, digest)),
+                Err(error @ EngineError::NoSuchImage { .. }) => missing = error,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(missing)
+    }
+
     /// The directory with `blobs/ALGORITHM/HEX`.
     #[must_use]
     pub fn content(&self) -> PathBuf {
