@@ -89,7 +89,7 @@ fn images_from_everywhere_become_one_index_that_all_clients_read() {
     let storage = file(place.0.path(), "storage.conf", storage.as_bytes());
     let mut podman = Command::new("podman");
     podman.env("CONTAINERS_REGISTRIES_CONF", insecure).env("CONTAINERS_STORAGE_CONF", storage);
-    let seen = podman.args(["manifest", "inspect", &format!("{target}:latest")]).output().unwrap();
+    let seen = podman.args(["manifest", "inspect", &format!("{}/team/many:latest", registry.host)]).output().unwrap();
     assert!(seen.status.success(), "{}", String::from_utf8_lossy(&seen.stderr));
     assert_eq!(platforms(&seen.stdout), expected);
     let copied = place.0.path().join("copied");

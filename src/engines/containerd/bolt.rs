@@ -128,7 +128,7 @@ impl Bolt {
         let mut items = Vec::new();
         let first = match bucket.0 {
             Place::Inline(page) => {
-                return Ok(leaf_items(page, &mut items).map(|()| items).ok_or(BoltError::Damaged)?);
+                return leaf_items(page, &mut items).map(|()| items).ok_or(BoltError::Damaged);
             }
             Place::Page(first) => first,
         };
