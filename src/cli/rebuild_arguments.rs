@@ -43,7 +43,7 @@ pub struct RebuildArguments {
     #[arg(value_name = "STORE PATH")]
     pub more: Vec<OsString>,
     /// Where to write: FILE, docker-archive:FILE[:NAME] (also .gz and .zst), oci:DIRECTORY[:NAME], oci-archive:FILE,
-    /// nix:FILE, or - for standard output; as often as needed. Without it the plan is printed
+    /// nix:FILE, - for standard output, or docker://HOST/NAME:TAG; as often as needed. Without it the plan is printed
     #[arg(short, long, value_name = "DESTINATION")]
     pub output: Vec<OsString>,
     /// Print what would be kept and dropped, and why, and write nothing

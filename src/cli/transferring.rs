@@ -101,7 +101,7 @@ pub fn tell(destination: &str, arrival: &Arrival, err: &mut dyn Write) -> std::i
         0 => writeln!(err),
         _ => writeln!(
             err,
-            "; {} in {there} layers were there, {unread} of which were not even read",
+            "; {} in {there} layers were there, {unread} of them known without reading them",
             display_bytes(arrival.skipped_bytes)
         ),
     }

@@ -24,7 +24,7 @@ pub use contents::{ContentError, Contents, cut_off};
 pub use error::OpenError;
 pub use progress::{Progress, Snapshot};
 pub use remote::Remote;
-pub use spool::{Spool, unnamed_file};
+pub use spool::{Spool, scratch_directory, unnamed_file};
 pub use verify::{check_layer, refine};
 
 use crate::image::{Compression, Image, LayerIndex, Platform};

@@ -4,6 +4,8 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tempfile::TempDir;
+
 use crate::scan::Section;
 
 /// Bytes that one image may put aside on disk.
@@ -56,6 +58,25 @@ impl Spool {
 /// # Errors
 /// When none of them can be written.
 pub fn unnamed_file() -> io::Result<File> {
+    let file = places().find_map(|place| tempfile::tempfile_in(place).ok());
+    file.map_or_else(tempfile::tempfile, Ok)
+}
+
+/// A directory at the same places, which is removed with all in it when it is dropped.
+///
+/// # Errors
+/// When none of them can be written.
+pub fn scratch_directory() -> io::Result<TempDir> {
+    let new = || {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".nixdive-");
+        builder
+    };
+    let directory = places().find_map(|place| new().tempdir_in(place).ok());
+    directory.map_or_else(|| new().tempdir(), Ok)
+}
+
+fn places() -> impl Iterator<Item = PathBuf> {
     let environment = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let places = [
         environment("TMPDIR"),
@@ -63,6 +84,5 @@ pub fn unnamed_file() -> io::Result<File> {
         environment("HOME").map(|home| home.join(".cache")),
         Some(PathBuf::from("/var/tmp")),
     ];
-    let file = places.into_iter().flatten().find_map(|place| tempfile::tempfile_in(place).ok());
-    file.map_or_else(tempfile::tempfile, Ok)
+    places.into_iter().flatten()
 }

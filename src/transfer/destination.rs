@@ -95,3 +95,28 @@ impl fmt::Display for CopyDestination {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn destinations_are_written_as_skopeo_writes_them() {
+        for (text, shown) in [
+            ("docker://registry.example/team/app", "docker://registry.example/team/app:latest"),
+            ("docker://localhost:5000/app:1", "docker://localhost:5000/app:1"),
+            ("podman:team/app:1", "podman:team/app:1"),
+            ("docker-daemon:app:1", "docker-daemon:app:1"),
+            ("dir:here", "dir:here"),
+            ("oci:here:1", "oci:here:1"),
+            ("image.tar.gz", "docker-archive:image.tar.gz"),
+            ("-", "standard output"),
+        ] {
+            assert_eq!(CopyDestination::parse(OsStr::new(text)).unwrap().to_string(), shown);
+        }
+        let digest = format!("docker://host.example/a@sha256:{}", "0".repeat(64));
+        for bad in ["", "dir:", "docker://", "docker://A B", "nix:image.json", "podman:", digest.as_str()] {
+            assert!(CopyDestination::parse(OsStr::new(bad)).is_err(), "{bad}");
+        }
+    }
+}

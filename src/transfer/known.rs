@@ -1,6 +1,8 @@
 //! What a destination has, as its own manifests and configurations tell it: which blob a layer is there, without the
 //! layer being read.
 
+use std::sync::Arc;
+
 use hashbrown::HashMap;
 
 use super::TransferError;
@@ -9,7 +11,6 @@ use crate::image::Digest;
 use crate::rebuild::write::{ANNOTATION_DIFF_ID, ANNOTATION_MADE_OF};
 use crate::reference::ImageName;
 use crate::registry::{MAX_MANIFEST_BYTES, Manifest, Registries, RegistryError, Repository};
-use std::sync::Arc;
 
 /// Tags that are looked at where the one that is written is not there yet.
 const MOST_NEAR_TAGS: usize = 3;
@@ -163,4 +164,46 @@ impl KnownBlobs {
 fn made_of(layer: &Descriptor) -> Option<(Digest, Digest)> {
     let annotation = |key| layer.annotation(key).and_then(Digest::parse);
     Some((annotation(ANNOTATION_MADE_OF)?, annotation(ANNOTATION_DIFF_ID)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn digest(letter: &str) -> Digest {
+        Digest::parse(&format!("sha256:{}", letter.repeat(64))).unwrap()
+    }
+
+    fn image(annotation: &Digest) -> (Vec<u8>, Vec<u8>) {
+        let annotations = json!({ANNOTATION_MADE_OF: digest("a").as_str(), ANNOTATION_DIFF_ID: annotation.as_str()});
+        let layer =
+            json!({"digest": digest("1").as_str(), "size": 7, "mediaType": "x+gzip", "annotations": annotations});
+        let manifest = json!({"layers": [layer]}).to_string().into_bytes();
+        let config = json!({"rootfs": {"diff_ids": [digest("d").as_str()]}}).to_string().into_bytes();
+        (manifest, config)
+    }
+
+    #[test]
+    fn a_blob_is_known_by_its_place_in_manifest_and_configuration() {
+        let mut known = KnownBlobs::default();
+        let (manifest, config) = image(&digest("d"));
+        known.add(&manifest, &config, None);
+        assert_eq!(known.of_diff_id(&digest("d")).first().map(|blob| blob.digest.clone()), Some(digest("1")));
+        assert!(known.of_diff_id(&digest("e")).is_empty());
+        assert_eq!(known.made().get(&digest("a")).map(|made| made.blob.stored_bytes), Some(7));
+    }
+
+    #[test]
+    fn what_does_not_fit_together_is_not_believed() {
+        let mut known = KnownBlobs::default();
+        let (manifest, config) = image(&digest("e"));
+        known.add(&manifest, &config, None);
+        assert!(known.made().is_empty(), "an annotation with another diffID than the configuration's");
+        let mut known = KnownBlobs::default();
+        known.add(&manifest, br#"{"rootfs": {"diff_ids": []}}"#, None);
+        known.add(b"no JSON", &config, None);
+        assert!(known.of_diff_id(&digest("d")).is_empty());
+    }
 }

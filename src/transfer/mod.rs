@@ -19,6 +19,7 @@ mod parcel;
 mod progress;
 mod push;
 mod shelf;
+mod store;
 
 pub use blob::{BlobSource, PlainStream, plain_stream};
 pub use copy::{Arrival, CopyOptions, LayerArrival, Sink, Way, copy};

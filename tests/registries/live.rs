@@ -16,6 +16,11 @@ use super::support::program::{content, file, open_with, scratch};
 /// bcrypt of «hunter2».
 const HASH: &str = "$2b$04$xBuS8cpqnBSMIQXPSoo8jeBp4jtSbf8pSVpNz6mpEkVX3xkCWeH1S";
 
+/// A password file: «me» with «hunter2».
+pub fn users() -> &'static [u8] {
+    b"me:$2b$04$xBuS8cpqnBSMIQXPSoo8jeBp4jtSbf8pSVpNz6mpEkVX3xkCWeH1S\n"
+}
+
 /// Whether programs are there; says so where one is not, and fails where it must be.
 pub fn have(programs: &[&str]) -> bool {
     let missing = programs.iter().find(|program| {
@@ -123,7 +128,7 @@ fn a_password_file_of_a_real_registry() {
 }
 
 /// A certificate for 127.0.0.1 and its authority, both in PEM, and the key.
-fn certificates(place: &Path) -> [Vec<u8>; 3] {
+pub fn certificates(place: &Path) -> [Vec<u8>; 3] {
     let run = |arguments: &str| {
         let status = Command::new("openssl")
             .args(arguments.split(' '))

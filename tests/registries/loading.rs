@@ -188,6 +188,16 @@ fn layers_that_docker_has_are_not_read() {
 }
 
 #[test]
+fn a_rebuilt_image_goes_straight_into_an_engine() {
+    let Some(podman) = Engine::podman() else { return };
+    let archive = podman.archive(&Image::new(sample_layers()).named("app:1"));
+    let run = podman.run(&["rebuild", &archive, "--keep", "/etc/**", "-o", "podman:small:1"]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let run = podman.run(&["cat", "podman:small:1", "/etc/motd"]);
+    assert_eq!(String::from_utf8(run.stdout).unwrap(), super::support::images::MOTD);
+}
+
+#[test]
 fn an_engine_that_does_not_run_is_told_with_its_sockets() {
     let place = scratch();
     let archive = file(place.path(), "image.tar", &docker_archive(&Image::new(sample_layers()).named("app:1")));

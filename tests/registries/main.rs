@@ -17,5 +17,8 @@ mod index;
 mod keeping;
 mod live;
 mod loading;
+mod push;
+mod push_live;
 mod server;
 mod shop;
+mod warehouse;

@@ -63,6 +63,9 @@ impl Reply {
 }
 
 type Answer = dyn Fn(&Seen) -> Reply + Send + Sync;
+/// After how many bytes of its body a request is cut off, if it is; what came is shown to the answer with a header
+/// `x-cut`, and no answer goes out.
+type Cut = dyn Fn(&Seen) -> Option<u64> + Send + Sync;
 
 /// It runs until the test ends.
 pub struct Server {
@@ -72,14 +75,21 @@ pub struct Server {
 
 impl Server {
     pub fn start(answer: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Self {
+        Self::start_cutting(|_| None, answer)
+    }
+
+    pub fn start_cutting(
+        cut: impl Fn(&Seen) -> Option<u64> + Send + Sync + 'static,
+        answer: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let host = listener.local_addr().unwrap().to_string();
         let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
-        let (log, answer): (_, Arc<Answer>) = (Arc::clone(&seen), Arc::new(answer));
+        let (log, answer, cut): (_, Arc<Answer>, Arc<Cut>) = (Arc::clone(&seen), Arc::new(answer), Arc::new(cut));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (log, answer) = (Arc::clone(&log), Arc::clone(&answer));
-                std::thread::spawn(move || serve(stream, &log, &*answer));
+                let (log, answer, cut) = (Arc::clone(&log), Arc::clone(&answer), Arc::clone(&cut));
+                std::thread::spawn(move || serve(stream, &log, &*answer, &*cut));
             }
         });
         Self { host, seen }
@@ -97,18 +107,21 @@ impl Server {
     }
 }
 
-fn serve(stream: TcpStream, log: &Mutex<Vec<Seen>>, answer: &Answer) {
+fn serve(stream: TcpStream, log: &Mutex<Vec<Seen>>, answer: &Answer, cut: &Cut) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
-    while let Some(seen) = request(&mut reader) {
+    while let Some(seen) = request(&mut reader, &stream, cut) {
         let reply = answer(&seen);
         log.lock().unwrap().push(seen.clone());
+        if seen.header("x-cut").is_some() {
+            return;
+        }
         if send(&stream, &reply, seen.method == "HEAD").is_none() {
             return;
         }
     }
 }
 
-fn request(reader: &mut impl BufRead) -> Option<Seen> {
+fn request(reader: &mut impl BufRead, mut stream: &TcpStream, cut: &Cut) -> Option<Seen> {
     let mut line = Vec::new();
     reader.take(64 << 10).read_until(b'\n', &mut line).ok()?;
     // What begins with no method may be TLS, which is not spoken here.
@@ -125,7 +138,14 @@ fn request(reader: &mut impl BufRead) -> Option<Seen> {
     }
     let mut seen = Seen { method, target, headers, body: Vec::new() };
     let length = seen.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
-    reader.take(length).read_to_end(&mut seen.body).ok()?;
+    if seen.header("expect").is_some() {
+        stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").ok()?;
+    }
+    let cut = cut(&seen).filter(|&cut| cut < length);
+    if cut.is_some() {
+        seen.headers.push(("x-cut".into(), "yes".into()));
+    }
+    reader.take(cut.unwrap_or(length)).read_to_end(&mut seen.body).ok()?;
     Some(seen)
 }
 

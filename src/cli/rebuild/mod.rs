@@ -4,6 +4,8 @@ mod checked;
 mod closure;
 mod configure;
 mod emit;
+mod outputs;
+mod sent;
 mod written;
 
 use std::ffi::OsString;
@@ -24,19 +26,19 @@ use crate::rebuild::layering::{self, Sibling};
 use crate::rebuild::package_image::Granularity;
 use crate::rebuild::plan::Plan;
 use crate::rebuild::session::Survey;
-use crate::rebuild::write::{Destination, LayerCompression, WriteOptions};
+use crate::rebuild::write::{LayerCompression, WriteOptions};
 use crate::rebuild::{Composition, ImageContent};
 use crate::reference::{Location, Reference};
 use crate::report::PlanReport;
 use crate::scan::Cancel;
 use crate::study::{StoreWatch, StudyOptions, study};
-use written::Words;
+use outputs::Outputs;
+use written::{Words, Writing};
 
 /// Rebuilds an image, or says how it would be.
 pub fn run(arguments: &RebuildArguments) -> anyhow::Result<ExitCode> {
     let choices = choices(&arguments.choices)?;
-    let destinations: Vec<Destination> =
-        arguments.output.iter().map(|text| Destination::parse(text)).collect::<Result<_, _>>()?;
+    let destinations = Outputs::parse(&arguments.output)?;
     let options = write_options(arguments)?;
     let watch = StoreWatch::new();
     let mut opened = open_watched(&arguments.image, &arguments.open, Keep::Aside, &watch)?;
@@ -94,7 +96,7 @@ fn of_store_path(
     path: StorePath,
     arguments: &RebuildArguments,
     opened: &Opened,
-    destinations: &[Destination],
+    destinations: &Outputs,
     options: &WriteOptions,
 ) -> anyhow::Result<ExitCode> {
     let chosen = &arguments.choices;
@@ -124,7 +126,7 @@ fn write(
     arguments: &RebuildArguments,
     composition: &Composition,
     content: &ImageContent<'_>,
-    destinations: &[Destination],
+    destinations: &Outputs,
     options: &WriteOptions,
     words: &Words<'_>,
 ) -> anyhow::Result<()> {
@@ -132,7 +134,11 @@ fn write(
     let strategy = strategy(arguments.write.strategy);
     let layers = strategy.assign(composition, &siblings, usize::from(arguments.write.max_layers));
     let options = WriteOptions { form: strategy.tar_form(), ..options.clone() };
-    written::write(composition, &layers, content, destinations, &options, words)
+    let writing = Writing { composition, layers: &layers, content, options: &options, words };
+    if destinations.remote.is_empty() {
+        return writing.write(&destinations.files);
+    }
+    writing.send(destinations, &arguments.open.remote.remote())
 }
 
 /// What is to be known of a plan that is carried out.

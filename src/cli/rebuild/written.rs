@@ -24,27 +24,55 @@ pub struct Words<'a> {
 /// Notes that are told.
 const MOST_NOTES: usize = 20;
 
-/// Writes an image, and says on standard error what was written.
-pub fn write(
-    composition: &Composition,
-    layers: &[Vec<u32>],
-    content: &ImageContent<'_>,
-    destinations: &[Destination],
-    options: &WriteOptions,
-    words: &Words<'_>,
-) -> anyhow::Result<()> {
-    let progress = WriteProgress::new(Cancel::new());
-    let (finished, watched) = bounded::<()>(0);
-    let written = std::thread::scope(|scope| {
-        scope.spawn(|| watch(&progress, &watched));
-        let written = write::write(composition, layers, destinations, content, options, &progress);
-        drop(finished);
-        written
-    })?;
-    let mut err = std::io::stderr().lock();
-    // Who reads no words of it has the image all the same.
-    let _ = tell(words, &written, &mut err);
-    Ok(())
+/// What is written, and how.
+#[derive(Clone, Copy)]
+pub struct Writing<'a> {
+    /// What is in it.
+    pub composition: &'a Composition,
+    /// Which store paths share a layer.
+    pub layers: &'a [Vec<u32>],
+    /// The way to its files.
+    pub content: &'a ImageContent<'a>,
+    /// How.
+    pub options: &'a WriteOptions,
+    /// What is said of it.
+    pub words: &'a Words<'a>,
+}
+
+impl<'a> Writing<'a> {
+    /// The same, written in another way.
+    pub fn with<'b>(&self, options: &'b WriteOptions) -> Writing<'b>
+    where
+        'a: 'b,
+    {
+        Writing { options, ..*self }
+    }
+
+    /// Writes an image, and says on standard error what was written.
+    pub fn write(&self, destinations: &[Destination]) -> anyhow::Result<()> {
+        self.tell(&self.run(destinations)?);
+        Ok(())
+    }
+
+    /// Writes an image, and tells a terminal how far it is.
+    pub fn run(&self, destinations: &[Destination]) -> anyhow::Result<Written> {
+        let progress = WriteProgress::new(Cancel::new());
+        let (finished, watched) = bounded::<()>(0);
+        let written = std::thread::scope(|scope| {
+            scope.spawn(|| watch(&progress, &watched));
+            let written =
+                write::write(self.composition, self.layers, destinations, self.content, self.options, &progress);
+            drop(finished);
+            written
+        })?;
+        Ok(written)
+    }
+
+    /// Says on standard error what was written.
+    pub fn tell(&self, written: &Written) {
+        // Who reads no words of it has the image all the same.
+        let _ = tell(self.words, written, &mut std::io::stderr().lock());
+    }
 }
 
 /// Tells a terminal how far it is, on one line that is gone at the end.

@@ -62,6 +62,22 @@ pub struct WriteOptions {
     pub threads: usize,
     /// Files and directories that are being read, and so never written to.
     pub protected: Vec<PathBuf>,
+    /// Layers that whoever takes the image from an OCI layout has already: they are named there, and neither read nor
+    /// put in. Nothing but new layouts may be written then.
+    pub elsewhere: Vec<LayerElsewhere>,
+}
+
+/// A layer that lies where an image is going, by what it was made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerElsewhere {
+    /// What it was made of, as its annotation tells.
+    pub made_of: Digest,
+    /// Digest of the unpacked tar stream.
+    pub diff_id: Digest,
+    /// Digest of its blob.
+    pub digest: Digest,
+    /// Length of its blob, bytes.
+    pub stored_bytes: u64,
 }
 
 impl Default for WriteOptions {
@@ -72,6 +88,7 @@ impl Default for WriteOptions {
             compression: LayerCompression::ZSTD,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             protected: Vec::new(),
+            elsewhere: Vec::new(),
         }
     }
 }

@@ -26,14 +26,14 @@ const MAX_IMAGES: usize = 100;
 
 /// The documents of an image in an OCI layout.
 pub(super) struct OciImage {
-    pub blobs: Vec<(Blob, PathBuf)>,
+    pub blobs: Vec<(Blob, Option<PathBuf>)>,
     manifest: Vec<u8>,
     pub manifest_digest: Digest,
 }
 
 impl OciImage {
     pub fn new(job: &Job<'_>, image: &FinishedImage, passed: &[PassedLayer]) -> Self {
-        let blobs: Vec<(Blob, PathBuf)> = passed.iter().filter_map(|layer| layer.blob.clone()).collect();
+        let blobs: Vec<(Blob, Option<PathBuf>)> = passed.iter().filter_map(|layer| layer.blob.clone()).collect();
         let described: Vec<Blob> = blobs.iter().map(|(blob, _)| blob.clone()).collect();
         let config = (&image.config_digest, image.config.len());
         let manifest = manifest(config, &described, job.options.compression);
@@ -131,7 +131,7 @@ impl Layout {
         let file = self.blobs().join(digest.hex());
         let is_whole = fs::metadata(&file).is_ok_and(|found| found.is_file() && found.len() == stored_bytes);
         let blob = Blob { digest, stored_bytes, made_of: Some((made_of.clone(), diff_id.clone())) };
-        is_whole.then_some((made_of, KnownLayer { diff_id, blob, file }))
+        is_whole.then_some((made_of, KnownLayer { diff_id, blob, file: Some(file) }))
     }
 
     /// Puts all blobs of an image in, and makes the index with it.
@@ -143,7 +143,10 @@ impl Layout {
         reference: Option<&str>,
     ) -> Result<(), WriteError> {
         for (blob, file) in &oci.blobs {
-            self.put_file(blob, file)?;
+            // What lies elsewhere is named only.
+            if let Some(file) = file {
+                self.put_file(blob, file)?;
+            }
         }
         self.put_bytes(&image.config_digest, &image.config)?;
         self.put_bytes(&oci.manifest_digest, &oci.manifest)?;
@@ -294,6 +297,8 @@ pub(super) fn write_archive(
             continue;
         }
         names.push(&blob.digest);
+        let elsewhere = || failed(io::Error::other("a layer of it lies elsewhere"));
+        let file = file.as_ref().ok_or_else(elsewhere)?;
         out.write_all(&member_header(blob_name(&blob.digest).as_bytes(), blob.stored_bytes)).map_err(failed)?;
         // Both are files, so that the system copies without showing the bytes to this program where it can.
         let copied = io::copy(&mut File::open(file).map_err(failed)?, &mut out).map_err(failed)?;

@@ -37,15 +37,16 @@ pub(super) struct Takers<'a> {
 pub(super) struct KnownLayer {
     pub diff_id: Digest,
     pub blob: Blob,
-    pub file: PathBuf,
+    /// The file that it is; none where it lies elsewhere.
+    pub file: Option<PathBuf>,
 }
 
 /// A layer after the pass.
 #[derive(Debug, Clone)]
 pub(super) struct PassedLayer {
     pub diff_id: Digest,
-    /// Its blob and the file that is it.
-    pub blob: Option<(Blob, PathBuf)>,
+    /// Its blob and the file that is it; none where it lies elsewhere.
+    pub blob: Option<(Blob, Option<PathBuf>)>,
     pub is_reused: bool,
 }
 
@@ -186,7 +187,7 @@ impl BlobFile<'_> {
         written.map_err(|error| WriteError::write(&self.path, error))
     }
 
-    fn finish(self, diff_id: &Digest, made_of: Option<Digest>) -> Result<(Blob, PathBuf), WriteError> {
+    fn finish(self, diff_id: &Digest, made_of: Option<Digest>) -> Result<(Blob, Option<PathBuf>), WriteError> {
         let failed = |error| WriteError::write(&self.path, error);
         let mut hashed = match self.stream {
             Stream::Plain(hashed) => hashed,
@@ -199,7 +200,7 @@ impl BlobFile<'_> {
             stored_bytes: hashed.bytes,
             made_of: made_of.map(|made_of| (made_of, diff_id.clone())),
         };
-        Ok((blob, self.path))
+        Ok((blob, Some(self.path)))
     }
 }
 

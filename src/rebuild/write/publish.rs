@@ -6,11 +6,12 @@ use hashbrown::HashMap;
 
 use super::compress::{Compressor, LayerCompression, Workers};
 use super::docker_archive::{ArchiveFile, write_in_order};
+use super::documents::Blob;
 use super::nix_json::{LayerFiles, write_document};
 use super::oci::{Layout, OciImage, buffered, write_archive};
 use super::pass::{KnownLayer, PassedLayer, Takers, pass};
 use super::place::{NewFile, new_directory};
-use super::{Destination, FinishedImage, Job, WriteError, Written, WrittenDestination, WrittenLayer};
+use super::{Destination, FinishedImage, Job, LayerElsewhere, WriteError, Written, WrittenDestination, WrittenLayer};
 use crate::image::{Compression, Digest};
 
 /// A destination that is open.
@@ -39,6 +40,7 @@ pub(super) fn run(job: &Job<'_>, destinations: &[Destination]) -> Result<Written
     let passed = {
         let mut known: HashMap<Digest, KnownLayer> = HashMap::new();
         let mut takers = Takers { archives: Vec::new(), layer_files: Vec::new(), blobs: None, known: &|_| None };
+        known.extend(job.options.elsewhere.iter().map(of_elsewhere));
         for one in &open {
             match one {
                 Open::Archive(archive) => takers.archives.push(archive),
@@ -67,6 +69,12 @@ pub(super) fn run(job: &Job<'_>, destinations: &[Destination]) -> Result<Written
     }
     let layers = job.layers.iter().zip(&passed).map(|(layer, passed)| told(layer, passed)).collect();
     Ok(Written { layers, config_digest: image.config_digest, destinations: written })
+}
+
+fn of_elsewhere(layer: &LayerElsewhere) -> (Digest, KnownLayer) {
+    let LayerElsewhere { made_of, diff_id, digest, stored_bytes } = layer.clone();
+    let blob = Blob { digest, stored_bytes, made_of: Some((made_of.clone(), diff_id.clone())) };
+    (made_of, KnownLayer { diff_id, blob, file: None })
 }
 
 fn is_oci(destination: &Destination) -> bool {

@@ -1,0 +1,327 @@
+//! Files by their digests, as layouts and directories of skopeo's hold them.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+
+use super::copy::{Arrival, CopyOptions, LayerArrival, Way};
+use super::made::{MadeLayer, Shape, compression_of, document, layer_type, manifest};
+use super::pack::{Form, Packing, copy};
+use super::push::title_of;
+use super::{
+    BlobSource, Document, KnownBlobs, LayerState, Parcel, ParcelLayer, Shipment, TransferError, TransferProgress,
+};
+use crate::image::{Digest, Platform};
+use crate::rebuild::write::{LayerCompression, NewFile, Workers, WriteError};
+use crate::registry::Verifier;
+
+/// Bytes that an index or a manifest may have that is read.
+pub(super) const MAX_INDEX_BYTES: u64 = 16 << 20;
+/// Images of a layout that are looked at for layers that are there.
+const MAX_IMAGES: usize = 100;
+
+/// How files are named.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Naming {
+    Layout,
+    Directory,
+}
+
+/// What an index, or a directory, names.
+pub(super) struct Entry {
+    pub document: Document,
+    /// What it runs on, where it is one image.
+    pub platform: Option<Platform>,
+}
+
+/// Files by their digests.
+pub(super) struct Store<'a> {
+    pub root: PathBuf,
+    pub naming: Naming,
+    /// Blobs that were not there before: they go again unless all is well.
+    pub added: Vec<PathBuf>,
+    pub options: &'a CopyOptions,
+    pub progress: &'a TransferProgress,
+}
+
+impl Store<'_> {
+    fn place(&self, digest: &Digest) -> PathBuf {
+        match self.naming {
+            Naming::Layout => self.root.join("blobs").join(digest.algorithm()).join(digest.hex()),
+            Naming::Directory => self.root.join(digest.hex()),
+        }
+    }
+
+    fn has(&self, digest: &Digest, bytes: u64) -> bool {
+        fs::metadata(self.place(digest)).is_ok_and(|found| found.is_file() && found.len() == bytes)
+    }
+
+    fn read(&self, digest: &Digest) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        File::open(self.place(digest)).ok()?.take(MAX_INDEX_BYTES).read_to_end(&mut bytes).ok()?;
+        Some(bytes)
+    }
+
+    /// Layers of a layout that is there, by their diffIDs.
+    pub fn known(&self, index: &Map<String, Value>) -> KnownBlobs {
+        let mut known = KnownBlobs::default();
+        let images = index.get("manifests").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        for image in images.iter().rev().take(MAX_IMAGES) {
+            let digest = image.get("digest").and_then(Value::as_str).and_then(Digest::parse);
+            let Some(manifest) = digest.and_then(|digest| self.read(&digest)) else { continue };
+            let config = Shape::parse("", &manifest).ok().and_then(|shape| shape.config?.digest());
+            if let Some(config) = config.and_then(|digest| self.read(&digest)) {
+                known.add(&manifest, &config, None);
+            }
+        }
+        known
+    }
+
+    /// Puts everything in but what names it.
+    pub fn fill(&mut self, shipment: &Shipment, known: &KnownBlobs) -> Result<(Arrival, Entry), TransferError> {
+        let all = shipment.images.iter().flat_map(|image| &image.layers);
+        self.progress.begin(all.map(|layer| (title_of(layer), layer.stored_bytes)));
+        let mut layers = Vec::new();
+        let mut sent = 0u64;
+        let mut root = None;
+        let mut manifests = Vec::with_capacity(shipment.images.len());
+        std::thread::scope(|scope| {
+            let workers = Workers::start(scope, self.options.threads);
+            for image in &shipment.images {
+                let document = self.image(image, known, &workers, &mut layers, &mut sent)?;
+                manifests.push(document.clone());
+                root = Some(Entry { document, platform: Some(image.platform.clone()) });
+            }
+            Ok::<(), TransferError>(())
+        })?;
+        for (place, index) in shipment.indexes.iter().enumerate() {
+            let is_root = place + 1 == shipment.indexes.len();
+            if self.naming == Naming::Layout {
+                sent = sent.saturating_add(self.put_document(index)?);
+            } else if !is_root {
+                sent = sent.saturating_add(self.put_listed(index)?);
+            }
+            root = Some(Entry { document: index.clone(), platform: None });
+        }
+        if self.naming == Naming::Directory && !shipment.indexes.is_empty() {
+            let manifests = shipment.images.iter().filter_map(|image| image.manifest.as_ref());
+            for manifest in manifests {
+                sent = sent.saturating_add(self.put_listed(manifest)?);
+            }
+        }
+        if let Some(assemble) = &self.options.assemble {
+            let (media_type, bytes) = assemble.index(&manifests);
+            let document = document(&media_type, bytes);
+            sent = sent.saturating_add(self.put_document(&document)?);
+            root = Some(Entry { document, platform: None });
+        }
+        let entry = root.ok_or_else(|| TransferError::Refused("there is no image to be copied".to_owned()))?;
+        let mut seen: Vec<Digest> = Vec::new();
+        layers.retain(|layer: &LayerArrival| {
+            !seen.contains(&layer.digest) && {
+                seen.push(layer.digest.clone());
+                true
+            }
+        });
+        Ok((Arrival::of(Some(entry.document.digest.clone()), layers, sent), entry))
+    }
+
+    fn image(
+        &mut self,
+        image: &Parcel,
+        known: &KnownBlobs,
+        workers: &Workers,
+        layers: &mut Vec<LayerArrival>,
+        sent: &mut u64,
+    ) -> Result<Document, TransferError> {
+        let mut made = Vec::with_capacity(image.layers.len());
+        for layer in &image.layers {
+            self.progress.cancel().check().map_err(|_| TransferError::Cancelled)?;
+            let number = layers.len();
+            let one = self.layer(number, layer, image.manifest.is_some(), known, workers)?;
+            let state = if one.way == Way::Sent { LayerState::Arrived } else { LayerState::There };
+            self.progress.enter(number, state, one.stored_bytes);
+            if one.way == Way::Sent {
+                *sent = sent.saturating_add(one.stored_bytes);
+            }
+            let media_type = self.media_type(layer, &one, image.manifest.is_some(), known);
+            made.push(MadeLayer {
+                media_type,
+                digest: one.digest.clone(),
+                stored_bytes: one.stored_bytes,
+                annotations: Map::new(),
+            });
+            layers.push(one);
+        }
+        *sent = sent.saturating_add(self.put_document(&image.config)?);
+        let document = image.manifest.clone().unwrap_or_else(|| manifest(&image.config, &made));
+        if self.naming == Naming::Layout {
+            *sent = sent.saturating_add(self.put_document(&document)?);
+        }
+        Ok(document)
+    }
+
+    fn compression(&self) -> LayerCompression {
+        self.options.compression.unwrap_or(LayerCompression::GZIP)
+    }
+
+    fn media_type(&self, layer: &ParcelLayer, one: &LayerArrival, has_manifest: bool, known: &KnownBlobs) -> String {
+        if let (Form::Packed(compression), false) = (Form::of(layer, has_manifest, self.compression()), one.is_read) {
+            let all = layer.diff_id.as_ref().map(|diff_id| known.of_diff_id(diff_id)).unwrap_or_default();
+            let found = all.iter().find(|blob| blob.digest == one.digest);
+            let kind = found.map_or(compression.method(), |blob| compression_of(&blob.media_type));
+            return layer_type(kind).to_owned();
+        }
+        match Form::of(layer, has_manifest, self.compression()) {
+            Form::Packed(compression) => layer_type(compression.method()).to_owned(),
+            Form::AsItIs => layer.media_type.clone().unwrap_or_else(|| layer_type(layer.compression).to_owned()),
+        }
+    }
+
+    fn layer(
+        &mut self,
+        number: usize,
+        layer: &ParcelLayer,
+        has_manifest: bool,
+        known: &KnownBlobs,
+        workers: &Workers,
+    ) -> Result<LayerArrival, TransferError> {
+        let arrived = |digest: Digest, stored_bytes, way, is_read| {
+            Ok(LayerArrival { digest, diff_id: layer.diff_id.clone(), stored_bytes, way, is_read })
+        };
+        let progress = self.progress;
+        if let (true, Some(digest)) = (has_manifest && layer.stays_where_it_is(), &layer.digest) {
+            return arrived(digest.clone(), layer.stored_bytes, Way::Left, false);
+        }
+        match Form::of(layer, has_manifest, self.compression()) {
+            Form::AsItIs => {
+                if let Some(digest) = layer.digest.as_ref().filter(|digest| self.has(digest, layer.stored_bytes)) {
+                    return arrived(digest.clone(), layer.stored_bytes, Way::There, false);
+                }
+                progress.enter(number, LayerState::Sending, layer.stored_bytes);
+                let digest = self.put_stream(number, layer, &*layer.source, layer.digest.as_ref())?;
+                arrived(digest, layer.stored_bytes, Way::Sent, true)
+            }
+            Form::Packed(compression) => {
+                let is_chosen = self.options.compression.is_some();
+                let of_diff_id = layer.diff_id.as_ref().map(|diff_id| known.of_diff_id(diff_id)).unwrap_or_default();
+                let fits = |media_type: &str| !is_chosen || compression_of(media_type) == compression.method();
+                let mut there = of_diff_id.iter().filter(|blob| fits(&blob.media_type));
+                if let Some(blob) = there.find(|blob| self.has(&blob.digest, blob.stored_bytes)) {
+                    return arrived(blob.digest.clone(), blob.stored_bytes, Way::There, false);
+                }
+                progress.enter(number, LayerState::Reading, layer.stored_bytes);
+                let limit = self.options.unpack_limit;
+                let packing = Packing { compression, workers, limit, cancel: progress.cancel() };
+                let packed = packing.pack(layer, &title_of(layer), &|done| progress.at(number, done))?;
+                let bytes = packed.section.length();
+                if self.has(&packed.digest, bytes) {
+                    return arrived(packed.digest, bytes, Way::There, true);
+                }
+                progress.enter(number, LayerState::Sending, bytes);
+                self.put_stream(number, layer, &packed.section, Some(&packed.digest))?;
+                arrived(packed.digest, bytes, Way::Sent, true)
+            }
+        }
+    }
+
+    /// Writes a blob, and holds it against its digest.
+    fn put_stream(
+        &mut self,
+        number: usize,
+        layer: &ParcelLayer,
+        source: &dyn BlobSource,
+        stated: Option<&Digest>,
+    ) -> Result<Digest, TransferError> {
+        let what = format!("the layer {}", title_of(layer));
+        let failed = |error: io::Error| TransferError::reading(what.clone(), &error);
+        let mut stream = Cancellable { inner: source.open(0).map_err(failed)?, cancel: self.progress.cancel().clone() };
+        let directory = self.directory_for(stated)?;
+        let new = NewFile::beside(&directory.join("incoming"))?;
+        let mut verifier = stated.map_or_else(|| Verifier::Sha256(Sha256::new()), Verifier::new);
+        let mut out = new.file();
+        let write = |error| TransferError::from(WriteError::Write { path: new.place().to_owned(), error });
+        copy(
+            &mut stream,
+            &mut |piece| {
+                verifier.update(piece);
+                out.write_all(piece).map_err(write)
+            },
+            &failed,
+            &|done| self.progress.at(number, done),
+        )?;
+        let actual = verifier.finish().ok_or_else(|| TransferError::part(what.clone(), "its digest is not known"))?;
+        if let Some(stated) = stated.filter(|stated| **stated != actual) {
+            return Err(TransferError::part(
+                what,
+                format!("its bytes have the digest {actual}, and should have {stated}"),
+            ));
+        }
+        let place = self.place(&actual);
+        new.publish_at(&place)?;
+        self.added.push(place);
+        Ok(actual)
+    }
+
+    fn directory_for(&self, digest: Option<&Digest>) -> Result<PathBuf, TransferError> {
+        let algorithm = digest.map_or("sha256", Digest::algorithm);
+        let directory = match self.naming {
+            Naming::Layout => self.root.join("blobs").join(algorithm),
+            Naming::Directory => self.root.clone(),
+        };
+        fs::create_dir_all(&directory).map_err(|error| WriteError::Write { path: directory.clone(), error })?;
+        Ok(directory)
+    }
+
+    /// Bytes that were written.
+    fn put_document(&mut self, document: &Document) -> Result<u64, TransferError> {
+        let bytes = document.bytes.len() as u64;
+        if self.has(&document.digest, bytes) {
+            return Ok(0);
+        }
+        self.directory_for(Some(&document.digest))?;
+        let place = self.place(&document.digest);
+        put_file(&place, &document.bytes)?;
+        self.added.push(place);
+        Ok(bytes)
+    }
+
+    /// A manifest that an index in a directory of skopeo's lists.
+    fn put_listed(&mut self, document: &Document) -> Result<u64, TransferError> {
+        let place = self.root.join(format!("{}.manifest.json", document.digest.hex()));
+        put_file(&place, &document.bytes)?;
+        Ok(document.bytes.len() as u64)
+    }
+}
+
+impl Drop for Store<'_> {
+    fn drop(&mut self) {
+        for blob in &self.added {
+            // What cannot be removed is a blob that no image names.
+            let _ = fs::remove_file(blob);
+        }
+    }
+}
+
+struct Cancellable {
+    inner: Box<dyn Read + Send>,
+    cancel: crate::scan::Cancel,
+}
+
+impl Read for Cancellable {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.cancel.check()?;
+        self.inner.read(buffer)
+    }
+}
+
+/// Writes a small file, whole or not at all.
+pub(super) fn put_file(place: &Path, bytes: &[u8]) -> Result<(), TransferError> {
+    let new = NewFile::beside(place)?;
+    let mut file = new.file();
+    file.write_all(bytes).map_err(|error| WriteError::Write { path: place.to_owned(), error })?;
+    Ok(new.publish()?)
+}
