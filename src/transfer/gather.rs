@@ -142,6 +142,9 @@ impl Gathering<'_> {
                 return self.engine(&client, &text);
             }
         }
+        if let Ok(shipment) = self.containerd(&text) {
+            return Ok(shipment);
+        }
         let registries = self.options.remote.registries(self.cancel)?;
         self.registry(&registries.complete(name)?)
     }

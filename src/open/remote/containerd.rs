@@ -19,7 +19,8 @@ impl Opening<'_> {
         self.stored(&store, name, &digest)
     }
 
-    fn stored(&self, store: &ContentStore, name: &str, digest: &Digest) -> Result<Opened, OpenError> {
+    /// Opens what a manifest of a store describes.
+    pub(super) fn stored(&self, store: &ContentStore, name: &str, digest: &Digest) -> Result<Opened, OpenError> {
         let container = ContentStoreContainer::new(&store.content());
         let manifest = container.required(&format!("manifests/{digest}"), "containerd's database");
         let mut layout = manifest

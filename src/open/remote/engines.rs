@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::engines::{EngineClient, EngineError};
+use crate::engines::{ContentStore, EngineClient, EngineError};
 use crate::http::HttpOptions;
 use crate::open::{OpenError, Opened, Opening};
 use crate::reference::{Engine, ImageName};
@@ -42,6 +42,13 @@ impl Opening<'_> {
             if client.has(&text) {
                 return self.archive_of(&client, &text);
             }
+        }
+        // What containerd has only in part is better fetched whole.
+        if let Some(environment) = &self.options.remote.engines
+            && let Ok((store, digest)) = ContentStore::find_image(environment, &text)
+            && let Ok(opened) = self.stored(&store, &text, &digest)
+        {
+            return Ok(opened);
         }
         let full = self
             .options
