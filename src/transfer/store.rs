@@ -90,8 +90,10 @@ impl Store<'_> {
         let mut manifests = Vec::with_capacity(shipment.images.len());
         std::thread::scope(|scope| {
             let workers = Workers::start(scope, self.options.threads);
+            let is_one = shipment.indexes.is_empty();
             for image in &shipment.images {
-                let document = self.image(image, known, &workers, &mut layers, &mut sent)?;
+                let is_translated = is_one && self.translates(image);
+                let document = self.image(is_translated, image, known, &workers, &mut layers, &mut sent)?;
                 manifests.push(document.clone());
                 root = Some(Entry { document, platform: Some(image.platform.clone()) });
             }
@@ -129,8 +131,18 @@ impl Store<'_> {
         Ok((Arrival::of(Some(entry.document.digest.clone()), layers, sent), entry))
     }
 
+    /// Whether an image gets an OCI manifest in place of Docker's, around the same blobs: of a layout other programs read
+    /// nothing else. What an index lists keeps its digest.
+    fn translates(&self, image: &Parcel) -> bool {
+        let of_docker = |manifest: &Document| manifest.media_type.contains("vnd.docker.");
+        self.naming == Naming::Layout
+            && image.manifest.as_ref().is_some_and(of_docker)
+            && !image.layers.iter().any(ParcelLayer::stays_where_it_is)
+    }
+
     fn image(
         &mut self,
+        is_translated: bool,
         image: &Parcel,
         known: &KnownBlobs,
         workers: &Workers,
@@ -147,7 +159,10 @@ impl Store<'_> {
             if one.way == Way::Sent {
                 *sent = sent.saturating_add(one.stored_bytes);
             }
-            let media_type = self.media_type(layer, &one, image.manifest.is_some(), known);
+            let media_type = match is_translated {
+                true => layer_type(layer.compression).to_owned(),
+                false => self.media_type(layer, &one, image.manifest.is_some(), known),
+            };
             made.push(MadeLayer {
                 media_type,
                 digest: one.digest.clone(),
@@ -157,7 +172,8 @@ impl Store<'_> {
             layers.push(one);
         }
         *sent = sent.saturating_add(self.put_document(&image.config)?);
-        let document = image.manifest.clone().unwrap_or_else(|| manifest(&image.config, &made));
+        let kept = image.manifest.clone().filter(|_| !is_translated);
+        let document = kept.unwrap_or_else(|| manifest(&image.config, &made));
         if self.naming == Naming::Layout {
             *sent = sent.saturating_add(self.put_document(&document)?);
         }

@@ -69,8 +69,8 @@ fn all_ways_lead_to_the_same_digest() {
     }
     let (registry, place) = (Registry::start("", &[], &[]), scratch());
     let place = place.path();
-    // What skopeo wrote, with Docker's media types or OCI's.
-    let from = format!("docker://{}/team/app:1", registry.host);
+    let from = format!("docker://{}/team/oci:1", registry.host);
+    copied(place, &[&sample(place, "image.tar", b"x"), &from]);
     let raw = skopeo(&["inspect", "--raw", "--tls-verify=false", &from]);
     let at = |kind: &str, name: &str| format!("{kind}:{}", place.join(name).display());
     let (layout, archive, directory) = (at("oci", "l") + ":x", at("oci-archive", "a.tar") + ":x", at("dir", "d"));
@@ -84,6 +84,15 @@ fn all_ways_lead_to_the_same_digest() {
         assert_eq!(skopeo(&["inspect", "--raw", "--tls-verify=false", &back]), raw, "{to}");
     }
     assert_eq!(skopeo(&["inspect", "--raw", "--tls-verify=false", &other]), raw);
+    // In a layout, Docker's manifest becomes one that others read there, around the same blobs.
+    let of_docker = format!("docker://{}/team/app:1", registry.host);
+    let translated = at("oci", "translated") + ":x";
+    let report = copied(place, &[&of_docker, &translated]);
+    let inspected =
+        |from: &str| -> Value { serde_json::from_slice(&skopeo(&["inspect", "--tls-verify=false", from])).unwrap() };
+    assert_eq!(inspected(&translated)["Layers"], inspected(&of_docker)["Layers"]);
+    assert_eq!(inspected(&translated)["Digest"].as_str(), Some(digest_of(&report).as_str()));
+    skopeo(&["copy", "-q", &translated, &at("dir", "unpacked")]);
     // A docker-archive has the same configuration.
     let plain = at("docker-archive", "plain.tar");
     copied(place, &[&from, &plain]);
@@ -150,6 +159,7 @@ fn a_password_and_an_authority_are_used_for_pushing_too() {
         "  tls:\n    certificate: @/cert\n    key: @/key\nauth:\n  htpasswd:\n    realm: here\n    path: @/users\n";
     let files: &[(&str, &[u8])] = &[("cert", &certificate), ("key", &key), ("users", users())];
     let registry = Registry::start(extra, files, &["--dest-creds", "me:hunter2"]);
+    std::fs::create_dir(place.path().join("certs")).unwrap();
     file(place.path(), "certs/ca.crt", &authority);
     let certs = place.path().join("certs").display().to_string();
     let from = sample(place.path(), "image.tar", b"x");
