@@ -16,32 +16,33 @@ const PATIENCE: Duration = Duration::from_millis(60);
 const MOST: usize = 200;
 
 /// Asks all engines at once, on threads of their own.
-pub struct LocalImages(Receiver<Vec<Choice>>);
+pub struct LocalImages(Receiver<(usize, Vec<Choice>)>);
 
 impl LocalImages {
     /// Begins to ask.
     pub fn ask() -> Self {
         let engines = [Engine::Docker, Engine::Podman, Engine::Containerd];
         let (sender, receiver) = bounded(engines.len());
-        for engine in engines {
+        for (place, engine) in engines.into_iter().enumerate() {
             let sender = sender.clone();
             // Without a thread, without its images.
             let _ = std::thread::Builder::new().name("engine".into()).spawn(move || {
                 // Whoever asked may have begun without them.
-                let _ = sender.send(images_of(engine));
+                let _ = sender.send((place, images_of(engine)));
             });
         }
         Self(receiver)
     }
 
-    /// What has come by now, or comes soon.
+    /// What has come by now, or comes soon; in the same order whoever was first.
     pub fn choices(self) -> Vec<Choice> {
         let begun = std::time::Instant::now();
         let mut choices = Vec::new();
         while let Ok(more) = self.0.recv_timeout(PATIENCE.saturating_sub(begun.elapsed())) {
-            choices.extend(more);
+            choices.push(more);
         }
-        choices
+        choices.sort_by_key(|(place, _)| *place);
+        choices.into_iter().flat_map(|(_, choices)| choices).collect()
     }
 }
 
