@@ -17,7 +17,7 @@ mod verify;
 
 use std::fs::File;
 use std::io::{IsTerminal, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use contents::{ContentError, Contents, cut_off};
@@ -145,6 +145,33 @@ pub fn open(reference: &Reference, options: &OpenOptions, progress: &Progress) -
         opened.image.identity.requested.clone_from(title);
     }
     Ok(opened)
+}
+
+/// Builds an installable of Nix, and gives the one path that it led to.
+///
+/// # Errors
+/// [`OpenError`].
+pub fn build_installable(
+    reference: &Reference,
+    installable: &str,
+    options: &OpenOptions,
+    progress: &Progress,
+) -> Result<PathBuf, OpenError> {
+    Opening { reference, options, progress }.build(installable.as_ref())
+}
+
+/// Runs a script that writes an image, and shows to `take` what it writes.
+///
+/// # Errors
+/// [`OpenError`], also where the script fails after its output was taken.
+pub fn run_script<T>(
+    reference: &Reference,
+    script: &Path,
+    options: &OpenOptions,
+    progress: &Progress,
+    take: impl FnOnce(Box<dyn Read + Send>) -> T,
+) -> Result<T, OpenError> {
+    Opening { reference, options, progress }.run_script(script, take)
 }
 
 /// Opens the image in bytes that are part of this program.

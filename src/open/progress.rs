@@ -39,6 +39,12 @@ impl Progress {
         Self::default()
     }
 
+    /// Of something that is stopped together with other work.
+    #[must_use]
+    pub fn with_cancel(cancel: Cancel) -> Self {
+        Self { shared: Arc::new(Shared { cancel, ..Shared::default() }) }
+    }
+
     /// Stops the opening.
     #[must_use]
     pub fn cancel(&self) -> &Cancel {

@@ -3,6 +3,7 @@ use std::io;
 use crate::engines::EngineError;
 use crate::http::HttpError;
 use crate::image::display_in_sentence as shown;
+use crate::open::OpenError;
 use crate::rebuild::write::WriteError;
 use crate::registry::{RegistryError, carried};
 use crate::scan::is_cancellation;
@@ -19,6 +20,9 @@ pub enum TransferError {
         /// What is wrong.
         error: SourceError,
     },
+    /// A program that it comes from.
+    #[error(transparent)]
+    Program(OpenError),
     /// A part of it cannot be read, or is not what it should be.
     #[error("{}: {}", shown(what), shown(reason))]
     Part {
@@ -58,6 +62,12 @@ impl TransferError {
             Some(error) => error.into(),
             None => Self::part(what, error),
         }
+    }
+}
+
+impl From<OpenError> for TransferError {
+    fn from(error: OpenError) -> Self {
+        if matches!(error, OpenError::Cancelled) { Self::Cancelled } else { Self::Program(error) }
     }
 }
 

@@ -11,7 +11,7 @@ use super::{BlobSource, Document, Parcel, ParcelLayer, Shipment, TransferError};
 use crate::engines::{ContentStore, EngineClient};
 use crate::http::HttpOptions;
 use crate::image::{Compression, Digest};
-use crate::open::{OpenOptions, Spool};
+use crate::open::{OpenOptions, Progress, Spool, build_installable, run_script};
 use crate::rebuild::write::{ANNOTATION_NAME, CONFIG_TYPE};
 use crate::reference::{Engine, ImageName, Location, Reference, Selector, Transport};
 use crate::scan::compression::{MAGIC_BYTES, decoder, detect};
@@ -75,8 +75,9 @@ impl Gathering<'_> {
             Location::Engine(Engine::Containerd, name) => self.containerd(name),
             Location::Engine(engine, name) => self.engine(&self.engine_client(*engine)?, name),
             Location::Name(name) => self.name(name),
-            Location::Installable(_) => {
-                Err(self.refused("is for Nix to build; build it first, and give its result: nixdive copy ./result …"))
+            Location::Installable(installable) => {
+                let progress = Progress::with_cancel(self.cancel.clone());
+                self.path(&build_installable(self.reference, installable, self.options, &progress)?)
             }
         }
     }
@@ -88,7 +89,10 @@ impl Gathering<'_> {
                 return Err(self.refused("is a directory of files and no image, and cannot be copied as one"));
             }
             Some(Transport::Stream) => {
-                return Err(self.refused("is a script; give what it writes: SCRIPT | nixdive copy - …"));
+                let progress = Progress::with_cancel(self.cancel.clone());
+                return run_script(self.reference, path, self.options, &progress, |mut output| {
+                    self.stream(&mut output)
+                })?;
             }
             _ => {}
         }

@@ -7,6 +7,7 @@ use hashbrown::HashMap;
 
 use super::TransferError;
 use super::made::{Descriptor, Shape, diff_ids};
+use crate::http::HttpError;
 use crate::image::Digest;
 use crate::rebuild::write::{ANNOTATION_DIFF_ID, ANNOTATION_MADE_OF};
 use crate::reference::ImageName;
@@ -129,9 +130,7 @@ impl KnownBlobs {
                     let _ = self.take(&repository, &tag, other);
                 }
             }
-            Err(RegistryError::Http(crate::http::HttpError::Cancelled)) => {
-                return Err(TransferError::Cancelled);
-            }
+            Err(RegistryError::Http(HttpError::Cancelled)) => return Err(TransferError::Cancelled),
             _ => {}
         }
         Ok(())

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -54,6 +54,11 @@ impl Opening<'_> {
 
     /// Builds an installable, and opens the result.
     pub(in crate::open) fn installable(&self, installable: &OsStr) -> Result<Opened, OpenError> {
+        self.path(&self.build(installable)?)
+    }
+
+    /// Builds an installable; where the result lies.
+    pub(in crate::open) fn build(&self, installable: &OsStr) -> Result<PathBuf, OpenError> {
         let mut command = Command::new("nix");
         command.args(["--extra-experimental-features", "nix-command flakes", "build", "--no-link"]);
         // `--print-out-paths` is not there before Nix 2.9.
@@ -73,7 +78,7 @@ impl Opening<'_> {
         }
         match built_paths(&printed).as_slice() {
             [] => Err(self.not_built("told of no path that it built".to_owned(), running.said())),
-            [one] => self.path(Path::new(one)),
+            [one] => Ok(PathBuf::from(one)),
             several => {
                 let choice = |path: &String| Choice { reference: path.clone(), title: path.clone(), platform: None };
                 Err(self.source_error(SourceError::Several(several.iter().map(choice).collect())))
