@@ -17,6 +17,7 @@ pub mod glob;
 pub mod http;
 pub mod identify;
 pub mod image;
+pub mod index;
 pub mod manifest;
 pub mod nix;
 pub mod open;

@@ -45,9 +45,21 @@ fn the_commands_of_the_readme_are_understood() {
             std::process::Command::new(env!("CARGO_BIN_EXE_nixdive")).args(words).arg("--help").output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     };
-    let known = [&[][..], &["inspect"], &["ls"], &["cat"], &["extract"], &["why"], &["ci"], &["sbom"], &["rebuild"]]
-        .map(help)
-        .concat();
+    let known = [
+        &[][..],
+        &["inspect"],
+        &["ls"],
+        &["cat"],
+        &["extract"],
+        &["why"],
+        &["ci"],
+        &["sbom"],
+        &["rebuild"],
+        &["copy"],
+        &["index"],
+    ]
+    .map(help)
+    .concat();
     let examples = text.lines().filter(|line| line.starts_with("nixdive "));
     let mut looked_at = 0;
     for word in examples.flat_map(|line| line.split(['#', '|']).next().unwrap_or_default().split_whitespace()) {

@@ -5,6 +5,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::ci_arguments::{CiArguments, RuleArguments};
 use super::copy_arguments::CopyArguments;
+use super::index_arguments::IndexArguments;
 use super::rebuild_arguments::RebuildArguments;
 use super::remote_arguments::RemoteArguments;
 use crate::build;
@@ -19,7 +20,7 @@ use crate::scan::{UnpackLimit, Wanted};
 #[command(after_help = "An image is a docker-archive, an OCI layout or archive, or a directory of skopeo's, plain or \
     compressed, found by its content; «-» is standard input. To say the kind: docker-archive:FILE[:REFERENCE], \
     oci:DIRECTORY[:REFERENCE], oci-archive:FILE[:REFERENCE], dir:DIRECTORY, rootfs:DIRECTORY, nix:FILE. Images in \
-    registries and engines are docker://NAME, docker-daemon:NAME, podman:NAME, or a bare NAME. What Nix \
+    registries and engines are docker://NAME, docker-daemon:NAME, podman:NAME, containerd:NAME, or a bare NAME. What Nix \
     builds counts too: nix2container's image.json, a store path, an installable such as .#image, which is built, and \
     stream:SCRIPT, which is run. Without an image, \
     nixdive shows those it finds here; two images are compared, more are held against each other.\n\nExit codes: 0 done, 1 a rule failed, 2 could not.")]
@@ -59,6 +60,8 @@ pub enum Command {
     Sbom(SbomArguments),
     /// Copy an image to registries, files and directories; what is there already is not sent
     Copy(Box<CopyArguments>),
+    /// Make an index of images for several platforms, and send it with them
+    Index(Box<IndexArguments>),
     /// Print the tags of a repository
     Tags(TagsArguments),
     /// Show what is kept of registries, or remove it

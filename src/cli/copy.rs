@@ -59,7 +59,8 @@ pub fn run(arguments: &CopyArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn logged_in(remote: &Remote, login: Option<&Login>) -> Remote {
+/// The way to registries with a login of its own.
+pub fn logged_in(remote: &Remote, login: Option<&Login>) -> Remote {
     let mut remote = remote.clone();
     if let Some(login) = login {
         remote.settings.login = Some(login.clone());

@@ -28,7 +28,8 @@ pub struct CopyArguments {
     #[arg(value_name = "FROM")]
     pub image: OsString,
     /// Where to: docker://HOST/NAME:TAG, docker-archive:FILE[:NAME] (also .gz and .zst), oci:DIRECTORY[:NAME],
-    /// oci-archive:FILE[:NAME], dir:DIRECTORY, or - for a docker-archive on standard output
+    /// oci-archive:FILE[:NAME], dir:DIRECTORY, docker-daemon:NAME:TAG, podman:NAME:TAG, or - for a docker-archive on
+    /// standard output
     #[arg(value_name = "TO", required = true)]
     pub destinations: Vec<OsString>,
     /// Copy all images of an index, and the index

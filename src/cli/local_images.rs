@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, bounded};
 
-use crate::engines::{EngineClient, EngineEnvironment, LocalImage, name};
+use crate::engines::{ContainerdImage, ContentStore, EngineClient, EngineEnvironment, LocalImage, name};
 use crate::http::HttpOptions;
 use crate::image::{display_bytes, display_name};
 use crate::reference::Engine;
@@ -16,40 +16,58 @@ const PATIENCE: Duration = Duration::from_millis(60);
 const MOST: usize = 200;
 
 /// Asks all engines at once, on threads of their own.
-pub struct LocalImages(Receiver<Vec<Choice>>);
+pub struct LocalImages(Receiver<(usize, Vec<Choice>)>);
 
 impl LocalImages {
     /// Begins to ask.
     pub fn ask() -> Self {
-        let engines = [Engine::Docker, Engine::Podman];
+        let engines = [Engine::Docker, Engine::Podman, Engine::Containerd];
         let (sender, receiver) = bounded(engines.len());
-        for engine in engines {
+        for (place, engine) in engines.into_iter().enumerate() {
             let sender = sender.clone();
             // Without a thread, without its images.
             let _ = std::thread::Builder::new().name("engine".into()).spawn(move || {
                 // Whoever asked may have begun without them.
-                let _ = sender.send(images_of(engine));
+                let _ = sender.send((place, images_of(engine)));
             });
         }
         Self(receiver)
     }
 
-    /// What has come by now, or comes soon.
+    /// What has come by now, or comes soon; in the same order whoever was first.
     pub fn choices(self) -> Vec<Choice> {
         let begun = std::time::Instant::now();
         let mut choices = Vec::new();
         while let Ok(more) = self.0.recv_timeout(PATIENCE.saturating_sub(begun.elapsed())) {
-            choices.extend(more);
+            choices.push(more);
         }
-        choices
+        choices.sort_by_key(|(place, _)| *place);
+        choices.into_iter().flat_map(|(_, choices)| choices).collect()
     }
 }
 
 fn images_of(engine: Engine) -> Vec<Choice> {
     let environment = EngineEnvironment::of_process();
+    if engine == Engine::Containerd {
+        return stored_images(&environment);
+    }
     let Ok(client) = EngineClient::find(engine, &environment, &HttpOptions::default()) else { return Vec::new() };
     let images = client.images().unwrap_or_default();
     images.iter().flat_map(|image| choices_of(engine, image)).take(MOST).collect()
+}
+
+/// What containerd has, by the names that people call it.
+fn stored_images(environment: &EngineEnvironment) -> Vec<Choice> {
+    let stores = ContentStore::find(environment).unwrap_or_default();
+    let images = stores.iter().flat_map(|store| store.images().unwrap_or_default());
+    // Kubernetes has each image by its ID and digest too.
+    let named = images.filter(|image| !image.name.contains('@') && image.name.contains('/'));
+    let choice = |image: ContainerdImage| Choice {
+        reference: format!("{}:{}", Engine::Containerd.transport().name(), image.name),
+        title: display_name(image.name.as_bytes()).into_owned(),
+        detail: format!("image of containerd, namespace {}", display_name(image.namespace.as_bytes())),
+    };
+    named.map(choice).take(MOST).collect()
 }
 
 fn choices_of(engine: Engine, image: &LocalImage) -> Vec<Choice> {

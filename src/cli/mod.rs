@@ -13,6 +13,8 @@ mod comparer;
 mod copy;
 mod copy_arguments;
 mod extract;
+mod index;
+mod index_arguments;
 mod inspect;
 mod list;
 mod local_images;
@@ -78,6 +80,7 @@ pub fn run() -> ExitCode {
         Some(Command::Rebuild(rebuild)) => rebuild::run(&rebuild),
         Some(Command::Ci(rules)) => ci::run(&rules),
         Some(Command::Copy(copy)) => copy::run(&copy),
+        Some(Command::Index(index)) => index::run(&index),
         Some(Command::Tags(tags)) => tags::run(&tags),
         Some(Command::Cache(cache)) => cache::run(&cache),
         Some(Command::Completions { shell }) => manual::completions(shell),

@@ -159,7 +159,8 @@ fn of_arrival(destination: &str, arrival: &Arrival) -> Value {
     })
 }
 
-fn of_layer(layer: &LayerArrival) -> Value {
+/// A layer in JSON.
+pub fn of_layer(layer: &LayerArrival) -> Value {
     let way = match layer.way {
         Way::Sent => "sent",
         Way::There => "there",

@@ -1,10 +1,12 @@
 //! Engines that run containers on this machine, by the HTTP API that Docker and podman speak over a socket. No program of
 //! theirs is called.
 
+mod containerd;
+mod load;
 mod sockets;
 
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -12,6 +14,8 @@ use serde::Deserialize;
 use crate::http::{Address, Http, HttpError, HttpOptions, Method, Request, Response};
 use crate::reference::Engine;
 
+pub use containerd::{ContainerdImage, ContentStore};
+pub use load::EngineImage;
 pub use sockets::{EngineEnvironment, Socket, sockets};
 
 /// Bytes that a list of images may have.
@@ -27,15 +31,42 @@ const PATIENCE_FOR_IMAGES: Duration = Duration::from_secs(300);
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum EngineError {
     /// No socket is there.
-    #[error("no {} answers on this machine; its socket would be {}", name(*.engine), list(.tried))]
+    #[error("no {} {} {}", name(*.engine), if *.engine == Engine::Containerd { "is on this machine; its directory would be" } else { "answers on this machine; its socket would be" }, list(.tried))]
     NotThere {
         /// Which.
         engine: Engine,
         /// Where it was looked for.
         tried: Vec<PathBuf>,
     },
+    /// containerd's directory may not be read.
+    #[error("{} may not be read; containerd's images are open to root alone", shown_path(.path))]
+    NotReadable {
+        /// Which.
+        path: PathBuf,
+    },
+    /// containerd's names cannot be read.
+    #[error("{}: {reason}", shown_path(.path))]
+    Database {
+        /// Where they are.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Several of containerd's namespaces have different images of one name.
+    #[error(
+        "«{}» is one image in containerd's namespace {first} and another one in {second}; set CONTAINERD_NAMESPACE to one of them",
+        crate::image::display_in_sentence(image)
+    )]
+    Namespaces {
+        /// What was asked for.
+        image: String,
+        /// One namespace.
+        first: String,
+        /// Another one.
+        second: String,
+    },
     /// The way there.
-    #[error("{}: {error}", crate::image::display_in_sentence(&.socket.display().to_string()))]
+    #[error("{}: {error}", shown_path(.socket))]
     Http {
         /// Its socket.
         socket: PathBuf,
@@ -50,6 +81,25 @@ pub enum EngineError {
         /// What was asked for.
         image: String,
     },
+    /// It does not take an image.
+    #[error("{} does not take the image: {}", name(*.engine), crate::image::display_in_sentence(message))]
+    Refused {
+        /// Which.
+        engine: Engine,
+        /// What it said.
+        message: String,
+    },
+    /// It went away before it had said that it has the image.
+    #[error("{} closed the connection after {sent_bytes} bytes of the image, and does not say why; its log may", name(*.engine))]
+    Closed {
+        /// Which.
+        engine: Engine,
+        /// Bytes of the archive that were sent.
+        sent_bytes: u64,
+    },
+    /// The image could not be read to its end; the engine has nothing of it.
+    #[error("{}", crate::image::display_in_sentence(.0))]
+    Reading(String),
     /// It says something else.
     #[error("{} answers {status}: {}", name(*.engine), crate::image::display_in_sentence(message))]
     Answer {
@@ -73,9 +123,12 @@ pub fn name(engine: Engine) -> &'static str {
 }
 
 fn list(paths: &[PathBuf]) -> String {
-    let paths: Vec<String> =
-        paths.iter().map(|path| crate::image::display_in_sentence(&path.display().to_string())).collect();
+    let paths: Vec<String> = paths.iter().map(|path| shown_path(path)).collect();
     paths.join(" or ")
+}
+
+fn shown_path(path: &Path) -> String {
+    crate::image::display_in_sentence(&path.display().to_string())
 }
 
 /// An image that an engine has.
@@ -136,14 +189,18 @@ impl EngineClient {
     }
 
     fn get(&self, target: &str, silence: Duration) -> Result<Response, EngineError> {
+        self.send(Request::new(Method::Get, Address::new(false, "engine", target)), silence)
+    }
+
+    /// Any host in the address will do: the socket leads to one.
+    fn send(&self, request: Request, silence: Duration) -> Result<Response, EngineError> {
         let failed = |error| EngineError::Http { socket: self.socket.path.clone(), error };
         let unreachable = |error: std::io::Error| {
             failed(HttpError::Unreachable { host: "the socket".to_owned(), reason: error.to_string() })
         };
         let options = HttpOptions { silence, ..self.options.clone() };
         let http = Http::over_socket(&self.socket.path, options).map_err(unreachable)?;
-        // Any host will do: the socket leads to one.
-        http.send(Request::new(Method::Get, Address::new(false, "engine", target))).map_err(failed)
+        http.send(request).map_err(failed)
     }
 
     fn failure(&self, image: &str, response: Response) -> EngineError {

@@ -22,6 +22,10 @@ pub struct EngineEnvironment {
     pub docker_config: Option<PathBuf>,
     /// `$XDG_RUNTIME_DIR`.
     pub runtime: Option<PathBuf>,
+    /// `$XDG_DATA_HOME`, else `~/.local/share`.
+    pub data: Option<PathBuf>,
+    /// `$CONTAINERD_NAMESPACE`.
+    pub containerd_namespace: Option<String>,
     /// `$HOME`.
     pub home: Option<PathBuf>,
     /// `/`, or a directory that stands for it.
@@ -40,6 +44,8 @@ impl EngineEnvironment {
             container_host: text("CONTAINER_HOST"),
             docker_config: text("DOCKER_CONFIG").map(PathBuf::from).or_else(|| Some(home.as_ref()?.join(".docker"))),
             runtime: text("XDG_RUNTIME_DIR").map(PathBuf::from),
+            data: text("XDG_DATA_HOME").map(PathBuf::from).or_else(|| Some(home.as_ref()?.join(".local/share"))),
+            containerd_namespace: text("CONTAINERD_NAMESPACE"),
             home,
             root: PathBuf::from("/"),
         }

@@ -1,6 +1,7 @@
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ureq::http::HeaderMap;
@@ -84,6 +85,9 @@ pub enum Body {
     Bytes(Vec<u8>),
     /// What a reader gives, of which the length in bytes is known.
     Stream(Box<dyn Read + Send>, u64),
+    /// What a reader gives, however long it is: RFC 9112 section 7.1. Over a socket, what the other side closes before all
+    /// of it was sent is no error by itself: its answer may say why.
+    Chunked(Box<dyn Read + Send>),
 }
 
 /// One request.
@@ -151,6 +155,8 @@ impl Response {
 pub struct Http {
     agent: Agent,
     options: HttpOptions,
+    /// Whether the other side of a socket has stopped listening.
+    closed: Arc<AtomicBool>,
     /// Dropped with this, which ends the thread that waits for a cancellation.
     _alive: Arc<()>,
 }
@@ -162,7 +168,7 @@ impl Http {
     /// When a certificate cannot be read, or no thread started.
     pub fn over_network(trust: &Trust, options: HttpOptions) -> io::Result<Self> {
         let config = config(&options).tls_config(trust.config()?).build();
-        Self::new(Agent::new_with_config(config), options)
+        Self::new(Agent::new_with_config(config), options, Arc::default())
     }
 
     /// Over a socket of this machine.
@@ -171,10 +177,12 @@ impl Http {
     /// When no thread can be started.
     pub fn over_socket(path: &Path, options: HttpOptions) -> io::Result<Self> {
         let config = config(&options).proxy(None).build();
-        Self::new(Agent::with_parts(config, SocketConnector(path.to_owned()), NoNames), options)
+        let closed = Arc::default();
+        let connector = SocketConnector { path: path.to_owned(), closed: Arc::clone(&closed) };
+        Self::new(Agent::with_parts(config, connector, NoNames), options, closed)
     }
 
-    fn new(agent: Agent, options: HttpOptions) -> io::Result<Self> {
+    fn new(agent: Agent, options: HttpOptions, closed: Arc<AtomicBool>) -> io::Result<Self> {
         let alive = Arc::new(());
         let (watched, cancel, stopped) = (Arc::downgrade(&alive), options.cancel.clone(), agent.clone());
         let watch = move || {
@@ -187,7 +195,7 @@ impl Http {
             }
         };
         std::thread::Builder::new().name("cancel".into()).spawn(watch)?;
-        Ok(Self { agent, options, _alive: alive })
+        Ok(Self { agent, options, closed, _alive: alive })
     }
 
     /// How it speaks.
@@ -224,6 +232,10 @@ impl Http {
             Body::Stream(reader, _) => {
                 self.agent.run(builder.body(SendBody::from_owned_reader(reader)).map_err(wrong)?)
             }
+            Body::Chunked(inner) => {
+                let reader = UntilClosed { inner, closed: Arc::clone(&self.closed) };
+                self.agent.run(builder.body(SendBody::from_owned_reader(reader)).map_err(wrong)?)
+            }
         };
         let (parts, body) = result.map_err(failed)?.into_parts();
         let content_length = parts.headers.get("content-length").and_then(|value| value.to_str().ok()?.parse().ok());
@@ -235,6 +247,18 @@ impl Http {
             content_length,
             body: Box::new(body),
         })
+    }
+}
+
+/// Ends where nobody listens any more.
+struct UntilClosed {
+    inner: Box<dyn Read + Send>,
+    closed: Arc<AtomicBool>,
+}
+
+impl Read for UntilClosed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.closed.load(Ordering::Relaxed) { Ok(0) } else { self.inner.read(buffer) }
     }
 }
 

@@ -1,9 +1,10 @@
 //! HTTP over a socket of this machine, as engines speak it.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use ureq::Error;
@@ -16,19 +17,24 @@ use ureq::unversioned::transport::{
 
 /// Connects to one socket, whatever host is asked for.
 #[derive(Debug)]
-pub(super) struct SocketConnector(pub PathBuf);
+pub(super) struct SocketConnector {
+    pub path: PathBuf,
+    /// Whether the other side has stopped listening.
+    pub closed: Arc<AtomicBool>,
+}
 
 impl Connector for SocketConnector {
     type Out = SocketTransport;
 
     fn connect(&self, details: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Self::Out>, Error> {
-        let stream = Arc::new(Stream(UnixStream::connect(&self.0)?));
+        let stream = Arc::new(Stream(UnixStream::connect(&self.path)?));
         let handle: Arc<dyn ShutdownHandle> = Arc::clone(&stream) as Arc<_>;
         let weak: Weak<dyn ShutdownHandle> = Arc::downgrade(&handle);
         (details.register_shutdown)(weak)?;
         let config = details.config;
         let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
-        Ok(Some(SocketTransport { stream, buffers }))
+        self.closed.store(false, Ordering::Relaxed);
+        Ok(Some(SocketTransport { stream, buffers, closed: Arc::clone(&self.closed) }))
     }
 }
 
@@ -59,6 +65,7 @@ impl ShutdownHandle for Stream {
 pub(super) struct SocketTransport {
     stream: Arc<Stream>,
     buffers: LazyBuffers,
+    closed: Arc<AtomicBool>,
 }
 
 impl Transport for SocketTransport {
@@ -70,15 +77,22 @@ impl Transport for SocketTransport {
         let mut stream = &self.stream.0;
         stream.set_write_timeout(timeout.not_zero().map(|duration| *duration))?;
         let output = self.buffers.output();
-        stream.write_all(output.get(..amount).unwrap_or_default())?;
-        Ok(())
+        // Who has heard enough may have answered; that is read next.
+        match stream.write_all(output.get(..amount).unwrap_or_default()) {
+            Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {
+                self.closed.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Err(Error::Timeout(timeout.reason)),
+            result => Ok(result?),
+        }
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
         let mut stream = &self.stream.0;
         stream.set_read_timeout(timeout.not_zero().map(|duration| *duration))?;
         let count = match stream.read(self.buffers.input_append_buf()) {
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Err(Error::Timeout(timeout.reason)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Err(Error::Timeout(timeout.reason)),
             other => other?,
         };
         self.buffers.input_appended(count);

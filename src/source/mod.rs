@@ -4,6 +4,7 @@
 mod archive;
 mod config;
 mod container;
+mod content_store;
 mod dir;
 mod directory;
 mod discover;
@@ -27,6 +28,7 @@ use crate::image::Digest;
 pub use archive::{ArchiveIndex, MemberLimit};
 pub use config::parse_config;
 pub use container::{Container, MAX_DOCUMENT_BYTES};
+pub use content_store::ContentStoreContainer;
 pub use dir::{is_dir, read_dir};
 pub use directory::DirectoryContainer;
 pub use discover::{Discovered, discover};

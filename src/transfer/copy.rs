@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::{CopyDestination, Shipment, TransferError, TransferProgress, archive, directory, push};
+use super::{Assemble, CopyDestination, Shipment, TransferError, TransferProgress, archive, directory, engine, push};
 use crate::image::Digest;
 use crate::open::Remote;
 use crate::rebuild::write::{Destination, LayerCompression, WriteError};
@@ -17,6 +18,10 @@ pub struct CopyOptions {
     pub compression: Option<LayerCompression>,
     /// Images at the destination's registry that may have some of the layers.
     pub siblings: Vec<ImageName>,
+    /// Further names of the whole: tags in a registry, references in an OCI layout.
+    pub more_names: Vec<String>,
+    /// Makes the index of the images; registries and OCI layouts alone.
+    pub assemble: Option<Arc<dyn Assemble>>,
     /// When an unpacked stream stops being plausible.
     pub unpack_limit: UnpackLimit,
     /// Threads that compress.
@@ -31,6 +36,8 @@ impl Default for CopyOptions {
             remote: Remote::default(),
             compression: None,
             siblings: Vec::new(),
+            more_names: Vec::new(),
+            assemble: None,
             unpack_limit: UnpackLimit::default(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             protected: Vec::new(),
@@ -125,10 +132,7 @@ pub fn copy(
     check_apart(destination, &options.protected)?;
     let sink: Box<dyn Sink + '_> = match destination {
         CopyDestination::Registry(name) => Box::new(push::RegistrySink { name }),
-        CopyDestination::Engine(engine, name) => {
-            let transport = engine.transport().name();
-            return Err(TransferError::Refused(format!("{transport}:{name} cannot be written to yet")));
-        }
+        CopyDestination::Engine(engine, name) => Box::new(engine::EngineSink { engine: *engine, name }),
         CopyDestination::Directory(path) => Box::new(directory::DirectorySink { path }),
         CopyDestination::File(Destination::OciLayout { directory, reference }) => {
             Box::new(directory::LayoutSink { directory, reference: reference.as_deref() })

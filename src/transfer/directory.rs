@@ -54,7 +54,11 @@ impl Sink for LayoutSink<'_> {
         let mut store = Store { root: root.clone(), naming: Naming::Layout, added: Vec::new(), options, progress };
         let known = if there { store.known(&index) } else { KnownBlobs::default() };
         let (arrival, entry) = store.fill(shipment, &known)?;
-        let index = with_entry(index, entry, self.reference);
+        let more = options.more_names.iter().map(|name| Some(name.as_str()));
+        for name in std::iter::once(self.reference).chain(more) {
+            index = with_entry(index, &entry, name);
+        }
+        let index = Value::Object(index);
         if building.is_some() {
             put_file(&root.join("oci-layout"), LAYOUT)?;
         }
@@ -149,7 +153,7 @@ fn read_object(file: &Path) -> Option<Map<String, Value>> {
 }
 
 /// The index of a layout with one more image, in the place of the one of the same name.
-fn with_entry(mut index: Map<String, Value>, entry: Entry, reference: Option<&str>) -> Value {
+fn with_entry(mut index: Map<String, Value>, entry: &Entry, reference: Option<&str>) -> Map<String, Value> {
     if index.is_empty() {
         index.insert("schemaVersion".into(), 2.into());
         index.insert("manifests".into(), json!([]));
@@ -162,7 +166,7 @@ fn with_entry(mut index: Map<String, Value>, entry: Entry, reference: Option<&st
     if let Some(reference) = reference {
         described.insert("annotations".into(), json!({ANNOTATION_NAME: reference}));
     }
-    if let Some(platform) = entry.platform.filter(|platform| !platform.os.is_empty()) {
+    if let Some(platform) = entry.platform.as_ref().filter(|platform| !platform.os.is_empty()) {
         let mut known = json!({"architecture": platform.architecture, "os": platform.os});
         if let (Some(variant), Some(known)) = (&platform.variant, known.as_object_mut()) {
             known.insert("variant".into(), variant.as_str().into());
@@ -178,7 +182,7 @@ fn with_entry(mut index: Map<String, Value>, entry: Entry, reference: Option<&st
         });
         images.push(new);
     }
-    Value::Object(index)
+    index
 }
 
 /// Writes a layout as a tar file: what tells what it is first, then blobs by their names.

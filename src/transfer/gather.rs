@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::made::{Descriptor, Shape, compression_of, diff_ids, document, nix_config};
 use super::shelf::{Naming, Recording, RemoteContainer, Shelf};
 use super::{BlobSource, Document, Parcel, ParcelLayer, Shipment, TransferError};
-use crate::engines::EngineClient;
+use crate::engines::{ContentStore, EngineClient};
 use crate::http::HttpOptions;
 use crate::image::{Compression, Digest};
 use crate::open::{OpenOptions, Progress, Spool, build_installable, run_script};
@@ -17,8 +17,8 @@ use crate::reference::{Engine, ImageName, Location, Reference, Selector, Transpo
 use crate::scan::compression::{MAGIC_BYTES, decoder, detect};
 use crate::scan::{Cancel, Section};
 use crate::source::{
-    ArchiveIndex, Container, DirectoryContainer, Layout, MAX_DOCUMENT_BYTES, Request, SourceError, parse_config,
-    read_layout, read_nix2container, read_remote,
+    ArchiveIndex, Container, ContentStoreContainer, DirectoryContainer, Layout, MAX_DOCUMENT_BYTES, Request,
+    SourceError, parse_config, read_layout, read_nix2container, read_remote,
 };
 
 /// Images and indexes that one index may lead to.
@@ -72,6 +72,7 @@ impl Gathering<'_> {
             Location::StandardInput => self.stream(&mut io::stdin().lock()),
             Location::Path(path) => self.path(path),
             Location::Registry(name) => self.registry(name),
+            Location::Engine(Engine::Containerd, name) => self.containerd(name),
             Location::Engine(engine, name) => self.engine(&self.engine_client(*engine)?, name),
             Location::Name(name) => self.name(name),
             Location::Installable(installable) => {
@@ -107,9 +108,6 @@ impl Gathering<'_> {
     }
 
     fn engine_client(&self, engine: Engine) -> Result<EngineClient, TransferError> {
-        if engine == Engine::Containerd {
-            return Err(self.refused("images of containerd cannot be read; `ctr image export` writes one to a file"));
-        }
         let remote = &self.options.remote;
         let http = HttpOptions { cancel: self.cancel.clone(), ..remote.http.clone() };
         let environment = remote.engines.as_ref();
@@ -121,6 +119,24 @@ impl Gathering<'_> {
         self.stream(&mut client.archive(name)?)
     }
 
+    /// What containerd has, from its disk.
+    fn containerd(&self, name: &str) -> Result<Shipment, TransferError> {
+        let environment = self.options.remote.engines.as_ref();
+        let environment = environment.ok_or_else(|| self.refused("no engine may be asked"))?;
+        let (store, digest) = ContentStore::find_image(environment, name)?;
+        let container = ContentStoreContainer::new(&store.content());
+        let shelf = self.shelf(&container, Naming::Registry, None);
+        let bytes = shelf.manifest(&digest)?;
+        let names = vec![name.to_owned()];
+        if self.all {
+            return Ok(Shipment { names, ..self.whole(&shelf, &digest, &bytes)? });
+        }
+        let layout = read_remote(&container, &self.request(), &digest, &bytes).map_err(|error| self.failed(error))?;
+        let chosen = layout.identity.manifest_digest.unwrap_or_else(|| digest.clone());
+        let bytes = if chosen == digest { bytes } else { shelf.manifest(&chosen)? };
+        Ok(Shipment { names, ..one(self.parcel(&shelf, &chosen, bytes)?) })
+    }
+
     /// A bare name: an image of an engine, else one of a registry.
     fn name(&self, name: &ImageName) -> Result<Shipment, TransferError> {
         let text = name.to_string();
@@ -129,6 +145,9 @@ impl Gathering<'_> {
             if client.has(&text) {
                 return self.engine(&client, &text);
             }
+        }
+        if let Ok(shipment) = self.containerd(&text) {
+            return Ok(shipment);
         }
         let registries = self.options.remote.registries(self.cancel)?;
         self.registry(&registries.complete(name)?)
@@ -219,7 +238,8 @@ impl Gathering<'_> {
     fn container(&self, container: &dyn Container, is_archive: bool) -> Result<Shipment, TransferError> {
         let recording = Recording::new(container);
         let is_layout = container.locate("index.json").is_some() && container.locate("oci-layout").is_some();
-        if self.all {
+        // A docker-archive has no index: the one image of it is all.
+        if self.all && (is_layout || crate::source::is_dir(container)) {
             let naming = if is_layout { Naming::Layout } else { Naming::Directory };
             return self.whole_of_container(&self.shelf(&recording, naming, None));
         }

@@ -69,3 +69,9 @@ impl ParcelLayer {
         !self.urls.is_empty() && (kind.contains("nondistributable") || kind.contains(".foreign."))
     }
 }
+
+/// Makes an index of the images of a shipment once their manifests are known; it then stands for all of them.
+pub trait Assemble: std::fmt::Debug + Send + Sync {
+    /// Media type and bytes, from the manifests in the order of the images.
+    fn index(&self, manifests: &[Document]) -> (String, Vec<u8>);
+}

@@ -9,7 +9,7 @@ use serde_json::Map;
 use sha2::{Digest as _, Sha256};
 
 use super::copy::{Arrival, CopyOptions, LayerArrival, Sink, Way};
-use super::made::{MadeLayer, layer_type, manifest};
+use super::made::{MadeLayer, document, layer_type, manifest};
 use super::pack::{Form, Packing, copy};
 use super::{
     BlobSource, Document, KnownBlob, KnownBlobs, LayerState, Parcel, ParcelLayer, Shipment, TransferError,
@@ -96,13 +96,20 @@ impl Push<'_> {
         self.progress.begin(tasks.iter().map(|task| (title(task), task.layer.stored_bytes)));
         let arrived = self.layers(&tasks)?;
         let mut digest = None;
+        let mut manifests = Vec::with_capacity(places.len());
         for (image, places) in self.shipment.images.iter().zip(&places) {
             let layers = places.iter().filter_map(|&place| arrived.get(place)).map(|one| one.made.clone());
-            digest = Some(self.image(image, &layers.collect::<Vec<_>>())?);
+            let manifest = self.image(image, &layers.collect::<Vec<_>>())?;
+            digest = Some(manifest.digest.clone());
+            manifests.push(manifest);
         }
         for (place, index) in self.shipment.indexes.iter().enumerate() {
-            let is_root = place + 1 == self.shipment.indexes.len();
+            let is_root = place + 1 == self.shipment.indexes.len() && self.options.assemble.is_none();
             digest = Some(self.put(index, is_root)?);
+        }
+        if let Some(assemble) = &self.options.assemble {
+            let (media_type, bytes) = assemble.index(&manifests);
+            digest = Some(self.put(&document(&media_type, bytes), true)?);
         }
         let layers = arrived.into_iter().map(|one| one.arrival).collect();
         Ok(Arrival::of(digest, layers, self.sent_bytes.load(Ordering::Relaxed)))
@@ -172,7 +179,7 @@ impl Push<'_> {
     }
 
     /// Configuration and manifest of an image whose layers are there.
-    fn image(&self, image: &Parcel, layers: &[MadeLayer]) -> Result<Digest, TransferError> {
+    fn image(&self, image: &Parcel, layers: &[MadeLayer]) -> Result<Document, TransferError> {
         let config = &image.config;
         let bytes = config.bytes.len() as u64;
         let is_there = self.trusts && self.repository.has_blob(&config.digest)? == Some(bytes);
@@ -182,23 +189,27 @@ impl Push<'_> {
             let upload = Upload { digest: &config.digest, bytes, open: &open, progress: Arc::new(|_| ()) };
             self.count(self.repository.upload(&upload, None)?.bytes);
         }
-        let made;
-        let document = match &image.manifest {
-            Some(kept) => kept,
-            None => {
-                made = manifest(config, layers);
-                &made
-            }
-        };
-        self.put(document, self.shipment.indexes.is_empty())
+        let document = image.manifest.clone().unwrap_or_else(|| manifest(config, layers));
+        let digest = self.put(&document, self.shipment.indexes.is_empty() && self.options.assemble.is_none())?;
+        Ok(Document { digest, ..document })
     }
 
+    /// Puts a document under its digest; what stands for the whole under all names.
     fn put(&self, document: &Document, is_root: bool) -> Result<Digest, TransferError> {
-        let reference = if is_root { self.name.tag().to_owned() } else { document.digest.to_string() };
-        let digest = self.repository.put_manifest(&reference, &document.media_type, &document.bytes)?;
-        self.count(document.bytes.len() as u64);
-        // Digests by another algorithm are not compared: the registry's own one has been.
-        Ok(if digest.algorithm() == document.digest.algorithm() { digest } else { document.digest.clone() })
+        let own = document.digest.to_string();
+        let more = self.options.more_names.iter().map(String::as_str);
+        let names: Vec<&str> =
+            if is_root { std::iter::once(self.name.tag()).chain(more).collect() } else { vec![&own] };
+        let mut given = document.digest.clone();
+        for name in names {
+            let digest = self.repository.put_manifest(name, &document.media_type, &document.bytes)?;
+            self.count(document.bytes.len() as u64);
+            // Digests by another algorithm are not compared: the registry's own one has been.
+            if digest.algorithm() == document.digest.algorithm() {
+                given = digest;
+            }
+        }
+        Ok(given)
     }
 
     fn count(&self, bytes: u64) {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use super::copy::{Arrival, CopyOptions, LayerArrival, Way};
-use super::made::{MadeLayer, Shape, compression_of, layer_type, manifest};
+use super::made::{MadeLayer, Shape, compression_of, document, layer_type, manifest};
 use super::pack::{Form, Packing, copy};
 use super::push::title_of;
 use super::{
@@ -87,12 +87,14 @@ impl Store<'_> {
         let mut layers = Vec::new();
         let mut sent = 0u64;
         let mut root = None;
+        let mut manifests = Vec::with_capacity(shipment.images.len());
         std::thread::scope(|scope| {
             let workers = Workers::start(scope, self.options.threads);
             let is_one = shipment.indexes.is_empty();
             for image in &shipment.images {
                 let is_translated = is_one && self.translates(image);
                 let document = self.image(is_translated, image, known, &workers, &mut layers, &mut sent)?;
+                manifests.push(document.clone());
                 root = Some(Entry { document, platform: Some(image.platform.clone()) });
             }
             Ok::<(), TransferError>(())
@@ -111,6 +113,12 @@ impl Store<'_> {
             for manifest in manifests {
                 sent = sent.saturating_add(self.put_listed(manifest)?);
             }
+        }
+        if let Some(assemble) = &self.options.assemble {
+            let (media_type, bytes) = assemble.index(&manifests);
+            let document = document(&media_type, bytes);
+            sent = sent.saturating_add(self.put_document(&document)?);
+            root = Some(Entry { document, platform: None });
         }
         let entry = root.ok_or_else(|| TransferError::Refused("there is no image to be copied".to_owned()))?;
         let mut seen: Vec<Digest> = Vec::new();

@@ -34,7 +34,7 @@ pub fn have(programs: &[&str]) -> bool {
 }
 
 /// A program that ends with the test.
-struct Running(Child);
+pub struct Running(pub Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -43,7 +43,7 @@ impl Drop for Running {
     }
 }
 
-fn wait_for(what: &str, ready: impl Fn() -> bool) {
+pub fn wait_for(what: &str, ready: impl Fn() -> bool) {
     let begun = Instant::now();
     while !ready() {
         assert!(begun.elapsed() < Duration::from_secs(20), "{what} does not answer");
@@ -89,7 +89,7 @@ impl Registry {
     }
 }
 
-fn holds_sample(opened: &nixdive::open::Opened) {
+pub fn holds_sample(opened: &nixdive::open::Opened) {
     assert_eq!(content(opened, "/etc/motd"), MOTD.as_bytes());
     assert!(opened.image.warnings.is_empty(), "{:?}", opened.image.warnings);
 }

@@ -11,9 +11,12 @@
 mod support;
 
 mod access;
+mod containerd;
 mod faults;
+mod index;
 mod keeping;
 mod live;
+mod loading;
 mod push;
 mod push_live;
 mod server;

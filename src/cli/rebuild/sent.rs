@@ -8,7 +8,7 @@ use super::written::Writing;
 use crate::cli::transferring;
 use crate::image::display_name;
 use crate::open::{OpenOptions, Remote, scratch_directory};
-use crate::rebuild::write::{Destination, LayerElsewhere, WriteOptions};
+use crate::rebuild::write::{Destination, LayerCompression, LayerElsewhere, WriteOptions};
 use crate::reference::Reference;
 use crate::registry::RegistryError;
 use crate::scan::Cancel;
@@ -40,7 +40,12 @@ impl Writing<'_> {
         let directory = scratch.path().join("layout");
         let layout = Destination::OciLayout { directory: directory.clone(), reference: None };
         let destinations: Vec<Destination> = outputs.files.iter().cloned().chain([layout]).collect();
-        let options = WriteOptions { elsewhere, ..self.options.clone() };
+        let mut options = WriteOptions { elsewhere, ..self.options.clone() };
+        // Engines unpack what they are given.
+        let are_engines = outputs.remote.iter().all(|destination| matches!(destination, CopyDestination::Engine(..)));
+        if outputs.files.is_empty() && are_engines {
+            options.compression = LayerCompression::NONE;
+        }
         let mut written = self.with(&options).run(&destinations).map_err(SendError::Other)?;
         // The layout is nobody's business.
         written.destinations.pop();

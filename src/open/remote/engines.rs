@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::engines::{EngineClient, EngineError};
+use crate::engines::{ContentStore, EngineClient, EngineError};
 use crate::http::HttpOptions;
 use crate::open::{OpenError, Opened, Opening};
 use crate::reference::{Engine, ImageName};
@@ -43,6 +43,13 @@ impl Opening<'_> {
                 return self.archive_of(&client, &text);
             }
         }
+        // What containerd has only in part is better fetched whole.
+        if let Some(environment) = &self.options.remote.engines
+            && let Ok((store, digest)) = ContentStore::find_image(environment, &text)
+            && let Ok(opened) = self.stored(&store, &text, &digest)
+        {
+            return Ok(opened);
+        }
         let full = self
             .options
             .remote
@@ -56,13 +63,5 @@ impl Opening<'_> {
             }
             other => other,
         })
-    }
-
-    fn containerd(&self, name: &str) -> Result<Opened, OpenError> {
-        let reason = format!(
-            "images of containerd cannot be read yet; `ctr image export` writes «{}» to a file that can",
-            crate::image::display_in_sentence(name)
-        );
-        Err(self.source_error(SourceError::NotAnImage(reason)))
     }
 }

@@ -3,6 +3,7 @@
 
 mod arriving;
 mod container;
+mod containerd;
 mod downloads;
 mod engines;
 

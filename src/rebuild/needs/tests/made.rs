@@ -101,7 +101,10 @@ fn a_program_in_javascript_keeps_the_commands_that_it_starts() {
         text("opt/app/main.js", "const {exec} = require('child_process');\nexec('ls /srv | cat', done);\n"),
     ]);
     let made = Made::new(&entries, Some(DATABASE), |config| config.entrypoint = vec!["start".into()]);
-    assert_eq!(made.chain("/usr/bin/cat"), "Entrypoint → /usr/local/bin/start → /opt/app/main.js (called) → /usr/bin/cat (called)");
+    assert_eq!(
+        made.chain("/usr/bin/cat"),
+        "Entrypoint → /usr/local/bin/start → /opt/app/main.js (called) → /usr/bin/cat (called)"
+    );
     assert_eq!(made.how("/usr/bin/unused"), None);
 }
 

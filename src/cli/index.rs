@@ -1,0 +1,200 @@
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::index_arguments::{IndexArguments, IndexFormat};
+use super::{output, transferring};
+use crate::image::{display_bytes, display_in_sentence, display_name};
+use crate::index::{Clash, Index, IndexPlan};
+use crate::open::{Keep, OpenOptions};
+use crate::rebuild::write::{Destination, LayerCompression};
+use crate::reference::{ImageName, Location, Reference};
+use crate::scan::Cancel;
+use crate::transfer::{Arrival, CopyDestination, CopyOptions, Shipment, TransferProgress, copy, gather};
+
+/// The name of the schema of [`as_json`].
+const INDEX_SCHEMA: &str = "nixdive.index/1";
+
+/// Makes an index of images, and sends it with them.
+pub fn run(arguments: &IndexArguments) -> anyhow::Result<ExitCode> {
+    let target = Target::new(arguments)?;
+    let compression = arguments.compression.as_deref().map(LayerCompression::parse).transpose()?;
+    let opening = arguments.open.options(Keep::Trees);
+    let progress = TransferProgress::new(Cancel::new());
+    let quiet = arguments.quiet;
+    let sources = transferring::watched(&progress, quiet, || gathered(arguments, &opening, &progress))?;
+    let annotations: BTreeMap<String, String> = arguments.annotation.iter().cloned().collect();
+    let (plan, images) = IndexPlan::new(&sources, annotations)?;
+    let plan = Arc::new(plan);
+    tell_clashes(&plan.clashes(), arguments.distinct)?;
+    let options = CopyOptions {
+        remote: super::copy::logged_in(&opening.remote, arguments.dest_creds.as_ref()),
+        compression,
+        siblings: repositories(&sources),
+        more_names: target.more_names,
+        assemble: Some(Arc::clone(&plan) as Arc<_>),
+        unpack_limit: opening.unpack_limit,
+        protected: arguments.images.iter().filter_map(path_of).collect(),
+        ..CopyOptions::default()
+    };
+    let shipment = Shipment { images, indexes: Vec::new(), names: Vec::new(), repository: None };
+    let arrival =
+        transferring::watched(&progress, quiet, || copy(&shipment, &target.destination, &options, &progress))?;
+    if let Some(cache) = &options.remote.cache {
+        cache.keep_bound();
+    }
+    let index = plan.made().ok_or_else(|| anyhow::anyhow!("no index was made"))?;
+    let done = Done { destination: &target.destination, names: &target.names, index, arrival: &arrival };
+    match arguments.format {
+        IndexFormat::Json => output::print(|out| writeln!(out, "{:#}", done.as_json()))?,
+        IndexFormat::Text => output::print(|out| done.tell(out))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where the index goes, and under which names.
+struct Target {
+    destination: CopyDestination,
+    more_names: Vec<String>,
+    names: Vec<String>,
+}
+
+impl Target {
+    fn new(arguments: &IndexArguments) -> anyhow::Result<Self> {
+        match CopyDestination::parse(&arguments.destination)? {
+            CopyDestination::Registry(name) => {
+                let mut names = arguments.tags.rules(name.given_tag()).tags()?;
+                if names.is_empty() {
+                    names.push(name.tag().to_owned());
+                }
+                let first = names.first().and_then(|tag| name.with_tag(tag)).unwrap_or(name);
+                let more_names = names.iter().skip(1).cloned().collect();
+                Ok(Self { destination: CopyDestination::Registry(first), more_names, names })
+            }
+            CopyDestination::File(file) => {
+                let tags = arguments.tags.rules(None).tags()?;
+                let (given, renamed): (_, fn(Destination, Option<String>) -> Destination) = match &file {
+                    Destination::OciLayout { reference, .. } => (reference.clone(), |file, name| match file {
+                        Destination::OciLayout { directory, .. } => {
+                            Destination::OciLayout { directory, reference: name }
+                        }
+                        other => other,
+                    }),
+                    Destination::OciArchive { reference, .. } => (reference.clone(), |file, name| match file {
+                        Destination::OciArchive { file, .. } => Destination::OciArchive { file, reference: name },
+                        other => other,
+                    }),
+                    _ => return Err(no_index(&arguments.destination)),
+                };
+                let mut names: Vec<String> = given.into_iter().chain(tags).collect();
+                names.dedup();
+                let destination = CopyDestination::File(renamed(file, names.first().cloned()));
+                let more_names = names.iter().skip(1).cloned().collect();
+                Ok(Self { destination, more_names, names })
+            }
+            _ => Err(no_index(&arguments.destination)),
+        }
+    }
+}
+
+fn no_index(destination: &OsString) -> anyhow::Error {
+    let shown = display_name(destination.as_encoded_bytes());
+    anyhow::anyhow!("{shown} can hold no index; write docker://HOST/NAME:TAG, oci:DIRECTORY or oci-archive:FILE")
+}
+
+/// The images of each source: all of an index, unless one platform is asked for.
+fn gathered(
+    arguments: &IndexArguments,
+    opening: &OpenOptions,
+    progress: &TransferProgress,
+) -> anyhow::Result<Vec<(String, Shipment)>> {
+    let remote = super::copy::logged_in(&opening.remote, arguments.src_creds.as_ref());
+    let options = OpenOptions { remote, ..opening.clone() };
+    let mut sources = Vec::with_capacity(arguments.images.len());
+    for image in &arguments.images {
+        let reference = Reference::parse(image)?;
+        let shipment = gather(&reference, &options, options.platform.is_none(), progress.cancel())?;
+        sources.push((reference.text.clone(), shipment));
+    }
+    Ok(sources)
+}
+
+fn path_of(image: &OsString) -> Option<std::path::PathBuf> {
+    match Reference::parse(image).ok()?.location {
+        Location::Path(path) => Some(path),
+        _ => None,
+    }
+}
+
+/// Repositories that blobs may be mounted from.
+fn repositories(sources: &[(String, Shipment)]) -> Vec<ImageName> {
+    sources.iter().filter_map(|(_, shipment)| Some(shipment.repository.as_ref()?.name().clone())).collect()
+}
+
+fn tell_clashes(clashes: &[Clash], are_refused: bool) -> anyhow::Result<()> {
+    for Clash { platform, first, second } in clashes {
+        let (first, second) = (display_in_sentence(first), display_in_sentence(second));
+        let platform = platform.to_string();
+        let platform = display_name(platform.as_bytes());
+        if are_refused {
+            anyhow::bail!("{first} and {second} are both for {platform}; an index is for one image of each platform");
+        }
+        output::note(&format!(
+            "{first} and {second} are both for {platform}: clients get the first (--distinct refuses this)"
+        ));
+    }
+    Ok(())
+}
+
+/// What is said at the end.
+struct Done<'a> {
+    destination: &'a CopyDestination,
+    names: &'a [String],
+    index: &'a Index,
+    arrival: &'a Arrival,
+}
+
+impl Done<'_> {
+    fn tell(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        let destination = self.destination.to_string();
+        let digest = self.arrival.manifest_digest.as_ref().map(|digest| format!("  {digest}")).unwrap_or_default();
+        writeln!(out, "{}{digest}", display_name(destination.as_bytes()))?;
+        if !self.names.is_empty() {
+            writeln!(out, "  tags: {}", self.names.join(", "))?;
+        }
+        for child in self.index.children() {
+            let (platform, source) = (child.platform.to_string(), display_name(child.source.as_bytes()));
+            writeln!(out, "  {:<16} {}  from {source}", display_name(platform.as_bytes()), child.digest.short())?;
+        }
+        let Arrival { sent_bytes, skipped_bytes, .. } = *self.arrival;
+        writeln!(out, "  {} sent, {} were there", display_bytes(sent_bytes), display_bytes(skipped_bytes))
+    }
+
+    /// `nixdive.index/1`: integer bytes, a fixed order, `null` for what is not known.
+    fn as_json(&self) -> Value {
+        let image = |child: &crate::index::Child| {
+            json!({
+                "platform": child.platform.to_json(),
+                "digest": child.digest.as_str(),
+                "mediaType": child.media_type,
+                "manifestBytes": child.manifest_bytes,
+                "source": child.source,
+            })
+        };
+        json!({
+            "schema": INDEX_SCHEMA,
+            "destination": self.destination.to_string(),
+            "digest": self.arrival.manifest_digest.as_ref().map(|digest| digest.as_str()),
+            "mediaType": self.index.media_type(),
+            "tags": self.names,
+            "images": self.index.children().iter().map(image).collect::<Vec<_>>(),
+            "sentBytes": self.arrival.sent_bytes,
+            "skippedBytes": self.arrival.skipped_bytes,
+            "layers": self.arrival.layers.iter().map(transferring::of_layer).collect::<Vec<_>>(),
+        })
+    }
+}
