@@ -64,6 +64,21 @@ impl Arriving {
         &self.digest
     }
 
+    /// Bytes that the manifest gives it.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// What it belongs to.
+    pub fn downloads(&self) -> &Downloads {
+        &self.downloads
+    }
+
+    /// Whether all of it is fetched, or was.
+    pub fn is_started(&self) -> bool {
+        self.state().started
+    }
+
     /// Begins to fetch it, unless that was done.
     pub fn start(self: &Arc<Self>) {
         if !std::mem::replace(&mut self.state().started, true) {

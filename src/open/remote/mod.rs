@@ -5,12 +5,15 @@ mod arriving;
 mod container;
 mod downloads;
 mod engines;
+mod listing;
+mod ranged;
 
 use std::sync::{Arc, Mutex};
 
 use arriving::Arriving;
 use container::RemoteContainer;
 use downloads::Downloads;
+pub(super) use listing::{Listed, Listing};
 
 use super::seekable::{Shelf, open_sections};
 use super::{OpenError, Opened, Opening};
@@ -124,6 +127,7 @@ impl Opening<'_> {
         let downloads = Arc::new(Downloads::new(repository.clone(), remote, self.cancel().clone()));
         let mut known = Vec::with_capacity(layout.layers.len());
         let mut sections = Vec::with_capacity(layout.layers.len());
+        let mut listings = Vec::with_capacity(layout.layers.len());
         let mut wanted = Vec::new();
         for layer in &layout.layers {
             let (Some(digest), Some(length)) = (&layer.digest, layer.stored_bytes) else {
@@ -132,19 +136,31 @@ impl Opening<'_> {
             };
             let arriving = Arriving::new(&downloads, digest, length, &layer.urls);
             let found = self.known_layer(layer, digest);
-            if found.is_none() && !wanted.iter().any(|other: &Arc<Arriving>| other.digest() == digest) {
+            let is_kept = remote.cache.as_ref().is_some_and(|cache| cache.has_blob(digest, length));
+            let listing = if self.may_list() && !is_kept { Listing::of(layer, &arriving) } else { None };
+            if found.is_none()
+                && listing.is_none()
+                && !wanted.iter().any(|other: &Arc<Arriving>| other.digest() == digest)
+            {
                 wanted.push(Arc::clone(&arriving));
             }
             known.push(Mutex::new(found));
+            listings.push(listing);
             sections.push(Section::new(Arc::new(arriving), 0, length));
         }
         wanted.iter().for_each(Arriving::start);
-        let shelf = Shelf { known, cache: remote.cache.clone(), whole: true };
+        let shelf = Shelf { known, listings, cache: remote.cache.clone(), whole: true };
         let opened = open_sections(self, sections, layout, None, &shelf);
         match downloads.failure() {
             Some(error) => Err(self.registry_error(error)),
             None => opened,
         }
+    }
+
+    /// Whether layers may be known by their tables of contents alone.
+    fn may_list(&self) -> bool {
+        let options = self.options;
+        options.tables && options.verify != super::Verify::All && options.keep != super::Keep::Aside
     }
 
     /// What is kept of a layer. Where it is not known that this very blob unpacks to it, its digest counts as not checked.
