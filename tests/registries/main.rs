@@ -16,3 +16,4 @@ mod keeping;
 mod live;
 mod server;
 mod shop;
+mod tables;

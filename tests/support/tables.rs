@@ -93,8 +93,12 @@ fn pieces(tar: &[u8], each: usize) -> (Vec<Value>, Vec<Piece>) {
 }
 
 /// The few times that the samples have.
-fn time(seconds: u64) -> String {
-    format!("1970-01-01T{:02}:{:02}:{:02}Z", seconds / 3600, seconds / 60 % 60, seconds % 60)
+fn time(seconds: u64) -> &'static str {
+    match seconds {
+        0 => "1970-01-01T00:00:00Z",
+        1_700_000_000 => "2023-11-14T22:13:20Z",
+        other => panic!("{other} is not among the times of samples"),
+    }
 }
 
 fn stored(entries: &mut [Value], pieces: &[Piece], compress: fn(&[u8]) -> Vec<u8>) -> Vec<u8> {

@@ -15,8 +15,13 @@ fn digest(bytes: &[u8]) -> String {
 }
 
 fn read(entries: &Value) -> Result<LayerTable, TableError> {
-    let options =
-        TableOptions { contents_end: CONTENTS_END, most_bytes: 1 << 62, holds_itself: false, names: NameRoom::default(), wanted: None };
+    let options = TableOptions {
+        contents_end: CONTENTS_END,
+        most_bytes: 1 << 62,
+        holds_itself: false,
+        names: NameRoom::default(),
+        wanted: None,
+    };
     LayerTable::read(json!({"version": 1, "entries": entries}).to_string().as_bytes(), &options)
 }
 
@@ -82,7 +87,13 @@ fn what_contradicts_itself_is_refused() {
 
 #[test]
 fn names_have_their_bound() {
-    let options = TableOptions { contents_end: 9, most_bytes: 1 << 62, holds_itself: false, names: NameRoom::new(10), wanted: None };
+    let options = TableOptions {
+        contents_end: 9,
+        most_bytes: 1 << 62,
+        holds_itself: false,
+        names: NameRoom::new(10),
+        wanted: None,
+    };
     let entries = json!([{"type": "dir", "name": "long-name-1"}]);
     let json = json!({"entries": entries}).to_string();
     assert!(matches!(LayerTable::read(json.as_bytes(), &options), Err(TableError::Crowded)));
@@ -91,7 +102,13 @@ fn names_have_their_bound() {
 #[test]
 fn a_table_of_nesting_alone_is_refused() {
     let json = format!("{{\"entries\":{}", "[".repeat(1 << 20));
-    let options = TableOptions { contents_end: 9, most_bytes: 1 << 62, holds_itself: false, names: NameRoom::default(), wanted: None };
+    let options = TableOptions {
+        contents_end: 9,
+        most_bytes: 1 << 62,
+        holds_itself: false,
+        names: NameRoom::default(),
+        wanted: None,
+    };
     assert!(matches!(LayerTable::read(json.as_bytes(), &options), Err(TableError::Json(_))));
 }
 
