@@ -76,8 +76,8 @@ pub(super) fn figures(inspection: &Inspection<'_>) -> Vec<(&'static str, String)
     if listed > 0 {
         let of = image.layers.len();
         lines.push((
-            "Not fetched",
-            format!("{listed} of {of} layers, shown by their tables of contents and not checked; --verify reads them"),
+            "Not read",
+            format!("{listed} of {of} layers: they are shown by their tables of contents and not checked, unless with --verify"),
         ));
     }
     if figures.dangling_whiteouts > 0 {
