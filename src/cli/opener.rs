@@ -13,6 +13,7 @@ use super::arguments::{ComparingArguments, OpenArguments};
 use super::attendant::{Attendant, Known};
 use super::comparer::{Comparer, Held};
 use super::open_reference;
+use super::pace::Pace;
 use super::rebuilder::Origin;
 use crate::analysis::{HiddenCopies, assess};
 use crate::compare::CompareOptions;
@@ -213,18 +214,18 @@ impl Job {
 
     /// Reports manifest, configuration and counts until the opening is finished.
     fn watch(&self, finished: &Receiver<()>) {
-        let mut identified = false;
+        let (mut identified, mut pace) = (false, Pace::default());
         while let Err(crossbeam_channel::RecvTimeoutError::Timeout) = finished.recv_timeout(TICK) {
             let layout = self.progress.layout();
             if let (false, Some(layout)) = (identified, &layout) {
                 identified = true;
                 self.tell(Report::Identified(Box::new(outline(layout))));
             }
-            self.tell(Report::Progress(self.counts(layout.as_deref())));
+            self.tell(Report::Progress(self.counts(layout.as_deref(), &mut pace)));
         }
     }
 
-    fn counts(&self, layout: Option<&Layout>) -> tui::Progress {
+    fn counts(&self, layout: Option<&Layout>, pace: &mut Pace) -> tui::Progress {
         let snapshot = self.progress.snapshot();
         let layer = |(index, &(read_bytes, entries)): (usize, &(u64, u64))| tui::LayerProgress {
             transfer: tui::Transfer {
@@ -237,7 +238,8 @@ impl Job {
             read_bytes: snapshot.stream_read_bytes,
             total_bytes: (snapshot.stream_bytes > 0).then_some(snapshot.stream_bytes),
         });
-        tui::Progress { source, layers: snapshot.layers.iter().enumerate().map(layer).collect() }
+        let traffic = pace.note(&snapshot, Instant::now());
+        tui::Progress { source, layers: snapshot.layers.iter().enumerate().map(layer).collect(), traffic }
     }
 
     /// Shows the image, and then checks what was put off for the sake of the first screen.

@@ -55,7 +55,8 @@ pub(super) fn open_layers(
         sections.push(found.ok_or_else(missing)?);
     }
     let known = layout.layers.iter().map(|_| Mutex::default()).collect();
-    let shelf = Shelf { known, listings: Vec::new(), cache: None, whole: false };
+    let order = (0..sections.len()).collect();
+    let shelf = Shelf { known, listings: Vec::new(), order, cache: None, whole: false };
     open_sections(opening, sections, layout, source_bytes, &shelf)
 }
 
@@ -65,6 +66,8 @@ pub(super) struct Shelf {
     pub known: Vec<Mutex<Option<KnownLayer>>>,
     /// For each layer how it may be known without being read.
     pub listings: Vec<Option<Listing>>,
+    /// The order in which they are read; those that are fetched are fetched in the same one.
+    pub order: Vec<usize>,
     /// Where layers that are read are kept.
     pub cache: Option<Cache>,
     /// Whether plain layers are read whole too.
@@ -186,7 +189,7 @@ fn work(
     sender: &Sender<(usize, Event)>,
 ) {
     loop {
-        let number = next.fetch_add(1, Ordering::Relaxed);
+        let Some(&number) = shelf.order.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
         let (Some(section), Some(progress)) = (sections.get(number), progress.get(number)) else { return };
         if places.is_repeat(number) {
             progress.read_bytes.store(section.length(), Ordering::Relaxed);

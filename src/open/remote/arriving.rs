@@ -1,6 +1,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub(super) struct Arriving {
     digest: Digest,
     length: u64,
     urls: Vec<String>,
+    /// What has arrived, for whoever watches.
+    shown: Arc<AtomicU64>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -49,12 +52,19 @@ struct State {
 }
 
 impl Arriving {
-    pub fn new(downloads: &Arc<Downloads>, digest: &Digest, length: u64, urls: &[String]) -> Arc<Self> {
+    pub fn new(
+        downloads: &Arc<Downloads>,
+        digest: &Digest,
+        length: u64,
+        urls: &[String],
+        shown: Arc<AtomicU64>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             downloads: Arc::clone(downloads),
             digest: digest.clone(),
             length,
             urls: urls.to_vec(),
+            shown,
             state: Mutex::default(),
             changed: Condvar::new(),
         })
@@ -168,6 +178,7 @@ impl Arriving {
 
     fn publish(&self, arrived: u64) {
         self.state().arrived = arrived;
+        self.shown.store(arrived, Ordering::Relaxed);
         self.changed.notify_all();
     }
 

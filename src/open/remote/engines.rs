@@ -44,9 +44,7 @@ impl Opening<'_> {
             }
         }
         let full = self
-            .options
-            .remote
-            .registries(self.cancel())
+            .registries()
             .and_then(|registries| registries.complete(name))
             .map_err(|error| self.registry_error(error))?;
         self.registry(&full).map_err(|error| match error {

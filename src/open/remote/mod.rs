@@ -103,11 +103,18 @@ impl Opening<'_> {
         self.source_error(SourceError::Io(std::io::Error::other(error)))
     }
 
+    /// The way to registries, with waits that are told.
+    fn registries(&self) -> Result<Arc<Registries>, RegistryError> {
+        let mut remote = self.options.remote.clone();
+        remote.http.clock = self.progress.telling(remote.http.clock);
+        remote.registries(self.cancel())
+    }
+
     /// Opens an image in a registry.
     pub(super) fn registry(&self, name: &ImageName) -> Result<Opened, OpenError> {
         let remote = &self.options.remote;
         let failed = |error| self.registry_error(error);
-        let registries = remote.registries(self.cancel()).map_err(failed)?;
+        let registries = self.registries().map_err(failed)?;
         let repository = registries.repository(name).map_err(failed)?;
         let manifest = remote.manifest(&repository).map_err(failed)?;
         let container = RemoteContainer::new(&repository, remote);
@@ -129,12 +136,13 @@ impl Opening<'_> {
         let mut sections = Vec::with_capacity(layout.layers.len());
         let mut listings = Vec::with_capacity(layout.layers.len());
         let mut wanted = Vec::new();
-        for layer in &layout.layers {
+        let arrivals = self.progress.begin_arrivals(layout.layers.len());
+        for (layer, arrived) in layout.layers.iter().zip(arrivals) {
             let (Some(digest), Some(length)) = (&layer.digest, layer.stored_bytes) else {
                 let reason = format!("«{}» has no digest", crate::image::display_in_sentence(&layer.name));
                 return Err(self.source_error(SourceError::Broken(reason)));
             };
-            let arriving = Arriving::new(&downloads, digest, length, &layer.urls);
+            let arriving = Arriving::new(&downloads, digest, length, &layer.urls, arrived);
             let found = self.known_layer(layer, digest);
             let is_kept = remote.cache.as_ref().is_some_and(|cache| cache.has_blob(digest, length));
             let listing = if self.may_list() && !is_kept { Listing::of(layer, &arriving) } else { None };
@@ -148,8 +156,12 @@ impl Opening<'_> {
             listings.push(listing);
             sections.push(Section::new(Arc::new(arriving), 0, length));
         }
+        // The longest first: whatever comes last is short, and nobody waits long for it alone.
+        wanted.sort_by_key(|arriving| std::cmp::Reverse(arriving.length()));
         wanted.iter().for_each(Arriving::start);
-        let shelf = Shelf { known, listings, cache: remote.cache.clone(), whole: true };
+        let mut order: Vec<usize> = (0..sections.len()).collect();
+        order.sort_by_key(|&number| std::cmp::Reverse(sections.get(number).map_or(0, Section::length)));
+        let shelf = Shelf { known, listings, order, cache: remote.cache.clone(), whole: true };
         let opened = open_sections(self, sections, layout, None, &shelf);
         match downloads.failure() {
             Some(error) => Err(self.registry_error(error)),

@@ -87,13 +87,16 @@ pub(super) fn in_brief(session: &Session) -> String {
             total_bytes: sum.total_bytes.zip(next.total_bytes).map(|(sum, next)| sum.saturating_add(next)),
         })
     });
-    match sum {
+    let left = sum.and_then(|sum| Some(sum.total_bytes?.saturating_sub(sum.read_bytes)));
+    let traffic = session.progress.traffic.map(|traffic| traffic.in_words(left)).filter(|words| !words.is_empty());
+    let bytes = match sum {
         None => "opening".to_owned(),
         Some(Transfer { read_bytes, total_bytes: Some(total) }) => {
             format!("{} of {}", display_bytes(read_bytes), display_bytes(total))
         }
         Some(Transfer { read_bytes, total_bytes: None }) => display_bytes(read_bytes),
-    }
+    };
+    traffic.map_or(bytes.clone(), |traffic| format!("{bytes} · {traffic}"))
 }
 
 /// What stands on the screen when nothing could be opened.

@@ -96,7 +96,7 @@ pub(super) fn progress() -> Report {
         layer(3_100_000, Some(8_000_000), 97),
         layer(0, Some(12_000_000), 0),
     ];
-    Report::Progress(Progress { source: None, layers })
+    Report::Progress(Progress { source: None, layers, traffic: None })
 }
 
 pub(super) fn choices() -> Vec<Choice> {
@@ -171,7 +171,7 @@ fn a_stream_being_read() {
     shows("stream", |size| {
         let mut person = Person::starting(Start::Loading("-".into()), size);
         let transfer = Transfer { read_bytes: 61_000_000, total_bytes: None };
-        person.hears(Report::Progress(Progress { source: Some(transfer), layers: Vec::new() }));
+        person.hears(Report::Progress(Progress { source: Some(transfer), ..Progress::default() }));
         person
     });
 }
