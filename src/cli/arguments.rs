@@ -275,6 +275,9 @@ pub struct InspectArguments {
 pub struct TagsArguments {
     /// The repository: docker://HOST/NAME
     pub image: OsString,
+    /// Print what refers to the image of this name instead: signatures, bills of materials, attestations
+    #[arg(long)]
+    pub referrers: bool,
     /// How to reach it.
     #[command(flatten)]
     pub open: OpenArguments,

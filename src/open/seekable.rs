@@ -17,7 +17,8 @@ use crate::cache::{Cache, KnownLayer};
 use crate::image::{Compression, Digest, EntryBatch, TreeBuilder, TreeLimit};
 use crate::scan::table::TableError;
 use crate::scan::{
-    EntrySink, LayerOptions, LayerProgress, LayerScan, NameRoom, Section, is_cancellation, needs_tee, scan_section,
+    EntrySink, LayerOptions, LayerProgress, LayerScan, NameRoom, Section, compression, is_cancellation, needs_tee,
+    scan_section,
 };
 use crate::source::{Container, DescribedLayer, Layout, SourceError};
 
@@ -56,8 +57,19 @@ pub(super) fn open_layers(
     }
     let known = layout.layers.iter().map(|_| Mutex::default()).collect();
     let order = (0..sections.len()).collect();
-    let shelf = Shelf { known, listings: Vec::new(), order, cache: None, whole: false };
-    open_sections(opening, sections, layout, source_bytes, &shelf)
+    let cache = opening.options.remote.cache.clone();
+    let is_new = |layer: &DescribedLayer| match (&cache, &layer.diff_id) {
+        (Some(cache), Some(diff_id)) => !cache.has_layer(diff_id),
+        _ => false,
+    };
+    let keeps: Vec<bool> =
+        layout.layers.iter().zip(&sections).map(|(layer, section)| is_new(layer) && is_packed(section)).collect();
+    let shelf = Shelf { known, listings: Vec::new(), order, keeps, cache, whole: false };
+    let opened = open_sections(opening, sections, layout, source_bytes, &shelf);
+    if let Some(cache) = shelf.cache.filter(|_| shelf.keeps.contains(&true)) {
+        cache.keep_bound();
+    }
+    opened
 }
 
 /// What is known of layers from another time, and where what is read now is kept.
@@ -68,6 +80,8 @@ pub(super) struct Shelf {
     pub listings: Vec<Option<Listing>>,
     /// The order in which they are read; those that are fetched are fetched in the same one.
     pub order: Vec<usize>,
+    /// For each layer whether its index is kept.
+    pub keeps: Vec<bool>,
     /// Where layers that are read are kept.
     pub cache: Option<Cache>,
     /// Whether plain layers are read whole too.
@@ -199,18 +213,19 @@ fn work(
         let mut sink = |batch| sender.send((number, Event::Batch(batch))).map_err(gone);
         let known =
             shelf.known.get(number).and_then(|known| known.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let kept_in = shelf.cache.as_ref().filter(|_| shelf.keeps.get(number).copied().unwrap_or_default());
         let listing = shelf.listings.get(number).and_then(Option::as_ref);
         let result = match (known, listing) {
             (Some(known), _) => give(known, section, progress, &mut sink),
             (None, Some(listing)) => match list(listing, section, options, progress, &mut sink) {
                 Ok(listed) => Ok(listed),
                 Err(TableError::Source(error)) if is_cancellation(&error) => Err(error),
-                Err(why) => read_and_keep(section, options, shelf, keep, progress, &mut sink).map(|mut read| {
+                Err(why) => read_and_keep(section, options, kept_in, keep, progress, &mut sink).map(|mut read| {
                     read.scan.oddities.extend(worth_telling(&why));
                     read
                 }),
             },
-            (None, None) => read_and_keep(section, options, shelf, keep, progress, &mut sink),
+            (None, None) => read_and_keep(section, options, kept_in, keep, progress, &mut sink),
         };
         if sender.send((number, Event::Done(Box::new(result)))).is_err() {
             return;
@@ -261,13 +276,13 @@ fn worth_telling(why: &TableError) -> Option<String> {
 fn read_and_keep(
     section: &Section,
     options: &LayerOptions,
-    shelf: &Shelf,
+    cache: Option<&Cache>,
     keep: bool,
     progress: &LayerProgress,
     sink: &mut EntrySink<'_>,
 ) -> std::io::Result<Read> {
     // Without room on the disk it is read again another time.
-    let writing = shelf.cache.as_ref().and_then(|cache| Some((cache, cache.begin_layer().ok()?)));
+    let writing = cache.and_then(|cache| Some((cache, cache.begin_layer().ok()?)));
     let Some((cache, mut writing)) = writing else { return read_one(section, options, keep, progress, sink) };
     let mut both = |batch: EntryBatch| {
         writing.add(&batch);
@@ -280,6 +295,13 @@ fn read_and_keep(
         cache.keep_unpacked(&Digest::from_sha256(&blob), &Digest::from_sha256(&diff_id), scan.compression);
     }
     Ok(read)
+}
+
+/// Whether a layer is compressed, so that all of it is read.
+fn is_packed(section: &Section) -> bool {
+    let mut magic = [0; compression::MAGIC_BYTES];
+    let count = section.read_full_at(&mut magic, 0).unwrap_or(0);
+    compression::detect(magic.get(..count).unwrap_or_default()).is_some()
 }
 
 /// Reads one layer. Where any of its content may be asked for later, what unpacks slowly is put aside.

@@ -156,6 +156,24 @@ fn before_anything_is_known() {
 }
 
 #[test]
+fn layers_that_come_over_the_network() {
+    let traffics = [
+        ("arriving", Traffic { bytes_per_second: 1_500_000, ..Traffic::default() }),
+        ("silent", Traffic { silent: Duration::from_secs(12), ..Traffic::default() }),
+        ("waiting", Traffic { waiting: Duration::from_millis(6_200), ..Traffic::default() }),
+    ];
+    for (name, traffic) in traffics {
+        shows(name, |size| {
+            let mut person = Person::starting(Start::Loading("docker://registry.example/web:1".into()), size);
+            person.hears(identified());
+            let Report::Progress(known) = progress() else { return person };
+            person.hears(Report::Progress(Progress { traffic: Some(traffic), ..known }));
+            person
+        });
+    }
+}
+
+#[test]
 fn layers_being_read() {
     shows("loading", |size| {
         let mut person = Person::starting(Start::Loading("./web.tar.gz".into()), size);
