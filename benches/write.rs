@@ -100,6 +100,12 @@ fn measure(composition: &Composition, content: &ImageContent<'_>, scratch: &Path
     report("cp", || {
         let _ = Command::new("cp").arg(&plain).arg(scratch.join("copy.tar")).output();
     });
+    let (from, to) = (plain.display().to_string(), scratch.join("skopeo.tar"));
+    report("skopeo copy, to a docker-archive", || {
+        let _ = fs::remove_file(&to);
+        let destination = format!("docker-archive:{}:a:b", to.display());
+        let _ = Command::new("skopeo").args(["copy", "-q", &format!("docker-archive:{from}"), &destination]).output();
+    });
     for end in ["gz", "zst"] {
         report(end, || drop(one(scratch.join(format!("a.tar.{end}")).display().to_string(), &options)));
         println!("{} bytes", fs::metadata(scratch.join(format!("a.tar.{end}"))).map_or(0, |found| found.len()));

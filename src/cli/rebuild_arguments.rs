@@ -39,6 +39,9 @@ pub enum Strategy {
 pub struct RebuildArguments {
     /// The image; or a store path or installable, of whose closure an image is made
     pub image: OsString,
+    /// More store paths or installables that are in the image and linked to its root, as dockerTools' `contents`
+    #[arg(value_name = "STORE PATH")]
+    pub more: Vec<OsString>,
     /// Where to write: FILE, docker-archive:FILE[:NAME] (also .gz and .zst), oci:DIRECTORY[:NAME], oci-archive:FILE,
     /// nix:FILE, or - for standard output; as often as needed. Without it the plan is printed
     #[arg(short, long, value_name = "DESTINATION")]

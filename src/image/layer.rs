@@ -65,7 +65,7 @@ pub enum DigestCheck {
     NotGiven,
 }
 
-/// Whether the files that a layer stands for are here.
+/// Which of the files that a layer stands for are here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum LayerContents {
     /// All of them.
@@ -74,6 +74,8 @@ pub enum LayerContents {
     /// The source only names them. These store paths are not here; each has an empty directory in the tree, whatever it
     /// is. Empty where not even their names are known.
     Absent(Vec<String>),
+    /// Those before the place at which the layer is broken.
+    Broken,
 }
 
 /// One layer of an image.

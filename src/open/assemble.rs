@@ -139,6 +139,10 @@ fn layer(number: usize, described: DescribedLayer, read: &ReadLayer, warnings: &
         _ => 0,
     };
     let diff_id = described.diff_id.clone().or(actual);
+    let contents = match described.contents {
+        LayerContents::Present if scan.failure.is_some() => LayerContents::Broken,
+        contents => contents,
+    };
     Layer {
         digest: described.digest.or(blob).or_else(|| diff_id.clone().filter(|_| plain)),
         diff_id,
@@ -154,7 +158,7 @@ fn layer(number: usize, described: DescribedLayer, read: &ReadLayer, warnings: &
         comment: described.comment,
         created: described.created,
         annotations: described.annotations,
-        contents: described.contents,
+        contents,
         listed: matches!(read.store, LayerStore::Listed(_)),
     }
 }

@@ -20,6 +20,7 @@ pub mod plan;
 pub mod session;
 pub mod start;
 pub mod store_image;
+pub mod whole;
 pub mod write;
 
 pub use composition::{

@@ -9,6 +9,7 @@ use super::package_image::{self, Granularity, PackageComposeError, PackageImage,
 use super::plan::Plan;
 use super::start::{self, StartError};
 use super::store_image::{self, ComposeError, SelectError, StoreImage};
+use super::whole::{NotWhole, whole};
 use super::{Composition, ReadContent};
 use crate::glob::Glob;
 use crate::image::Image;
@@ -20,6 +21,9 @@ use crate::scan::Cancel;
 /// Why an image cannot be rebuilt.
 #[derive(Debug, thiserror::Error)]
 pub enum RebuildError {
+    /// Part of it is not here.
+    #[error(transparent)]
+    NotWhole(#[from] NotWhole),
     /// It starts nothing.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -88,8 +92,9 @@ impl Survey {
     /// Of an image with a Nix store.
     ///
     /// # Errors
-    /// [`RebuildError::Start`] where the configuration names a program that is not there.
+    /// [`RebuildError::NotWhole`], [`RebuildError::Start`] where the configuration names a program that is not there.
     pub fn of_store(image: &Image, study: Arc<StoreStudy>) -> Result<Self, RebuildError> {
+        whole(image)?;
         if !(image.config.entrypoint.is_empty() && image.config.cmd.is_empty()) {
             start::program(image)?;
         }
@@ -99,7 +104,7 @@ impl Survey {
     /// Of an image without one: finds what its programs need, and what that needs which the user wants kept.
     ///
     /// # Errors
-    /// [`RebuildError::Start`], [`RebuildError::Needs`].
+    /// [`RebuildError::NotWhole`], [`RebuildError::Start`], [`RebuildError::Needs`].
     pub fn of_packages(
         image: &Image,
         contents: &Contents,
@@ -107,7 +112,8 @@ impl Survey {
         choices: &Choices,
         cancel: &Cancel,
     ) -> Result<Self, RebuildError> {
-        start::program(image)?;
+        whole(image)?;
+        let program = start::program(image)?;
         let wanted = Wanted::new(&packages, choices);
         let files = wanted.packages.iter().flat_map(|&package| packages.ownership.files(package));
         let files: BTreeSet<Vec<u8>> = files.map(|&node| image.tree.path(node)).collect();
@@ -115,6 +121,7 @@ impl Survey {
         let asks = !(files.is_empty() && choices.keep.is_empty());
         let options = NeedsOptions { is_kept: asks.then_some(&is_kept), ..NeedsOptions::default() };
         let needs = needs::find(image, contents, &packages, &options, cancel)?;
+        start::can_start(image, program, &needs)?;
         Ok(Self::Packages(PackageSurvey { packages, needs, wanted }))
     }
 

@@ -1,5 +1,6 @@
 //! The program that a container of an image begins with.
 
+use super::needs::{How, Needs};
 use crate::image::{Config, Image, NodeId, Resolution, display_in_sentence};
 
 /// Where programs are looked for without a `PATH`: as runc and Docker do.
@@ -14,6 +15,17 @@ pub enum StartError {
     /// A program that is not there.
     #[error("the image starts «{0}», which is not in it: say with --entrypoint what it is to start")]
     Missing(String),
+    /// A program that cannot start: its interpreter is not there.
+    #[error("the image starts «{program}», which asks for «{interpreter}», which is not in it")]
+    Interpreter {
+        /// The program, safe to show.
+        program: String,
+        /// What it asks for, safe to show.
+        interpreter: String,
+    },
+    /// A script that is no text, or content that cannot be read.
+    #[error("the image starts «{0}», which cannot be read: what it needs cannot be told")]
+    Unreadable(String),
 }
 
 /// The program that the configuration names first, links followed.
@@ -25,6 +37,21 @@ pub fn program(image: &Image) -> Result<NodeId, StartError> {
     let name = config.entrypoint.first().or(config.cmd.first()).ok_or(StartError::Nothing)?;
     let missing = || StartError::Missing(display_in_sentence(name));
     candidates(config, name).iter().find_map(|path| resolve(image, path)).ok_or_else(missing)
+}
+
+/// That the program that an image begins with can start, by what it was found to need.
+///
+/// # Errors
+/// [`StartError`].
+pub fn can_start(image: &Image, program: NodeId, needs: &Needs) -> Result<(), StartError> {
+    let shown = || display_in_sentence(&String::from_utf8_lossy(&image.tree.path(program)));
+    let interpreter = |missing: &&super::needs::Missing| {
+        missing.from == Some(program) && matches!(missing.how, How::Shebang | How::Interpreter)
+    };
+    if let Some(missing) = needs.missing.iter().find(interpreter) {
+        return Err(StartError::Interpreter { program: shown(), interpreter: missing.name.clone() });
+    }
+    if needs.unreadable.contains(&program) { Err(StartError::Unreadable(shown())) } else { Ok(()) }
 }
 
 /// The paths at which a program may be, by its name.

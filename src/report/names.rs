@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use crate::image::{Layer, display_bytes, display_name};
+use crate::image::{Difference, Layer, display_bytes, display_name};
 
 /// Bytes as text, with U+FFFD for every single byte that is not UTF-8, as Go does it.
 pub(super) fn replaced(bytes: &[u8]) -> Cow<'_, str> {
@@ -81,4 +81,19 @@ pub(super) fn signed(delta: i64) -> String {
         1.. => format!("+{bytes}"),
         _ => format!("-{bytes}"),
     }
+}
+
+/// The names of what differs: `content`, `mode`, `owner` and so on.
+pub(super) fn difference_names(difference: Difference) -> Vec<&'static str> {
+    let names = [
+        (Difference::ADDED, "added"),
+        (Difference::TYPE, "type"),
+        (Difference::CONTENT, "content"),
+        (Difference::LINK, "link"),
+        (Difference::MODE, "mode"),
+        (Difference::OWNER, "owner"),
+        (Difference::XATTRS, "xattrs"),
+        (Difference::MTIME, "mtime"),
+    ];
+    names.into_iter().filter(|&(flag, _)| difference.contains(flag)).map(|(_, name)| name).collect()
 }

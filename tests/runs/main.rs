@@ -11,6 +11,7 @@
 #[allow(dead_code)]
 mod support;
 
+mod closures;
 mod debian;
 mod needed;
 mod nix;

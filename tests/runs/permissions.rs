@@ -82,12 +82,13 @@ fn users_modes_capabilities_and_directories_stay_as_they_were() {
     assert_eq!(roots.rebuilt.opened.image.config.volumes, ["/var/lib/service"]);
 }
 
-/// Reads what lies beside where it really is, however it was called.
+/// Reads what lies beside where it really is, however it was called, and has a library there.
 const FINDS_ITSELF: &str = r#"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+int value(void);
 int main(int count, char **arguments) {
     char path[4096];
     for (int way = 0; way < 2; way++) {
@@ -99,7 +100,7 @@ int main(int count, char **arguments) {
         char line[100] = "";
         fputs(fgets(line, sizeof line, file), stdout);
     }
-    return 0;
+    return value();
 }
 "#;
 
@@ -108,20 +109,78 @@ fn programs_find_what_lies_beside_where_they_really_are() {
     if !can_run(&["gcc", "unshare"]) {
         return;
     }
-    for (program, message) in
-        [("opt/app/bin/app", "opt/app/share/message"), ("usr/local/bin/app", "usr/local/share/message")]
-    {
+    for place in ["opt/app", "usr/local", "usr"] {
         let directory = scratch();
-        let app = compile(directory.path(), "app", FINDS_ITSELF, &[]);
+        let path = directory.path().to_str().unwrap();
+        let soname = ["-shared", "-fPIC", "-Wl,-soname,libvalue.so.1"];
+        let library = compile(directory.path(), "libvalue.so.1.0", "int value(void) { return 3; }", &soname);
+        let options = ["-L", path, "-l:libvalue.so.1.0", "-Wl,-rpath,$ORIGIN/../lib"];
+        let app = compile(directory.path(), "app", FINDS_ITSELF, &options);
         let top = Tar::new()
-            .add(Entry::file(program, app).mode(0o755))
-            .file(message, "beside\n")
-            .symlink("bin-of-mine", format!("/{program}"));
+            .add(Entry::file(format!("{place}/bin/app"), app).mode(0o755))
+            .file(format!("{place}/share/message"), "beside\n")
+            .file(format!("{place}/lib/libvalue.so.1.0"), library)
+            .symlink(format!("{place}/lib/libvalue.so.1"), "libvalue.so.1.0")
+            .symlink("bin-of-mine", format!("/{place}/bin/app"));
         let Some(base) = base() else { return };
         let layers = [base, layer_of(directory.path(), "layer.tar", top)];
         let config = json!({"Entrypoint": ["/bin-of-mine", "/bin-of-mine"]});
         let roots = Roots::with_needed(directory.path(), &layout(directory.path(), &layers, &config));
         assert_eq!(roots.assert_same_run(), "beside\nbeside\n");
+    }
+}
+
+/// Says what Python takes for its own, then runs a program that looks for others by the place of the script.
+const OF_TWO_PACKAGES: &[u8] = b"#!/bin/sh
+set -e
+here=$(dirname \"$(readlink -f \"$0\")\")
+cat \"$here/../share/tool-data/words\"
+python3 -c 'import sys, sysconfig, json; print(sys.prefix, sys.executable, sysconfig.get_path(\"stdlib\"), json.__file__)'
+perl -MConfig -e 'print \"$Config{privlibexp}\\n\"'
+exec \"$here/tool-bin\" \"$here/tool-bin\"
+";
+
+#[test]
+fn programs_find_from_where_they_really_are_what_other_packages_have() {
+    let Some(base) = base().filter(|_| can_run(&["gcc", "tar", "unshare"])) else { return };
+    let directory = scratch();
+    let path = directory.path().to_str().unwrap();
+    let soname = ["-shared", "-fPIC", "-Wl,-soname,libvalue.so.1"];
+    let library = compile(directory.path(), "libvalue.so.1", "int value(void) { return 3; }", &soname);
+    let options = ["-L", path, "-l:libvalue.so.1", "-Wl,-rpath,$ORIGIN/../lib/tool"];
+    let program = compile(directory.path(), "tool-bin", FINDS_ITSELF, &options);
+    let mut status = std::process::Command::new("tar");
+    let status = status.arg("-xOf").arg(&base).arg("./var/lib/dpkg/status").output().unwrap().stdout;
+    let mut status = String::from_utf8(status).unwrap();
+    let mut top = Tar::new()
+        .add(Entry::file("usr/bin/tool", OF_TWO_PACKAGES).mode(0o755))
+        .add(Entry::file("usr/bin/tool-bin", program).mode(0o755))
+        .file("usr/lib/tool/libvalue.so.1", library)
+        .file("usr/share/message", "beside\n")
+        .file("usr/share/tool-data/words", "words\n");
+    for (package, files) in [
+        ("tool", "/usr/bin/tool\n/usr/bin/tool-bin\n"),
+        ("libtool-own", "/usr/lib/tool\n/usr/lib/tool/libvalue.so.1\n"),
+        ("tool-data", "/usr/share/tool-data\n/usr/share/tool-data/words\n/usr/share/message\n"),
+    ] {
+        status += &format!("\nPackage: {package}\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1-1\n");
+        top = top.file(format!("var/lib/dpkg/info/{package}.list"), files);
+    }
+    let layers = [base, layer_of(directory.path(), "layer.tar", top.file("var/lib/dpkg/status", status))];
+    let image = layout(directory.path(), &layers, &json!({"Cmd": ["tool"]}));
+    // What a command line of Python imports, and what a program puts together as it runs, is the user's to say.
+    let keep = ["--keep", "/usr/share/message", "--keep", "libpython3.11-stdlib"];
+    let roots = Roots::new(directory.path(), &image, &keep);
+    let output = roots.assert_same_run();
+    assert!(
+        output.starts_with("words\n/usr /usr/bin/python3 /usr/lib/python3.11 /usr/lib/python3.11/json"),
+        "{output}"
+    );
+    assert!(output.ends_with("\nbeside\nbeside\n"), "{output}");
+    let store = std::fs::read_dir(roots.rebuilt.path.join("nix/store")).unwrap();
+    let names: Vec<String> = store.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    for package in ["-tool-1-1", "-libtool-own-1-1", "-tool-data-1-1"] {
+        assert!(names.iter().any(|name| name.ends_with(package)), "{package}: {names:?}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! tar streams, header by header.
 
 /// One entry, every field of its header free to choose.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Entry {
     name: Vec<u8>,
     link: Vec<u8>,

@@ -10,4 +10,5 @@ mod support;
 mod commands;
 mod hostile;
 mod kinds;
+mod rebuild;
 mod tar_features;

@@ -52,6 +52,12 @@ pub fn write(
     let flake = emit::flake(&request);
     emit::write(directory, &flake, image, &opened.contents, &Cancel::new())?;
     tell(directory, &flake);
+    let has_choices = !(choices.drop.is_empty() && choices.classes.is_empty() && choices.cut.is_empty());
+    if store.is_some() && has_choices {
+        output::note(
+            "--drop and --cut do not change the flake: nixpkgs builds its store paths whole; rebuild what comes of it",
+        );
+    }
     Ok(())
 }
 
@@ -93,12 +99,16 @@ fn tell(directory: &Path, flake: &Flake) {
     let unsure = flake.packages.iter().filter(|package| package.confidence != Confidence::High).count();
     let directory = display_name(directory.as_os_str().as_encoded_bytes()).into_owned();
     output::note(&format!(
-        "wrote {directory}: flake.nix with {} packages of nixpkgs, {} own files; to review: {unsure} packages, {} more \
-         points, told in README.md",
-        flake.packages.len(),
-        flake.files.len(),
-        flake.reviews.len(),
+        "wrote {directory}: flake.nix with {} of nixpkgs, {}; to review, told in README.md: {}, {}",
+        counted(flake.packages.len(), "package"),
+        counted(flake.files.len(), "own file"),
+        counted(unsure, "package"),
+        counted(flake.reviews.len(), "more point"),
     ));
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Builds a flake that was written, its output shown, and compares the image with what came of it.

@@ -46,6 +46,13 @@ pub fn run(arguments: &RebuildArguments) -> anyhow::Result<ExitCode> {
     if let Some(path) = closure::named_path(&opened.image) {
         return of_store_path(path, arguments, &opened, &destinations, &options);
     }
+    if let Some(more) = arguments.more.first() {
+        let image = shown(&arguments.image);
+        anyhow::bail!(
+            "{image} is an image: only of store paths can several become one, so {} is too much",
+            shown(more)
+        );
+    }
     if arguments.from.is_some() {
         anyhow::bail!("--from is about images that are made of store paths; {} is an image", shown(&arguments.image));
     }
@@ -90,10 +97,21 @@ fn of_store_path(
     destinations: &[Destination],
     options: &WriteOptions,
 ) -> anyhow::Result<ExitCode> {
+    let chosen = &arguments.choices;
+    if !(chosen.keep.is_empty() && chosen.drop.is_empty() && chosen.cut.is_empty()) {
+        anyhow::bail!(
+            "--keep, --drop and --cut are about images; of {path} make one first, as in \
+             `nixdive rebuild {path} -o - | nixdive rebuild - --drop docs -o small.tar`"
+        );
+    }
+    if arguments.emit.emit_nix.is_some() {
+        anyhow::bail!("--emit-nix is about images; {path} is what Nix built already");
+    }
     if arguments.plan || destinations.is_empty() {
         anyhow::bail!("all of {path} and what it needs is kept: say with --output where the image is to be written");
     }
-    let (composed, base) = closure::of_path(path, arguments)?;
+    let paths = closure::named_paths(path, arguments)?;
+    let (composed, base) = closure::of_paths(paths, arguments)?;
     let below = base.as_ref().unwrap_or(opened);
     let content = ImageContent::new(&below.image.tree, &below.contents).with_base(composed.base_layers);
     let words = Words { before: None, notes: composed.notes };

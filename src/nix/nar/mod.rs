@@ -66,6 +66,15 @@ pub enum NarError {
     Write(#[source] io::Error),
 }
 
+impl From<NarError> for io::Error {
+    fn from(error: NarError) -> Self {
+        match error {
+            NarError::Read(error) | NarError::Write(error) => error,
+            other => Self::other(other),
+        }
+    }
+}
+
 /// Where a NAR goes whose hash alone is wanted.
 #[derive(Debug, Clone, Default)]
 pub struct Sha256Sink(Sha256);

@@ -3,6 +3,7 @@
 //! From the configuration's entry point and command a search follows what a program needs to start and to work; every
 //! path that it reaches remembers what led there first.
 
+mod beside;
 mod chain;
 mod elf;
 mod glob;
@@ -10,6 +11,7 @@ mod habits;
 mod libraries;
 mod linker;
 mod linker_cache;
+mod look_around;
 mod package_files;
 mod places;
 mod programs;
@@ -109,6 +111,7 @@ pub fn find(
     search.home()?;
     search.empty_directories();
     search.forget_found();
+    search.look_around();
     Ok(search.needs)
 }
 
@@ -140,6 +143,11 @@ pub struct Needs {
     pub doubts: Vec<Doubt>,
     /// What is needed and is not in the image.
     pub missing: Vec<Missing>,
+    /// Needed files that should say what else is needed, and do not: scripts that are no text, content that is broken.
+    pub unreadable: Vec<NodeId>,
+    /// Needed programs and scripts that look for others from where they themselves really are, links followed. More may be
+    /// here than do: what a text says is not what it does.
+    pub look_around: Vec<NodeId>,
 }
 
 /// Why a path is needed.

@@ -21,7 +21,7 @@ const BATCH_BYTES: u64 = 1 << 20;
 pub(crate) enum Facts {
     /// A program or library.
     Elf(Box<Elf>),
-    /// A text that begins with `#!`, whole.
+    /// What begins with `#!`, text or not; of a long one the beginning.
     Script(Vec<u8>),
     /// Another text, whole.
     Text(Vec<u8>),
@@ -120,9 +120,10 @@ fn facts(stored: &mut dyn Read, bytes: u64) -> io::Result<Facts> {
         stored.take(MOST_PROGRAM).read_to_end(&mut content)?;
         return Ok(elf::read(&content).map_or(Facts::Other, |elf| Facts::Elf(Box::new(elf))));
     }
-    if content.contains(&0) || bytes > MOST_TEXT {
+    let is_script = content.starts_with(b"#!");
+    if !is_script && (content.contains(&0) || bytes > MOST_TEXT) {
         return Ok(Facts::Other);
     }
     stored.take(MOST_TEXT).read_to_end(&mut content)?;
-    Ok(if content.starts_with(b"#!") { Facts::Script(content) } else { Facts::Text(content) })
+    Ok(if is_script { Facts::Script(content) } else { Facts::Text(content) })
 }

@@ -9,6 +9,8 @@ use crate::image::{NodeId, display_in_sentence};
 
 /// Words of one text that are looked at.
 const MOST_WORDS: usize = 100_000;
+/// Bytes of a script that have to be text; archives that unpack themselves are text at their beginning.
+const SCRIPT_START: usize = 1024;
 /// Patterns of one text that are followed.
 const MOST_PATTERNS: usize = 1000;
 
@@ -48,6 +50,11 @@ const CONFIGURATION: [&[u8]; 26] = [
 impl Search<'_> {
     /// What a script needs: the program of its first line, what it calls and names.
     pub(super) fn follow_script(&mut self, node: NodeId, text: &[u8]) {
+        if text.iter().take(SCRIPT_START).any(|&byte| byte == 0) {
+            let message = format!("{} begins with #! and is no text: what it calls cannot be told", self.shown(node));
+            self.doubt(Some(node), message);
+            self.needs.unreadable.push(node);
+        }
         let line = text.get(2..).unwrap_or_default().split(|&byte| byte == b'\n').next().unwrap_or_default();
         let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
         let Some(program) = words.next() else { return };
@@ -93,6 +100,7 @@ impl Search<'_> {
         for path in script.paths.iter().filter(|path| path.first() == Some(&b'/')) {
             self.named_word(node, path);
         }
+        self.named_from_variables(node, text);
         self.named_in_lines(node, text);
         for doubt in script.doubts {
             let message = format!("{} {doubt}", self.shown(node));

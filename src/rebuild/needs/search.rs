@@ -291,9 +291,16 @@ impl<'a> Search<'a> {
                 self.programs.push((node, facts.clone()));
                 self.follow_elf(node, elf);
             }
-            Facts::Script(text) if follow == Follow::All => self.follow_script(node, text),
-            Facts::Text(text) if follow == Follow::All => self.follow_text(node, text),
+            Facts::Script(text) if follow == Follow::All => {
+                self.note_text_that_looks_around(node, text);
+                self.follow_script(node, text);
+            }
+            Facts::Text(text) if follow == Follow::All => {
+                self.note_text_that_looks_around(node, text);
+                self.follow_text(node, text);
+            }
             Facts::Unreadable(error) => {
+                self.needs.unreadable.push(node);
                 let message = format!("{} could not be read: {error}", self.shown(node));
                 self.doubt(Some(node), message);
             }

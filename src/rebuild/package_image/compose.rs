@@ -5,6 +5,7 @@ use std::io;
 
 use hashbrown::{HashMap, HashSet};
 
+use super::beside::Beside;
 use super::select::PackageSelection;
 use super::{File, PackageImage};
 use crate::image::{FileTree, NodeId, OccurrenceId};
@@ -65,7 +66,8 @@ pub fn compose(
     read: &dyn ReadContent,
     cancel: &Cancel,
 ) -> Result<Composition, PackageComposeError> {
-    let mut composing = Composing { image, placed: HashMap::new(), links: Vec::new(), read, cancel };
+    let beside = Beside::new(image, selection);
+    let mut composing = Composing { image, placed: HashMap::new(), links: Vec::new(), beside, read, cancel };
     let mut store_paths = composing.store_paths(selection)?;
     store_paths.sort_by(|left, right| left.path.cmp(&right.path));
     let mut config = image.image.config.clone();
@@ -80,6 +82,7 @@ struct Composing<'a> {
     placed: HashMap<OccurrenceId, Box<[u8]>>,
     /// Places that become links, and their targets.
     links: Vec<(NodeId, Box<[u8]>)>,
+    beside: Beside,
     read: &'a dyn ReadContent,
     cancel: &'a Cancel,
 }
@@ -88,8 +91,15 @@ struct Composing<'a> {
 struct Below {
     node: NodeId,
     depth: usize,
-    /// `None` for a directory.
-    file: Option<OccurrenceId>,
+    what: What,
+}
+
+/// What is at an entry of a store path.
+enum What {
+    Directory,
+    File(OccurrenceId),
+    /// A link to its target.
+    Link(Box<[u8]>),
 }
 
 impl Composing<'_> {
@@ -101,7 +111,7 @@ impl Composing<'_> {
         let mut members: Vec<Vec<&File>> = vec![Vec::new(); self.image.groups.len()];
         let image = self.image;
         for (file, _) in image.files.iter().zip(&selection.kept).filter(|(_, kept)| **kept) {
-            let goes_to_store = !file.is_link && !stays_in_place(&image.tree().path(file.node));
+            let goes_to_store = !stays_in_place(&image.tree().path(file.node));
             if goes_to_store && let Some(members) = members.get_mut(file.group as usize) {
                 members.push(file);
             }
@@ -126,13 +136,14 @@ impl Composing<'_> {
         let mut first: Vec<&File> = Vec::new();
         let mut again: Vec<&File> = Vec::new();
         let mut known = HashSet::new();
-        for &file in members {
+        for &file in members.iter().filter(|file| !file.is_link) {
             let is_new = !self.placed.contains_key(&file.occurrence) && known.insert(file.occurrence);
             if is_new { first.push(file) } else { again.push(file) }
         }
         let mut composed = None;
         if !first.is_empty() {
-            let below = self.entries_below(&first);
+            let links = self.beside.links(self.image, &first, members);
+            let below = self.entries_below(&first, links);
             let digest = self.nar(&below)?;
             let path = content_addressed_path(&digest.hash, name, &BTreeSet::new(), false)?;
             composed = Some(self.named(path, stability, &below, digest.bytes));
@@ -145,22 +156,27 @@ impl Composing<'_> {
         Ok(composed)
     }
 
-    /// Files and the directories above them, each directory's entries in byte order behind it.
-    fn entries_below(&self, files: &[&File]) -> Vec<Below> {
+    /// Files, links beside them and the directories above, each directory's entries in byte order behind it.
+    fn entries_below(&self, files: &[&File], links: Vec<(NodeId, Box<[u8]>)>) -> Vec<Below> {
         let tree = self.tree();
-        let mut entries: Vec<Below> = vec![Below { node: NodeId::ROOT, depth: 0, file: None }];
+        let files = files.iter().map(|file| (file.node, What::File(file.occurrence)));
+        let links = links.into_iter().map(|(node, target)| (node, What::Link(target)));
+        let mut members: Vec<(NodeId, What)> = files.chain(links).collect();
+        // The order of a NAR: that of paths in which a slash comes before all else.
+        let in_order = |byte: u8| if byte == b'/' { 0 } else { byte };
+        members.sort_by_cached_key(|(node, _)| tree.path(*node).into_iter().map(in_order).collect::<Vec<u8>>());
+        let mut entries: Vec<Below> = vec![Below { node: NodeId::ROOT, depth: 0, what: What::Directory }];
         let mut open: Vec<NodeId> = vec![NodeId::ROOT];
-        // Files come in the order of the tree, which is that of a NAR.
-        for file in files {
-            let mut above: Vec<NodeId> = std::iter::successors(tree.parent(file.node), |&at| tree.parent(at)).collect();
+        for (node, what) in members {
+            let mut above: Vec<NodeId> = std::iter::successors(tree.parent(node), |&at| tree.parent(at)).collect();
             above.reverse();
             let common = above.iter().zip(&open).take_while(|(left, right)| left == right).count();
             open.truncate(common);
             for &directory in above.get(common..).unwrap_or_default() {
-                entries.push(Below { node: directory, depth: open.len(), file: None });
+                entries.push(Below { node: directory, depth: open.len(), what: What::Directory });
                 open.push(directory);
             }
-            entries.push(Below { node: file.node, depth: open.len(), file: Some(file.occurrence) });
+            entries.push(Below { node, depth: open.len(), what });
         }
         entries
     }
@@ -174,21 +190,22 @@ impl Composing<'_> {
                 let path = crate::image::display_name(&tree.path(entry.node)).into_owned();
                 PackageComposeError::Read { path, error }
             };
-            let node = match entry.file {
-                None => NarNode::Directory,
-                Some(id) => {
-                    let file = tree.occurrence(id);
+            let node = match &entry.what {
+                What::Directory => NarNode::Directory,
+                What::Link(target) => NarNode::Symlink { target },
+                What::File(id) => {
+                    let file = tree.occurrence(*id);
                     NarNode::File { executable: file.mode() & 0o100 != 0, bytes: file.bytes }
                 }
             };
             let named = NarEntry { depth: entry.depth, name: tree.name(entry.node), node };
-            nar.entry(&named).map_err(|error| failed(io::Error::other(error)))?;
-            if let Some(id) = entry.file {
+            nar.entry(&named).map_err(|error| failed(error.into()))?;
+            if let What::File(id) = entry.what {
                 let mut reader = self.read.read(&Content::Image(id)).map_err(failed)?;
-                nar.content_from(&mut *reader).map_err(|error| failed(io::Error::other(error)))?;
+                nar.content_from(&mut *reader).map_err(|error| failed(error.into()))?;
             }
         }
-        nar.digest().map_err(|error| PackageComposeError::Read { path: String::new(), error: io::Error::other(error) })
+        nar.digest().map_err(|error| PackageComposeError::Read { path: "a store path".to_owned(), error: error.into() })
     }
 
     fn named(&mut self, path: StorePath, stability: Stability, below: &[Below], nar_bytes: u64) -> ComposedStorePath {
@@ -201,18 +218,18 @@ impl Composing<'_> {
                 NodeId::ROOT => root.clone().into_bytes(),
                 node => [root.as_bytes(), &tree.path(node)].concat(),
             };
-            let body = match entry.file {
-                None => Body::Directory,
-                Some(id) => {
-                    self.placed.insert(id, place.clone().into());
-                    let bytes = tree.occurrence(id).bytes;
-                    Body::File(FileContent { bytes, content: Content::Image(id) })
+            let (body, metadata) = match &entry.what {
+                What::Directory if entry.node == NodeId::ROOT => {
+                    (Body::Directory, Metadata { mode: 0o755, ..Metadata::default() })
                 }
-            };
-            let occurrence = entry.file.or_else(|| top_of(tree, entry.node));
-            let metadata = match entry.node {
-                NodeId::ROOT => Metadata { mode: 0o755, ..Metadata::default() },
-                _ => metadata_of(tree, occurrence),
+                What::Directory => (Body::Directory, metadata_of(tree, top_of(tree, entry.node))),
+                What::Link(target) => (Body::Symlink(target.clone()), Metadata { mode: 0o777, ..Metadata::default() }),
+                What::File(id) => {
+                    self.placed.insert(*id, place.clone().into());
+                    let bytes = tree.occurrence(*id).bytes;
+                    let body = Body::File(FileContent { bytes, content: Content::Image(*id) });
+                    (body, metadata_of(tree, Some(*id)))
+                }
             };
             entries.push(Entry { path: place.get(1..).unwrap_or_default().into(), metadata, body });
         }
@@ -223,16 +240,8 @@ impl Composing<'_> {
     fn outside(&self, selection: &PackageSelection) -> Vec<Entry> {
         let tree = self.tree();
         let mut entries = Vec::new();
-        let mut used: HashSet<NodeId> = HashSet::new();
-        let mut use_above = |node: NodeId| {
-            let mut at = tree.parent(node);
-            while let Some(directory) = at.filter(|directory| used.insert(*directory)) {
-                at = tree.parent(directory);
-            }
-        };
         let targets: HashMap<NodeId, &[u8]> = self.links.iter().map(|(node, target)| (*node, &**target)).collect();
         for (file, _) in self.image.files.iter().zip(&selection.kept).filter(|(_, kept)| **kept) {
-            use_above(file.node);
             let body = match targets.get(&file.node) {
                 Some(target) => Body::Symlink((*target).into()),
                 None if file.is_link => Body::Symlink(tree.link_target(file.occurrence).unwrap_or_default().into()),
@@ -244,10 +253,8 @@ impl Composing<'_> {
             };
             entries.push(Entry { path: relative(tree, file.node), metadata, body });
         }
-        let needed = self.image.directories.iter().filter(|(node, _)| self.image.is_needed(*node));
-        needed.for_each(|&(node, _)| use_above(node));
         for &(node, occurrence) in &self.image.directories {
-            if used.contains(&node) || self.image.is_needed(node) {
+            if self.beside.is_outside(node) {
                 let metadata = metadata_of(tree, occurrence);
                 entries.push(Entry { path: relative(tree, node), metadata, body: Body::Directory });
             }

@@ -26,6 +26,8 @@ const OF_SYSTEM: &[&[u8]] = &[
 ];
 /// Those whose own directories are apart from each other.
 const BY_SECOND_NAME: &[&[u8]] = &[b"home", b"opt", b"srv", b"usr", b"var"];
+/// Those with programs and what they look for beside them, from one to the other.
+const OF_PROGRAMS: &[&[u8]] = &[b"bin", b"lib", b"lib32", b"lib64", b"libx32", b"sbin", b"usr"];
 /// Bytes of a store path's name at most; less than Nix allows, so that outputs may be added.
 const MOST_NAME: usize = 128;
 
@@ -85,7 +87,10 @@ fn directory_of(tree: &FileTree, node: NodeId) -> NodeId {
     if !OF_SYSTEM.contains(&name) {
         return NodeId::ROOT;
     }
-    // A link in the place of a directory, such as /lib64, is of itself.
+    let is_local = above.get(2).is_some_and(|&second| tree.name(second) == b"local");
+    if OF_PROGRAMS.contains(&name) && !is_local {
+        return NodeId::ROOT;
+    }
     let Some(&second) = above.get(2) else { return first };
     // A file directly in the first directory has no second one.
     if BY_SECOND_NAME.contains(&name) && above.len() > 3 { second } else { first }

@@ -1,6 +1,7 @@
 //! Rebuilds an image that no Nix built: what its programs need is grouped by the package that owns it into store paths,
 //! and put back where it was as links into them.
 
+mod beside;
 mod compose;
 mod groups;
 mod rows;

@@ -7,7 +7,7 @@ use super::{File, PackageImage};
 use crate::image::{NodeId, OccurrenceId, display_bytes};
 use crate::rebuild::choices::Choices;
 use crate::rebuild::needs::How;
-use crate::rebuild::plan::{ClassRow, Decision, DropClass, Plan, Row};
+use crate::rebuild::plan::{ClassRow, Decision, DropClass, Plan, Row, RowSubject};
 
 /// Files of a row whose reasons are told.
 const MOST_EVIDENCE: usize = 3;
@@ -53,7 +53,7 @@ impl PackageImage<'_> {
         let group = self.groups.get(number)?;
         let decision = *selection.decisions.get(number)?;
         let (mut kept, mut dropped) = (0u64, 0u64);
-        let mut kept_files = 0usize;
+        let (mut kept_files, mut keeps_content) = (0usize, false);
         for &place in members {
             let Some((file, stays)) = self.member(place, selection) else { continue };
             let sum = if stays { &mut kept } else { &mut dropped };
@@ -61,6 +61,7 @@ impl PackageImage<'_> {
                 *sum = sum.saturating_add(file.bytes);
             }
             kept_files += usize::from(stays);
+            keeps_content |= stays && !file.is_link;
         }
         let needed: Vec<&File> = members
             .iter()
@@ -81,7 +82,8 @@ impl PackageImage<'_> {
         let doubt = (decision == Decision::DropAsked && !needed.is_empty())
             .then(|| format!("{} of its files are needed", needed.len()))
             .or_else(|| self.doubt_of(members));
-        let name = group.shown.clone();
+        let is_of_links = decision.is_kept() && !keeps_content && group.subject == RowSubject::Files(NodeId::ROOT);
+        let name = if is_of_links { "links of no package".to_owned() } else { group.shown.clone() };
         Some(Row { subject: group.subject, name, kept_bytes: kept, dropped_bytes: dropped, decision, evidence, doubt })
     }
 

@@ -30,6 +30,9 @@ fn entries() -> Vec<Written> {
         Written::file("usr/share/man/web.1", &[b'm'; 200]),
         Written::directory("app"),
         Written::file("app/page", b"hello"),
+        Written::symlink("app/p", "page"),
+        Written::symlink("app/q", "../srv/../app/page"),
+        Written::symlink("app/w", "../usr/bin/web"),
         Written::file("etc/passwd", b"root:x:0:0::/:"),
         Written { mode: 0o1777, ..Written::directory("tmp") },
         Written::directory("srv"),
@@ -126,6 +129,40 @@ fn needed_files_go_to_the_store_by_package_and_links_take_their_places() {
     assert_eq!((metadata.mode, metadata.uid), (0o4755, 7), "who may run it as whom stays");
     let tmp = composition.outside.iter().find(|entry| &*entry.path == b"tmp").unwrap();
     assert_eq!(tmp.metadata.mode, 0o1777);
+}
+
+#[test]
+fn a_link_stays_in_the_store_path_of_what_it_leads_to() {
+    let known = Known::new(&["usr/bin/tool", "usr/bin/t", "app/page", "app/p", "app/q", "usr/bin/web", "app/w"]);
+    let told = told(&known.composed(&Choices::default(), Granularity::File));
+    assert_eq!(told["nix/store/application/app/p"], "→ page");
+    assert_eq!(told["nix/store/application/app/q"], "→ /app/q", "by way of a link that is not there");
+    assert!(!told.contains_key("nix/store/application/app/w"), "it leads to another package's");
+    assert!(!told.contains_key("nix/store/tool-3/usr/bin/t"), "no package has it");
+}
+
+#[test]
+fn who_looks_for_others_from_where_it_is_finds_them_there() {
+    let mut known = Known::new(&["usr/bin/web", "usr/bin/tool", "usr/bin/t", "bin", "app/page", "etc/passwd", "tmp"]);
+    let web = known.opened.image.tree.lookup(b"/usr/bin/web").unwrap();
+    known.needs.look_around = vec![web];
+    let told = told(&known.composed(&Choices::default(), Granularity::File));
+    let of = |package: &str| -> Vec<(String, String)> {
+        let prefix = format!("nix/store/{package}/");
+        let within =
+            told.iter().filter_map(|(path, body)| Some((path.strip_prefix(&prefix)?.to_owned(), body.clone())));
+        within.filter(|(_, body)| body.starts_with('→')).collect()
+    };
+    let expected = [
+        ("app", "→ /app"),
+        ("bin", "→ /bin"),
+        ("etc", "→ /etc"),
+        ("tmp", "→ /tmp"),
+        ("usr/bin/t", "→ /usr/bin/t"),
+        ("usr/bin/tool", "→ /usr/bin/tool"),
+    ];
+    assert_eq!(of("web-1.2-r0"), expected.map(|(path, body)| (path.to_owned(), body.to_owned())));
+    assert_eq!(of("tool-3"), [], "it looks for nothing");
 }
 
 #[test]

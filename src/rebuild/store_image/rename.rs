@@ -123,7 +123,7 @@ impl StoreImage<'_> {
         }
         let changes = self.changes(path, selection, renamed, None);
         let mut nar = NarWriter::new(HashModulo::new(&old.hash()));
-        let nar_failed = |error| failed(io::Error::other(error));
+        let nar_failed = |error: crate::nix::nar::NarError| failed(error.into());
         for entry in self.kept_entries(path, selection) {
             cancel.check().map_err(|_| ComposeError::Cancelled)?;
             self.nar_entry(entry, &changes, &mut nar).map_err(nar_failed)?;

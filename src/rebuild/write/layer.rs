@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use hashbrown::HashSet;
+
 use super::{TarForm, WriteError, WriteProgress};
 use crate::image::display_in_sentence;
 use crate::nix::StorePath;
@@ -143,9 +145,27 @@ pub(super) fn plan<'a>(
         return Err(WriteError::Composition(format!("{} is put into no layer", missing.path)));
     }
     if !composition.outside.is_empty() {
+        check_apart(composition)?;
         planned.push(of_entries(composition.outside.iter().collect(), Vec::new(), headers)?);
     }
     Ok(planned)
+}
+
+/// Looks for what is outside the store and in its way.
+fn check_apart(composition: &Composition) -> Result<(), WriteError> {
+    let tops: HashSet<String> = composition.store_paths.iter().map(|store_path| store_path.path.to_string()).collect();
+    for entry in composition.outside.iter().filter(|_| !tops.is_empty()) {
+        let is_store = matches!(&*entry.path, b"nix" | b"nix/store");
+        if is_store && !matches!(entry.body, Body::Directory) {
+            return Err(wrong(&entry.path, "is no directory, and store paths go there"));
+        }
+        let Some(below) = entry.path.strip_prefix(b"nix/store/") else { continue };
+        let name = below.split(|&byte| byte == b'/').next().unwrap_or_default();
+        if std::str::from_utf8(name).is_ok_and(|name| tops.contains(&format!("/nix/store/{name}"))) {
+            return Err(wrong(&entry.path, "is there twice"));
+        }
+    }
+    Ok(())
 }
 
 fn of_entries<'a>(

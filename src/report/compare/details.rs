@@ -1,12 +1,12 @@
 //! The sections of a comparison that tell all of one thing.
 
-use super::document::{differences, kind_name};
+use super::document::kind_name;
 use super::grid::{Grid, Section, signed};
 use super::lines::{CAUSE_CHARACTERS, COMMAND_CHARACTERS, MOST_ROWS};
 use crate::compare::{ComparedPath, Comparison, FileChange, FileChangeKind, LayerChange, Side, StorePathPair};
 use crate::image::{FileTree, Layer, LayerIndex, NodeId, display_bytes, display_name};
 use crate::packages::PackageIndex;
-use crate::report::names::{grouped, layer_command, one_line, shortened};
+use crate::report::names::{difference_names, grouped, layer_command, one_line, shortened};
 use crate::report::sections::Quote;
 use crate::report::table::Align::{Left, Right};
 
@@ -166,7 +166,7 @@ fn in_words(comparison: &Comparison<'_>, change: &FileChange) -> String {
         FileChangeKind::Added => after.unwrap_or_default().to_owned(),
         FileChangeKind::Removed => before.unwrap_or_default().to_owned(),
         FileChangeKind::Type => format!("{} → {}", before.unwrap_or_default(), after.unwrap_or_default()),
-        _ => differences(change.difference).join(", "),
+        _ => difference_names(change.difference).join(", "),
     }
 }
 

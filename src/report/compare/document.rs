@@ -8,10 +8,11 @@ use crate::compare::{
     AlignedLayer, BothSides, Cause, ComparedPath, ComparedStorePath, Comparison, Equivalents, FileChange,
     FileChangeKind, Grown, GrowthItem, Side, Signal, Software, StorePathPair, delta,
 };
-use crate::image::{Difference, Digest, FileTree, Image, Kind, LayerIndex, Measured};
+use crate::image::{Digest, FileTree, Image, Kind, LayerIndex, Measured};
 use crate::nix::graph::PathId;
 use crate::packages::PackageIndex;
 use crate::report::document::{DocumentPath, SourceDocument};
+use crate::report::names::difference_names;
 
 /// Name and version of the JSON form.
 pub const COMPARE_SCHEMA: &str = "nixdive.compare/1";
@@ -142,20 +143,6 @@ fn layer(left: &Image, right: &Image, row: &AlignedLayer) -> Value {
     })
 }
 
-/// The names of what differs, as in `nixdive inspect`'s marks: `content`, `mode`, `owner` and so on.
-pub(super) fn differences(difference: Difference) -> Vec<&'static str> {
-    let names = [
-        (Difference::TYPE, "type"),
-        (Difference::CONTENT, "content"),
-        (Difference::LINK, "link"),
-        (Difference::MODE, "mode"),
-        (Difference::OWNER, "owner"),
-        (Difference::XATTRS, "xattrs"),
-        (Difference::MTIME, "mtime"),
-    ];
-    names.into_iter().filter(|(flag, _)| difference.contains(*flag)).map(|(_, name)| name).collect()
-}
-
 /// What a path is: `file`, `directory`, `symlink` and so on.
 pub(super) fn kind_name(kind: Option<Kind>) -> &'static str {
     match kind {
@@ -202,7 +189,7 @@ fn file(left: &Image, right: &Image, change: &FileChange) -> Value {
     object.insert("left".to_owned(), change.left.map_or(Value::Null, |path| side_of_file(&left.tree, &path)));
     object.insert("right".to_owned(), change.right.map_or(Value::Null, |path| side_of_file(&right.tree, &path)));
     if !change.difference.is_empty() {
-        object.insert("differences".to_owned(), differences(change.difference).into());
+        object.insert("differences".to_owned(), difference_names(change.difference).into());
     }
     Value::Object(object)
 }

@@ -255,7 +255,7 @@ impl<'a> LayerDocument<'a> {
             stored_as: &layer.stored_as,
             absent_paths: match &layer.contents {
                 LayerContents::Absent(paths) => paths,
-                LayerContents::Present => &[],
+                LayerContents::Present | LayerContents::Broken => &[],
             },
             contents: if layer.is_absent() { "absent" } else { "present" },
             listed: layer.listed,

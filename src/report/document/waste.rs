@@ -2,8 +2,9 @@ use serde::{Serialize, Serializer};
 
 use super::DocumentPath;
 use crate::analysis::{Cause, Remedy, Waste, explain};
-use crate::image::{Difference, FileTree};
+use crate::image::FileTree;
 use crate::report::Inspection;
+use crate::report::names::difference_names;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -24,7 +25,7 @@ impl WasteDocument {
             layer: copy.layer.0,
             bytes: copy.bytes,
             whiteout: copy.is_whiteout,
-            changed: changed(copy.difference),
+            changed: difference_names(copy.difference),
         });
         Self {
             path: DocumentPath::new(tree, waste.node),
@@ -44,20 +45,6 @@ struct CopyDocument {
     bytes: u64,
     whiteout: bool,
     changed: Vec<&'static str>,
-}
-
-fn changed(difference: Difference) -> Vec<&'static str> {
-    let names = [
-        (Difference::ADDED, "added"),
-        (Difference::TYPE, "type"),
-        (Difference::CONTENT, "content"),
-        (Difference::LINK, "link"),
-        (Difference::MODE, "mode"),
-        (Difference::OWNER, "owner"),
-        (Difference::XATTRS, "xattrs"),
-        (Difference::MTIME, "mtime"),
-    ];
-    names.into_iter().filter(|&(flag, _)| difference.contains(flag)).map(|(_, name)| name).collect()
 }
 
 #[derive(Serialize)]

@@ -22,7 +22,7 @@ pub(super) use rows::{PairRow, PairSort};
 pub(super) use summary::Line as SummaryLine;
 pub(super) use tables::{Column, Mark, Row as TableRow};
 pub(super) use view::PairView;
-pub(super) use words::{brief, signed};
+pub(super) use words::{brief, differing, signed};
 
 use super::action::Context;
 use super::list::ListCursor;

@@ -1,3 +1,4 @@
+use super::super::compare::differing;
 use super::super::layout::Pane;
 use super::super::session::{Exploration, Session};
 use super::super::theme::Glyphs;
@@ -192,7 +193,7 @@ fn held_by(sheet: &mut Sheet, opened: &Exploration, node: NodeId) {
             Kind::Whiteout => "removed".to_owned(),
             Kind::OpaqueMark => "emptied".to_owned(),
             _ if occurrence.difference().contains(Difference::ADDED) => "added".to_owned(),
-            _ if occurrence.difference().is_real() => format!("modified: {}", differences(occurrence.difference())),
+            _ if occurrence.difference().is_real() => format!("modified: {}", differing(occurrence.difference())),
             _ if occurrence.difference().is_empty() => "the same again".to_owned(),
             _ => "another time only".to_owned(),
         };
@@ -228,23 +229,9 @@ fn kind(kind: Kind) -> &'static str {
 
 fn change(what: &str, change: Change) -> String {
     match change {
-        Change::Modified(difference) => format!("{what}: {}", differences(difference)),
+        Change::Modified(difference) => format!("{what}: {}", differing(difference)),
         _ => what.to_owned(),
     }
-}
-
-fn differences(difference: Difference) -> String {
-    let names = [
-        (Difference::TYPE, "kind"),
-        (Difference::CONTENT, "content"),
-        (Difference::MODE, "mode"),
-        (Difference::OWNER, "owner"),
-        (Difference::LINK, "link"),
-        (Difference::XATTRS, "attributes"),
-        (Difference::MTIME, "time"),
-    ];
-    let found: Vec<&str> = names.iter().filter(|(flag, _)| difference.contains(*flag)).map(|(_, name)| *name).collect();
-    found.join(", ")
 }
 
 fn layer(sheet: &mut Sheet, session: &Session, glyphs: &Glyphs) {

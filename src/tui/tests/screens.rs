@@ -1,12 +1,14 @@
 //! Pictures of the screen, with styles, at three sizes. `cargo insta` or `INSTA_UPDATE=always` renews them.
 
+use std::time::Duration;
+
 use ratatui::buffer::Cell;
 use ratatui::style::{Color, Modifier};
 
 use super::samples::{empty, nix, web};
 use super::*;
 use crate::tui::theme::Theme;
-use crate::tui::{Choice, Identified, LayerOutline, LayerProgress, Progress, Transfer};
+use crate::tui::{Choice, Identified, LayerOutline, LayerProgress, Progress, Traffic, Transfer};
 
 const SIZES: [(u16, u16); 3] = [(50, 15), (80, 24), (120, 40)];
 

@@ -185,3 +185,23 @@ fn configuration_names_files_beside_it_and_patterns() {
         assert_eq!(made.how(&format!("/etc/app/{path}")).is_some(), expected, "{path}");
     }
 }
+
+#[test]
+fn a_script_finds_what_lies_beside_it_and_who_looks_around_is_told() {
+    let start = "#!/bin/sh\nhere=$(dirname \"$(readlink -f \"$0\")\")\n. \"$here/functions\"\nexec $here/../lib/tool\n";
+    let entries = with([
+        program("usr/bin/start", start),
+        program("usr/lib/tool", "#!/bin/sh\ncat x\n"),
+        text("usr/bin/functions", "ls\n"),
+        text("usr/lib/other", ""),
+    ]);
+    let database =
+        "P:base\nV:1\nF:usr/bin\nR:sh\nR:busybox\nR:ls\nR:cat\nR:start\nR:functions\nF:usr/lib\nR:tool\nR:other\n\n";
+    let made = Made::new(&entries, Some(database), |config| config.entrypoint = vec!["start".into()]);
+    assert_eq!(made.how("/usr/bin/functions"), Some(How::NamedPath));
+    assert!(made.how("/usr/bin/ls").is_some(), "the functions call it");
+    assert_eq!(made.chain("/usr/lib/tool"), "Entrypoint → /usr/bin/start → /usr/lib/tool (named)");
+    assert_eq!(made.how("/usr/lib/other"), None);
+    let looking: Vec<Vec<u8>> = made.needs.look_around.iter().map(|&node| made.opened.image.tree.path(node)).collect();
+    assert_eq!(looking, [b"/usr/bin/start"]);
+}

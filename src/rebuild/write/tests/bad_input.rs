@@ -22,6 +22,14 @@ fn what_is_no_image_is_an_error_and_nothing_is_written() {
     }
     assert!(refused(|composition| composition.outside.push(file("a/.wh.b", b""))).contains("remove"));
     assert!(refused(|composition| composition.outside.push(symlink("a", ""))).contains("link"));
+    let store = |entry: fn() -> Entry| {
+        refused(|composition| {
+            composition.outside.retain(|entry| !entry.path.starts_with(b"nix"));
+            composition.outside.push(entry());
+        })
+    };
+    assert_eq!(store(|| symlink("nix/store", "/s")), "«/nix/store» is no directory, and store paths go there");
+    assert!(store(|| file("nix", b"")).contains("is no directory"));
     assert!(refused(|composition| composition.store_paths[0].entries[1] = file("nix/x", b"")).contains("no part of"));
 }
 

@@ -1,0 +1,65 @@
+//! Images that are made of store paths of this machine.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::debian::{can_run, compile};
+use crate::support::chroot::{run_in_chroot, unpack};
+use crate::support::program::{open_typed, run, scratch};
+
+const TOOL: &str = r#"
+#include <stdio.h>
+int main(void) {
+    char line[100] = "nothing";
+    FILE *greeting = fopen("/share/greeting", "r");
+    if (greeting) fgets(line, sizeof line, greeting);
+    puts(line);
+    return 3;
+}
+"#;
+
+/// Puts a directory into the store of this machine, with the references that Nix finds: none.
+fn add(directory: &Path) -> String {
+    let output = Command::new("nix-store").arg("--add").arg(directory).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+}
+
+#[test]
+fn several_store_paths_become_one_image_that_finds_them_at_its_root() {
+    if !can_run(&["nix-store", "gcc", "unshare"]) {
+        return;
+    }
+    let directory = scratch();
+    let (tool, greeting) = (directory.path().join("tool"), directory.path().join("greeting"));
+    std::fs::create_dir_all(tool.join("bin")).unwrap();
+    std::fs::create_dir_all(greeting.join("share")).unwrap();
+    compile(&tool.join("bin"), "tool", TOOL, &["-static"]);
+    std::fs::remove_file(tool.join("bin/tool.c")).unwrap();
+    std::fs::write(greeting.join("share/greeting"), "good morning").unwrap();
+    let (tool, greeting) = (add(&tool), add(&greeting));
+    let written = directory.path().join("image.tar");
+    let out = written.to_str().unwrap();
+    let made = run(&["rebuild", &tool, &greeting, &greeting, "--entrypoint", "tool", "--env", "PATH=/bin", "-o", out]);
+    assert_eq!(made.code, Some(0), "{}", made.stderr);
+
+    let opened = open_typed(&written).unwrap();
+    let root = directory.path().join("root");
+    std::fs::create_dir(&root).unwrap();
+    unpack(&opened, &root, None);
+    let ran = run_in_chroot(&root, &opened.image.config);
+    assert_eq!(String::from_utf8_lossy(&ran.stdout), "good morning\n");
+    assert_eq!(ran.status.code(), Some(3));
+    assert!(opened.image.tree.lookup(format!("{greeting}/share/greeting").as_bytes()).is_some());
+    run(&["rebuild", out, "--check"]).done();
+
+    let other = directory.path().join("other.tar");
+    let other = other.to_str().unwrap();
+    let image_among = run(&["rebuild", &tool, out, "-o", other]).refused();
+    assert!(image_among.contains("only of store paths"), "{image_among}");
+    let image_first = run(&["rebuild", out, &tool, "-o", other]).refused();
+    assert!(image_first.contains("only of store paths"), "{image_first}");
+    let drop = run(&["rebuild", &tool, "--drop", "docs", "-o", other]).refused();
+    assert!(drop.contains("nixdive rebuild"), "{drop}");
+    assert!(!Path::new(other).exists());
+}
