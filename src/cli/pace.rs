@@ -8,7 +8,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use crate::image::display_bytes;
 use crate::open::{Progress, Snapshot};
-use crate::tui::Traffic;
+use crate::tui::{Traffic, Transfer};
 
 /// How much of the past counts.
 const WINDOW: Duration = Duration::from_secs(3);
@@ -29,12 +29,16 @@ pub struct Pace {
 impl Pace {
     /// Takes note of how far it is now.
     pub fn note(&mut self, snapshot: &Snapshot, now: Instant) -> Option<Traffic> {
-        let (bytes, _) = sum(snapshot);
         let waiting = snapshot.waiting.unwrap_or_default();
-        if !snapshot.is_remote {
+        match &snapshot.arrived {
+            Some(_) => Some(self.note_bytes(sum(snapshot).0, waiting, now)),
             // Before the layers are known there may be a wait already.
-            return (!waiting.is_zero()).then(|| Traffic { waiting, ..Traffic::default() });
+            None => (!waiting.is_zero()).then(|| Traffic { waiting, ..Traffic::default() }),
         }
+    }
+
+    /// Takes note of so many bytes.
+    pub fn note_bytes(&mut self, bytes: u64, waiting: Duration, now: Instant) -> Traffic {
         if self.past.back().is_none_or(|&(_, last)| last != bytes) {
             self.changed = Some(now);
         }
@@ -47,7 +51,32 @@ impl Pace {
         let came = bytes.saturating_sub(before);
         let bytes_per_second = if elapsed >= LEAST { (came as f64 / elapsed.as_secs_f64()) as u64 } else { 0 };
         let silent = self.changed.map_or(Duration::ZERO, |changed| now.duration_since(changed));
-        Some(Traffic { bytes_per_second, silent, waiting })
+        Traffic { bytes_per_second, silent, waiting }
+    }
+}
+
+/// Tells of layers that are fetched after an image is open, as their content is asked for, until that is cancelled or
+/// `tell` gives `false`. `stored`: what each has in all, bytes.
+pub fn tell_of_fetches(progress: &Progress, stored: &[u64], tell: &mut dyn FnMut(Option<(Transfer, Traffic)>) -> bool) {
+    let mut pace: Option<Pace> = None;
+    while !progress.cancel().is_cancelled() {
+        let snapshot = progress.snapshot();
+        let Some(arrived) = snapshot.arrived else { return };
+        let under_way = arrived.iter().zip(stored).filter(|&(&arrived, &stored)| arrived > 0 && arrived < stored);
+        let (read_bytes, total) = under_way.fold((0u64, 0u64), |(read, all), (arrived, stored)| {
+            (read.saturating_add(*arrived), all.saturating_add(*stored))
+        });
+        let is_told = if total > 0 {
+            let waiting = snapshot.waiting.unwrap_or_default();
+            let traffic = pace.get_or_insert_default().note_bytes(read_bytes, waiting, Instant::now());
+            tell(Some((Transfer { read_bytes, total_bytes: Some(total) }, traffic)))
+        } else {
+            pace.take().is_none() || tell(None)
+        };
+        if !is_told {
+            return;
+        }
+        std::thread::sleep(TICK);
     }
 }
 
@@ -105,7 +134,7 @@ mod tests {
     use super::*;
 
     fn remote(bytes: u64) -> Snapshot {
-        Snapshot { layers: vec![(bytes, 0)], is_remote: true, ..Snapshot::default() }
+        Snapshot { layers: vec![(bytes, 0)], arrived: Some(vec![bytes]), ..Snapshot::default() }
     }
 
     #[test]

@@ -62,8 +62,9 @@ pub struct Snapshot {
     pub stream_bytes: u64,
     /// Entries found in it.
     pub stream_entries: u64,
-    /// Whether it comes over the network.
-    pub is_remote: bool,
+    /// Bytes that came over the network of each layer, where it comes so: also after the image is open, as content is
+    /// asked for.
+    pub arrived: Option<Vec<u64>>,
     /// For how much longer a server is left alone, before it is asked again.
     pub waiting: Option<Duration>,
 }
@@ -102,7 +103,8 @@ impl Progress {
         let waiting = lock(&self.shared.waiting).map(|until| until.saturating_duration_since(Instant::now()));
         Snapshot {
             layers: layers.iter().enumerate().map(with_arrived).collect(),
-            is_remote: !arrived.is_empty(),
+            arrived: (!arrived.is_empty())
+                .then(|| arrived.iter().map(|arrived| arrived.load(Ordering::Relaxed)).collect()),
             waiting: waiting.filter(|left| !left.is_zero()),
             stream_read_bytes,
             stream_bytes: self.shared.stream_bytes.load(Ordering::Relaxed),

@@ -49,6 +49,8 @@ pub enum Report {
     Identified(Box<Identified>),
     /// How far the reading has come. Each report replaces the one before it.
     Progress(Progress),
+    /// Layers are fetched whose content was asked for; or no longer.
+    Fetching(Option<(Transfer, Traffic)>),
     /// The trees are complete.
     Opened(Opened),
     /// Waste and packages are known.

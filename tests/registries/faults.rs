@@ -333,7 +333,7 @@ fn a_wait_is_told_while_it_lasts() {
     }
     opening.join().unwrap().unwrap();
     assert_eq!(watched.snapshot().waiting, None);
-    assert!(watched.snapshot().is_remote);
+    assert!(watched.snapshot().arrived.is_some());
 }
 
 #[test]

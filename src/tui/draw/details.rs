@@ -253,7 +253,7 @@ fn layer(sheet: &mut Sheet, session: &Session, glyphs: &Glyphs) {
     }
     if layer.listed {
         sheet.field("Unpacked", &format!("about {}", display_bytes(layer.unpacked_bytes)));
-        sheet.field("Read", "its table of contents alone: the layer is not fetched");
+        sheet.field("Read", "from its table of contents; the layer is not fetched for it");
     }
     sheet.field("Compressed", &compressed(layer));
     match layer.known_file_bytes() {

@@ -176,6 +176,16 @@ fn layers_that_come_over_the_network() {
 }
 
 #[test]
+fn a_layer_that_is_fetched_for_its_content_is_told() {
+    let mut person = after("")((80, 24));
+    let transfer = Transfer { read_bytes: 12_000_000, total_bytes: Some(52_000_000) };
+    person.hears(Report::Fetching(Some((transfer, Traffic { bytes_per_second: 1_500_000, ..Traffic::default() }))));
+    assert!(person.text().contains("fetching 12 MB of 52 MB · 1.5 MB/s, 26 s left"), "{}", person.text());
+    person.hears(Report::Fetching(None));
+    assert!(!person.text().contains("fetching"));
+}
+
+#[test]
 fn layers_being_read() {
     shows("loading", |size| {
         let mut person = Person::starting(Start::Loading("./web.tar.gz".into()), size);
