@@ -49,15 +49,25 @@ impl<'a> StoredComparison<'a> {
         let open = |id| self.contents.reader(tree, id).map_err(|error| error.to_string());
         let failed = |error: std::io::Error| error.to_string();
         let listed = |id| self.contents.listed_digest(tree, id);
-        match (tree.content_hash(older), tree.content_hash(newer)) {
-            (Some(older), Some(newer)) => return Ok(older == newer),
-            _ => {}
+        if let (Some(older), Some(newer)) = (tree.content_hash(older), tree.content_hash(newer)) {
+            return Ok(older == newer);
         }
         if let (Some(older), Some(newer)) = (listed(older), listed(newer)) {
             return Ok(older == newer);
         }
         if !self.afford(tree.occurrence(newer).bytes) {
             return Ok(false);
+        }
+        // What lies here is read rather than fetched.
+        let is_dense = |id| tree.sparse(id).is_none();
+        match (listed(older), listed(newer)) {
+            (Some(known), None) if is_dense(newer) => {
+                return Ok(known == sha256_of(&mut open(newer)?).map_err(failed)?);
+            }
+            (None, Some(known)) if is_dense(older) => {
+                return Ok(known == sha256_of(&mut open(older)?).map_err(failed)?);
+            }
+            _ => {}
         }
         match (tree.content_hash(older), tree.content_hash(newer)) {
             (Some(known), None) => return Ok(*known == identity_of(&mut open(newer)?).map_err(failed)?),
@@ -66,11 +76,6 @@ impl<'a> StoredComparison<'a> {
         }
         if tree.sparse(older) != tree.sparse(newer) {
             return Ok(false);
-        }
-        match (listed(older), listed(newer)) {
-            (Some(known), None) => return Ok(known == sha256_of(&mut open(newer)?).map_err(failed)?),
-            (None, Some(known)) => return Ok(known == sha256_of(&mut open(older)?).map_err(failed)?),
-            _ => {}
         }
         // Of two sparse files with the same runs the runs decide: what they unpack to may be without end.
         let stored = |id| self.contents.stored(tree, id).map_err(|error| error.to_string());
