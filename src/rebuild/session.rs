@@ -12,7 +12,7 @@ use super::store_image::{self, ComposeError, SelectError, StoreImage};
 use super::whole::{NotWhole, whole};
 use super::{Composition, ReadContent};
 use crate::glob::Glob;
-use crate::image::Image;
+use crate::image::{Image, Resolution};
 use crate::nix::study::StoreStudy;
 use crate::open::Contents;
 use crate::packages::{Inventory, PackageIndex};
@@ -86,6 +86,19 @@ impl Wanted {
     fn new(packages: &Inventory, choices: &Choices) -> Self {
         Self { packages: package_image::kept_packages(packages, choices), globs: choices.keep.clone() }
     }
+
+    /// The real paths of what is wanted by paths that lead through links, such as `/bin/sh`, and those links.
+    fn by_way_of_links(&self, image: &Image) -> Vec<Vec<u8>> {
+        let tree = &image.tree;
+        let paths = self.globs.iter().map(Glob::as_str).filter(|text| text.starts_with('/'));
+        let mut found = Vec::new();
+        for (path, top) in paths.zip(std::iter::repeat(tree.top_layer())) {
+            if let Some(Resolution::Found { node, links }) = top.map(|top| tree.resolve(path.as_bytes(), top, true)) {
+                found.extend(links.into_iter().chain([node]).map(|node| tree.path(node)));
+            }
+        }
+        found
+    }
 }
 
 impl Survey {
@@ -116,7 +129,8 @@ impl Survey {
         let program = start::program(image)?;
         let wanted = Wanted::new(&packages, choices);
         let files = wanted.packages.iter().flat_map(|&package| packages.ownership.files(package));
-        let files: BTreeSet<Vec<u8>> = files.map(|&node| image.tree.path(node)).collect();
+        let mut files: BTreeSet<Vec<u8>> = files.map(|&node| image.tree.path(node)).collect();
+        files.extend(wanted.by_way_of_links(image));
         let is_kept = |path: &[u8]| files.contains(path) || choices.of_file(path, None) == Some(true);
         let asks = !(files.is_empty() && choices.keep.is_empty());
         let options = NeedsOptions { is_kept: asks.then_some(&is_kept), ..NeedsOptions::default() };

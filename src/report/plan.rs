@@ -100,7 +100,9 @@ fn write_rows(heading: &str, rows: &[&Row], out: &mut dyn Write) -> io::Result<(
     let mut sorted: Vec<&Row> = rows.to_vec();
     sorted.sort_by_key(|row| std::cmp::Reverse(bytes(row)));
     let sum: u64 = rows.iter().map(|row| bytes(row)).fold(0, u64::saturating_add);
-    writeln!(out, "\n{heading}  {}", display_bytes(sum))?;
+    let rest: u64 = rows.iter().map(|row| row.bytes_before()).fold(0, u64::saturating_add).saturating_sub(sum);
+    let rest = if rest > 0 { format!(" (the other {} of these go)", display_bytes(rest)) } else { String::new() };
+    writeln!(out, "\n{heading}  {}{rest}", display_bytes(sum))?;
     let mut table = Table::new([("bytes", Align::Right), ("what", Align::Left), ("why", Align::Left)]);
     let shown = sorted.iter().take_while(|row| bytes(row) >= LEAST_BYTES).count().max(ALWAYS_SHOWN.min(sorted.len()));
     for row in sorted.iter().take(shown) {

@@ -195,6 +195,7 @@ use Tool::Words;
 print floor(sum(1.5, 2)), ' ', basename($0), ' ', Tool::Words::join_all('a', 'b'), "\n";
 open(my $list, '-|', 'sort', '-r', '/opt/tool/words') or die;
 print while <$list>;
+print `head -n 1 /opt/tool/words | tr a-z A-Z`;
 exit 4;
 "#;
 
@@ -209,6 +210,6 @@ fn a_script_in_perl_keeps_its_modules_and_what_it_calls() {
     ];
     let config = json!({"Entrypoint": ["/opt/tool/bin/tool"]});
     let Some(roots) = debian(directory.path(), &files, &config) else { return };
-    assert_eq!(roots.assert_same_run(), "3 tool a+b\ntwo\none\n");
+    assert_eq!(roots.assert_same_run(), "3 tool a+b\ntwo\none\nONE\n");
     roots.assert_has("/usr/bin/apt", false);
 }

@@ -2,6 +2,7 @@
 //! the one that it was made of.
 
 mod bad_input;
+mod corpus;
 mod hostile;
 mod kills;
 

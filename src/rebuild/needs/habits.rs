@@ -146,6 +146,9 @@ impl Search<'_> {
                         self.need_tree(found, reason, Follow::Programs, &|_, _| true);
                     }
                 }
+            } else if ability == Abilities::LOCALES {
+                // What a container is given where nothing else is said: it is small, and everybody's.
+                self.keep(&["/usr/lib/locale/C.utf8"], node, Habit::Locales);
             } else if ability == Abilities::SHADOW {
                 self.keep(&SHADOWS, node, Habit::Accounts);
             }

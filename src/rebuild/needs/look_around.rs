@@ -13,10 +13,16 @@ use crate::image::NodeId;
 const SIGNS: [&[u8]; 7] =
     [b"readlink", b"realpath", b"RealBin", b"pwd -P", b".resolve()", b"require_relative", b"__dir__"];
 
-/// Ends of the names of texts that an interpreter takes to be where links lead, and beginnings of the names of such
-/// interpreters.
-const BY_INTERPRETER: [(&[&[u8]], &[&[u8]]); 2] =
-    [(&[b".js", b".mjs", b".cjs"], &[b"node", b"bun", b"deno"]), (&[b".php"], &[b"php", b"libphp", b"frankenphp"])];
+/// Beginnings of the names of interpreters that take a text to be where links lead, and ends of the names of such texts.
+struct Interpreters {
+    names: &'static [&'static [u8]],
+    texts: &'static [&'static [u8]],
+}
+
+const INTERPRETERS: [Interpreters; 2] = [
+    Interpreters { names: &[b"node", b"bun", b"deno"], texts: &[b".js", b".mjs", b".cjs"] },
+    Interpreters { names: &[b"php", b"libphp", b"frankenphp"], texts: &[b".php"] },
+];
 
 impl Search<'_> {
     /// Remembers a text that asks where it really is.
@@ -43,10 +49,10 @@ impl Search<'_> {
         let looking = programs.iter().filter(|(_, elf)| is_program(elf) && looks_around(elf, &libraries));
         found.extend(looking.map(|(node, _)| *node));
         let name = |node: NodeId| self.view.tree.name(node);
-        for (ends, interpreters) in BY_INTERPRETER {
-            let runs = |node: NodeId| interpreters.iter().any(|beginning| name(node).starts_with(beginning));
+        for Interpreters { names, texts } in INTERPRETERS {
+            let runs = |node: NodeId| names.iter().any(|beginning| name(node).starts_with(beginning));
             if programs.iter().any(|&(node, _)| runs(node)) {
-                let is_text = |node: &NodeId| ends.iter().any(|end| name(*node).ends_with(end));
+                let is_text = |node: &NodeId| texts.iter().any(|end| name(*node).ends_with(end));
                 found.extend(self.view.tree.node_ids().filter(|&node| self.is_needed(node)).filter(is_text));
             }
         }

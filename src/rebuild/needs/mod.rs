@@ -4,6 +4,7 @@
 //! path that it reaches remembers what led there first.
 
 mod beside;
+mod calls;
 mod chain;
 mod elf;
 mod glob;

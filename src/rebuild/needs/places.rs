@@ -26,11 +26,13 @@ const SHARED: &[&str] = &[
     "/usr/lib/python3/dist-packages",
     "/usr/lib/locale",
     "/usr/lib/ssl",
+    "/usr/lib/*.d",
     "/usr/lib/systemd",
+    "/usr/lib/systemd/*",
+    "/usr/share/dbus-1/*",
     "/usr/lib/debug",
     "/usr/lib/modules",
     "/usr/lib/udev",
-    "/usr/lib/tmpfiles.d",
     "/usr/share/applications",
     "/usr/share/bash-completion",
     "/usr/share/doc",
@@ -60,6 +62,7 @@ const SHARED: &[&str] = &[
     "/etc/ssl",
     "/etc/ssl/*",
     "/etc/systemd",
+    "/etc/systemd/*",
     "/etc/terminfo",
     "/etc/xdg",
     "/var/*",
@@ -137,6 +140,9 @@ impl Search<'_> {
                 return;
             }
             self.need_path(path, reason, Follow::All);
+        } else if self.is_of_runtime(end) {
+            // It is kept for its language, and so are the libraries in it.
+            self.need_path(path, reason, Follow::Nothing);
         } else if self.only_reached || is_shared(&view.tree.path(end)) || end == NodeId::ROOT {
             self.expect_directory(path, from);
         } else if !self.trees.insert(end) {
@@ -150,6 +156,11 @@ impl Search<'_> {
                 format!("{} is named by {}, and holds files of many packages", self.shown(end), self.shown(from));
             self.doubt(Some(end), message);
         }
+    }
+
+    /// Whether a directory lies in the tree of a language that is kept.
+    fn is_of_runtime(&self, directory: NodeId) -> bool {
+        std::iter::successors(Some(directory), |&at| self.view.tree.parent(at)).any(|at| self.runtimes.contains(&at))
     }
 
     /// Whether what a directory holds is of few packages.

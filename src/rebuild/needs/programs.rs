@@ -33,10 +33,11 @@ impl Search<'_> {
             self.ask(node, elf, How::Plugin, vec![library.clone()], false);
         }
         let starts = elf.abilities.contains(Abilities::STARTS) || elf.needed.is_empty();
+        // First, so that it is known which of the named directories are those of a language.
+        self.follow_runtime(node);
         for named in &elf.paths {
             self.named(node, named, starts);
         }
-        self.follow_runtime(node);
     }
 
     fn follow_interpreter(&mut self, node: NodeId, elf: &Elf) {

@@ -2,7 +2,7 @@ use hashbrown::HashSet;
 
 use super::search::{Follow, Search};
 use super::view::At;
-use super::{How, Reason};
+use super::{How, Reason, calls};
 use crate::image::NodeId;
 
 /// Modules that are looked for in one image.
@@ -95,11 +95,7 @@ impl Search<'_> {
         for module in imports(text) {
             self.want_module(node, module);
         }
-        for command in started(text) {
-            if let Some(path) = self.look_up(command) {
-                self.need_path(&path, Reason { from: Some(node), how: How::ScriptCommand }, Follow::All);
-            }
-        }
+        self.follow_calls(node, text, calls::PYTHON);
         for sign in [&b"importlib.import_module("[..], b"__import__(", b"run_module("] {
             for at in memchr::memmem::find_iter(text, sign) {
                 let behind = text.get(at + sign.len()..).unwrap_or_default();
@@ -217,29 +213,6 @@ fn literal(text: &[u8]) -> Option<&[u8]> {
     rest.get(..memchr::memchr2(quote, b'\n', rest)?).filter(|literal| !literal.is_empty())
 }
 
-/// The commands that a program starts through `subprocess` and `os`.
-fn started(text: &[u8]) -> Vec<&[u8]> {
-    const SIGNS: [&[u8]; 9] = [
-        b".run(",
-        b".call(",
-        b".check_call(",
-        b".check_output(",
-        b"Popen(",
-        b".system(",
-        b".popen(",
-        b"create_subprocess_exec(",
-        b".which(",
-    ];
-    let mut found = Vec::new();
-    for sign in SIGNS {
-        for at in memchr::memmem::find_iter(text, sign) {
-            let command = literal(text.get(at + sign.len()..).unwrap_or_default()).unwrap_or_default();
-            found.extend(command.split(u8::is_ascii_whitespace).find(|word| !word.is_empty()));
-        }
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -248,13 +221,5 @@ mod tests {
     fn imports_are_found() {
         let text = b"import os, sys as s\nfrom flask.views import View\n  import a.b.c\nfrom . import x\n# import no\ntry: import yaml\nimportant = 1";
         assert_eq!(imports(text), [&b"os"[..], b"sys", b"flask", b"a", b"yaml"]);
-    }
-
-    #[test]
-    fn commands_are_found() {
-        let text = b"subprocess.run([\"git\", x]); os.system('ls -l /')\nsubprocess.Popen(args)\nshutil.which(\"sh\")";
-        let mut found = started(text);
-        found.sort_unstable();
-        assert_eq!(found, [&b"git"[..], b"ls", b"sh"]);
     }
 }

@@ -61,6 +61,8 @@ impl Search<'_> {
             self.keep_perl(node, &prefix);
         } else if matches!(name.as_slice(), b"java" | b"libjvm.so" | b"libjli.so") {
             self.keep_java(node, &path);
+        } else if name == b"systemd" && self.view.is_program(node) {
+            self.keep_units(node);
         } else if self.view.is_program(node)
             && let Some(runtime) = RUNTIMES.iter().find(|runtime| is_program_of(&name, runtime.program))
         {
@@ -86,6 +88,18 @@ impl Search<'_> {
         if found {
             let message = format!("what programs in {name} load is not followed: its libraries are kept whole");
             self.doubt(Some(node), message);
+        }
+    }
+
+    /// The units of an init, and what they start.
+    fn keep_units(&mut self, node: NodeId) {
+        let reason = Reason { from: Some(node), how: How::Runtime };
+        for tree in ["/usr/lib/systemd", "/lib/systemd", "/etc/systemd", "/usr/lib/*.d"] {
+            for root in super::glob::expand(self.view, tree.as_bytes()) {
+                if self.runtimes.insert(root) {
+                    self.need_tree(root, reason, Follow::All, &is_of_use);
+                }
+            }
         }
     }
 

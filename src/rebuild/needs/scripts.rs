@@ -47,6 +47,10 @@ const CONFIGURATION: [&[u8]; 26] = [
     b".pth",
 ];
 
+/// Ends of the names of texts that are programs, of languages that are no shell and not Python.
+const SOURCES: [&[u8]; 11] =
+    [b".rb", b".js", b".mjs", b".cjs", b".ts", b".mts", b".php", b".pl", b".pm", b".cgi", b".lua"];
+
 impl Search<'_> {
     /// What a script needs: the program of its first line, what it calls and names.
     pub(super) fn follow_script(&mut self, node: NodeId, text: &[u8]) {
@@ -126,6 +130,9 @@ impl Search<'_> {
             self.named_in_lines(node, text);
             self.named_beside(node, text);
         }
+        if SOURCES.iter().any(|end| name.ends_with(end)) {
+            self.follow_other_calls(node, text, b"");
+        }
     }
 
     /// What a program in another language needs beside its interpreter.
@@ -135,6 +142,7 @@ impl Search<'_> {
             self.follow_python(node, text);
         } else {
             self.follow_quoted_commands(node, text);
+            self.follow_other_calls(node, text, interpreter);
         }
     }
 

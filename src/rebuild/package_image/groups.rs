@@ -43,7 +43,7 @@ pub(super) fn group_files(image: &Image, packages: &Inventory, files: &mut [File
         file.group = *places.entry(subject).or_insert_with(|| {
             groups.push(match owner {
                 Some(package) => of_package(packages, package),
-                None => of_files(tree, directory),
+                None => of_files(tree, directory, !packages.packages.packages().is_empty()),
             });
             u32::try_from(groups.len() - 1).unwrap_or(u32::MAX)
         });
@@ -63,13 +63,18 @@ pub(super) fn of_package(packages: &Inventory, index: PackageIndex) -> Group {
     }
 }
 
-fn of_files(tree: &FileTree, directory: NodeId) -> Group {
+/// What no package owns below a directory; `is_rest` says that packages own other files there.
+fn of_files(tree: &FileTree, directory: NodeId, is_rest: bool) -> Group {
     let path = tree.path(directory);
     let name = path.split(|&byte| byte == b'/').filter(|part| !part.is_empty()).collect::<Vec<_>>().join(&b'-');
     let is_application = directory == NodeId::ROOT;
     Group {
         subject: RowSubject::Files(directory),
-        shown: if is_application { "application".to_owned() } else { display_name(&path).into_owned() },
+        shown: match (is_application, is_rest) {
+            (true, _) => "application".to_owned(),
+            (false, true) => format!("{} (unowned)", display_name(&path)),
+            (false, false) => display_name(&path).into_owned(),
+        },
         name: if is_application { "application".to_owned() } else { store_name(&name) },
         stability: Stability::Application,
     }

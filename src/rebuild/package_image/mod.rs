@@ -3,6 +3,7 @@
 
 mod beside;
 mod compose;
+mod doubts;
 mod groups;
 mod rows;
 mod select;

@@ -4,9 +4,9 @@ use hashbrown::HashMap;
 
 use super::select::PackageSelection;
 use super::{File, PackageImage};
-use crate::image::{NodeId, OccurrenceId, display_bytes};
+use crate::image::{NodeId, OccurrenceId};
 use crate::rebuild::choices::Choices;
-use crate::rebuild::needs::How;
+use crate::rebuild::needs::{How, Reason};
 use crate::rebuild::plan::{ClassRow, Decision, DropClass, Plan, Row, RowSubject};
 
 /// Files of a row whose reasons are told.
@@ -26,7 +26,7 @@ impl PackageImage<'_> {
         let counted = self.counted(selection);
         let rows = (0..self.groups.len()).filter_map(|group| self.row(group, members.get(group)?, selection, &counted));
         plan.rows.extend(rows);
-        plan.doubts = self.doubts(selection, &counted);
+        plan.doubts = self.doubts(selection, choices, &counted);
         plan.sort();
         plan
     }
@@ -73,7 +73,10 @@ impl PackageImage<'_> {
             Decision::DropAsked => vec!["it is to be dropped".to_owned()],
             Decision::Keep | Decision::Drop => Vec::new(),
         };
-        evidence.extend(self.evidence(&needed));
+        // That what is asked for is there because it is asked for is said already.
+        let is_told = |file: &&&File| decision != Decision::KeepAsked || !self.is_asked_for(file.node);
+        let reasons: Vec<&File> = needed.iter().filter(is_told).copied().collect();
+        evidence.extend(self.evidence(&reasons));
         if needed.is_empty() && decision == Decision::Drop {
             evidence.push("nothing that the image starts needs any of it".to_owned());
         } else if kept_files > 0 {
@@ -91,15 +94,23 @@ impl PackageImage<'_> {
         Some((self.files.get(place)?, *selection.kept.get(place)?))
     }
 
+    /// Whether only the user's wish leads to a path.
+    fn is_asked_for(&self, node: NodeId) -> bool {
+        self.needs.chain(node).first().is_some_and(|(_, how)| *how == How::Asked)
+    }
+
     /// The strongest reasons why files of a row are needed.
     fn evidence(&self, needed: &[&File]) -> Vec<String> {
-        let mut reasons: Vec<(How, u64, NodeId)> = Vec::new();
+        let mut reasons = Vec::with_capacity(needed.len());
         for file in needed {
             let reason = self.needs.reasons.get(file.node.index()).copied().flatten();
-            reasons.extend(reason.map(|reason| (reason.how, u64::MAX - file.bytes, file.node)));
+            // What is near the root says more than one of many in a directory.
+            let depth = self.tree().depth(file.node);
+            let rank = |reason: Reason| (file.is_link, reason.how, depth, u64::MAX - file.bytes, file.node.index());
+            reasons.extend(reason.map(|reason| (rank(reason), file.node)));
         }
-        reasons.sort_unstable_by_key(|(how, bytes, node)| (*how, *bytes, node.index()));
-        reasons.iter().take(MOST_EVIDENCE).map(|(_, _, node)| self.needs.describe(self.image, *node)).collect()
+        reasons.sort_unstable_by_key(|(rank, _)| *rank);
+        reasons.iter().take(MOST_EVIDENCE).map(|(_, node)| self.needs.describe(self.image, *node)).collect()
     }
 
     fn doubt_of(&self, members: &[usize]) -> Option<String> {
@@ -121,28 +132,7 @@ impl PackageImage<'_> {
         DropClass::ALL.into_iter().filter_map(row).collect()
     }
 
-    fn doubts(&self, selection: &PackageSelection, counted: &[bool]) -> Vec<String> {
-        let of_none = self.needs.doubts.iter().filter(|doubt| doubt.node.is_none());
-        let mut doubts: Vec<String> = of_none.map(|doubt| doubt.message.clone()).collect();
-        for missing in &self.needs.missing {
-            let by = missing.from.map_or("the configuration".to_owned(), |node| {
-                crate::image::display_name(&self.tree().path(node)).into_owned()
-            });
-            doubts.push(format!("{by} needs {}, which is not in the image", missing.name));
-        }
-        if selection.dropped_links > 0 {
-            doubts.push(format!("{} links that would lead nowhere go too", selection.dropped_links));
-        }
-        let counted = self.files.iter().zip(counted).filter(|(_, counted)| **counted).map(|(file, _)| file);
-        let unowned = counted.filter(|file| self.is_unowned(file)).map(|file| file.bytes).fold(0, u64::saturating_add);
-        if unowned > 0 && self.packages.packages.packages().is_empty() {
-            doubts
-                .push(format!("there is no package database: all {} count as the application", display_bytes(unowned)));
-        }
-        doubts
-    }
-
-    fn is_unowned(&self, file: &File) -> bool {
+    pub(super) fn is_unowned(&self, file: &File) -> bool {
         let reason = self.needs.reasons.get(file.node.index()).copied().flatten();
         reason.is_some_and(|reason| reason.how == How::Unowned)
     }

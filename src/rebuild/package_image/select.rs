@@ -68,9 +68,13 @@ pub fn select(image: &PackageImage<'_>, choices: &Choices, granularity: Granular
 
 /// What the user wants of a group, by its row or its names.
 fn asked(group: &Group, choices: &Choices) -> Option<bool> {
-    let name = group.shown.split(' ').next().unwrap_or_default();
     let by_hand = choices.decided.get(&group.subject).copied();
-    by_hand.or_else(|| choices.of_names(&[&group.shown, name, &group.name]))
+    by_hand.or_else(|| choices.of_names(&names(group)))
+}
+
+/// The names by which people ask for a group.
+pub(super) fn names(group: &Group) -> [&str; 3] {
+    [&group.shown, group.shown.split(' ').next().unwrap_or_default(), &group.name]
 }
 
 /// The packages that the user wants kept, by their rows or their names: what they need is to stay with them.

@@ -208,3 +208,17 @@ fn every_byte_of_the_image_is_in_one_row() {
     let dropped = plan.rows.iter().find(|row| row.name.starts_with("tool")).unwrap();
     assert_eq!(dropped.evidence, ["nothing that the image starts needs any of it"]);
 }
+
+#[test]
+fn a_wish_that_concerns_nothing_is_told() {
+    let known = Known::new(&["usr/bin/web"]);
+    let mut choices = Choices::default();
+    for wish in ["too1", "/usr/bin/tool", "/bin/tool", "/usr/share/m*/**", "/srv"] {
+        choices.keep(wish).unwrap();
+    }
+    choices.drop("web,docs,/none").unwrap();
+    let image = known.image();
+    let plan = image.plan(&select(&image, &choices, Granularity::File), &choices);
+    let expected = ["too1", "/none"].map(|wish| format!("{wish}: nothing in the image has such a name"));
+    assert_eq!(plan.doubts, [format!("--keep {}", expected[0]), format!("--drop {}", expected[1])]);
+}

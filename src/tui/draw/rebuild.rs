@@ -5,7 +5,7 @@ use super::super::pages::{Page, PlanItem, PlanStage, RebuildPage};
 use super::super::session::Session;
 use super::super::theme::Theme;
 use super::super::wrap::wrap;
-use super::painter::Canvas;
+use super::painter::{Canvas, fit, fit_end};
 use super::{pages, selection, title};
 use crate::image::{display_bytes, display_name};
 use crate::rebuild::plan::{ClassRow, Plan, Row, RowSubject};
@@ -131,7 +131,12 @@ fn draw_item(canvas: &mut Canvas, rows: Rect, line: u16, page: &RebuildPage, pla
                 }
                 return;
             };
-            pen.left(name, NAME - 1, theme.plain).skip(1).fitted(reason, theme.dim);
+            pen.left(name, NAME - 1, theme.plain).skip(1);
+            // Of a chain the end says most: where it begins is the same for many rows.
+            let (room, ellipsis) = (pen.room(), pen.glyphs().ellipsis);
+            let is_chain = reason.contains(" → ");
+            let reason = if is_chain { fit_end(reason, room, ellipsis) } else { fit(reason, room, ellipsis) };
+            pen.text(&reason, theme.dim);
         }
         PlanItem::Class(place) => {
             let Some(row) = plan.classes.get(place) else { return };

@@ -110,6 +110,8 @@ bitflags::bitflags! {
         const SHADOW = 1 << 5;
         /// Finds programs by their names: `execvp` and its like.
         const STARTS_BY_NAME = 1 << 6;
+        /// Speaks to people in their language: `setlocale`.
+        const LOCALES = 1 << 7;
     }
 }
 

@@ -195,7 +195,7 @@ impl<'a> Reader<'a> {
 
 /// What the names of symbols say. The string table holds those of imported and of own symbols alike.
 fn abilities(names: &[u8]) -> Abilities {
-    const SIGNS: [(Abilities, &[&[u8]]); 7] = [
+    const SIGNS: [(Abilities, &[&[u8]]); 8] = [
         (Abilities::LOADS, &[b"dlopen", b"dlmopen", b"lt_dlopen", b"lt_dlopenext", b"g_module_open"]),
         (Abilities::SHELL, &[b"system", b"popen", b"wordexp", b"g_spawn_command_line_sync"]),
         (
@@ -204,6 +204,7 @@ fn abilities(names: &[u8]) -> Abilities {
         ),
         (Abilities::CONVERTS, &[b"iconv_open", b"g_iconv_open"]),
         (Abilities::UNWINDS, &[b"pthread_cancel", b"pthread_exit", b"backtrace", b"thrd_exit"]),
+        (Abilities::LOCALES, &[b"setlocale"]),
         (Abilities::SHADOW, &[b"getspnam", b"getspnam_r"]),
         (Abilities::STARTS_BY_NAME, &[b"execvp", b"execlp", b"execvpe", b"posix_spawnp"]),
     ];

@@ -95,6 +95,33 @@ fn a_script_keeps_what_it_calls_with_every_link_on_the_way() {
 }
 
 #[test]
+fn a_program_in_javascript_keeps_the_commands_that_it_starts() {
+    let entries = with([
+        program("usr/local/bin/start", "#!/bin/sh\nexec /opt/app/main.js\n"),
+        text("opt/app/main.js", "const {exec} = require('child_process');\nexec('ls /srv | cat', done);\n"),
+    ]);
+    let made = Made::new(&entries, Some(DATABASE), |config| config.entrypoint = vec!["start".into()]);
+    assert_eq!(made.chain("/usr/bin/cat"), "Entrypoint → /usr/local/bin/start → /opt/app/main.js (called) → /usr/bin/cat (called)");
+    assert_eq!(made.how("/usr/bin/unused"), None);
+}
+
+#[test]
+fn units_of_an_init_are_not_kept_for_being_named() {
+    let unit = "[Service]\nExecStart=/usr/bin/unused\n";
+    let entries = with([
+        program("usr/local/bin/start", "#!/bin/sh\nls /etc/systemd/system /usr/lib/systemd/system\n"),
+        text("etc/systemd/system/unused.service", unit),
+        text("usr/lib/systemd/system/unused.service", unit),
+    ]);
+    let database = format!(
+        "{DATABASE}P:init\nV:1\nF:etc/systemd/system\nR:unused.service\nF:usr/lib/systemd/system\nR:unused.service\n\n"
+    );
+    let made = Made::new(&entries, Some(&database), |config| config.entrypoint = vec!["start".into()]);
+    assert_eq!(made.how("/usr/lib/systemd/system/unused.service"), None);
+    assert_eq!(made.how("/usr/bin/unused"), None);
+}
+
+#[test]
 fn what_the_configuration_names_is_needed() {
     let entries = with([
         text("srv/app/run.sh", "cat /opt/data/x\n"),
