@@ -59,6 +59,7 @@ fn layer(index: u32) -> Layer {
         created: None,
         annotations: Vec::new(),
         contents: nixdive::image::LayerContents::Present,
+        listed: false,
     }
 }
 

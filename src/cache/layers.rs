@@ -67,6 +67,24 @@ impl Cache {
         }
     }
 
+    /// Whether there is an index of a layer.
+    #[must_use]
+    pub fn has_layer(&self, diff_id: &Digest) -> bool {
+        self.path_of(ItemKind::Layer, diff_id).is_file()
+    }
+
+    /// Keeps the index of a layer that was read to its end, unless there is one; whether it was written.
+    pub fn keep_layer(&self, batches: &[EntryBatch], scan: &LayerScan, captured: bool) -> bool {
+        let Some(diff_id) = scan.diff_id.filter(|_| scan.failure.is_none()) else { return false };
+        if self.has_layer(&Digest::from_sha256(&diff_id)) {
+            return false;
+        }
+        let Ok(mut writing) = self.begin_layer() else { return false };
+        batches.iter().for_each(|batch| writing.add(batch));
+        writing.commit(scan, captured);
+        true
+    }
+
     /// Begins the index of a layer.
     ///
     /// # Errors

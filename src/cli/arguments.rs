@@ -124,6 +124,9 @@ pub struct OpenArguments {
     /// What to show in place of references that nobody typed.
     #[arg(skip)]
     pub titles: Vec<(String, String)>,
+    /// Whether the image is judged or vouched for, so that what it says of itself is not enough.
+    #[arg(skip)]
+    pub judging: bool,
     /// Registries and engines.
     #[command(flatten)]
     pub remote: RemoteArguments,
@@ -131,7 +134,14 @@ pub struct OpenArguments {
 
 impl Default for OpenArguments {
     fn default() -> Self {
-        Self { platform: None, verify: false, unpack_limit: 4, titles: Vec::new(), remote: RemoteArguments::default() }
+        Self {
+            platform: None,
+            verify: false,
+            unpack_limit: 4,
+            titles: Vec::new(),
+            judging: false,
+            remote: RemoteArguments::default(),
+        }
     }
 }
 
@@ -149,6 +159,7 @@ impl OpenArguments {
             unpack_limit: UnpackLimit { always: self.unpack_limit.saturating_mul(1 << 30), ..UnpackLimit::default() },
             titles: self.titles.clone(),
             remote: self.remote.remote(),
+            tables: !self.judging,
             ..OpenOptions::default()
         }
     }
@@ -270,6 +281,9 @@ pub struct InspectArguments {
 pub struct TagsArguments {
     /// The repository: docker://HOST/NAME
     pub image: OsString,
+    /// Print what refers to the image of this name instead: signatures, bills of materials, attestations
+    #[arg(long)]
+    pub referrers: bool,
     /// How to reach it.
     #[command(flatten)]
     pub open: OpenArguments,

@@ -23,6 +23,7 @@ mod manual;
 mod named;
 mod opener;
 mod output;
+mod pace;
 mod rebuild;
 mod rebuild_arguments;
 mod rebuilder;
@@ -41,6 +42,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
+use crossbeam_channel::bounded;
 
 pub(crate) use arguments::OpenArguments;
 use arguments::{Arguments, Command};
@@ -48,7 +50,7 @@ use arguments::{Arguments, Command};
 pub(crate) use {arguments::ComparingArguments, opener::Opener};
 
 use crate::open::{Keep, OpenError, OpenOptions, Opened, Programs, Progress, open};
-use crate::reference::Reference;
+use crate::reference::{Location, Reference};
 use crate::study::StoreWatch;
 
 /// Exit code of what could not be done. 1 is left to rules of `--ci` that fail.
@@ -120,8 +122,18 @@ fn open_watched(image: &OsString, arguments: &OpenArguments, keep: Keep, watch: 
 
 /// Opens a reference, or the sample within the program where it is the one that is meant.
 fn open_reference(reference: &Reference, options: &OpenOptions, progress: &Progress) -> Result<Opened, OpenError> {
-    match samples::embedded(reference) {
-        Some(bytes) => crate::open::open_embedded(bytes, samples::EMBEDDED, options, progress),
-        None => open(reference, options, progress),
+    if let Some(bytes) = samples::embedded(reference) {
+        return crate::open::open_embedded(bytes, samples::EMBEDDED, options, progress);
     }
+    let is_remote = matches!(reference.location, Location::Registry(_) | Location::Name(_) | Location::Engine(..));
+    if !is_remote || options.programs != Programs::Foreground || !pace::is_watched() {
+        return open(reference, options, progress);
+    }
+    let (finished, watched) = bounded::<()>(0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| pace::tell(progress, &watched));
+        let opened = open(reference, options, progress);
+        drop(finished);
+        opened
+    })
 }

@@ -13,6 +13,7 @@ use super::arguments::{ComparingArguments, OpenArguments};
 use super::attendant::{Attendant, Known};
 use super::comparer::{Comparer, Held};
 use super::open_reference;
+use super::pace::{Pace, tell_of_fetches};
 use super::rebuilder::Origin;
 use crate::analysis::{HiddenCopies, assess};
 use crate::compare::CompareOptions;
@@ -213,18 +214,18 @@ impl Job {
 
     /// Reports manifest, configuration and counts until the opening is finished.
     fn watch(&self, finished: &Receiver<()>) {
-        let mut identified = false;
+        let (mut identified, mut pace) = (false, Pace::default());
         while let Err(crossbeam_channel::RecvTimeoutError::Timeout) = finished.recv_timeout(TICK) {
             let layout = self.progress.layout();
             if let (false, Some(layout)) = (identified, &layout) {
                 identified = true;
                 self.tell(Report::Identified(Box::new(outline(layout))));
             }
-            self.tell(Report::Progress(self.counts(layout.as_deref())));
+            self.tell(Report::Progress(self.counts(layout.as_deref(), &mut pace)));
         }
     }
 
-    fn counts(&self, layout: Option<&Layout>) -> tui::Progress {
+    fn counts(&self, layout: Option<&Layout>, pace: &mut Pace) -> tui::Progress {
         let snapshot = self.progress.snapshot();
         let layer = |(index, &(read_bytes, entries)): (usize, &(u64, u64))| tui::LayerProgress {
             transfer: tui::Transfer {
@@ -237,7 +238,8 @@ impl Job {
             read_bytes: snapshot.stream_read_bytes,
             total_bytes: (snapshot.stream_bytes > 0).then_some(snapshot.stream_bytes),
         });
-        tui::Progress { source, layers: snapshot.layers.iter().enumerate().map(layer).collect() }
+        let traffic = pace.note(&snapshot, Instant::now());
+        tui::Progress { source, layers: snapshot.layers.iter().enumerate().map(layer).collect(), traffic }
     }
 
     /// Shows the image, and then checks what was put off for the sake of the first screen.
@@ -250,6 +252,7 @@ impl Job {
         // Each is set once: the image is opened once.
         let _ = self.known.opened.set((Arc::clone(&image), Arc::clone(&contents)));
         self.attend(&image, &contents, Origin::new(reference, &image));
+        self.watch_fetches(&image);
         let packages = Arc::new(super::inspect::packages_of(&image, &captured).unwrap_or_default());
         drop(captured);
         let insights = Insights { assessment: assess(&image), hidden: Some(HiddenCopies::of(&image.tree)), packages };
@@ -264,6 +267,22 @@ impl Job {
             self.tell(Report::Refined(overview(&refined)));
         }
         self.check_layers(&image, &contents);
+    }
+
+    /// Tells of layers in a registry that are fetched from now on.
+    fn watch_fetches(&self, image: &Image) {
+        if self.progress.snapshot().arrived.is_none() {
+            return;
+        }
+        let stored: Vec<u64> =
+            image.layers.iter().map(|layer| layer.compressed_bytes.map_or(0, |bytes| bytes.bytes())).collect();
+        let (progress, messages, opening) = (self.progress.clone(), self.messages.clone(), self.opening);
+        let watch = move || {
+            let mut tell = |fetching| messages.send(Message::Report(opening, Report::Fetching(fetching))).is_ok();
+            tell_of_fetches(&progress, &stored, &mut tell);
+        };
+        // Without it nobody is told; all else goes on.
+        let _ = std::thread::Builder::new().name("fetches".into()).spawn(watch);
     }
 
     /// Tells what the store of a Nix image contains.

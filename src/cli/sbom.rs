@@ -1,7 +1,7 @@
 use std::io::Read;
 use std::process::ExitCode;
 
-use super::arguments::{SbomArguments, SbomFormat};
+use super::arguments::{OpenArguments, SbomArguments, SbomFormat};
 use super::inspect::packages_of;
 use super::{open_watched, output};
 use crate::image::Resolution;
@@ -15,7 +15,8 @@ const MOST_BYTES: u64 = 64 << 10;
 /// Prints a bill of materials.
 pub fn run(arguments: &SbomArguments) -> anyhow::Result<ExitCode> {
     let watch = StoreWatch::new();
-    let opened = open_watched(&arguments.image, &arguments.open, Keep::Content, &watch)?;
+    let open = OpenArguments { judging: true, ..arguments.open.clone() };
+    let opened = open_watched(&arguments.image, &open, Keep::Content, &watch)?;
     let store = study(&opened, &StudyOptions { watch: Some(&watch), ..StudyOptions::default() })?;
     let packages = packages_of(&opened.image, &opened.captured);
     for problem in packages.iter().flat_map(|found| &found.problems) {

@@ -3,7 +3,7 @@ use std::process::ExitCode;
 
 use super::arguments::{OpenArguments, TagsArguments};
 use super::output;
-use crate::image::display_name;
+use crate::image::{display_bytes, display_name};
 use crate::reference::{ImageName, Location, Reference};
 use crate::registry::Repository;
 use crate::scan::Cancel;
@@ -11,8 +11,25 @@ use crate::scan::Cancel;
 /// Prints the tags of a repository, one a line.
 pub fn run(arguments: &TagsArguments) -> anyhow::Result<ExitCode> {
     let repository = repository(&arguments.image, &arguments.open)?;
+    if arguments.referrers {
+        return referrers(&repository, arguments);
+    }
     let tags = repository.tags().map_err(|error| anyhow::anyhow!("{}: {error}", repository.name().without_tag()))?;
     output::print(|out| tags.iter().try_for_each(|tag| writeln!(out, "{}", display_name(tag.as_bytes()))))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints what refers to an image: digest, bytes of its manifest, and what it is.
+fn referrers(repository: &Repository, arguments: &TagsArguments) -> anyhow::Result<ExitCode> {
+    let failed = |error| anyhow::anyhow!("{}: {error}", repository.name());
+    let manifest = arguments.open.remote.remote().manifest(repository).map_err(failed)?;
+    let referrers = repository.referrers(&manifest.digest).map_err(failed)?;
+    output::print(|out| {
+        referrers.iter().try_for_each(|one| {
+            let bytes = display_bytes(one.manifest_bytes);
+            writeln!(out, "{}  {bytes:>8}  {}", one.digest, display_name(one.kind.as_bytes()))
+        })
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 

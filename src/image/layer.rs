@@ -111,6 +111,9 @@ pub struct Layer {
     pub annotations: Vec<(String, String)>,
     /// Whether its files are here. Where they are not, counts are of what is.
     pub contents: LayerContents,
+    /// Whether its entries are those that its table of contents lists: it was not read itself, nothing of it was checked,
+    /// and its unpacked bytes are those of a plain tar stream of these entries.
+    pub listed: bool,
 }
 
 impl Layer {
@@ -123,7 +126,8 @@ impl Layer {
     /// Length of the unpacked tar stream, bytes, where it is known.
     #[must_use]
     pub fn known_unpacked_bytes(&self) -> Option<u64> {
-        (!self.is_absent() || self.unpacked_bytes > 0).then_some(self.unpacked_bytes)
+        let is_known = !self.listed && (!self.is_absent() || self.unpacked_bytes > 0);
+        is_known.then_some(self.unpacked_bytes)
     }
 
     /// Sum of the sizes of its files, bytes, where they are here.

@@ -11,6 +11,7 @@ mod entry;
 mod history;
 mod layer;
 mod lookup;
+mod moment;
 mod occurrence;
 mod order;
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub use entry::{ContentHash, EntryBatch, EntryFields, RawEntry, Segment, Xattr};
 pub use history::{ContentComparison, compute_history};
 pub use layer::{Compression, DigestCheck, Layer, LayerContents, Measured};
 pub use lookup::Resolution;
+pub use moment::{days_since_1970, seconds_of};
 pub use occurrence::{Difference, Kind, Occurrence, OccurrenceId, Owner};
 pub use order::{CompareOrder, SortKey};
 pub use text::{display_bytes, display_in_sentence, display_mode, display_name, steers_terminal};

@@ -159,6 +159,7 @@ fn layer(number: usize, described: DescribedLayer, read: &ReadLayer, warnings: &
         created: described.created,
         annotations: described.annotations,
         contents,
+        listed: matches!(read.store, LayerStore::Listed(_)),
     }
 }
 

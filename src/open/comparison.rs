@@ -1,5 +1,7 @@
 use std::io::Read;
 
+use sha2::{Digest as _, Sha256};
+
 use super::Contents;
 use crate::image::{ContentComparison, FileTree, OccurrenceId};
 use crate::scan::identity_of;
@@ -46,12 +48,31 @@ impl<'a> StoredComparison<'a> {
     fn compare(&mut self, tree: &FileTree, older: OccurrenceId, newer: OccurrenceId) -> Result<bool, String> {
         let open = |id| self.contents.reader(tree, id).map_err(|error| error.to_string());
         let failed = |error: std::io::Error| error.to_string();
+        let listed = |id| self.contents.listed_digest(tree, id);
+        if let (Some(older), Some(newer)) = (tree.content_hash(older), tree.content_hash(newer)) {
+            return Ok(older == newer);
+        }
+        if let (Some(older), Some(newer)) = (listed(older), listed(newer)) {
+            return Ok(older == newer);
+        }
+        if !self.afford(tree.occurrence(newer).bytes) {
+            return Ok(false);
+        }
+        // What lies here is read rather than fetched.
+        let is_dense = |id| tree.sparse(id).is_none();
+        match (listed(older), listed(newer)) {
+            (Some(known), None) if is_dense(newer) => {
+                return Ok(known == sha256_of(&mut open(newer)?).map_err(failed)?);
+            }
+            (None, Some(known)) if is_dense(older) => {
+                return Ok(known == sha256_of(&mut open(older)?).map_err(failed)?);
+            }
+            _ => {}
+        }
         match (tree.content_hash(older), tree.content_hash(newer)) {
-            (Some(older), Some(newer)) => return Ok(older == newer),
-            _ if !self.afford(tree.occurrence(newer).bytes) => return Ok(false),
             (Some(known), None) => return Ok(*known == identity_of(&mut open(newer)?).map_err(failed)?),
             (None, Some(known)) => return Ok(*known == identity_of(&mut open(older)?).map_err(failed)?),
-            (None, None) => {}
+            _ => {}
         }
         if tree.sparse(older) != tree.sparse(newer) {
             return Ok(false);
@@ -84,6 +105,19 @@ impl ContentComparison for StoredComparison<'_> {
             });
             false
         })
+    }
+}
+
+fn sha256_of(reader: &mut dyn Read) -> std::io::Result<[u8; 32]> {
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => return Ok(hash.finalize().into()),
+            Ok(count) => hash.update(&buffer[..count]),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
 }
 

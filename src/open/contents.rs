@@ -2,6 +2,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
+use super::remote::Listed;
 use crate::image::{Compression, FileTree, Kind, LayerIndex, OccurrenceId, Segment};
 use crate::scan::gzip_index::GzipIndex;
 use crate::scan::{Section, compression};
@@ -15,6 +16,8 @@ pub(super) enum LayerStore {
     Packed { section: Section, compression: Compression, start: u64, length: u64, index: Option<GzipIndex> },
     /// Two streams one behind the other; the second begins at so many bytes.
     Joined { first: Box<LayerStore>, first_bytes: u64, second: Section },
+    /// A layer in a registry of which parts are fetched as they are asked for.
+    Listed(Listed),
     /// Files of an extracted root directory.
     Directory(PathBuf),
     /// It came by a pipe, and nobody asked to keep it.
@@ -60,7 +63,10 @@ impl Contents {
     /// Whether files of a layer can be read in any order at the same cost: it need not be unpacked.
     #[must_use]
     pub fn is_at_hand(&self, layer: LayerIndex) -> bool {
-        matches!(self.layers.get(layer.index()), Some(LayerStore::Plain(_) | LayerStore::Directory(_)))
+        matches!(
+            self.layers.get(layer.index()),
+            Some(LayerStore::Plain(_) | LayerStore::Listed(_) | LayerStore::Directory(_))
+        )
     }
 
     /// Reads the content of a file, or of the file that a hard link names, from its beginning. Gaps of a sparse file
@@ -102,6 +108,8 @@ impl Contents {
                 skip(&mut stream, offset)?;
                 Ok(Box::new(stream.take(length)))
             }
+            Some(LayerStore::Listed(listed)) if length > 0 => listed.read(offset)?.ok_or(ContentError::Gone),
+            Some(LayerStore::Listed(_)) => Ok(Box::new(io::empty())),
             Some(LayerStore::Directory(root)) => Ok(Box::new(open_in(root, &tree.path(occurrence.node()))?)),
             Some(LayerStore::Gone | LayerStore::Joined { .. }) | None => Err(ContentError::Gone),
         }
@@ -133,8 +141,24 @@ impl Contents {
                 skip(&mut stream, offset)?;
                 Ok(stream)
             }
+            LayerStore::Listed(listed) => {
+                let (section, compression) = listed.whole();
+                let mut stream = compression::decoder(section.buffered(), compression, 1)?;
+                skip(&mut stream, offset)?;
+                Ok(stream)
+            }
             LayerStore::Directory(_) => Err(ContentError::NoContent),
             LayerStore::Gone | LayerStore::Joined { .. } => Err(ContentError::Gone),
+        }
+    }
+
+    /// SHA-256 of a file by the table of contents of its layer, where that is how the layer is known.
+    pub(super) fn listed_digest(&self, tree: &FileTree, id: OccurrenceId) -> Option<[u8; 32]> {
+        let id = tree.content_of(id)?;
+        let occurrence = tree.occurrence(id);
+        match self.layers.get(occurrence.layer.index()) {
+            Some(LayerStore::Listed(listed)) => listed.file(occurrence.offset)?.digest,
+            _ => None,
         }
     }
 

@@ -98,6 +98,9 @@ pub struct OpenOptions {
     pub titles: Vec<(String, String)>,
     /// How registries and engines are reached.
     pub remote: Remote,
+    /// Whether layers in registries may be known by their tables of contents, unread. What a table says of its layer is
+    /// the image's own word: whoever judges images reads the layers.
+    pub tables: bool,
 }
 
 impl Default for OpenOptions {
@@ -115,6 +118,7 @@ impl Default for OpenOptions {
             watch: None,
             titles: Vec::new(),
             remote: Remote::default(),
+            tables: false,
         }
     }
 }

@@ -1,6 +1,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
+use crate::http::Clock;
 use crate::scan::{Cancel, LayerProgress};
 use crate::source::Layout;
 
@@ -17,12 +19,42 @@ struct Shared {
     layout: Mutex<Option<Arc<Layout>>>,
     stream: LayerProgress,
     stream_bytes: AtomicU64,
+    /// For each layer what has come over the network, where it comes so.
+    arrived: Mutex<Vec<Arc<AtomicU64>>>,
+    /// Until when a server is left alone before it is asked again.
+    waiting: Mutex<Option<Instant>>,
+}
+
+/// A clock that tells of the waits for servers.
+#[derive(Clone)]
+pub(super) struct ToldWaits {
+    clock: Arc<dyn Clock>,
+    progress: Progress,
+}
+
+impl std::fmt::Debug for ToldWaits {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("ToldWaits").field(&self.clock).finish()
+    }
+}
+
+impl Clock for ToldWaits {
+    fn now(&self) -> SystemTime {
+        self.clock.now()
+    }
+
+    fn wait(&self, duration: Duration, cancel: &Cancel) -> std::io::Result<()> {
+        self.progress.set_waiting(Instant::now().checked_add(duration));
+        let waited = self.clock.wait(duration, cancel);
+        self.progress.set_waiting(None);
+        waited
+    }
 }
 
 /// Counts at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Snapshot {
-    /// Bytes read of each layer's stored blob, and its entries found; empty for an archive read as a stream.
+    /// Bytes read or arrived of each layer's stored blob, and its entries found; empty for an archive read as a stream.
     pub layers: Vec<(u64, u64)>,
     /// Bytes read of the stream that the whole archive is, where it is one.
     pub stream_read_bytes: u64,
@@ -30,6 +62,11 @@ pub struct Snapshot {
     pub stream_bytes: u64,
     /// Entries found in it.
     pub stream_entries: u64,
+    /// Bytes that came over the network of each layer, where it comes so: also after the image is open, as content is
+    /// asked for.
+    pub arrived: Option<Vec<u64>>,
+    /// For how much longer a server is left alone, before it is asked again.
+    pub waiting: Option<Duration>,
 }
 
 impl Progress {
@@ -54,18 +91,27 @@ impl Progress {
     /// The manifest and the configuration, as soon as they are known.
     #[must_use]
     pub fn layout(&self) -> Option<Arc<Layout>> {
-        self.shared.layout.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.shared.layout).clone()
     }
 
     /// The counts.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        let layers = self.shared.layers.lock().unwrap_or_else(PoisonError::into_inner);
+        let layers = lock(&self.shared.layers);
         let counts =
             |layer: &LayerProgress| (layer.read_bytes.load(Ordering::Relaxed), layer.entries.load(Ordering::Relaxed));
         let (stream_read_bytes, stream_entries) = counts(&self.shared.stream);
+        let arrived = lock(&self.shared.arrived);
+        let with_arrived = |(number, layer): (usize, &Arc<LayerProgress>)| {
+            let (read, entries) = counts(layer);
+            (arrived.get(number).map_or(read, |arrived| arrived.load(Ordering::Relaxed).max(read)), entries)
+        };
+        let waiting = lock(&self.shared.waiting).map(|until| until.saturating_duration_since(Instant::now()));
         Snapshot {
-            layers: layers.iter().map(|layer| counts(layer)).collect(),
+            layers: layers.iter().enumerate().map(with_arrived).collect(),
+            arrived: (!arrived.is_empty())
+                .then(|| arrived.iter().map(|arrived| arrived.load(Ordering::Relaxed)).collect()),
+            waiting: waiting.filter(|left| !left.is_zero()),
             stream_read_bytes,
             stream_bytes: self.shared.stream_bytes.load(Ordering::Relaxed),
             stream_entries,
@@ -73,14 +119,30 @@ impl Progress {
     }
 
     pub(super) fn identified(&self, layout: &Layout) {
-        let mut place = self.shared.layout.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut place = lock(&self.shared.layout);
         *place = Some(Arc::new(layout.clone()));
     }
 
     pub(super) fn begin_layers(&self, count: usize) -> Vec<Arc<LayerProgress>> {
         let layers: Vec<Arc<LayerProgress>> = (0..count).map(|_| Arc::default()).collect();
-        self.shared.layers.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&layers);
+        lock(&self.shared.layers).clone_from(&layers);
         layers
+    }
+
+    /// The clock that tells of waits, in front of another one.
+    pub(super) fn telling(&self, clock: Arc<dyn Clock>) -> Arc<dyn Clock> {
+        Arc::new(ToldWaits { clock, progress: self.clone() })
+    }
+
+    fn set_waiting(&self, until: Option<Instant>) {
+        *lock(&self.shared.waiting) = until;
+    }
+
+    /// Places to count what arrives of each layer.
+    pub(super) fn begin_arrivals(&self, count: usize) -> Vec<Arc<AtomicU64>> {
+        let arrived: Vec<Arc<AtomicU64>> = (0..count).map(|_| Arc::default()).collect();
+        lock(&self.shared.arrived).clone_from(&arrived);
+        arrived
     }
 
     pub(super) fn stream(&self) -> &LayerProgress {
@@ -90,4 +152,8 @@ impl Progress {
     pub(super) fn set_stream_bytes(&self, bytes: u64) {
         self.shared.stream_bytes.store(bytes, Ordering::Relaxed);
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

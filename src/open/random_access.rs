@@ -25,7 +25,7 @@ impl Contents {
         let stored = match (self.second_part(number, offset, length), self.first_store(number)) {
             (Some(section), _) => section,
             (None, Some(LayerStore::Plain(section))) => section.part(offset, length),
-            (None, Some(LayerStore::Packed { .. })) => {
+            (None, Some(LayerStore::Packed { .. } | LayerStore::Listed(_))) => {
                 Section::new(Arc::new(Unpacking::new(self.stored(tree, id)?)), 0, length)
             }
             (None, Some(LayerStore::Directory(root))) => {

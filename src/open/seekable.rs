@@ -1,6 +1,7 @@
 //! Layers that lie at hand: read by several threads, their entries put into the tree from the base up.
 
 use std::collections::VecDeque;
+use std::io::ErrorKind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,11 +10,16 @@ use hashbrown::HashMap;
 
 use super::assemble::{ReadLayer, Stored, finish};
 use super::contents::LayerStore;
+use super::remote::{Listed, Listing};
 use super::spool::Spool;
 use super::{Keep, OpenError, Opened, Opening, Verify};
 use crate::cache::{Cache, KnownLayer};
 use crate::image::{Compression, Digest, EntryBatch, TreeBuilder, TreeLimit};
-use crate::scan::{EntrySink, LayerOptions, LayerProgress, LayerScan, NameRoom, Section, needs_tee, scan_section};
+use crate::scan::table::TableError;
+use crate::scan::{
+    EntrySink, LayerOptions, LayerProgress, LayerScan, NameRoom, Section, compression, is_cancellation, needs_tee,
+    scan_section,
+};
 use crate::source::{Container, DescribedLayer, Layout, SourceError};
 
 /// Plain layers of at most so many bytes together are read whole for a report: it costs a few milliseconds. Who may
@@ -30,6 +36,8 @@ enum Event {
 struct Read {
     scan: LayerScan,
     aside: Option<Section>,
+    /// Where it was not read, but known by its table of contents.
+    listed: Option<Listed>,
 }
 
 /// Reads the layers of `layout` out of `container`.
@@ -47,14 +55,33 @@ pub(super) fn open_layers(
         };
         sections.push(found.ok_or_else(missing)?);
     }
-    let shelf = Shelf { known: layout.layers.iter().map(|_| Mutex::default()).collect(), cache: None, whole: false };
-    open_sections(opening, sections, layout, source_bytes, &shelf)
+    let known = layout.layers.iter().map(|_| Mutex::default()).collect();
+    let order = (0..sections.len()).collect();
+    let cache = opening.options.remote.cache.clone();
+    let is_new = |layer: &DescribedLayer| match (&cache, &layer.diff_id) {
+        (Some(cache), Some(diff_id)) => !cache.has_layer(diff_id),
+        _ => false,
+    };
+    let keeps: Vec<bool> =
+        layout.layers.iter().zip(&sections).map(|(layer, section)| is_new(layer) && is_packed(section)).collect();
+    let shelf = Shelf { known, listings: Vec::new(), order, keeps, cache, whole: false };
+    let opened = open_sections(opening, sections, layout, source_bytes, &shelf);
+    if let Some(cache) = shelf.cache.filter(|_| shelf.keeps.contains(&true)) {
+        cache.keep_bound();
+    }
+    opened
 }
 
 /// What is known of layers from another time, and where what is read now is kept.
 pub(super) struct Shelf {
     /// For each layer what need not be read.
     pub known: Vec<Mutex<Option<KnownLayer>>>,
+    /// For each layer how it may be known without being read.
+    pub listings: Vec<Option<Listing>>,
+    /// The order in which they are read; those that are fetched are fetched in the same one.
+    pub order: Vec<usize>,
+    /// For each layer whether its index is kept.
+    pub keeps: Vec<bool>,
     /// Where layers that are read are kept.
     pub cache: Option<Cache>,
     /// Whether plain layers are read whole too.
@@ -71,13 +98,14 @@ pub(super) fn open_sections(
 ) -> Result<Opened, OpenError> {
     let mut tree = TreeBuilder::new();
     let scans = read_all(opening, &layout, &sections, &mut tree, shelf)?;
-    let read = sections.into_iter().zip(scans).map(|(section, Read { scan, aside })| {
+    let read = sections.into_iter().zip(scans).map(|(section, Read { scan, aside, listed })| {
         let stored = Stored::Exactly(section.length());
         let (compression, length, index) = (scan.compression, scan.unpacked_bytes, scan.gzip_index.clone());
-        let store = match aside {
-            Some(aside) => LayerStore::Plain(aside),
-            None if compression == Compression::None => LayerStore::Plain(section),
-            None => LayerStore::Packed { section, compression, start: 0, length, index },
+        let store = match (aside, listed) {
+            (Some(aside), _) => LayerStore::Plain(aside),
+            (None, Some(listed)) => LayerStore::Listed(listed),
+            (None, None) if compression == Compression::None => LayerStore::Plain(section),
+            (None, None) => LayerStore::Packed { section, compression, start: 0, length, index },
         };
         ReadLayer { scan, stored, store }
     });
@@ -175,7 +203,7 @@ fn work(
     sender: &Sender<(usize, Event)>,
 ) {
     loop {
-        let number = next.fetch_add(1, Ordering::Relaxed);
+        let Some(&number) = shelf.order.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
         let (Some(section), Some(progress)) = (sections.get(number), progress.get(number)) else { return };
         if places.is_repeat(number) {
             progress.read_bytes.store(section.length(), Ordering::Relaxed);
@@ -185,9 +213,19 @@ fn work(
         let mut sink = |batch| sender.send((number, Event::Batch(batch))).map_err(gone);
         let known =
             shelf.known.get(number).and_then(|known| known.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let result = match known {
-            Some(known) => give(known, section, progress, &mut sink),
-            None => read_and_keep(section, options, shelf, keep, progress, &mut sink),
+        let kept_in = shelf.cache.as_ref().filter(|_| shelf.keeps.get(number).copied().unwrap_or_default());
+        let listing = shelf.listings.get(number).and_then(Option::as_ref);
+        let result = match (known, listing) {
+            (Some(known), _) => give(known, section, progress, &mut sink),
+            (None, Some(listing)) => match list(listing, section, options, progress, &mut sink) {
+                Ok(listed) => Ok(listed),
+                Err(TableError::Source(error)) if is_cancellation(&error) => Err(error),
+                Err(why) => read_and_keep(section, options, kept_in, keep, progress, &mut sink).map(|mut read| {
+                    read.scan.oddities.extend(worth_telling(&why));
+                    read
+                }),
+            },
+            (None, None) => read_and_keep(section, options, kept_in, keep, progress, &mut sink),
         };
         if sender.send((number, Event::Done(Box::new(result)))).is_err() {
             return;
@@ -205,20 +243,46 @@ fn give(
     known.batches.into_iter().try_for_each(sink)?;
     progress.read_bytes.store(section.length(), Ordering::Relaxed);
     progress.entries.store(known.scan.entries, Ordering::Relaxed);
-    Ok(Read { scan: known.scan, aside: None })
+    Ok(Read { scan: known.scan, aside: None, listed: None })
+}
+
+/// Gives the entries that a layer's table of contents lists.
+fn list(
+    listing: &Listing,
+    section: &Section,
+    options: &LayerOptions,
+    progress: &LayerProgress,
+    sink: &mut EntrySink<'_>,
+) -> Result<Read, TableError> {
+    let (table, listed) = listing.read(options, progress).inspect_err(|_| {
+        // All of it is read next.
+        progress.read_bytes.store(0, Ordering::Relaxed);
+    })?;
+    table.batches.into_iter().try_for_each(sink)?;
+    progress.read_bytes.store(section.length(), Ordering::Relaxed);
+    progress.entries.store(table.scan.entries, Ordering::Relaxed);
+    Ok(Read { scan: table.scan, aside: None, listed: Some(listed) })
+}
+
+/// What is wrong with a table itself; that a registry gives no parts of layers is nothing to tell.
+fn worth_telling(why: &TableError) -> Option<String> {
+    match why {
+        TableError::Source(error) if !matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) => None,
+        wrong => Some(format!("{wrong}; all of the layer was read instead")),
+    }
 }
 
 /// Reads one layer, and keeps what it is made of for another time.
 fn read_and_keep(
     section: &Section,
     options: &LayerOptions,
-    shelf: &Shelf,
+    cache: Option<&Cache>,
     keep: bool,
     progress: &LayerProgress,
     sink: &mut EntrySink<'_>,
 ) -> std::io::Result<Read> {
     // Without room on the disk it is read again another time.
-    let writing = shelf.cache.as_ref().and_then(|cache| Some((cache, cache.begin_layer().ok()?)));
+    let writing = cache.and_then(|cache| Some((cache, cache.begin_layer().ok()?)));
     let Some((cache, mut writing)) = writing else { return read_one(section, options, keep, progress, sink) };
     let mut both = |batch: EntryBatch| {
         writing.add(&batch);
@@ -233,6 +297,13 @@ fn read_and_keep(
     Ok(read)
 }
 
+/// Whether a layer is compressed, so that all of it is read.
+fn is_packed(section: &Section) -> bool {
+    let mut magic = [0; compression::MAGIC_BYTES];
+    let count = section.read_full_at(&mut magic, 0).unwrap_or(0);
+    compression::detect(magic.get(..count).unwrap_or_default()).is_some()
+}
+
 /// Reads one layer. Where any of its content may be asked for later, what unpacks slowly is put aside.
 fn read_one(
     section: &Section,
@@ -242,7 +313,7 @@ fn read_one(
     sink: &mut EntrySink<'_>,
 ) -> std::io::Result<Read> {
     if !keep {
-        return Ok(Read { scan: scan_section(section, options, progress, sink, None)?, aside: None });
+        return Ok(Read { scan: scan_section(section, options, progress, sink, None)?, aside: None, listed: None });
     }
     let mut spool = Spool::new()?;
     let mut tee = |bytes: &[u8]| {
@@ -251,7 +322,7 @@ fn read_one(
     };
     let scan = scan_section(section, options, progress, sink, Some(&mut tee))?;
     let aside = if !needs_tee(scan.compression, options.access) { None } else { spool.section(0, scan.unpacked_bytes) };
-    Ok(Read { scan, aside })
+    Ok(Read { scan, aside, listed: None })
 }
 
 /// Puts the entries of layers that are read at once into the tree one layer after the other.

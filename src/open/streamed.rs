@@ -277,6 +277,7 @@ impl Reading<'_> {
         let limit = |limit| OpenError::Limit { reference: opening.reference.text.clone(), limit };
         let mut read = Vec::new();
         let mut unpacked = HashMap::new();
+        let mut kept = false;
         for (number, layer) in layout.layers.iter().enumerate() {
             tree.begin_layer().map_err(limit)?;
             match self.members.layer(&layer.located) {
@@ -284,6 +285,9 @@ impl Reading<'_> {
                     let Some(streamed) = self.layers.get_mut(index) else { continue };
                     for batch in &streamed.batches {
                         tree.add(batch).map_err(limit)?;
+                    }
+                    if let Some(cache) = &opening.options.remote.cache {
+                        kept |= cache.keep_layer(&streamed.batches, &streamed.scan, opening.options.wanted.is_some());
                     }
                     let last_use = !layout.layers[number + 1..].iter().any(|other| other.located == layer.located);
                     if last_use {
@@ -294,6 +298,9 @@ impl Reading<'_> {
                 }
                 None => read.push(self.aside_layer(number, layout, tree, &mut unpacked)?),
             }
+        }
+        if let Some(cache) = opening.options.remote.cache.as_ref().filter(|_| kept) {
+            cache.keep_bound();
         }
         Ok(read)
     }

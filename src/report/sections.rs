@@ -61,13 +61,25 @@ pub(super) fn figures(inspection: &Inspection<'_>) -> Vec<(&'static str, String)
         1 => "1 layer".to_owned(),
         count => format!("{count} layers"),
     };
+    let listed = image.layers.iter().filter(|layer| layer.listed).count();
+    let unpacked = match listed {
+        0 => bytes_and_exact(figures.unpacked_bytes),
+        _ => format!("about {}", display_bytes(figures.unpacked_bytes)),
+    };
     let mut lines = vec![
-        ("Unpacked", format!("{} in {layers}{entries}", bytes_and_exact(figures.unpacked_bytes))),
+        ("Unpacked", format!("{unpacked} in {layers}{entries}")),
         ("Compressed", compressed(image)),
         ("Files", files(inspection)),
         ("Efficiency", percent(figures.efficiency)),
         ("Wasted", wasted(inspection)),
     ];
+    if listed > 0 {
+        let of = image.layers.len();
+        lines.push((
+            "Not read",
+            format!("{listed} of {of} layers: they are shown by their tables of contents and not checked, unless with --verify"),
+        ));
+    }
     if figures.dangling_whiteouts > 0 {
         lines.push((
             "Whiteouts",
@@ -99,6 +111,14 @@ fn compressed(image: &Image) -> String {
         return format!("~{}, the layers' share of a compressed archive", display_bytes(bytes));
     }
     bytes_and_exact(bytes)
+}
+
+/// `34 kB`, `~34 kB` where it is that of a table of contents.
+fn unpacked(layer: &Layer) -> String {
+    match layer.known_unpacked_bytes() {
+        None if layer.listed => format!("~{}", display_bytes(layer.unpacked_bytes)),
+        known => known.map_or("unknown".into(), display_bytes),
+    }
 }
 
 /// `34 kB`, `~34 kB` where only a share is known.
@@ -136,7 +156,7 @@ pub(super) fn layers(image: &Image, quote: Quote) -> Table<10> {
         table.row([
             index.to_string(),
             layer.diff_id.as_ref().map_or("unknown".into(), |digest| digest.short().to_owned()),
-            layer.known_unpacked_bytes().map_or("unknown".into(), display_bytes),
+            unpacked(layer),
             layer.compressed_bytes.map_or("unknown".into(), measured),
             layer.known_file_bytes().map_or("not here".into(), display_bytes),
             if layer.is_absent() { "not here".into() } else { layer.entries.to_string() },

@@ -10,6 +10,7 @@ mod name_room;
 mod part;
 mod range_reader;
 mod read_at;
+pub mod table;
 pub mod tar;
 mod watch;
 pub mod zstd_index;

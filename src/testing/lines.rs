@@ -56,6 +56,7 @@ fn layer(file_bytes: u64, entries: u64) -> Layer {
         created: None,
         annotations: Vec::new(),
         contents: crate::image::LayerContents::Present,
+        listed: false,
     }
 }
 

@@ -51,7 +51,7 @@ impl Gathering<'_> {
     fn failed(&self, error: SourceError) -> TransferError {
         match error {
             SourceError::Io(error) => TransferError::reading(self.reference.text.clone(), &error),
-            error => TransferError::Source { reference: self.reference.text.clone(), error },
+            error => TransferError::Source { reference: self.reference.text.clone(), error: error.into() },
         }
     }
 

@@ -79,7 +79,7 @@ impl Shelf<'_> {
     }
 
     fn failed(&self, error: SourceError) -> TransferError {
-        TransferError::Source { reference: self.reference.to_owned(), error }
+        TransferError::Source { reference: self.reference.to_owned(), error: error.into() }
     }
 
     /// A way to a blob; whether it is there is found out when it is read.

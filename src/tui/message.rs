@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::compare::{Compared, Shared, SideProgress};
 use super::input::{Key, Mouse};
@@ -6,7 +7,7 @@ use super::pages::Insights;
 use super::request::{Hits, Paths, Request, Ticket, View};
 use crate::compare::CompareOptions;
 use crate::findings::Findings;
-use crate::image::{Config, DigestCheck, Identity, Image, LayerIndex};
+use crate::image::{Config, DigestCheck, Identity, Image, LayerIndex, display_bytes};
 use crate::nix::study::StoreStudy;
 use crate::rebuild::plan::Plan;
 
@@ -48,6 +49,8 @@ pub enum Report {
     Identified(Box<Identified>),
     /// How far the reading has come. Each report replaces the one before it.
     Progress(Progress),
+    /// Layers are fetched whose content was asked for; or no longer.
+    Fetching(Option<(Transfer, Traffic)>),
     /// The trees are complete.
     Opened(Opened),
     /// Waste and packages are known.
@@ -158,6 +161,44 @@ pub struct Progress {
     pub source: Option<Transfer>,
     /// By layer, base first; empty while the layers are not known.
     pub layers: Vec<LayerProgress>,
+    /// How it comes over the network, where it does.
+    pub traffic: Option<Traffic>,
+}
+
+/// How bytes come over the network.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Over the last seconds; 0 where that is not known yet.
+    pub bytes_per_second: u64,
+    /// For how long nothing has come.
+    pub silent: Duration,
+    /// For how much longer a server is left alone before it is asked again.
+    pub waiting: Duration,
+}
+
+/// Nothing has come for so long that one wonders.
+const SILENCE: Duration = Duration::from_secs(3);
+
+impl Traffic {
+    /// What there is to say of it, where so many bytes are still to come.
+    #[must_use]
+    pub fn in_words(&self, left_bytes: Option<u64>) -> String {
+        if !self.waiting.is_zero() {
+            return format!("asked to wait, {} s left", self.waiting.as_secs().saturating_add(1));
+        }
+        if self.silent >= SILENCE {
+            return format!("nothing has come for {} s", self.silent.as_secs());
+        }
+        if self.bytes_per_second == 0 {
+            return String::new();
+        }
+        let rate = format!("{}/s", display_bytes(self.bytes_per_second));
+        match left_bytes.map(|left| left / self.bytes_per_second) {
+            None | Some(0) => rate,
+            Some(seconds @ 1..120) => format!("{rate}, {seconds} s left"),
+            Some(seconds) => format!("{rate}, {} min left", seconds / 60),
+        }
+    }
 }
 
 /// Bytes that have come, of those that are to come.

@@ -52,7 +52,7 @@ pub use draw::draw;
 pub use input::{Key, KeyCode, Mouse, MouseAction};
 pub use message::{
     Choice, Effect, Identified, LayerOutline, LayerProgress, Message, Opened, Opening, Options, Overview, Planned,
-    Progress, Rebuilt, Report, Start, Transfer,
+    Progress, Rebuilt, Report, Start, Traffic, Transfer,
 };
 pub use pages::Insights;
 pub use request::{

@@ -218,7 +218,7 @@ impl<F: FnMut(Effect)> Runner<F> {
 /// How long after a drawing the next may show what a message brings.
 fn pace_of(message: &Message) -> Duration {
     match message {
-        Message::Report(_, Report::Progress(_) | Report::Hits(_)) => FRAME,
+        Message::Report(_, Report::Progress(_) | Report::Fetching(_) | Report::Hits(_)) => FRAME,
         Message::Report(_, Report::DigestChecked { .. }) => LEISURE,
         _ => Duration::ZERO,
     }

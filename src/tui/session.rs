@@ -6,7 +6,7 @@ use super::columns::Columns;
 use super::find::{Finding, Marks, Needle};
 use super::layout::{Areas, Arrangement, Pane, arrange};
 use super::list::ListCursor;
-use super::message::{Identified, LayerOutline, Opened, Opening, Overview, Progress, Transfer};
+use super::message::{Identified, LayerOutline, Opened, Opening, Overview, Progress, Traffic, Transfer};
 use super::pages::{Page, Pages};
 use super::prompt::Purpose;
 use super::request::{Form, Subject, Target, Ticket};
@@ -82,6 +82,8 @@ pub(super) struct Session {
     pub name: String,
     pub identified: Identified,
     pub progress: Progress,
+    /// How far layers are that are fetched after opening, and how they come.
+    pub fetching: Option<(Transfer, Traffic)>,
     pub opened: Option<Exploration>,
     pub stopped: bool,
     pub focus: Pane,
@@ -112,6 +114,7 @@ impl Session {
             name,
             identified: Identified::default(),
             progress: Progress::default(),
+            fetching: None,
             opened: None,
             stopped: false,
             focus: Pane::Layers,

@@ -82,6 +82,7 @@ fn take_report(state: &mut State, opening: Opening, report: Report, effects: &mu
     match report {
         Report::Identified(identified) => identify(session, *identified),
         Report::Progress(progress) => session.progress = progress,
+        Report::Fetching(fetching) => session.fetching = fetching,
         Report::Opened(opened) => session.open(opened),
         Report::Insights(findings) => session.pages.learn(findings),
         Report::Judged(findings) => session.pages.judgement.learn(findings),

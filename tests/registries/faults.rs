@@ -275,3 +275,93 @@ fn redirects_that_go_round_are_left() {
     let error = Customer::new().refused(&server.host, IMAGE);
     assert!(error.contains("leads from one address to the next"), "{error}");
 }
+
+#[test]
+fn a_body_of_another_length_than_the_manifest_gives_is_refused() {
+    let (shop, _) = Shop::sample();
+    for more in [false, true] {
+        let kept = shop.clone();
+        let server = faulty(shop.clone(), move |_, seen| {
+            let mut reply = kept.answer(seen);
+            let is_layer = is_blob(seen) && reply.body.first() != Some(&b'{');
+            let length = if more { reply.body.len() + 1 } else { reply.body.len() / 2 };
+            reply.body.resize(length, 0);
+            is_layer.then_some(reply)
+        });
+        let error = Customer::new().refused(&server.host, IMAGE);
+        assert!(error.contains("the manifest gives") && error.contains("the registry sends"), "{error}");
+    }
+}
+
+#[test]
+fn a_server_that_breaks_within_a_body_and_then_fails_is_waited_for() {
+    let (shop, image) = Shop::sample();
+    let last = super::support::images::digest(&image.layers[0].blob);
+    let tries = AtomicUsize::new(0);
+    let server = faulty(shop.clone(), move |_, seen| {
+        if !seen.target.ends_with(&last) {
+            return None;
+        }
+        match tries.fetch_add(1, Ordering::SeqCst) {
+            0 => Some(shop.answer(seen).sent(Manner::CutAfter(50))),
+            1 | 2 => Some(Reply::new(500, "")),
+            3 => Some(Reply::new(429, "").with("retry-after", "3")),
+            _ => None,
+        }
+    });
+    let customer = Customer::new();
+    customer.open(&server.host, IMAGE).unwrap();
+    assert!(customer.waits.seconds().contains(&3), "{:?}", customer.waits.seconds());
+}
+
+#[test]
+fn a_wait_is_told_while_it_lasts() {
+    let (shop, _) = Shop::sample();
+    let server = faulty(shop, |number, _| (number == 0).then(|| Reply::new(503, "").with("retry-after", "1")));
+    let mut customer = Customer::new();
+    customer.remote.http.clock = std::sync::Arc::new(nixdive::http::RealClock);
+    let (options, typed) = (customer.options(), format!("docker://{}/{IMAGE}", server.host));
+    let progress = nixdive::open::Progress::new();
+    let watched = progress.clone();
+    let opening = std::thread::spawn(move || {
+        let reference = nixdive::reference::Reference::parse(typed.as_ref()).unwrap();
+        nixdive::open::open(&reference, &options, &progress).map(drop)
+    });
+    let begun = Instant::now();
+    while watched.snapshot().waiting.is_none() {
+        assert!(begun.elapsed() < Duration::from_secs(10) && !opening.is_finished());
+    }
+    opening.join().unwrap().unwrap();
+    assert_eq!(watched.snapshot().waiting, None);
+    assert!(watched.snapshot().arrived.is_some());
+}
+
+#[test]
+fn what_refers_to_an_image_is_listed_also_where_only_a_tag_tells() {
+    let (mut shop, image) = Shop::sample();
+    let subject = super::support::images::digest(&super::support::images::manifest_blobs(&image).0);
+    let mut signature = descriptor("application/vnd.oci.image.manifest.v1+json", b"signature");
+    signature["artifactType"] = json!("application/vnd.example.signature");
+    let index = super::support::images::index(std::slice::from_ref(&signature));
+    let by_tag = {
+        let mut shop = shop.clone();
+        shop.put_index(&subject.replace(':', "-"), std::slice::from_ref(&signature));
+        faulty(shop, |_, _| None)
+    };
+    let none = faulty(shop.clone(), |_, _| None);
+    shop.put(&format!("referrers/{subject}"), OCI_INDEX, index);
+    let by_list = faulty(shop, |_, _| None);
+    for (server, expected) in [(&by_tag, 1), (&by_list, 1), (&none, 0)] {
+        let registries = Customer::new().remote.registries(&nixdive::scan::Cancel::new()).unwrap();
+        let typed = format!("docker://{}/{IMAGE}", server.host);
+        let nixdive::reference::Location::Registry(name) =
+            nixdive::reference::Reference::parse(typed.as_ref()).unwrap().location
+        else {
+            panic!("{typed}");
+        };
+        let digest = nixdive::image::Digest::parse(&subject).unwrap();
+        let found = registries.repository(&name).unwrap().referrers(&digest).unwrap();
+        assert_eq!(found.len(), expected);
+        assert!(found.iter().all(|one| one.kind == "application/vnd.example.signature"));
+    }
+}

@@ -7,7 +7,7 @@ use nixdive::image::DigestCheck;
 
 use super::server::Server;
 use super::shop::{Customer, Shop};
-use super::support::images::MOTD;
+use super::support::images::{Image, MOTD, docker_archive, sample_layers};
 use super::support::program::{content, paths};
 
 const IMAGE: &str = "team/app:1";
@@ -108,4 +108,30 @@ fn a_cache_that_cannot_be_written_is_done_without() {
     customer.remote.cache = Some(nixdive::cache::Cache::new(&file, 1 << 30));
     let opened = customer.open(&server.host, IMAGE).unwrap();
     assert_eq!(content(&opened, "/etc/motd"), MOTD.as_bytes());
+}
+
+#[test]
+fn a_layer_of_an_archive_is_known_again_in_a_registry() {
+    let (shop, image) = Shop::sample();
+    let customer = Customer::new().with_cache();
+    let archive = docker_archive(&Image::new(sample_layers()));
+    let archive = super::support::compress::gzip(&archive);
+    let layout = super::support::images::oci_members(std::slice::from_ref(&image));
+    let layout = super::support::images::write_directory(&customer.place.path().join("layout"), &layout);
+    let file = super::support::program::file(customer.place.path(), "image.tar.gz", &archive);
+    // Of the layout it is known that the very blobs unpack to the layers.
+    for (local, check) in [(file, DigestCheck::NotChecked), (layout, DigestCheck::Matches)] {
+        let cache = customer.remote.cache.as_ref().unwrap();
+        cache.clear().unwrap();
+        super::support::program::open_with(&local, customer.options()).unwrap();
+        let kept = cache.items().iter().filter(|item| item.kind == ItemKind::Layer).count();
+        assert_eq!(kept, image.layers.len(), "{}", local.display());
+        let shop = shop.clone();
+        let server = Server::start(move |seen| shop.answer(seen));
+        let opened = customer.open(&server.host, IMAGE).unwrap();
+        let requests = server.take_requests();
+        assert_eq!(requests.iter().filter(|request| request.contains("/blobs/")).count(), 1, "{requests:?}");
+        assert!(opened.image.layers.iter().all(|layer| layer.diff_id_check == check));
+        assert_eq!(content(&opened, "/etc/motd"), MOTD.as_bytes());
+    }
 }

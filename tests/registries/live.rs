@@ -204,6 +204,39 @@ fn images_of_podman_are_opened_by_its_socket() {
     assert!(error.contains("podman has no image «localhost/none:1»"), "{error}");
 }
 
+#[test]
+fn tables_that_skopeo_writes_are_read() {
+    if !have(&["docker-registry", "skopeo"]) {
+        return;
+    }
+    let registry = Registry::start("", &[], &[]);
+    let place = scratch();
+    let tar = super::support::tar_bytes::Tar::new()
+        .directory("etc/")
+        .file("etc/motd", MOTD)
+        .file("noise", super::tables::noise(900_000))
+        .symlink("link", "etc/motd")
+        .finish();
+    let archive = file(place.path(), "image.tar", &docker_archive(&Image::new(vec![tar]).named("tabled:1")));
+    let status = Command::new("skopeo")
+        .args(["copy", "-q", "-f", "oci", "--dest-tls-verify=false", "--dest-compress-format", "zstd:chunked"])
+        .arg(format!("docker-archive:{}", archive.display()))
+        .arg(format!("docker://{}/team/tabled:1", registry.host))
+        .status();
+    assert!(status.unwrap().success());
+    let mut customer = Customer::new();
+    customer.remote.http.silence = Duration::from_secs(10);
+    let open = |tables: bool| {
+        let options = OpenOptions { tables, ..customer.options() };
+        open_with(format!("docker://{}/team/tabled:1", registry.host), options).unwrap()
+    };
+    let (listed, read) = (open(true), open(false));
+    assert!(listed.image.layers[0].listed && !read.image.layers[0].listed);
+    assert_eq!(super::tables::told(&listed), super::tables::told(&read));
+    holds_sample(&listed);
+    assert_eq!(content(&listed, "/noise"), content(&read, "/noise"));
+}
+
 /// A file system of 64 KiB, until the test ends.
 struct TinyDisk(tempfile::TempDir);
 

@@ -21,4 +21,5 @@ mod push;
 mod push_live;
 mod server;
 mod shop;
+mod tables;
 mod warehouse;

@@ -75,10 +75,11 @@ impl Shop {
         };
         let range = seen.header("range").and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));
         let reply = match range {
-            Some((start, _)) => {
+            Some((start, last)) => {
                 let start: usize = start.parse().unwrap();
-                let range = format!("bytes {start}-{}/{}", bytes.len() - 1, bytes.len());
-                Reply::new(206, &bytes[start..]).with("content-range", range)
+                let last = last.parse().unwrap_or(usize::MAX).min(bytes.len() - 1);
+                let range = format!("bytes {start}-{last}/{}", bytes.len());
+                Reply::new(206, &bytes[start..=last]).with("content-range", range)
             }
             None => Reply::new(200, bytes.clone()),
         };

@@ -4,4 +4,5 @@ pub mod chroot;
 pub mod compress;
 pub mod images;
 pub mod program;
+pub mod tables;
 pub mod tar_bytes;

@@ -42,7 +42,7 @@ impl Side {
     /// against its digests where it is to be reproducible, and its content kept at hand where that or findings need it.
     pub fn open(image: &OsString, open: &OpenArguments, looks: Looks) -> anyhow::Result<Self> {
         let Looks { in_full, verify, content } = looks;
-        let open = OpenArguments { verify: open.verify || verify, ..open.clone() };
+        let open = OpenArguments { verify: open.verify || verify, judging: true, ..open.clone() };
         let keep = if verify || content { Keep::Content } else { Keep::Trees };
         if !in_full {
             let opened = open_for(image, &open, keep)?;

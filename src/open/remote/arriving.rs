@@ -1,6 +1,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub(super) struct Arriving {
     digest: Digest,
     length: u64,
     urls: Vec<String>,
+    /// What has arrived, for whoever watches.
+    shown: Arc<AtomicU64>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -49,12 +52,19 @@ struct State {
 }
 
 impl Arriving {
-    pub fn new(downloads: &Arc<Downloads>, digest: &Digest, length: u64, urls: &[String]) -> Arc<Self> {
+    pub fn new(
+        downloads: &Arc<Downloads>,
+        digest: &Digest,
+        length: u64,
+        urls: &[String],
+        shown: Arc<AtomicU64>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             downloads: Arc::clone(downloads),
             digest: digest.clone(),
             length,
             urls: urls.to_vec(),
+            shown,
             state: Mutex::default(),
             changed: Condvar::new(),
         })
@@ -62,6 +72,21 @@ impl Arriving {
 
     pub fn digest(&self) -> &Digest {
         &self.digest
+    }
+
+    /// Bytes that the manifest gives it.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// What it belongs to.
+    pub fn downloads(&self) -> &Downloads {
+        &self.downloads
+    }
+
+    /// Whether all of it is fetched, or was.
+    pub fn is_started(&self) -> bool {
+        self.state().started
     }
 
     /// Begins to fetch it, unless that was done.
@@ -153,6 +178,7 @@ impl Arriving {
 
     fn publish(&self, arrived: u64) {
         self.state().arrived = arrived;
+        self.shown.store(arrived, Ordering::Relaxed);
         self.changed.notify_all();
     }
 

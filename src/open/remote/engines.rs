@@ -51,9 +51,7 @@ impl Opening<'_> {
             return Ok(opened);
         }
         let full = self
-            .options
-            .remote
-            .registries(self.cancel())
+            .registries()
             .and_then(|registries| registries.complete(name))
             .map_err(|error| self.registry_error(error))?;
         self.registry(&full).map_err(|error| match error {

@@ -6,12 +6,15 @@ mod container;
 mod containerd;
 mod downloads;
 mod engines;
+mod listing;
+mod ranged;
 
 use std::sync::{Arc, Mutex};
 
 use arriving::Arriving;
 use container::RemoteContainer;
 use downloads::Downloads;
+pub(super) use listing::{Listed, Listing};
 
 use super::seekable::{Shelf, open_sections};
 use super::{OpenError, Opened, Opening};
@@ -101,11 +104,18 @@ impl Opening<'_> {
         self.source_error(SourceError::Io(std::io::Error::other(error)))
     }
 
+    /// The way to registries, with waits that are told.
+    fn registries(&self) -> Result<Arc<Registries>, RegistryError> {
+        let mut remote = self.options.remote.clone();
+        remote.http.clock = self.progress.telling(remote.http.clock);
+        remote.registries(self.cancel())
+    }
+
     /// Opens an image in a registry.
     pub(super) fn registry(&self, name: &ImageName) -> Result<Opened, OpenError> {
         let remote = &self.options.remote;
         let failed = |error| self.registry_error(error);
-        let registries = remote.registries(self.cancel()).map_err(failed)?;
+        let registries = self.registries().map_err(failed)?;
         let repository = registries.repository(name).map_err(failed)?;
         let manifest = remote.manifest(&repository).map_err(failed)?;
         let container = RemoteContainer::new(&repository, remote);
@@ -125,27 +135,46 @@ impl Opening<'_> {
         let downloads = Arc::new(Downloads::new(repository.clone(), remote, self.cancel().clone()));
         let mut known = Vec::with_capacity(layout.layers.len());
         let mut sections = Vec::with_capacity(layout.layers.len());
+        let mut listings = Vec::with_capacity(layout.layers.len());
         let mut wanted = Vec::new();
-        for layer in &layout.layers {
+        let arrivals = self.progress.begin_arrivals(layout.layers.len());
+        for (layer, arrived) in layout.layers.iter().zip(arrivals) {
             let (Some(digest), Some(length)) = (&layer.digest, layer.stored_bytes) else {
                 let reason = format!("«{}» has no digest", crate::image::display_in_sentence(&layer.name));
                 return Err(self.source_error(SourceError::Broken(reason)));
             };
-            let arriving = Arriving::new(&downloads, digest, length, &layer.urls);
+            let arriving = Arriving::new(&downloads, digest, length, &layer.urls, arrived);
             let found = self.known_layer(layer, digest);
-            if found.is_none() && !wanted.iter().any(|other: &Arc<Arriving>| other.digest() == digest) {
+            let is_kept = remote.cache.as_ref().is_some_and(|cache| cache.has_blob(digest, length));
+            let listing = if self.may_list() && !is_kept { Listing::of(layer, &arriving) } else { None };
+            if found.is_none()
+                && listing.is_none()
+                && !wanted.iter().any(|other: &Arc<Arriving>| other.digest() == digest)
+            {
                 wanted.push(Arc::clone(&arriving));
             }
             known.push(Mutex::new(found));
+            listings.push(listing);
             sections.push(Section::new(Arc::new(arriving), 0, length));
         }
+        // The longest first: whatever comes last is short, and nobody waits long for it alone.
+        wanted.sort_by_key(|arriving| std::cmp::Reverse(arriving.length()));
         wanted.iter().for_each(Arriving::start);
-        let shelf = Shelf { known, cache: remote.cache.clone(), whole: true };
+        let mut order: Vec<usize> = (0..sections.len()).collect();
+        order.sort_by_key(|&number| std::cmp::Reverse(sections.get(number).map_or(0, Section::length)));
+        let keeps = vec![true; sections.len()];
+        let shelf = Shelf { known, listings, order, keeps, cache: remote.cache.clone(), whole: true };
         let opened = open_sections(self, sections, layout, None, &shelf);
         match downloads.failure() {
             Some(error) => Err(self.registry_error(error)),
             None => opened,
         }
+    }
+
+    /// Whether layers may be known by their tables of contents alone.
+    fn may_list(&self) -> bool {
+        let options = self.options;
+        options.tables && options.verify != super::Verify::All && options.keep != super::Keep::Aside
     }
 
     /// What is kept of a layer. Where it is not known that this very blob unpacks to it, its digest counts as not checked.

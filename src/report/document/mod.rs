@@ -214,6 +214,8 @@ struct LayerDocument<'a> {
     stored_as: &'a str,
     contents: &'static str,
     absent_paths: &'a [String],
+    /// Whether the layer was not read, and its entries are those that its table of contents lists.
+    listed: bool,
     /// `null` where the contents are not here and nothing tells.
     unpacked_bytes: Option<u64>,
     compressed_bytes: Option<u64>,
@@ -256,6 +258,7 @@ impl<'a> LayerDocument<'a> {
                 LayerContents::Present | LayerContents::Broken => &[],
             },
             contents: if layer.is_absent() { "absent" } else { "present" },
+            listed: layer.listed,
             unpacked_bytes: layer.known_unpacked_bytes(),
             compressed_bytes: layer.compressed_bytes.map(Measured::bytes),
             compressed_bytes_exact: layer.compressed_bytes.map(|measured| matches!(measured, Measured::Exact(_))),

@@ -251,6 +251,10 @@ fn layer(sheet: &mut Sheet, session: &Session, glyphs: &Glyphs) {
     if let Some(bytes) = layer.known_unpacked_bytes() {
         sheet.field("Unpacked", &format!("{} ({bytes})", display_bytes(bytes)));
     }
+    if layer.listed {
+        sheet.field("Unpacked", &format!("about {}", display_bytes(layer.unpacked_bytes)));
+        sheet.field("Read", "from its table of contents; the layer is not fetched for it");
+    }
     sheet.field("Compressed", &compressed(layer));
     match layer.known_file_bytes() {
         Some(bytes) => sheet.field("In files", &format!("{} in {} entries", display_bytes(bytes), layer.entries)),
@@ -271,6 +275,7 @@ fn layer(sheet: &mut Sheet, session: &Session, glyphs: &Glyphs) {
             sheet.push("", &format!("{} but the bytes have another:", glyphs.cross), true);
             sheet.lines.push(Line::Bad("", actual.to_string()));
         }
+        Some(DigestCheck::NotChecked) if layer.listed => sheet.field("", "not checked"),
         Some(DigestCheck::NotChecked) => sheet.field("", "not checked yet"),
         Some(DigestCheck::NotGiven) | None => {}
     }

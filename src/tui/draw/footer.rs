@@ -294,6 +294,9 @@ fn right(state: &State) -> String {
             count => format!("{count} matches"),
         };
     }
+    if let (Some((transfer, traffic)), true) = (session.fetching, right.is_empty()) {
+        right = format!("fetching {}", super::loading::how_far(Some(transfer), Some(traffic)));
+    }
     if opened.tree.is_pending() {
         right = format!("{} rows…", opened.tree.rows().len());
     }

@@ -1,7 +1,7 @@
 use ratatui::layout::Rect;
 
 use super::super::layout::Pane;
-use super::super::message::Transfer;
+use super::super::message::{Traffic, Transfer};
 use super::super::session::Session;
 use super::painter::Canvas;
 use super::title;
@@ -87,13 +87,21 @@ pub(super) fn in_brief(session: &Session) -> String {
             total_bytes: sum.total_bytes.zip(next.total_bytes).map(|(sum, next)| sum.saturating_add(next)),
         })
     });
-    match sum {
+    how_far(sum, session.progress.traffic)
+}
+
+/// Bytes, and how they come over the network where they do.
+pub(super) fn how_far(sum: Option<Transfer>, traffic: Option<Traffic>) -> String {
+    let left = sum.and_then(|sum| Some(sum.total_bytes?.saturating_sub(sum.read_bytes)));
+    let traffic = traffic.map(|traffic| traffic.in_words(left)).filter(|words| !words.is_empty());
+    let bytes = match sum {
         None => "opening".to_owned(),
         Some(Transfer { read_bytes, total_bytes: Some(total) }) => {
             format!("{} of {}", display_bytes(read_bytes), display_bytes(total))
         }
         Some(Transfer { read_bytes, total_bytes: None }) => display_bytes(read_bytes),
-    }
+    };
+    traffic.map_or(bytes.clone(), |traffic| format!("{bytes} · {traffic}"))
 }
 
 /// What stands on the screen when nothing could be opened.

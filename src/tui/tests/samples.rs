@@ -77,6 +77,7 @@ pub(super) fn layer(tree: &FileTree, index: usize, command: &str) -> Layer {
         created: Some("2024-05-01T10:00:00Z".into()),
         annotations: Vec::new(),
         contents: crate::image::LayerContents::Present,
+        listed: false,
     }
 }
 

@@ -1,12 +1,14 @@
 //! Pictures of the screen, with styles, at three sizes. `cargo insta` or `INSTA_UPDATE=always` renews them.
 
+use std::time::Duration;
+
 use ratatui::buffer::Cell;
 use ratatui::style::{Color, Modifier};
 
 use super::samples::{empty, nix, web};
 use super::*;
 use crate::tui::theme::Theme;
-use crate::tui::{Choice, Identified, LayerOutline, LayerProgress, Progress, Transfer};
+use crate::tui::{Choice, Identified, LayerOutline, LayerProgress, Progress, Traffic, Transfer};
 
 const SIZES: [(u16, u16); 3] = [(50, 15), (80, 24), (120, 40)];
 
@@ -96,7 +98,7 @@ pub(super) fn progress() -> Report {
         layer(3_100_000, Some(8_000_000), 97),
         layer(0, Some(12_000_000), 0),
     ];
-    Report::Progress(Progress { source: None, layers })
+    Report::Progress(Progress { source: None, layers, traffic: None })
 }
 
 pub(super) fn choices() -> Vec<Choice> {
@@ -156,6 +158,34 @@ fn before_anything_is_known() {
 }
 
 #[test]
+fn layers_that_come_over_the_network() {
+    let traffics = [
+        ("arriving", Traffic { bytes_per_second: 1_500_000, ..Traffic::default() }),
+        ("silent", Traffic { silent: Duration::from_secs(12), ..Traffic::default() }),
+        ("waiting", Traffic { waiting: Duration::from_millis(6_200), ..Traffic::default() }),
+    ];
+    for (name, traffic) in traffics {
+        shows(name, |size| {
+            let mut person = Person::starting(Start::Loading("docker://registry.example/web:1".into()), size);
+            person.hears(identified());
+            let Report::Progress(known) = progress() else { return person };
+            person.hears(Report::Progress(Progress { traffic: Some(traffic), ..known }));
+            person
+        });
+    }
+}
+
+#[test]
+fn a_layer_that_is_fetched_for_its_content_is_told() {
+    let mut person = after("")((80, 24));
+    let transfer = Transfer { read_bytes: 12_000_000, total_bytes: Some(52_000_000) };
+    person.hears(Report::Fetching(Some((transfer, Traffic { bytes_per_second: 1_500_000, ..Traffic::default() }))));
+    assert!(person.text().contains("fetching 12 MB of 52 MB · 1.5 MB/s, 26 s left"), "{}", person.text());
+    person.hears(Report::Fetching(None));
+    assert!(!person.text().contains("fetching"));
+}
+
+#[test]
 fn layers_being_read() {
     shows("loading", |size| {
         let mut person = Person::starting(Start::Loading("./web.tar.gz".into()), size);
@@ -171,7 +201,7 @@ fn a_stream_being_read() {
     shows("stream", |size| {
         let mut person = Person::starting(Start::Loading("-".into()), size);
         let transfer = Transfer { read_bytes: 61_000_000, total_bytes: None };
-        person.hears(Report::Progress(Progress { source: Some(transfer), layers: Vec::new() }));
+        person.hears(Report::Progress(Progress { source: Some(transfer), ..Progress::default() }));
         person
     });
 }
