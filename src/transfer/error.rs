@@ -22,7 +22,7 @@ pub enum TransferError {
     },
     /// A program that it comes from.
     #[error(transparent)]
-    Program(OpenError),
+    Program(Box<OpenError>),
     /// A part of it cannot be read, or is not what it should be.
     #[error("{}: {}", shown(what), shown(reason))]
     Part {
@@ -67,7 +67,7 @@ impl TransferError {
 
 impl From<OpenError> for TransferError {
     fn from(error: OpenError) -> Self {
-        if matches!(error, OpenError::Cancelled) { Self::Cancelled } else { Self::Program(error) }
+        if matches!(error, OpenError::Cancelled) { Self::Cancelled } else { Self::Program(Box::new(error)) }
     }
 }
 
