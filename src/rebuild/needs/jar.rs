@@ -107,7 +107,8 @@ pub(super) mod tests {
 
     #[test]
     fn the_class_path_is_read_over_its_lines() {
-        let manifest = "Manifest-Version: 1.0\r\nClass-Path: a.jar lib/b-1\r\n .jar /no.jar http://no\r\nMain-Class: X\r\n c\r\n";
+        let manifest =
+            "Manifest-Version: 1.0\r\nClass-Path: a.jar lib/b-1\r\n .jar /no.jar http://no\r\nMain-Class: X\r\n c\r\n";
         for packed in [false, true] {
             assert_eq!(class_path(&jar(manifest, packed)), [&b"a.jar"[..], b"lib/b-1.jar"].map(Box::from));
         }

@@ -2,8 +2,8 @@ use std::io::{self, Read};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::NeedsError;
-use super::jar;
 use super::elf::{self, Elf};
+use super::jar;
 use crate::image::{FileTree, OccurrenceId};
 use crate::open::Contents;
 use crate::scan::Cancel;
