@@ -23,6 +23,8 @@ use crate::source::{
 
 /// Images and indexes that one index may lead to.
 const MAX_IMAGES: usize = 1000;
+/// Bytes of all manifests and configurations that one index leads to.
+const MAX_DOCUMENTS_BYTES: usize = 128 << 20;
 /// Layers that one image may have.
 const MAX_LAYERS: usize = 10_000;
 
@@ -290,6 +292,7 @@ impl Gathering<'_> {
         let mut shipment = Shipment { images: Vec::new(), indexes: Vec::new(), names: Vec::new(), repository: None };
         let mut seen: Vec<Digest> = Vec::new();
         let mut pending: Vec<(Digest, Option<Vec<u8>>)> = vec![(digest.clone(), Some(bytes.to_vec()))];
+        let mut kept_bytes = 0usize;
         while let Some((digest, bytes)) = pending.pop() {
             self.cancel.check().map_err(|_| TransferError::Cancelled)?;
             if seen.contains(&digest) {
@@ -301,8 +304,16 @@ impl Gathering<'_> {
             seen.push(digest.clone());
             let bytes = bytes.map_or_else(|| shelf.manifest(&digest), Ok)?;
             let shape = Shape::parse(&self.reference.text, &bytes)?;
+            kept_bytes = kept_bytes.saturating_add(bytes.len());
+            if kept_bytes > MAX_DOCUMENTS_BYTES {
+                return Err(self.refused(&format!("its documents have more than {MAX_DOCUMENTS_BYTES} bytes")));
+            }
             match &shape.manifests {
-                None => shipment.images.push(self.parcel(shelf, &digest, bytes)?),
+                None => {
+                    let parcel = self.parcel(shelf, &digest, bytes)?;
+                    kept_bytes = kept_bytes.saturating_add(parcel.config.bytes.len());
+                    shipment.images.push(parcel);
+                }
                 Some(listed) => {
                     let inner = listed.iter().rev().filter_map(Descriptor::digest);
                     pending.extend(inner.map(|digest| (digest, None)));

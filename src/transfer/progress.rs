@@ -1,5 +1,6 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::http::Waits;
 use crate::scan::Cancel;
 
 /// How far a transfer is, for whoever watches from another thread, and the way to stop it. Clones share it.
@@ -7,6 +8,7 @@ use crate::scan::Cancel;
 pub struct TransferProgress {
     cancel: Cancel,
     layers: Arc<Mutex<Vec<LayerProgress>>>,
+    waits: Waits,
 }
 
 /// How far one layer is.
@@ -42,13 +44,19 @@ impl TransferProgress {
     /// Nothing done.
     #[must_use]
     pub fn new(cancel: Cancel) -> Self {
-        Self { cancel, layers: Arc::default() }
+        Self { cancel, ..Self::default() }
     }
 
     /// What stops it.
     #[must_use]
     pub fn cancel(&self) -> &Cancel {
         &self.cancel
+    }
+
+    /// Where waits for servers are noted, of remotes that do so.
+    #[must_use]
+    pub fn waits(&self) -> &Waits {
+        &self.waits
     }
 
     /// How far each layer is. Empty before it is known which there are.
