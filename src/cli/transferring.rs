@@ -38,10 +38,10 @@ pub fn watched<T>(progress: &TransferProgress, quiet: bool, work: impl FnOnce() 
 fn watch(progress: &TransferProgress, ended: &Receiver<()>) {
     let mut err = std::io::stderr();
     let is_live = err.is_terminal();
-    let (mut lines, mut last_word, mut pace) = (0, Instant::now(), Pace::default());
+    let (mut lines, mut last_word, mut paces) = (0, Instant::now(), Paces::default());
     while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(TICK) {
         let layers = progress.layers();
-        let words = words(progress, &layers, &mut pace);
+        let words = paces.words(progress, &layers, Instant::now());
         if is_live {
             let columns = crossterm::terminal::size().map_or(80, |(columns, _)| usize::from(columns));
             let text = live(&layers, &words, columns.saturating_sub(1), lines);
@@ -59,17 +59,31 @@ fn watch(progress: &TransferProgress, ended: &Receiver<()>) {
     }
 }
 
-/// How fast it goes, and what it waits for.
-fn words(progress: &TransferProgress, layers: &[LayerProgress], pace: &mut Pace) -> String {
-    let (done, total) = sum(layers);
-    let waiting = progress.waits().left().unwrap_or_default();
-    let traffic = pace.note_bytes(done, waiting, Instant::now());
-    if progress.cancel().is_cancelled() {
-        return "stopping".to_owned();
-    }
-    match traffic.silent {
-        silent if waiting.is_zero() && silent >= SILENCE => format!("nothing has moved for {} s", silent.as_secs()),
-        _ => Traffic { silent: Duration::ZERO, ..traffic }.in_words(Some(total.saturating_sub(done))),
+/// How fast it goes.
+#[derive(Default)]
+struct Paces {
+    /// What is sent: it tells when all of it will be.
+    sent: Pace,
+    /// What is read and sent: it tells whether anything is done.
+    all: Pace,
+}
+
+impl Paces {
+    /// How fast it goes, and what it waits for.
+    fn words(&mut self, progress: &TransferProgress, layers: &[LayerProgress], now: Instant) -> String {
+        let (done, total) = sum(layers);
+        let read = sum(layers.iter().filter(|layer| layer.state == LayerState::Reading)).0;
+        let sent = done.saturating_sub(read);
+        let traffic = self.sent.note_bytes(sent, Duration::ZERO, now);
+        let silent = self.all.note_bytes(done, Duration::ZERO, now).silent;
+        if progress.cancel().is_cancelled() {
+            return "stopping".to_owned();
+        }
+        match progress.waits().left() {
+            Some(left) => format!("trying again in {} s", left.as_secs().saturating_add(1)),
+            None if silent >= SILENCE => format!("nothing has moved for {} s", silent.as_secs()),
+            None => Traffic { silent: Duration::ZERO, ..traffic }.in_words(Some(total.saturating_sub(sent))),
+        }
     }
 }
 
@@ -84,7 +98,12 @@ fn live(layers: &[LayerProgress], words: &str, columns: usize, lines_before: usi
             _ => "sending",
         };
         let (done, total) = (display_bytes(layer.done_bytes), display_bytes(layer.total_bytes));
-        lines.push(format!("  {}  {what}  {done} of {total}", layer.title));
+        let again = match layer.repeats {
+            0 => String::new(),
+            1 => ", taken up again once".to_owned(),
+            times => format!(", taken up again {times} times"),
+        };
+        lines.push(format!("  {}  {what}  {done} of {total}{again}", layer.title));
     }
     lines.push(summary(layers, words));
     let mut text = String::new();
@@ -99,8 +118,8 @@ fn live(layers: &[LayerProgress], words: &str, columns: usize, lines_before: usi
     (text, lines.len())
 }
 
-fn sum(layers: &[LayerProgress]) -> (u64, u64) {
-    layers.iter().fold((0, 0), |(done, total): (u64, u64), layer| {
+fn sum<'a>(layers: impl IntoIterator<Item = &'a LayerProgress>) -> (u64, u64) {
+    layers.into_iter().fold((0, 0), |(done, total): (u64, u64), layer| {
         (done.saturating_add(layer.done_bytes), total.saturating_add(layer.total_bytes))
     })
 }
@@ -180,6 +199,7 @@ mod tests {
             state,
             done_bytes,
             total_bytes: 10_000_000,
+            repeats: u32::from(title == "bbb"),
         };
         vec![
             layer("aaa", LayerState::Arrived, 10_000_000),
@@ -192,9 +212,9 @@ mod tests {
     fn lines_tell_of_layers_that_move_and_of_all_together() {
         let (text, lines) = live(&layers(), "1.0 MB/s, 8 s left", 200, 0);
         let expected = [
-            "  bbb  sending  2.0 MB of 10.0 MB",
-            "  ccc  waiting for an answer  10.0 MB of 10.0 MB",
-            "1 of 3 layers arrived, 0 of them were there; 22.0 MB of 30.0 MB, 1.0 MB/s, 8 s left",
+            "  bbb  sending  2.0 MB of 10 MB, taken up again once",
+            "  ccc  waiting for an answer  10 MB of 10 MB",
+            "1 of 3 layers arrived, 0 of them were there; 22 MB of 30 MB, 1.0 MB/s, 8 s left",
             "",
         ];
         assert_eq!(text.split("\r\n").collect::<Vec<_>>(), expected);
@@ -212,18 +232,41 @@ mod tests {
 
     #[test]
     fn waits_and_standing_still_are_told() {
-        let (progress, mut pace) = (TransferProgress::default(), Pace::default());
-        assert_eq!(words(&progress, &layers(), &mut pace), "");
+        let (progress, mut paces, begun) = (TransferProgress::default(), Paces::default(), Instant::now());
+        let mut at = |seconds| paces.words(&progress, &layers(), begun + Duration::from_secs(seconds));
+        assert_eq!(at(0), "");
+        assert_eq!(at(4), "nothing has moved for 4 s");
         let clock = progress.waits().noted_by(std::sync::Arc::new(crate::http::RealClock));
         let cancel = progress.cancel().clone();
         let waiting = std::thread::spawn(move || clock.wait(Duration::from_secs(30), &cancel).is_err());
         while progress.waits().left().is_none() {
             std::thread::yield_now();
         }
-        assert_eq!(words(&progress, &layers(), &mut pace), "asked to wait, 30 s left");
+        assert_eq!(at(5), "trying again in 30 s");
         progress.cancel().cancel();
-        assert_eq!(words(&progress, &layers(), &mut pace), "stopping");
+        assert_eq!(at(6), "stopping");
         assert!(waiting.join().unwrap());
         assert_eq!(progress.waits().left(), None);
+    }
+
+    #[test]
+    fn the_pace_is_that_of_what_is_sent() {
+        let (progress, mut paces, begun) = (TransferProgress::default(), Paces::default(), Instant::now());
+        let mut layers = layers();
+        layers[0] = LayerProgress { state: LayerState::Reading, done_bytes: 0, ..layers[0].clone() };
+        paces.words(&progress, &layers, begun);
+        (layers[0].done_bytes, layers[1].done_bytes) = (9_000_000, 4_000_000);
+        assert_eq!(paces.words(&progress, &layers, begun + Duration::from_secs(1)), "2.0 MB/s, 8 s left");
+    }
+
+    #[test]
+    fn what_was_lost_is_taken_up_again() {
+        let progress = TransferProgress::default();
+        progress.begin(std::iter::once(("aaa".to_owned(), 10)));
+        progress.enter(0, LayerState::Sending, 10);
+        for done in [4, 8, 2, 2, 10] {
+            progress.at(0, done);
+        }
+        assert_eq!(progress.layers()[0].repeats, 1);
     }
 }

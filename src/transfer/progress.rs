@@ -22,6 +22,8 @@ pub struct LayerProgress {
     pub done_bytes: u64,
     /// Bytes that there are to be read or sent.
     pub total_bytes: u64,
+    /// How often it was taken up again after a connection broke.
+    pub repeats: u32,
 }
 
 /// What is done to a layer.
@@ -71,8 +73,8 @@ impl TransferProgress {
 
     /// Begins with layers, each with its title and the bytes at hand.
     pub fn begin(&self, layers: impl Iterator<Item = (String, u64)>) {
-        let waiting =
-            |(title, total_bytes)| LayerProgress { title, state: LayerState::Waiting, done_bytes: 0, total_bytes };
+        let state = LayerState::Waiting;
+        let waiting = |(title, total_bytes)| LayerProgress { title, state, done_bytes: 0, total_bytes, repeats: 0 };
         *self.lock() = layers.map(waiting).collect();
     }
 
@@ -84,9 +86,10 @@ impl TransferProgress {
         }
     }
 
-    /// So many bytes of it are done.
+    /// So many bytes of it are done; fewer than before where something was lost.
     pub fn at(&self, layer: usize, done_bytes: u64) {
         if let Some(layer) = self.lock().get_mut(layer) {
+            layer.repeats = layer.repeats.saturating_add(u32::from(done_bytes < layer.done_bytes));
             layer.done_bytes = done_bytes;
         }
     }
