@@ -67,7 +67,7 @@ impl Address {
         if joined.secure || !self.secure {
             return Some(joined);
         }
-        (joined.host == self.host).then(|| Self { secure: true, ..joined })
+        if joined.host == self.host { Some(Self { secure: true, ..joined }) } else { None }
     }
 
     /// The same with another parameter in the query; name and value are escaped.

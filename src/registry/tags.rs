@@ -33,7 +33,12 @@ impl Repository {
             let target = next.take().map_or(Target::Path("tags/list?n=1000"), Target::Address);
             let call =
                 Call { method: Method::Get, target, headers: Vec::new(), body: &|| Body::None, actions: "pull", what };
-            let response = self.read(&call)?;
+            let response = self.read(&call).map_err(|error| match error {
+                RegistryError::NotFound { host, .. } => {
+                    RegistryError::NotFound { host, what: format!("a repository {}", self.name().repository()) }
+                }
+                other => other,
+            })?;
             let host = response.address.host().to_owned();
             let following = next_page(&response);
             let content =
