@@ -69,7 +69,7 @@ impl Repository {
 fn next_page(response: &Response) -> Option<Address> {
     let link = response.headers("link").find(|link| link.contains("rel=\"next\"") || link.contains("rel=next"))?;
     let (_, rest) = link.split_once('<')?;
-    let next = response.address.join(rest.split_once('>')?.0)?;
+    let next = response.address.join_protected(rest.split_once('>')?.0)?;
     next.is_same_server(&response.address).then_some(next)
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
+use crate::cli::signals::StopOnSignals;
 use crate::image::{Image, counted, display_bytes, display_name};
 use crate::rebuild::write::{self, Destination, WriteOptions, WriteProgress, Written};
 use crate::rebuild::{Composition, ImageContent};
@@ -50,13 +51,15 @@ impl<'a> Writing<'a> {
 
     /// Writes an image, and says on standard error what was written.
     pub fn write(&self, destinations: &[Destination]) -> anyhow::Result<()> {
-        self.tell(&self.run(destinations)?);
+        let cancel = Cancel::new();
+        let signals = StopOnSignals::new(&cancel);
+        self.tell(&signals.outcome(self.run(destinations, &cancel))?);
         Ok(())
     }
 
     /// Writes an image, and tells a terminal how far it is.
-    pub fn run(&self, destinations: &[Destination]) -> anyhow::Result<Written> {
-        let progress = WriteProgress::new(Cancel::new());
+    pub fn run(&self, destinations: &[Destination], cancel: &Cancel) -> anyhow::Result<Written> {
+        let progress = WriteProgress::new(cancel.clone());
         let (finished, watched) = bounded::<()>(0);
         let written = std::thread::scope(|scope| {
             scope.spawn(|| watch(&progress, &watched));
