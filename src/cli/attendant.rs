@@ -13,7 +13,7 @@ use super::viewed::Viewed;
 use crate::examine::examine;
 use crate::extract::{ExtractProgress, extract};
 use crate::findings::{Subject, find};
-use crate::image::{Image, LayerIndex, display_bytes};
+use crate::image::{Image, LayerIndex, counted, display_bytes};
 use crate::nix::study::StoreStudy;
 use crate::open::Contents;
 use crate::preview::{Cancel, Syntaxes};
@@ -221,7 +221,7 @@ impl Attendant {
         let done = extract(tree, &self.contents, node, layer, &directory, &mut watch);
         self.tell(Report::Copied(match done {
             Ok(done) => {
-                let files = if done.files == 1 { "1 file".to_owned() } else { format!("{} files", done.files) };
+                let files = counted(done.files, "file");
                 let copied = format!("Copied {files}, {}, to {}", display_bytes(done.bytes), request.directory);
                 match done.skipped.first() {
                     None => Ok(copied),

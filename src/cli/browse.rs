@@ -14,7 +14,7 @@ use super::{build, ci, compare, inspect, open_for, output, samples, settings, sh
 use crate::analysis::assess;
 use crate::build::Built;
 use crate::compare::SharingOutline;
-use crate::image::display_bytes;
+use crate::image::{counted, display_bytes};
 use crate::open::Keep;
 use crate::report::{CompareFormat, Format, ShareFormat, write_dive_export};
 use crate::source::{Discovered, discover};
@@ -200,5 +200,5 @@ fn in_words(seconds: u64) -> String {
         3600..86_400 => (seconds / 3600, "hour"),
         _ => (seconds / 86_400, "day"),
     };
-    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+    counted(count, unit)
 }

@@ -2,6 +2,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use super::copy_arguments::{CopyArguments, CopyFormat};
+use super::signals::StopOnSignals;
 use super::{output, transferring};
 use crate::image::display_name;
 use crate::open::{Keep, OpenOptions, Remote};
@@ -13,12 +14,19 @@ use crate::transfer::{CopyDestination, CopyOptions, TransferProgress, copy, gath
 
 /// Copies an image.
 pub fn run(arguments: &CopyArguments) -> anyhow::Result<ExitCode> {
+    let progress = TransferProgress::new(Cancel::new());
+    let signals = StopOnSignals::new(progress.cancel());
+    signals.outcome(copy_all(arguments, &progress))
+}
+
+fn copy_all(arguments: &CopyArguments, progress: &TransferProgress) -> anyhow::Result<ExitCode> {
     let reference = Reference::parse(&arguments.image)?;
     let destinations: Vec<CopyDestination> =
         arguments.destinations.iter().map(|text| CopyDestination::parse(text)).collect::<Result<_, _>>()?;
     let compression = arguments.compression.as_deref().map(LayerCompression::parse).transpose()?;
     let siblings = arguments.siblings.iter().map(sibling).collect::<anyhow::Result<_>>()?;
     let opening = arguments.open.options(Keep::Trees);
+    let opening = OpenOptions { remote: opening.remote.noting(progress.waits()), ..opening };
     let source = OpenOptions { remote: logged_in(&opening.remote, arguments.src_creds.as_ref()), ..opening.clone() };
     let protected = match &reference.location {
         Location::Path(path) => vec![path.clone()],
@@ -32,14 +40,12 @@ pub fn run(arguments: &CopyArguments) -> anyhow::Result<ExitCode> {
         protected,
         ..CopyOptions::default()
     };
-    let progress = TransferProgress::new(Cancel::new());
-    let _signals = transferring::StopOnSignals::new(progress.cancel());
     let quiet = arguments.quiet;
     let shipment =
-        transferring::watched(&progress, quiet, || gather(&reference, &source, arguments.all, progress.cancel()))?;
+        transferring::watched(progress, quiet, || gather(&reference, &source, arguments.all, progress.cancel()))?;
     let mut arrivals = Vec::with_capacity(destinations.len());
     for destination in &destinations {
-        let arrival = transferring::watched(&progress, quiet, || copy(&shipment, destination, &options, &progress))?;
+        let arrival = transferring::watched(progress, quiet, || copy(&shipment, destination, &options, progress))?;
         if !quiet && arguments.format == CopyFormat::Text {
             let name = destination.to_string();
             let name = display_name(name.as_bytes());

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::index_arguments::{IndexArguments, IndexFormat};
+use super::signals::StopOnSignals;
 use super::{output, transferring};
 use crate::image::{display_bytes, display_in_sentence, display_name};
 use crate::index::{Clash, Index, IndexPlan};
@@ -21,12 +22,18 @@ const INDEX_SCHEMA: &str = "nixdive.index/1";
 
 /// Makes an index of images, and sends it with them.
 pub fn run(arguments: &IndexArguments) -> anyhow::Result<ExitCode> {
+    let progress = TransferProgress::new(Cancel::new());
+    let signals = StopOnSignals::new(progress.cancel());
+    signals.outcome(make(arguments, &progress))
+}
+
+fn make(arguments: &IndexArguments, progress: &TransferProgress) -> anyhow::Result<ExitCode> {
     let target = Target::new(arguments)?;
     let compression = arguments.compression.as_deref().map(LayerCompression::parse).transpose()?;
     let opening = arguments.open.options(Keep::Trees);
-    let progress = TransferProgress::new(Cancel::new());
+    let opening = OpenOptions { remote: opening.remote.noting(progress.waits()), ..opening };
     let quiet = arguments.quiet;
-    let sources = transferring::watched(&progress, quiet, || gathered(arguments, &opening, &progress))?;
+    let sources = transferring::watched(progress, quiet, || gathered(arguments, &opening, progress))?;
     let annotations: BTreeMap<String, String> = arguments.annotation.iter().cloned().collect();
     let (plan, images) = IndexPlan::new(&sources, annotations)?;
     let plan = Arc::new(plan);
@@ -42,8 +49,7 @@ pub fn run(arguments: &IndexArguments) -> anyhow::Result<ExitCode> {
         ..CopyOptions::default()
     };
     let shipment = Shipment { images, indexes: Vec::new(), names: Vec::new(), repository: None };
-    let arrival =
-        transferring::watched(&progress, quiet, || copy(&shipment, &target.destination, &options, &progress))?;
+    let arrival = transferring::watched(progress, quiet, || copy(&shipment, &target.destination, &options, progress))?;
     if let Some(cache) = &options.remote.cache {
         cache.keep_bound();
     }

@@ -32,6 +32,7 @@ mod samples;
 mod sbom;
 mod settings;
 mod share;
+mod signals;
 mod tags;
 mod transferring;
 mod viewed;
@@ -94,7 +95,8 @@ pub fn run() -> ExitCode {
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             output::complain(&error);
-            ExitCode::from(COULD_NOT)
+            let interrupted = error.downcast_ref::<signals::Interrupted>();
+            ExitCode::from(interrupted.map_or(COULD_NOT, signals::Interrupted::exit_code))
         }
     }
 }

@@ -5,49 +5,22 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use serde_json::{Value, json};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::{Handle, Signals};
 
+use super::pace::Pace;
 use crate::image::display_bytes;
-use crate::scan::Cancel;
 use crate::transfer::{Arrival, LayerArrival, LayerProgress, LayerState, TransferProgress, Way};
+use crate::tui::Traffic;
 
 /// Between two looks at how far it is.
 const TICK: Duration = Duration::from_millis(100);
 /// Between two words on it where nobody sees lines change.
 const WORD: Duration = Duration::from_secs(10);
+/// Nothing has moved for so long that one wonders.
+const SILENCE: Duration = Duration::from_secs(3);
 /// Lines of a terminal that tell of layers.
 const MOST_LINES: usize = 12;
 /// The name of the schema of [`as_json`].
 pub const COPY_SCHEMA: &str = "nixdive.copy/1";
-
-/// Lets the first signal that asks the program to end stop the work, so that nothing is left behind; the second one ends
-/// it at once. Until it is dropped.
-pub struct StopOnSignals(Handle);
-
-impl StopOnSignals {
-    /// Where signals cannot be taken, they end the program as ever.
-    pub fn new(cancel: &Cancel) -> Option<Self> {
-        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).ok()?;
-        let (handle, cancel) = (signals.handle(), cancel.clone());
-        let wait = move || {
-            for signal in signals.forever() {
-                if cancel.is_cancelled() {
-                    let _ = signal_hook::low_level::emulate_default_handler(signal);
-                }
-                cancel.cancel();
-            }
-        };
-        std::thread::Builder::new().name("signals".into()).spawn(wait).ok()?;
-        Some(Self(handle))
-    }
-}
-
-impl Drop for StopOnSignals {
-    fn drop(&mut self) {
-        self.0.close();
-    }
-}
 
 /// Does something, and tells meanwhile on standard error how far it is.
 pub fn watched<T>(progress: &TransferProgress, quiet: bool, work: impl FnOnce() -> T) -> T {
@@ -65,17 +38,19 @@ pub fn watched<T>(progress: &TransferProgress, quiet: bool, work: impl FnOnce() 
 fn watch(progress: &TransferProgress, ended: &Receiver<()>) {
     let mut err = std::io::stderr();
     let is_live = err.is_terminal();
-    let (mut lines, mut last_word) = (0, Instant::now());
+    let (mut lines, mut last_word, mut paces) = (0, Instant::now(), Paces::default());
     while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(TICK) {
         let layers = progress.layers();
+        let words = paces.words(progress, &layers, Instant::now());
         if is_live {
-            let text = live(&layers, lines);
+            let columns = crossterm::terminal::size().map_or(80, |(columns, _)| usize::from(columns));
+            let text = live(&layers, &words, columns.saturating_sub(1), lines);
             lines = text.1;
             let _ = err.write_all(text.0.as_bytes());
             let _ = err.flush();
         } else if last_word.elapsed() >= WORD && !layers.is_empty() {
             last_word = Instant::now();
-            let _ = writeln!(err, "{}", summary(&layers));
+            let _ = writeln!(err, "{}", summary(&layers, &words));
         }
     }
     if lines > 0 {
@@ -84,18 +59,38 @@ fn watch(progress: &TransferProgress, ended: &Receiver<()>) {
     }
 }
 
+/// How fast it goes.
+#[derive(Default)]
+struct Paces {
+    /// What is sent: it tells when all of it will be.
+    sent: Pace,
+    /// What is read and sent: it tells whether anything is done.
+    all: Pace,
+}
+
+impl Paces {
+    /// How fast it goes, and what it waits for.
+    fn words(&mut self, progress: &TransferProgress, layers: &[LayerProgress], now: Instant) -> String {
+        let (done, total) = sum(layers);
+        let read = sum(layers.iter().filter(|layer| layer.state == LayerState::Reading)).0;
+        let sent = done.saturating_sub(read);
+        let traffic = self.sent.note_bytes(sent, Duration::ZERO, now);
+        let silent = self.all.note_bytes(done, Duration::ZERO, now).silent;
+        if progress.cancel().is_cancelled() {
+            return "stopping".to_owned();
+        }
+        match progress.waits().left() {
+            Some(left) => format!("trying again in {} s", left.as_secs().saturating_add(1)),
+            None if silent >= SILENCE => format!("nothing has moved for {} s", silent.as_secs()),
+            None => Traffic { silent: Duration::ZERO, ..traffic }.in_words(Some(total.saturating_sub(sent))),
+        }
+    }
+}
+
 /// The lines of a terminal in place of those before, and how many they are.
-fn live(layers: &[LayerProgress], lines_before: usize) -> (String, usize) {
-    let mut text = String::new();
-    if lines_before > 0 {
-        text.push_str(&format!("\x1b[{lines_before}A\r\x1b[J"));
-    }
-    if layers.is_empty() {
-        text.push_str("finding the image\r\n");
-        return (text, 1);
-    }
+fn live(layers: &[LayerProgress], words: &str, columns: usize, lines_before: usize) -> (String, usize) {
+    let mut lines = Vec::new();
     let moving = layers.iter().filter(|layer| matches!(layer.state, LayerState::Reading | LayerState::Sending));
-    let mut lines = 1;
     for layer in moving.take(MOST_LINES) {
         let what = match layer.state {
             LayerState::Reading => "reading",
@@ -103,25 +98,43 @@ fn live(layers: &[LayerProgress], lines_before: usize) -> (String, usize) {
             _ => "sending",
         };
         let (done, total) = (display_bytes(layer.done_bytes), display_bytes(layer.total_bytes));
-        text.push_str(&format!("  {}  {what}  {done} of {total}\r\n", layer.title));
-        lines += 1;
+        let again = match layer.repeats {
+            0 => String::new(),
+            1 => ", taken up again once".to_owned(),
+            times => format!(", taken up again {times} times"),
+        };
+        lines.push(format!("  {}  {what}  {done} of {total}{again}", layer.title));
     }
-    text.push_str(&format!("{}\r\n", summary(layers)));
-    (text, lines)
+    lines.push(summary(layers, words));
+    let mut text = String::new();
+    if lines_before > 0 {
+        text.push_str(&format!("\x1b[{lines_before}A\r\x1b[J"));
+    }
+    for line in &lines {
+        // A line that goes on in the next one would be counted as one.
+        text.extend(line.chars().take(columns));
+        text.push_str("\r\n");
+    }
+    (text, lines.len())
 }
 
-fn summary(layers: &[LayerProgress]) -> String {
+fn sum<'a>(layers: impl IntoIterator<Item = &'a LayerProgress>) -> (u64, u64) {
+    layers.into_iter().fold((0, 0), |(done, total): (u64, u64), layer| {
+        (done.saturating_add(layer.done_bytes), total.saturating_add(layer.total_bytes))
+    })
+}
+
+fn summary(layers: &[LayerProgress], words: &str) -> String {
+    let words = if words.is_empty() { String::new() } else { format!(", {words}") };
+    if layers.is_empty() {
+        return format!("finding the image{words}");
+    }
     let count = |state: LayerState| layers.iter().filter(|layer| layer.state == state).count();
     let (arrived, there) = (count(LayerState::Arrived), count(LayerState::There));
-    let done: u64 = layers.iter().map(|layer| layer.done_bytes).fold(0, u64::saturating_add);
-    let total: u64 = layers.iter().map(|layer| layer.total_bytes).fold(0, u64::saturating_add);
+    let (done, total) = sum(layers);
+    let (done, total) = (display_bytes(done), display_bytes(total));
     let of = layers.len();
-    format!(
-        "{} of {of} layers arrived, {there} of them were there; {} of {}",
-        arrived + there,
-        display_bytes(done),
-        display_bytes(total)
-    )
+    format!("{} of {of} layers arrived, {there} of them were there; {done} of {total}{words}", arrived + there)
 }
 
 /// What came of it, in two lines.
@@ -174,4 +187,86 @@ pub fn of_layer(layer: &LayerArrival) -> Value {
         "outcome": way,
         "read": layer.is_read,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layers() -> Vec<LayerProgress> {
+        let layer = |title: &str, state, done_bytes| LayerProgress {
+            title: title.to_owned(),
+            state,
+            done_bytes,
+            total_bytes: 10_000_000,
+            repeats: u32::from(title == "bbb"),
+        };
+        vec![
+            layer("aaa", LayerState::Arrived, 10_000_000),
+            layer("bbb", LayerState::Sending, 2_000_000),
+            layer("ccc", LayerState::Sending, 10_000_000),
+        ]
+    }
+
+    #[test]
+    fn lines_tell_of_layers_that_move_and_of_all_together() {
+        let (text, lines) = live(&layers(), "1.0 MB/s, 8 s left", 200, 0);
+        let expected = [
+            "  bbb  sending  2.0 MB of 10 MB, taken up again once",
+            "  ccc  waiting for an answer  10 MB of 10 MB",
+            "1 of 3 layers arrived, 0 of them were there; 22 MB of 30 MB, 1.0 MB/s, 8 s left",
+            "",
+        ];
+        assert_eq!(text.split("\r\n").collect::<Vec<_>>(), expected);
+        assert_eq!(lines, 3);
+    }
+
+    #[test]
+    fn no_line_is_longer_than_the_terminal() {
+        let (text, lines) = live(&layers(), "", 20, 3);
+        assert!(text.starts_with("\x1b[3A\r\x1b[J"));
+        assert_eq!(lines, 3);
+        assert!(text.trim_start_matches("\x1b[3A\r\x1b[J").split("\r\n").all(|line| line.len() <= 20), "{text}");
+        assert_eq!(live(&[], "", 20, 0), ("finding the image\r\n".to_owned(), 1));
+    }
+
+    #[test]
+    fn waits_and_standing_still_are_told() {
+        let (progress, mut paces, begun) = (TransferProgress::default(), Paces::default(), Instant::now());
+        let mut at = |seconds| paces.words(&progress, &layers(), begun + Duration::from_secs(seconds));
+        assert_eq!(at(0), "");
+        assert_eq!(at(4), "nothing has moved for 4 s");
+        let clock = progress.waits().noted_by(std::sync::Arc::new(crate::http::RealClock));
+        let cancel = progress.cancel().clone();
+        let waiting = std::thread::spawn(move || clock.wait(Duration::from_secs(30), &cancel).is_err());
+        while progress.waits().left().is_none() {
+            std::thread::yield_now();
+        }
+        assert_eq!(at(5), "trying again in 30 s");
+        progress.cancel().cancel();
+        assert_eq!(at(6), "stopping");
+        assert!(waiting.join().unwrap());
+        assert_eq!(progress.waits().left(), None);
+    }
+
+    #[test]
+    fn the_pace_is_that_of_what_is_sent() {
+        let (progress, mut paces, begun) = (TransferProgress::default(), Paces::default(), Instant::now());
+        let mut layers = layers();
+        layers[0] = LayerProgress { state: LayerState::Reading, done_bytes: 0, ..layers[0].clone() };
+        paces.words(&progress, &layers, begun);
+        (layers[0].done_bytes, layers[1].done_bytes) = (9_000_000, 4_000_000);
+        assert_eq!(paces.words(&progress, &layers, begun + Duration::from_secs(1)), "2.0 MB/s, 8 s left");
+    }
+
+    #[test]
+    fn what_was_lost_is_taken_up_again() {
+        let progress = TransferProgress::default();
+        progress.begin(std::iter::once(("aaa".to_owned(), 10)));
+        progress.enter(0, LayerState::Sending, 10);
+        for done in [4, 8, 2, 2, 10] {
+            progress.at(0, done);
+        }
+        assert_eq!(progress.layers()[0].repeats, 1);
+    }
 }

@@ -1,7 +1,7 @@
 use super::capability::permitted;
-use super::scene::{Gathered, Hits, Scene, counted};
+use super::scene::{Gathered, Hits, Scene};
 use super::{Evidence, Location, Rule, Severity};
-use crate::image::{Kind, display_mode, display_name};
+use crate::image::{Kind, counted, display_mode, display_name};
 
 /// Set-id programs that distributions ship.
 const USUAL: &[&[u8]] = &[

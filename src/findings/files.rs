@@ -3,10 +3,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use hashbrown::HashMap;
 
 use super::classes::{Class, classify, classify_in_store, is_licence, short_path};
-use super::scene::{Gathered, Hits, Scene, counted};
+use super::scene::{Gathered, Hits, Scene};
 use super::{Evidence, Location, Rule};
 use crate::image::{
-    ContentHash, Kind, LayerIndex, NodeId, OccurrenceId, display_bytes, display_in_sentence, display_name,
+    ContentHash, Kind, LayerIndex, NodeId, OccurrenceId, counted, display_bytes, display_in_sentence, display_name,
 };
 use crate::nix::StorePath;
 

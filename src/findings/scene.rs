@@ -137,8 +137,3 @@ impl Gathered {
         }
     }
 }
-
-/// `1 file`, `2 files`; the plural is made with an s.
-pub(super) fn counted(count: u64, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
-}

@@ -2,9 +2,9 @@ use std::collections::BTreeMap;
 
 use hashbrown::HashSet;
 
-use super::scene::{Gathered, Hits, Scene, counted};
+use super::scene::{Gathered, Hits, Scene};
 use super::{Evidence, Location, MOST_EVIDENCE, Rule, Severity};
-use crate::image::{Kind, LayerIndex, display_bytes, display_name};
+use crate::image::{Kind, LayerIndex, counted, display_bytes, display_name};
 use crate::nix::StorePath;
 use crate::nix::contents::{Place, RootSource};
 use crate::nix::graph::{PathId, Reachability, same_package};

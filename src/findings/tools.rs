@@ -1,7 +1,7 @@
 use super::classes::short_path;
-use super::scene::{Gathered, Hits, Scene, counted};
+use super::scene::{Gathered, Hits, Scene};
 use super::{Evidence, Location, Rule};
-use crate::image::{Kind, NodeId, display_in_sentence};
+use crate::image::{Kind, NodeId, counted, display_in_sentence};
 use crate::packages::{Inventory, PackageIndex, PackageKind};
 
 /// Packages that only a build needs, by name; a number may follow after a dash (`gcc-12`).

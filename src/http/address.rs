@@ -59,6 +59,17 @@ impl Address {
         Self::parse(&format!("{scheme}://{}{target}", self.host))
     }
 
+    /// Like [`Self::join`], without losing the protection of https: this host in plain http, as servers say behind what
+    /// speaks TLS for them, is meant with https. `None` for plain http of other hosts after https.
+    #[must_use]
+    pub fn join_protected(&self, location: &str) -> Option<Self> {
+        let joined = self.join(location)?;
+        if joined.secure || !self.secure {
+            return Some(joined);
+        }
+        if joined.host == self.host { Some(Self { secure: true, ..joined }) } else { None }
+    }
+
     /// The same with another parameter in the query; name and value are escaped.
     #[must_use]
     pub fn with_parameter(&self, name: &str, value: &str) -> Self {
@@ -170,6 +181,22 @@ mod tests {
         for bad in ["ftp://host/", "https://user:password@host/", "https:///x", "/with space"] {
             assert!(base.join(bad).is_none(), "{bad}");
         }
+    }
+
+    #[test]
+    fn https_is_not_left_for_plain_http() {
+        let base = Address::parse("https://one.example:5000/v2/").unwrap();
+        for (location, url) in [
+            ("http://one.example:5000/upload?a=1", Some("https://one.example:5000/upload?a=1")),
+            ("https://two.example/upload", Some("https://two.example/upload")),
+            ("/upload", Some("https://one.example:5000/upload")),
+            ("http://one.example/upload", None),
+            ("http://two.example:5000/upload", None),
+        ] {
+            assert_eq!(base.join_protected(location).map(|joined| joined.url()).as_deref(), url, "{location}");
+        }
+        let plain = Address::parse("http://one.example/v2/").unwrap();
+        assert!(plain.join_protected("http://two.example/upload").is_some());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::scan::Cancel;
@@ -38,5 +39,55 @@ impl Clock for RealClock {
             }
             std::thread::sleep(left.min(LOOK));
         }
+    }
+}
+
+/// Until when servers are left alone, for whoever watches from another thread. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Waits(Arc<Mutex<Option<Instant>>>);
+
+/// A clock that notes its waits.
+#[derive(Debug)]
+struct NotedClock {
+    clock: Arc<dyn Clock>,
+    waits: Waits,
+}
+
+impl Waits {
+    /// For how much longer, where any is.
+    #[must_use]
+    pub fn left(&self) -> Option<Duration> {
+        let left = self.lock().map(|until| until.saturating_duration_since(Instant::now()));
+        left.filter(|left| !left.is_zero())
+    }
+
+    /// A clock that notes its waits here, in front of another one.
+    #[must_use]
+    pub fn noted_by(&self, clock: Arc<dyn Clock>) -> Arc<dyn Clock> {
+        Arc::new(NotedClock { clock, waits: self.clone() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Clock for NotedClock {
+    fn now(&self) -> SystemTime {
+        self.clock.now()
+    }
+
+    fn wait(&self, duration: Duration, cancel: &Cancel) -> io::Result<()> {
+        let until = Instant::now().checked_add(duration);
+        {
+            let mut longest = self.waits.lock();
+            *longest = (*longest).max(until);
+        }
+        let waited = self.clock.wait(duration, cancel);
+        let mut longest = self.waits.lock();
+        if *longest == until {
+            *longest = None;
+        }
+        waited
     }
 }

@@ -13,7 +13,7 @@ mod steady;
 mod trust;
 
 pub use address::Address;
-pub use clock::{Clock, RealClock};
+pub use clock::{Clock, RealClock, Waits};
 pub use date::parse_date;
 pub use error::HttpError;
 pub use exchange::{Body, Http, HttpOptions, Method, Request, Response};

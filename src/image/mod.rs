@@ -31,7 +31,7 @@ pub use lookup::Resolution;
 pub use moment::{days_since_1970, seconds_of};
 pub use occurrence::{Difference, Kind, Occurrence, OccurrenceId, Owner};
 pub use order::{CompareOrder, SortKey};
-pub use text::{display_bytes, display_in_sentence, display_mode, display_name, steers_terminal};
+pub use text::{counted, display_bytes, display_in_sentence, display_mode, display_name, steers_terminal};
 pub use tree::{FileTree, LayerIndex, LayerSummary, Node, NodeId, Totals};
 pub use view::{Baseline, Change, Floors, Scope, Seen};
 

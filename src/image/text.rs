@@ -85,6 +85,15 @@ fn unit_of(bytes: u64) -> u64 {
     unit
 }
 
+/// `1 file`, `2 files`; the plural is made with an s.
+#[must_use]
+pub fn counted(count: impl TryInto<u64>, noun: &str) -> String {
+    match count.try_into().unwrap_or(u64::MAX) {
+        1 => format!("1 {noun}"),
+        count => format!("{count} {noun}s"),
+    }
+}
+
 /// Kind and permission bits as `ls -l` writes them: `-rwxr-xr-x`, a hard link as the file that it is.
 #[must_use]
 pub fn display_mode(kind: Kind, mode: u16) -> String {

@@ -1,8 +1,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
-use crate::http::Clock;
+use crate::http::Waits;
 use crate::scan::{Cancel, LayerProgress};
 use crate::source::Layout;
 
@@ -21,34 +21,8 @@ struct Shared {
     stream_bytes: AtomicU64,
     /// For each layer what has come over the network, where it comes so.
     arrived: Mutex<Vec<Arc<AtomicU64>>>,
-    /// Until when a server is left alone before it is asked again.
-    waiting: Mutex<Option<Instant>>,
-}
-
-/// A clock that tells of the waits for servers.
-#[derive(Clone)]
-pub(super) struct ToldWaits {
-    clock: Arc<dyn Clock>,
-    progress: Progress,
-}
-
-impl std::fmt::Debug for ToldWaits {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_tuple("ToldWaits").field(&self.clock).finish()
-    }
-}
-
-impl Clock for ToldWaits {
-    fn now(&self) -> SystemTime {
-        self.clock.now()
-    }
-
-    fn wait(&self, duration: Duration, cancel: &Cancel) -> std::io::Result<()> {
-        self.progress.set_waiting(Instant::now().checked_add(duration));
-        let waited = self.clock.wait(duration, cancel);
-        self.progress.set_waiting(None);
-        waited
-    }
+    /// How long servers are left alone before they are asked again.
+    waits: Waits,
 }
 
 /// Counts at one moment.
@@ -106,12 +80,11 @@ impl Progress {
             let (read, entries) = counts(layer);
             (arrived.get(number).map_or(read, |arrived| arrived.load(Ordering::Relaxed).max(read)), entries)
         };
-        let waiting = lock(&self.shared.waiting).map(|until| until.saturating_duration_since(Instant::now()));
         Snapshot {
             layers: layers.iter().enumerate().map(with_arrived).collect(),
             arrived: (!arrived.is_empty())
                 .then(|| arrived.iter().map(|arrived| arrived.load(Ordering::Relaxed)).collect()),
-            waiting: waiting.filter(|left| !left.is_zero()),
+            waiting: self.shared.waits.left(),
             stream_read_bytes,
             stream_bytes: self.shared.stream_bytes.load(Ordering::Relaxed),
             stream_entries,
@@ -129,13 +102,9 @@ impl Progress {
         layers
     }
 
-    /// The clock that tells of waits, in front of another one.
-    pub(super) fn telling(&self, clock: Arc<dyn Clock>) -> Arc<dyn Clock> {
-        Arc::new(ToldWaits { clock, progress: self.clone() })
-    }
-
-    fn set_waiting(&self, until: Option<Instant>) {
-        *lock(&self.shared.waiting) = until;
+    /// Where waits for servers are noted.
+    pub(super) fn waits(&self) -> &Waits {
+        &self.shared.waits
     }
 
     /// Places to count what arrives of each layer.

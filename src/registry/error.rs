@@ -32,7 +32,7 @@ pub enum RegistryError {
         there: Vec<String>,
     },
     /// It has no such part.
-    #[error("{host} has no {what}")]
+    #[error("{host} does not have {what}")]
     NotFound {
         /// Host and port.
         host: String,

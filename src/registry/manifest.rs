@@ -86,7 +86,10 @@ impl Repository {
     }
 
     fn no_such_tag(&self, tag: &str) -> RegistryError {
-        let there = self.nearest_tags(tag).unwrap_or_default();
+        let there = match self.nearest_tags(tag) {
+            Err(missing @ RegistryError::NotFound { .. }) => return missing,
+            found => found.unwrap_or_default(),
+        };
         let name = format!("{}/{}", self.name().host(), self.name().repository());
         RegistryError::NoSuchTag { name, tag: tag.to_owned(), there }
     }

@@ -78,6 +78,13 @@ impl Repository {
         Self { registries, name, places: places.into(), chosen: Arc::default() }
     }
 
+    /// The registry itself, without its mirrors.
+    #[must_use]
+    pub fn without_mirrors(&self) -> Self {
+        let own: Vec<Place> = self.places.last().cloned().into_iter().collect();
+        Self::new(Arc::clone(&self.registries), self.name.clone(), own)
+    }
+
     /// The image that it was asked for.
     #[must_use]
     pub fn name(&self) -> &ImageName {

@@ -33,7 +33,12 @@ impl Repository {
             let target = next.take().map_or(Target::Path("tags/list?n=1000"), Target::Address);
             let call =
                 Call { method: Method::Get, target, headers: Vec::new(), body: &|| Body::None, actions: "pull", what };
-            let response = self.read(&call)?;
+            let response = self.read(&call).map_err(|error| match error {
+                RegistryError::NotFound { host, .. } => {
+                    RegistryError::NotFound { host, what: format!("a repository {}", self.name().repository()) }
+                }
+                other => other,
+            })?;
             let host = response.address.host().to_owned();
             let following = next_page(&response);
             let content =
@@ -64,7 +69,7 @@ impl Repository {
 fn next_page(response: &Response) -> Option<Address> {
     let link = response.headers("link").find(|link| link.contains("rel=\"next\"") || link.contains("rel=next"))?;
     let (_, rest) = link.split_once('<')?;
-    let next = response.address.join(rest.split_once('>')?.0)?;
+    let next = response.address.join_protected(rest.split_once('>')?.0)?;
     next.is_same_server(&response.address).then_some(next)
 }
 

@@ -189,8 +189,11 @@ fn fetch(challenge: &Challenge, scope: &Scope, asking: &Asking<'_>) -> Result<Ke
 /// Ours, and what the registry asks for besides.
 fn scopes(challenge: &Challenge, scope: &Scope) -> Vec<String> {
     let mut scopes: Vec<String> = scope.texts().collect();
-    let asked = challenge.parameter("scope").filter(|asked| !scopes.iter().any(|own| own == asked));
-    scopes.extend(asked.map(str::to_owned));
+    for asked in challenge.parameter("scope").unwrap_or_default().split_whitespace() {
+        if !scopes.iter().any(|known| known == asked) {
+            scopes.push(asked.to_owned());
+        }
+    }
     scopes
 }
 

@@ -12,6 +12,8 @@ use crate::image::Digest;
 
 /// How often an upload is tried without getting further.
 const MAX_FRUITLESS: u32 = 5;
+/// What counts as getting further, bytes: a registry that takes next to nothing with every try is left in the end.
+const LEAST_GAIN: u64 = 64 << 10;
 /// The longest part where a registry refuses all at once, and the shortest that is tried, bytes.
 const FIRST_PART: u64 = 16 << 20;
 const LEAST_PART: u64 = 512 << 10;
@@ -53,11 +55,12 @@ pub struct Sent {
 }
 
 impl Session {
-    /// Where an answer to a POST, a PATCH or a GET leads to.
+    /// Where an answer to a POST, a PATCH or a GET leads to, as if nothing had been sent yet; never from https to plain
+    /// http.
     pub(super) fn of(response: &Response) -> Option<Self> {
-        let address = response.address.join(response.header("location")?)?;
+        let address = response.address.join_protected(response.header("location")?)?;
         let parts = response.header("oci-chunk-min-length").and_then(|bytes| bytes.parse().ok());
-        Some(Self { address, position: received(response), least_part: parts.unwrap_or(0).min(MOST_PART) })
+        Some(Self { address, position: 0, least_part: parts.unwrap_or(0).min(MOST_PART) })
     }
 }
 
@@ -170,7 +173,7 @@ struct Sender<'a> {
 impl Sender<'_> {
     fn run(&mut self, session: Option<Session>, sent: &mut Sent) -> Result<(), RegistryError> {
         let mut session = session.map_or_else(|| self.begin(), Ok)?;
-        let (mut fruitless, mut furthest) = (0, 0);
+        let (mut fruitless, mut furthest) = (0, 0u64);
         loop {
             let step = self.step(&session, fruitless > 0)?;
             let (error, asked) = match step {
@@ -194,8 +197,13 @@ impl Sender<'_> {
             }
             let next = self.look(&session);
             let position = next.as_ref().map_or(0, |next| next.position);
-            fruitless = if position > furthest { 0 } else { fruitless + 1 };
-            furthest = furthest.max(position);
+            let is_further =
+                position >= self.upload.bytes.min(furthest.saturating_add(LEAST_GAIN)) && position > furthest;
+            if is_further {
+                (fruitless, furthest) = (0, position);
+            } else {
+                fruitless += 1;
+            }
             if fruitless >= MAX_FRUITLESS {
                 return Err(error);
             }
@@ -226,9 +234,8 @@ impl Sender<'_> {
             return Err(self.repository.refused(place, &call, response));
         }
         let host = response.address.host().to_owned();
-        let no_place =
-            || RegistryError::Content { host, what: call.what.clone(), reason: "no place to send to".into() };
-        Session::of(&response).map(|session| Session { position: 0, ..session }).ok_or_else(no_place)
+        let reason = "it gives no place to send to, or one in plain http after https".to_owned();
+        Session::of(&response).ok_or(RegistryError::Content { host, what: call.what, reason })
     }
 
     /// What the registry has of it; `None` where that is lost.

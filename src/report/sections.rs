@@ -6,7 +6,7 @@ use super::Inspection;
 use super::names::{bytes_and_exact, grouped, layer_command, one_line, percent, shortened};
 use super::table::{Align::Left, Align::Right, Table};
 use crate::analysis::{Cause, Waste, explain};
-use crate::image::{Image, Layer, LayerIndex, Measured, NodeId, Warning, display_bytes, display_name};
+use crate::image::{Image, Layer, LayerIndex, Measured, NodeId, Warning, counted, display_bytes, display_name};
 use crate::packages::{Inventory, PackageIndex};
 
 /// How text that comes from an image is put into a cell.
@@ -57,10 +57,7 @@ pub(super) fn figures(inspection: &Inspection<'_>) -> Vec<(&'static str, String)
             format!(", {} entries", grouped(count))
         }
     };
-    let layers = match image.layers.len() {
-        1 => "1 layer".to_owned(),
-        count => format!("{count} layers"),
-    };
+    let layers = counted(image.layers.len(), "layer");
     let listed = image.layers.iter().filter(|layer| layer.listed).count();
     let unpacked = match listed {
         0 => bytes_and_exact(figures.unpacked_bytes),

@@ -1,11 +1,12 @@
 use std::io::{self, BufReader, Read};
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
 use super::{ParcelLayer, TransferError};
 use crate::cache::Cache;
 use crate::image::{Compression, Digest};
-use crate::registry::{RegistryError, Repository};
+use crate::registry::{RegistryError, Repository, Verifier};
 use crate::scan::compression::decoder;
 use crate::scan::{Cancel, Section, UnpackLimit};
 
@@ -46,7 +47,7 @@ pub(super) struct RemoteBlob {
 impl BlobSource for RemoteBlob {
     fn open(&self, offset: u64) -> io::Result<Box<dyn Read + Send>> {
         if let Some(file) = self.cache.as_ref().and_then(|cache| cache.blob(&self.digest, self.stored_bytes)) {
-            let section = Section::new(std::sync::Arc::new(file), 0, self.stored_bytes);
+            let section = Section::new(Arc::new(file), 0, self.stored_bytes);
             return section.open(offset);
         }
         if self.is_offline {
@@ -58,6 +59,60 @@ impl BlobSource for RemoteBlob {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
         }
         Ok(Box::new(reader))
+    }
+}
+
+/// A blob that is held against its digest while it is read: its last bytes are given out only if it has that.
+pub(super) struct CheckedBlob {
+    pub source: Arc<dyn BlobSource>,
+    pub digest: Digest,
+    pub stored_bytes: u64,
+    pub cancel: Cancel,
+}
+
+impl BlobSource for CheckedBlob {
+    /// What is before the offset is read too, as the digest is that of the whole.
+    fn open(&self, offset: u64) -> io::Result<Box<dyn Read + Send>> {
+        let mut reader = CheckedReader {
+            inner: self.source.open(0)?,
+            verifier: Some(Verifier::new(&self.digest)),
+            stated: self.digest.clone(),
+            left: self.stored_bytes,
+            cancel: self.cancel.clone(),
+        };
+        let passed = io::copy(&mut reader.by_ref().take(offset), &mut io::sink())?;
+        if passed < offset {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
+        }
+        Ok(Box::new(reader))
+    }
+}
+
+struct CheckedReader {
+    inner: Box<dyn Read + Send>,
+    verifier: Option<Verifier>,
+    stated: Digest,
+    left: u64,
+    cancel: Cancel,
+}
+
+impl Read for CheckedReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.cancel.check()?;
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        let count = self.inner.read(buffer.get_mut(..most).unwrap_or_default())?;
+        if let (Some(verifier), Some(bytes)) = (&mut self.verifier, buffer.get(..count)) {
+            verifier.update(bytes);
+        }
+        self.left = self.left.saturating_sub(count as u64);
+        if self.left == 0
+            && let Some(actual) =
+                self.verifier.take().and_then(Verifier::finish).filter(|actual| *actual != self.stated)
+        {
+            let message = format!("its bytes have another digest, {actual}; it was damaged, or changed, where it lies");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        }
+        Ok(count)
     }
 }
 

@@ -1,19 +1,21 @@
 //! From a reference to what is to be moved. No layer is read, except where all of an image comes in one compressed stream.
 
+mod all;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::made::{Descriptor, Shape, compression_of, diff_ids, document, nix_config};
+use super::made::{Shape, compression_of, diff_ids, document, nix_config};
 use super::shelf::{Naming, Recording, RemoteContainer, Shelf};
 use super::{BlobSource, Document, Parcel, ParcelLayer, Shipment, TransferError};
 use crate::engines::{ContentStore, EngineClient};
 use crate::http::HttpOptions;
 use crate::image::{Compression, Digest};
 use crate::open::{OpenOptions, Progress, Spool, build_installable, run_script};
-use crate::rebuild::write::{ANNOTATION_NAME, CONFIG_TYPE};
-use crate::reference::{Engine, ImageName, Location, Reference, Selector, Transport};
+use crate::rebuild::write::CONFIG_TYPE;
+use crate::reference::{Engine, ImageName, Location, Reference, Transport};
 use crate::scan::compression::{MAGIC_BYTES, decoder, detect};
 use crate::scan::{Cancel, Section};
 use crate::source::{
@@ -21,8 +23,6 @@ use crate::source::{
     SourceError, parse_config, read_layout, read_nix2container, read_remote,
 };
 
-/// Images and indexes that one index may lead to.
-const MAX_IMAGES: usize = 1000;
 /// Layers that one image may have.
 const MAX_LAYERS: usize = 10_000;
 
@@ -83,10 +83,29 @@ impl Gathering<'_> {
     }
 
     fn path(&self, path: &Path) -> Result<Shipment, TransferError> {
+        self.image_at(path).map_err(|error| match error {
+            TransferError::Source { error, .. }
+                if matches!(*error, SourceError::NotAnImage(_)) && self.options.store.store_path_at(path).is_some() =>
+            {
+                self.made_by_rebuild("a store path and no image")
+            }
+            other => other,
+        })
+    }
+
+    /// Refuses what is no image, but may become one.
+    fn made_by_rebuild(&self, what: &str) -> TransferError {
+        let typed = &self.reference.text;
+        self.refused(&format!(
+            "is {what}; nixdive rebuild makes one of it, and sends it: nixdive rebuild {typed} -o TO"
+        ))
+    }
+
+    fn image_at(&self, path: &Path) -> Result<Shipment, TransferError> {
         let metadata = std::fs::metadata(path).map_err(|error| self.io_error(error))?;
         match self.reference.transport {
             Some(Transport::Rootfs) => {
-                return Err(self.refused("is a directory of files and no image, and cannot be copied as one"));
+                return Err(self.made_by_rebuild("a directory of files and no image"));
             }
             Some(Transport::Stream) => {
                 let progress = Progress::with_cancel(self.cancel.clone());
@@ -252,66 +271,6 @@ impl Gathering<'_> {
         let shelf = self.shelf(&recording, naming, None);
         let bytes = shelf.manifest(digest)?;
         Ok(Shipment { names, ..one(self.parcel(&shelf, digest, bytes)?) })
-    }
-
-    /// All of an index in a layout or a directory of skopeo's.
-    fn whole_of_container(&self, shelf: &Shelf<'_>) -> Result<Shipment, TransferError> {
-        let name = if shelf.naming == Naming::Layout { "index.json" } else { "manifest.json" };
-        let document = shelf.container.document(name).map_err(|error| self.failed(error))?;
-        let bytes = document.ok_or_else(|| self.refused("holds no index of images, of which --all takes all"))?;
-        let root = super::made::document("", bytes);
-        if shelf.naming == Naming::Directory {
-            return self.whole(shelf, &root.digest, &root.bytes);
-        }
-        let listed = Shape::parse(&self.reference.text, &root.bytes)?.manifests.unwrap_or_default();
-        let is_meant = |one: &&Descriptor| match &self.reference.selector {
-            Some(Selector::Name(name)) => one.annotation(ANNOTATION_NAME) == Some(name) || one.digest == *name,
-            _ => true,
-        };
-        let meant: Vec<&Descriptor> = listed.iter().filter(is_meant).collect();
-        let at = match self.reference.selector {
-            Some(Selector::Position(position)) => meant.get(position).copied(),
-            _ if meant.len() == 1 => meant.first().copied(),
-            _ => None,
-        };
-        match at.and_then(|one| one.digest()) {
-            Some(digest) => {
-                let bytes = shelf.manifest(&digest)?;
-                self.whole(shelf, &digest, &bytes)
-            }
-            None if meant.is_empty() => Err(self.refused("no image has that name")),
-            None if meant.len() == listed.len() => self.whole(shelf, &root.digest, &root.bytes),
-            None => Err(self.refused("several images have that name; --all takes an index, or all of a layout")),
-        }
-    }
-
-    /// An index and all that it leads to, or the one image that it turns out to be.
-    fn whole(&self, shelf: &Shelf<'_>, digest: &Digest, bytes: &[u8]) -> Result<Shipment, TransferError> {
-        let mut shipment = Shipment { images: Vec::new(), indexes: Vec::new(), names: Vec::new(), repository: None };
-        let mut seen: Vec<Digest> = Vec::new();
-        let mut pending: Vec<(Digest, Option<Vec<u8>>)> = vec![(digest.clone(), Some(bytes.to_vec()))];
-        while let Some((digest, bytes)) = pending.pop() {
-            self.cancel.check().map_err(|_| TransferError::Cancelled)?;
-            if seen.contains(&digest) {
-                continue;
-            }
-            if seen.len() >= MAX_IMAGES {
-                return Err(self.refused(&format!("its index leads to more than {MAX_IMAGES} images")));
-            }
-            seen.push(digest.clone());
-            let bytes = bytes.map_or_else(|| shelf.manifest(&digest), Ok)?;
-            let shape = Shape::parse(&self.reference.text, &bytes)?;
-            match &shape.manifests {
-                None => shipment.images.push(self.parcel(shelf, &digest, bytes)?),
-                Some(listed) => {
-                    let inner = listed.iter().rev().filter_map(Descriptor::digest);
-                    pending.extend(inner.map(|digest| (digest, None)));
-                    shipment.indexes.push(Document { media_type: shape.kind(), digest, bytes });
-                }
-            }
-        }
-        shipment.indexes.reverse();
-        Ok(shipment)
     }
 
     /// An image by its manifest, which stays as it is.

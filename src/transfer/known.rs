@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::TransferError;
-use super::made::{Descriptor, Shape, diff_ids};
+use super::made::{Descriptor, Shape, diff_ids, is_tar};
 use crate::http::HttpError;
 use crate::image::Digest;
 use crate::rebuild::write::{ANNOTATION_DIFF_ID, ANNOTATION_MADE_OF};
@@ -15,6 +15,8 @@ use crate::registry::{MAX_MANIFEST_BYTES, Manifest, Registries, RegistryError, R
 
 /// Tags that are looked at where the one that is written is not there yet.
 const MOST_NEAR_TAGS: usize = 3;
+/// The tag that is looked at besides.
+const LATEST: &str = "latest";
 /// Images of an index that are looked at.
 const MOST_IMAGES: usize = 8;
 
@@ -56,22 +58,31 @@ impl KnownBlobs {
         if layers.len() != diff_ids.len() {
             return;
         }
-        for (layer, diff_id) in layers.iter().zip(diff_ids) {
+        for (layer, diff_id) in layers.iter().zip(diff_ids).filter(|(layer, _)| is_tar(&layer.media_type)) {
             let Some(digest) = layer.digest() else { continue };
-            let made_of = made_of(layer).filter(|(_, stated)| *stated == diff_id);
             let blob = KnownBlob {
                 digest,
                 stored_bytes: layer.size,
                 media_type: layer.media_type.clone(),
                 repository: repository.map(str::to_owned),
             };
-            if let Some((made_of, diff_id)) = made_of {
-                self.by_make.entry(made_of).or_insert(KnownMade { diff_id, blob: blob.clone() });
-            }
             let known = self.by_diff_id.entry(diff_id).or_default();
             if !known.contains(&blob) {
                 known.push(blob);
             }
+        }
+    }
+
+    /// Adds what the layers of an image say they were made of. Nobody can check that without making them: who writes such
+    /// an image decides what is in those that are rebuilt from it.
+    pub fn add_made(&mut self, manifest: &[u8]) {
+        let layers = Shape::parse("", manifest).ok().and_then(|shape| shape.layers).unwrap_or_default();
+        for layer in &layers {
+            let Some(((made_of, diff_id), digest)) = made_of(layer).zip(layer.digest()) else { continue };
+            let of_diff_id = self.of_diff_id(&diff_id);
+            // The configuration has to agree on the diffID.
+            let Some(blob) = of_diff_id.iter().find(|blob| blob.digest == digest).cloned() else { continue };
+            self.by_make.entry(made_of).or_insert(KnownMade { diff_id, blob });
         }
     }
 
@@ -88,7 +99,8 @@ impl KnownBlobs {
     }
 
     /// What is in a repository under the tag that is to be written, or else under the tags most like it and `latest`; and
-    /// under other names of the same registry. What cannot be read counts as not there.
+    /// under other names of the same registry. What layers were made of is taken from the tag itself or `latest` alone.
+    /// What cannot be read counts as not there.
     ///
     /// # Errors
     /// [`TransferError::Cancelled`].
@@ -120,14 +132,15 @@ impl KnownBlobs {
         near: bool,
     ) -> Result<(), TransferError> {
         let Ok(repository) = registries.repository(name) else { return Ok(()) };
+        // What a mirror says of a tag is not what is written to.
+        let repository = repository.without_mirrors();
         let wanted = name.digest().unwrap_or_else(|| name.tag());
-        match self.take(&repository, wanted, other) {
+        match self.take(&repository, wanted, other, near) {
             Err(RegistryError::NoSuchTag { there, .. }) if near => {
-                let latest = there.iter().any(|tag| tag == "latest");
-                let near = there.into_iter().take(MOST_NEAR_TAGS);
-                for tag in near.chain((!latest).then(|| "latest".to_owned())) {
-                    // Tags may go while one looks.
-                    let _ = self.take(&repository, &tag, other);
+                let others = there.into_iter().filter(|tag| tag != LATEST).take(MOST_NEAR_TAGS);
+                for tag in std::iter::once(LATEST.to_owned()).chain(others) {
+                    // Tags may go while one looks. Some of them may name images that come from anywhere.
+                    let _ = self.take(&repository, &tag, other, tag == LATEST);
                 }
             }
             Err(RegistryError::Http(HttpError::Cancelled)) => return Err(TransferError::Cancelled),
@@ -136,7 +149,14 @@ impl KnownBlobs {
         Ok(())
     }
 
-    fn take(&mut self, repository: &Repository, tag: &str, other: Option<&str>) -> Result<(), RegistryError> {
+    /// `tells_make`: whether it is believed what its layers were made of.
+    fn take(
+        &mut self,
+        repository: &Repository,
+        tag: &str,
+        other: Option<&str>,
+        tells_make: bool,
+    ) -> Result<(), RegistryError> {
         let found = repository.manifest(tag)?;
         let inner = Shape::parse("", &found.bytes).ok().and_then(|shape| shape.manifests);
         let images: Vec<Manifest> = match inner {
@@ -154,6 +174,9 @@ impl KnownBlobs {
             let Some(digest) = config.and_then(|config| config.digest()) else { continue };
             let config = repository.small_blob(&digest, MAX_MANIFEST_BYTES)?;
             self.add(&image.bytes, &config, other);
+            if tells_make {
+                self.add_made(&image.bytes);
+            }
         }
         Ok(())
     }
@@ -189,6 +212,8 @@ mod tests {
         let mut known = KnownBlobs::default();
         let (manifest, config) = image(&digest("d"));
         known.add(&manifest, &config, None);
+        assert!(known.made().is_empty());
+        known.add_made(&manifest);
         assert_eq!(known.of_diff_id(&digest("d")).first().map(|blob| blob.digest.clone()), Some(digest("1")));
         assert!(known.of_diff_id(&digest("e")).is_empty());
         assert_eq!(known.made().get(&digest("a")).map(|made| made.blob.stored_bytes), Some(7));
@@ -199,10 +224,13 @@ mod tests {
         let mut known = KnownBlobs::default();
         let (manifest, config) = image(&digest("e"));
         known.add(&manifest, &config, None);
+        known.add_made(&manifest);
         assert!(known.made().is_empty(), "an annotation with another diffID than the configuration's");
         let mut known = KnownBlobs::default();
         known.add(&manifest, br#"{"rootfs": {"diff_ids": []}}"#, None);
         known.add(b"no JSON", &config, None);
+        let encrypted = String::from_utf8(manifest).unwrap().replace("x+gzip", "x+gzip+encrypted");
+        known.add(encrypted.as_bytes(), &config, None);
         assert!(known.of_diff_id(&digest("d")).is_empty());
     }
 }

@@ -82,6 +82,11 @@ pub(super) fn compression_of(media_type: &str) -> Compression {
     }
 }
 
+/// Whether the blob of a layer is a tar stream, compressed or not, and nothing else: encrypted ones and attestations are.
+pub(super) fn is_tar(media_type: &str) -> bool {
+    ["tar", "gzip", "zstd"].iter().any(|end| media_type.ends_with(end))
+}
+
 /// The media type of a layer that is compressed so.
 pub(super) fn layer_type(compression: Compression) -> &'static str {
     match compression {

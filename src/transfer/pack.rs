@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
+use super::push::title_of;
 use super::{ParcelLayer, TransferError, plain_stream};
 use crate::image::{Compression, Digest};
 use crate::open::unnamed_file;
@@ -66,6 +67,15 @@ impl Packing<'_> {
         let digest = Digest::from_sha256(&hashed.hasher.finalize().into());
         Ok(Packed { section: Section::new(Arc::new(kept), 0, hashed.bytes), digest, diff_id })
     }
+}
+
+/// Holds a compressed layer, which no manifest names, against its diffID: whoever makes a manifest of it says that they
+/// belong together.
+pub(super) fn check_unpacked(layer: &ParcelLayer, limit: UnpackLimit, cancel: &Cancel) -> Result<(), TransferError> {
+    let failed = |error: io::Error| TransferError::reading(format!("the layer {}", title_of(layer)), &error);
+    let mut stream = plain_stream(layer, limit, cancel).map_err(failed)?;
+    copy(&mut stream, &mut |_| Ok(()), &failed, &|_| ())?;
+    stream.finish(layer).map(drop)
 }
 
 /// Takes a stream piece by piece.

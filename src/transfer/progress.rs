@@ -1,5 +1,6 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::http::Waits;
 use crate::scan::Cancel;
 
 /// How far a transfer is, for whoever watches from another thread, and the way to stop it. Clones share it.
@@ -7,6 +8,7 @@ use crate::scan::Cancel;
 pub struct TransferProgress {
     cancel: Cancel,
     layers: Arc<Mutex<Vec<LayerProgress>>>,
+    waits: Waits,
 }
 
 /// How far one layer is.
@@ -20,6 +22,8 @@ pub struct LayerProgress {
     pub done_bytes: u64,
     /// Bytes that there are to be read or sent.
     pub total_bytes: u64,
+    /// How often it was taken up again after a connection broke.
+    pub repeats: u32,
 }
 
 /// What is done to a layer.
@@ -42,13 +46,19 @@ impl TransferProgress {
     /// Nothing done.
     #[must_use]
     pub fn new(cancel: Cancel) -> Self {
-        Self { cancel, layers: Arc::default() }
+        Self { cancel, ..Self::default() }
     }
 
     /// What stops it.
     #[must_use]
     pub fn cancel(&self) -> &Cancel {
         &self.cancel
+    }
+
+    /// Where waits for servers are noted, of remotes that do so.
+    #[must_use]
+    pub fn waits(&self) -> &Waits {
+        &self.waits
     }
 
     /// How far each layer is. Empty before it is known which there are.
@@ -63,8 +73,8 @@ impl TransferProgress {
 
     /// Begins with layers, each with its title and the bytes at hand.
     pub fn begin(&self, layers: impl Iterator<Item = (String, u64)>) {
-        let waiting =
-            |(title, total_bytes)| LayerProgress { title, state: LayerState::Waiting, done_bytes: 0, total_bytes };
+        let state = LayerState::Waiting;
+        let waiting = |(title, total_bytes)| LayerProgress { title, state, done_bytes: 0, total_bytes, repeats: 0 };
         *self.lock() = layers.map(waiting).collect();
     }
 
@@ -76,9 +86,10 @@ impl TransferProgress {
         }
     }
 
-    /// So many bytes of it are done.
+    /// So many bytes of it are done; fewer than before where something was lost.
     pub fn at(&self, layer: usize, done_bytes: u64) {
         if let Some(layer) = self.lock().get_mut(layer) {
+            layer.repeats = layer.repeats.saturating_add(u32::from(done_bytes < layer.done_bytes));
             layer.done_bytes = done_bytes;
         }
     }

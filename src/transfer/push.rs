@@ -2,15 +2,16 @@
 
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hashbrown::HashMap;
 use serde_json::Map;
 use sha2::{Digest as _, Sha256};
 
+use super::blob::CheckedBlob;
 use super::copy::{Arrival, CopyOptions, LayerArrival, Sink, Way};
 use super::made::{MadeLayer, document, layer_type, manifest};
-use super::pack::{Form, Packing, copy};
+use super::pack::{Form, Packing, check_unpacked, copy};
 use super::{
     BlobSource, Document, KnownBlob, KnownBlobs, LayerState, Parcel, ParcelLayer, Shipment, TransferError,
     TransferProgress,
@@ -48,7 +49,7 @@ impl Sink for RegistrySink<'_> {
                 options,
                 progress,
                 trusts,
-                known: OnceLock::new(),
+                known: Mutex::default(),
                 has_failed: Arc::default(),
                 sent_bytes: AtomicU64::new(0),
             };
@@ -71,7 +72,7 @@ struct Push<'a> {
     progress: &'a TransferProgress,
     /// Whether the registry is believed that a blob is there.
     trusts: bool,
-    known: OnceLock<KnownBlobs>,
+    known: Mutex<Option<Arc<KnownBlobs>>>,
     has_failed: Arc<AtomicBool>,
     sent_bytes: AtomicU64,
 }
@@ -216,13 +217,15 @@ impl Push<'_> {
         self.sent_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// What is there, looked up when it is first needed.
-    fn known(&self) -> Result<&KnownBlobs, TransferError> {
-        if let Some(known) = self.known.get() {
-            return Ok(known);
+    /// What is there, looked up when it is first needed, by one thread for all.
+    fn known(&self) -> Result<Arc<KnownBlobs>, TransferError> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = &*known {
+            return Ok(Arc::clone(known));
         }
-        let found = KnownBlobs::of_registry(self.registries, self.name, &self.options.siblings)?;
-        Ok(self.known.get_or_init(|| found))
+        let found = Arc::new(KnownBlobs::of_registry(self.registries, self.name, &self.options.siblings)?);
+        *known = Some(Arc::clone(&found));
+        Ok(found)
     }
 
     /// Other repositories of the same registry that may have a blob.
@@ -264,13 +267,18 @@ impl OneLayer<'_> {
     fn as_it_is(&self) -> Result<Arrived, TransferError> {
         let (digest, is_hashed) = match &self.layer.digest {
             Some(digest) => (digest.clone(), false),
-            None => (self.hash()?, true),
+            None => {
+                check_unpacked(self.layer, self.push.options.unpack_limit, self.push.progress.cancel())?;
+                (self.hash()?, true)
+            }
         };
         let bytes = self.layer.stored_bytes;
         let way = match self.find(&digest, bytes, &self.push.neighbours())? {
             Found::There(way) => way,
             Found::Not(session) => {
-                self.send(&*self.layer.source, &digest, bytes, session)?;
+                let (source, cancel) = (Arc::clone(&self.layer.source), self.push.progress.cancel().clone());
+                let checked = CheckedBlob { source, digest: digest.clone(), stored_bytes: bytes, cancel };
+                self.send(&checked, &digest, bytes, session)?;
                 Way::Sent
             }
         };
@@ -327,7 +335,8 @@ impl OneLayer<'_> {
         let is_chosen = self.push.options.compression.is_some();
         let fits =
             |blob: &&KnownBlob| !is_chosen || super::made::compression_of(&blob.media_type) == compression.method();
-        for blob in self.push.known()?.of_diff_id(diff_id).iter().filter(fits) {
+        let known = self.push.known()?;
+        for blob in known.of_diff_id(diff_id).iter().filter(fits) {
             let neighbours: Vec<String> = blob.repository.iter().cloned().collect();
             if let Found::There(way) = self.find(&blob.digest, blob.stored_bytes, &neighbours)? {
                 let media_type = oci_type(&blob.media_type);

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::copy::{Arrival, CopyOptions, LayerArrival, Way};
 use super::made::{MadeLayer, Shape, compression_of, document, layer_type, manifest};
-use super::pack::{Form, Packing, copy};
+use super::pack::{Form, Packing, check_unpacked, copy};
 use super::push::title_of;
 use super::{
     BlobSource, Document, KnownBlobs, LayerState, Parcel, ParcelLayer, Shipment, TransferError, TransferProgress,
@@ -216,6 +216,10 @@ impl Store<'_> {
             Form::AsItIs => {
                 if let Some(digest) = layer.digest.as_ref().filter(|digest| self.has(digest, layer.stored_bytes)) {
                     return arrived(digest.clone(), layer.stored_bytes, Way::There, false);
+                }
+                if layer.digest.is_none() {
+                    progress.enter(number, LayerState::Reading, layer.stored_bytes);
+                    check_unpacked(layer, self.options.unpack_limit, progress.cancel())?;
                 }
                 progress.enter(number, LayerState::Sending, layer.stored_bytes);
                 let digest = self.put_stream(number, layer, &*layer.source, layer.digest.as_ref())?;

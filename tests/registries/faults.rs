@@ -281,8 +281,11 @@ fn a_missing_tag_names_the_nearest() {
     for tag in ["1.27", "1.28", "latest", "2024-01-01", "main", "edge"] {
         shop.add(&image, tag);
     }
-    let error = Customer::new().refused(&faulty(shop, |_, _| None).host, "team/app:1.26");
+    let server = faulty(shop, |_, _| None);
+    let error = Customer::new().refused(&server.host, "team/app:1.26");
     assert!(error.contains("has no tag «1.26»; there is 1.27, 1.28"), "{error}");
+    let error = Customer::new().refused(&server.host, "team/none:1");
+    assert!(error.contains("does not have a repository team/none"), "{error}");
 }
 
 #[test]

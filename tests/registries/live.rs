@@ -43,10 +43,10 @@ impl Drop for Running {
     }
 }
 
-pub fn wait_for(what: &str, ready: impl Fn() -> bool) {
+pub fn wait_for(what: &str, mut ready: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !ready() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "{what} does not answer");
+        assert!(begun.elapsed() < Duration::from_secs(60), "{what} does not answer");
         std::thread::sleep(Duration::from_millis(30));
     }
 }

@@ -21,7 +21,7 @@ use super::support::{compress, images};
 use super::warehouse::Warehouse;
 
 /// What does not compress, so that a body is longer than what the system holds for a connection.
-fn noise(bytes: usize) -> Vec<u8> {
+pub fn noise(bytes: usize) -> Vec<u8> {
     let mut seed = 7u32;
     let next = || {
         seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -30,7 +30,7 @@ fn noise(bytes: usize) -> Vec<u8> {
     std::iter::repeat_with(next).take(bytes).collect()
 }
 
-fn large_image() -> Image {
+pub fn large_image() -> Image {
     let layer = Tar::new().file("noise", noise(3 << 20)).finish();
     let mut layers = sample_layers();
     layers.push(layer);
@@ -38,14 +38,14 @@ fn large_image() -> Image {
 }
 
 impl Customer {
-    fn layout(&self, image: Image) -> PathBuf {
+    pub fn layout(&self, image: Image) -> PathBuf {
         let place = self.place.path().join("layout");
         let _ = std::fs::remove_dir_all(&place);
         write_directory(&place, &oci_members(&[image]));
         place
     }
 
-    fn push(&self, from: &Path, host: &str, name: &str) -> Result<Arrival, TransferError> {
+    pub fn push(&self, from: &Path, host: &str, name: &str) -> Result<Arrival, TransferError> {
         self.push_with(from, host, name, |options| options)
     }
 
@@ -68,13 +68,13 @@ impl Customer {
         })
     }
 
-    fn push_refused(&self, from: &Path, host: &str) -> String {
+    pub fn push_refused(&self, from: &Path, host: &str) -> String {
         self.push(from, host, "team/app:1").expect_err("it should not be taken").to_string()
     }
 }
 
 /// A warehouse that answers otherwise where `fault` says something for the request of that number.
-fn faulty(warehouse: &Warehouse, fault: impl Fn(usize, &Seen) -> Option<Reply> + Send + Sync + 'static) -> Server {
+pub fn faulty(warehouse: &Warehouse, fault: impl Fn(usize, &Seen) -> Option<Reply> + Send + Sync + 'static) -> Server {
     let (count, warehouse) = (AtomicUsize::new(0), warehouse.clone());
     Server::start(move |seen| {
         fault(count.fetch_add(1, Ordering::SeqCst), seen).unwrap_or_else(|| warehouse.answer(seen))
@@ -227,6 +227,19 @@ fn a_connection_that_always_breaks_is_given_up() {
     );
     let error = customer.push_refused(&layout, &server.host);
     assert!(error.contains(&server.host), "{error}");
+}
+
+#[test]
+fn a_registry_that_takes_next_to_nothing_with_every_try_is_given_up() {
+    let (warehouse, customer) = (Warehouse::default(), Customer::new());
+    let layout = customer.layout(large_image());
+    let server = Server::start_cutting(
+        |seen| (matches!(seen.method.as_str(), "PUT" | "PATCH") && is_long(seen)).then_some(1000),
+        move |seen| warehouse.answer(seen),
+    );
+    customer.push_refused(&layout, &server.host);
+    let tries = server.seen().iter().filter(|seen| seen.header("x-cut").is_some()).count();
+    assert!(tries < 20, "{tries}");
 }
 
 #[test]

@@ -21,18 +21,18 @@ fn skopeo(arguments: &[&str]) -> Vec<u8> {
 }
 
 /// `nixdive copy` with a cache of its own; its report.
-fn copied(place: &Path, arguments: &[&str]) -> Value {
+pub fn copied(place: &Path, arguments: &[&str]) -> Value {
     let mut command = nixdive();
     command.env("XDG_CACHE_HOME", place.join("cache")).env("HOME", place);
     let bytes = output(command.args(["copy", "--quiet", "--format", "json"]).args(arguments));
     serde_json::from_slice(&bytes).unwrap()
 }
 
-fn digest_of(report: &Value) -> String {
+pub fn digest_of(report: &Value) -> String {
     report["destinations"][0]["manifestDigest"].as_str().unwrap().to_owned()
 }
 
-fn sample(place: &Path, name: &str, more: &[u8]) -> String {
+pub fn sample(place: &Path, name: &str, more: &[u8]) -> String {
     let mut layers = sample_layers();
     layers.push(super::support::tar_bytes::Tar::new().file("more", more).finish());
     file(place, name, &docker_archive(&Image::new(layers).named("app:1"))).display().to_string()
@@ -59,6 +59,34 @@ fn what_is_pushed_other_programs_take_with_equal_digests() {
             output(Command::new("umoci").args(["raw", "unpack", "--rootless", "--image", &image]).arg(&bundle));
             assert_eq!(std::fs::read(bundle.join("more")).unwrap(), b"x");
         }
+    }
+}
+
+#[test]
+fn podman_pulls_what_was_pushed_as_the_same_image() {
+    if !have(&["docker-registry", "skopeo", "podman"]) {
+        return;
+    }
+    let (registry, place) = (Registry::start("", &[], &[]), scratch());
+    let place = place.path();
+    let root = place.display();
+    let storage = format!("[storage]\ndriver = \"vfs\"\nrunroot = \"{root}/run\"\ngraphroot = \"{root}/graph\"\n");
+    let storage = file(place, "storage.conf", storage.as_bytes());
+    let podman = |arguments: &[&str]| {
+        let mut command = Command::new("podman");
+        let said = output(command.env("CONTAINERS_STORAGE_CONF", &storage).args(arguments));
+        String::from_utf8(said).unwrap().trim().to_owned()
+    };
+    for compression in ["gzip", "zstd"] {
+        let name = format!("{}/team/pushed:{compression}", registry.host);
+        let to = format!("docker://{name}");
+        let report =
+            copied(place, &[&sample(place, "image.tar", compression.as_bytes()), &to, "--compression", compression]);
+        let id = podman(&["pull", "-q", "--tls-verify=false", &name]);
+        let manifest: Value =
+            serde_json::from_slice(&skopeo(&["inspect", "--raw", "--tls-verify=false", &to])).unwrap();
+        assert_eq!(format!("sha256:{id}"), manifest["config"]["digest"], "{compression}");
+        assert_eq!(podman(&["image", "inspect", "--format", "{{.Digest}}", &name]), digest_of(&report));
     }
 }
 

@@ -176,6 +176,9 @@ pub fn run_measured<S: AsRef<OsStr>>(arguments: &[S]) -> (Run, u64) {
 }
 
 fn peak_memory(child: u32) -> Option<u64> {
+    // Until the program has taken its place, the child's memory is that of the tests.
+    let program = |process: &str| std::fs::read_link(format!("/proc/{process}/exe")).ok();
+    (program(&child.to_string())? != program("self")?).then_some(())?;
     let status = std::fs::read_to_string(format!("/proc/{child}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)

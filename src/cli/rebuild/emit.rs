@@ -10,7 +10,7 @@ use crate::cli::inspect::packages_of;
 use crate::cli::named::Wanted;
 use crate::cli::rebuild_arguments::{Builder, ChoiceArguments, Granularity, RebuildArguments};
 use crate::cli::{browse, output};
-use crate::image::{NodeId, display_name};
+use crate::image::{NodeId, counted, display_name};
 use crate::nix::study::StoreStudy;
 use crate::open::Opened;
 use crate::packages::Inventory;
@@ -105,10 +105,6 @@ fn tell(directory: &Path, flake: &Flake) {
         counted(unsure, "package"),
         counted(flake.reviews.len(), "more point"),
     ));
-}
-
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Builds a flake that was written, its output shown, and compares the image with what came of it.

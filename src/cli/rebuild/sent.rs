@@ -5,6 +5,7 @@ use std::ffi::OsString;
 
 use super::outputs::Outputs;
 use super::written::Writing;
+use crate::cli::signals::StopOnSignals;
 use crate::cli::transferring;
 use crate::image::display_name;
 use crate::open::{OpenOptions, Remote, scratch_directory};
@@ -17,14 +18,22 @@ use crate::transfer::{CopyDestination, CopyOptions, KnownBlobs, TransferError, T
 impl Writing<'_> {
     /// Writes an image to files, and sends it to all other destinations.
     pub fn send(&self, outputs: &Outputs, remote: &Remote) -> anyhow::Result<()> {
+        let progress = TransferProgress::new(Cancel::new());
+        let signals = StopOnSignals::new(progress.cancel());
+        signals.outcome(self.send_again(outputs, &remote.noting(progress.waits()), &progress))
+    }
+
+    /// Without the layers that are there, and with them where they are not there after all.
+    fn send_again(&self, outputs: &Outputs, remote: &Remote, progress: &TransferProgress) -> anyhow::Result<()> {
         let elsewhere = match outputs.files.as_slice() {
-            [] => elsewhere(&outputs.remote, remote)?,
+            [] => elsewhere(&outputs.remote, remote, progress.cancel())?,
             _ => Vec::new(),
         };
-        match self.send_without(outputs, remote, elsewhere) {
+        let is_whole = elsewhere.is_empty();
+        match self.send_without(outputs, remote, elsewhere, progress) {
             // What was there a moment ago may be gone.
-            Err(SendError::Transfer(TransferError::Registry(RegistryError::Unreadable { .. }))) => {
-                Ok(self.send_without(outputs, remote, Vec::new())?)
+            Err(SendError::Transfer(TransferError::Registry(RegistryError::Unreadable { .. }))) if !is_whole => {
+                Ok(self.send_without(outputs, remote, Vec::new(), progress)?)
             }
             other => Ok(other?),
         }
@@ -35,6 +44,7 @@ impl Writing<'_> {
         outputs: &Outputs,
         remote: &Remote,
         elsewhere: Vec<LayerElsewhere>,
+        progress: &TransferProgress,
     ) -> Result<(), SendError> {
         let scratch = scratch_directory().map_err(|error| SendError::Other(error.into()))?;
         let directory = scratch.path().join("layout");
@@ -46,20 +56,17 @@ impl Writing<'_> {
         if outputs.files.is_empty() && are_engines {
             options.compression = LayerCompression::NONE;
         }
-        let mut written = self.with(&options).run(&destinations).map_err(SendError::Other)?;
+        let mut written = self.with(&options).run(&destinations, progress.cancel()).map_err(SendError::Other)?;
         // The layout is nobody's business.
         written.destinations.pop();
         self.tell(&written);
         let mut typed = OsString::from("oci:");
         typed.push(&directory);
         let reference = Reference::parse(&typed).map_err(|error| SendError::Other(error.into()))?;
-        let progress = TransferProgress::new(Cancel::new());
-        let _signals = transferring::StopOnSignals::new(progress.cancel());
         let shipment = gather(&reference, &OpenOptions::default(), false, progress.cancel())?;
         let options = CopyOptions { remote: remote.clone(), ..CopyOptions::default() };
         for destination in &outputs.remote {
-            let arrival =
-                transferring::watched(&progress, false, || copy(&shipment, destination, &options, &progress))?;
+            let arrival = transferring::watched(progress, false, || copy(&shipment, destination, &options, progress))?;
             let name = destination.to_string();
             // Who reads no words of it has the image all the same.
             let _ = transferring::tell(&display_name(name.as_bytes()), &arrival, &mut std::io::stderr().lock());
@@ -78,8 +85,12 @@ enum SendError {
 }
 
 /// Layers that all destinations have, by what they were made of.
-fn elsewhere(destinations: &[CopyDestination], remote: &Remote) -> anyhow::Result<Vec<LayerElsewhere>> {
-    let registries = remote.registries(&Cancel::new())?;
+fn elsewhere(
+    destinations: &[CopyDestination],
+    remote: &Remote,
+    cancel: &Cancel,
+) -> anyhow::Result<Vec<LayerElsewhere>> {
+    let registries = remote.registries(cancel)?;
     let mut common: Option<Vec<LayerElsewhere>> = None;
     for destination in destinations {
         let CopyDestination::Registry(name) = destination else { return Ok(Vec::new()) };

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
-use crate::image::{Image, display_bytes, display_name};
+use crate::cli::signals::StopOnSignals;
+use crate::image::{Image, counted, display_bytes, display_name};
 use crate::rebuild::write::{self, Destination, WriteOptions, WriteProgress, Written};
 use crate::rebuild::{Composition, ImageContent};
 use crate::scan::Cancel;
@@ -50,13 +51,15 @@ impl<'a> Writing<'a> {
 
     /// Writes an image, and says on standard error what was written.
     pub fn write(&self, destinations: &[Destination]) -> anyhow::Result<()> {
-        self.tell(&self.run(destinations)?);
+        let cancel = Cancel::new();
+        let signals = StopOnSignals::new(&cancel);
+        self.tell(&signals.outcome(self.run(destinations, &cancel))?);
         Ok(())
     }
 
     /// Writes an image, and tells a terminal how far it is.
-    pub fn run(&self, destinations: &[Destination]) -> anyhow::Result<Written> {
-        let progress = WriteProgress::new(Cancel::new());
+    pub fn run(&self, destinations: &[Destination], cancel: &Cancel) -> anyhow::Result<Written> {
+        let progress = WriteProgress::new(cancel.clone());
         let (finished, watched) = bounded::<()>(0);
         let written = std::thread::scope(|scope| {
             scope.spawn(|| watch(&progress, &watched));
@@ -96,11 +99,11 @@ fn watch(progress: &WriteProgress, finished: &Receiver<()>) {
 
 fn tell(words: &Words<'_>, written: &Written, err: &mut dyn Write) -> std::io::Result<()> {
     let unpacked: u64 = written.layers.iter().map(|layer| layer.unpacked_bytes).fold(0, u64::saturating_add);
-    let after = format!("{} in {}", display_bytes(unpacked), counted(written.layers.len()));
+    let after = format!("{} in {}", display_bytes(unpacked), counted(written.layers.len(), "layer"));
     match words.before {
         Some(before) => {
             let bytes = display_bytes(before.unpacked_bytes());
-            writeln!(err, "{bytes} unpacked in {} become {after}", counted(before.layers.len()))?;
+            writeln!(err, "{bytes} unpacked in {} become {after}", counted(before.layers.len(), "layer"))?;
         }
         None => writeln!(err, "{after}")?,
     }
@@ -114,8 +117,4 @@ fn tell(words: &Words<'_>, written: &Written, err: &mut dyn Write) -> std::io::R
         0 => Ok(()),
         more => writeln!(err, "note: {more} more; --plan has them all"),
     }
-}
-
-fn counted(layers: usize) -> String {
-    if layers == 1 { "1 layer".to_owned() } else { format!("{layers} layers") }
 }

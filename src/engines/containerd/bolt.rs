@@ -1,6 +1,7 @@
 //! Reads files of bbolt, in which containerd keeps the names of its images: go.etcd.io/bbolt, `page.go`, `db.go` and
 //! `bucket.go`. Nothing is locked: the file is read whole, and again where a writer has finished in between.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
@@ -20,6 +21,8 @@ const BUCKET_HEADER_BYTES: usize = 16;
 const META_BYTES: usize = 64;
 const BRANCH: u16 = 0x01;
 const LEAF: u16 = 0x02;
+/// How often each element of a file may be read: every bucket is looked through once for each key that is wanted.
+const MOST_READINGS: usize = 8;
 /// Flag of an element whose value is a bucket.
 const IS_BUCKET: u32 = 0x01;
 /// Page sizes at whose end the second meta page is looked for where the first is damaged.
@@ -50,6 +53,8 @@ pub struct Bolt {
     content: Vec<u8>,
     page_bytes: usize,
     root: u64,
+    /// Elements that may still be read: pages that lie over each other would hold more than the file.
+    elements_left: Cell<usize>,
 }
 
 /// Keys and values, or further buckets.
@@ -111,7 +116,8 @@ impl Bolt {
     /// [`BoltError::NotBolt`].
     pub fn new(content: Vec<u8>) -> Result<Self, BoltError> {
         let meta = newest_meta(&content).ok_or(BoltError::NotBolt)?;
-        Ok(Self { content, page_bytes: meta.page_bytes, root: meta.root })
+        let elements_left = Cell::new((content.len() / ELEMENT_BYTES).saturating_mul(MOST_READINGS));
+        Ok(Self { content, page_bytes: meta.page_bytes, root: meta.root, elements_left })
     }
 
     /// The bucket of buckets.
@@ -128,6 +134,7 @@ impl Bolt {
         let mut items = Vec::new();
         let first = match bucket.0 {
             Place::Inline(page) => {
+                self.spend(page)?;
                 return leaf_items(page, &mut items).map(|()| items).ok_or(BoltError::Damaged);
             }
             Place::Page(first) => first,
@@ -139,6 +146,7 @@ impl Bolt {
                 return Err(BoltError::Damaged);
             }
             let page = self.page(number).ok_or(BoltError::Damaged)?;
+            self.spend(page)?;
             match u16_at(page, 8) {
                 Some(flags) if flags & LEAF != 0 => leaf_items(page, &mut items).ok_or(BoltError::Damaged)?,
                 Some(flags) if flags & BRANCH != 0 => {
@@ -180,6 +188,14 @@ impl Bolt {
             Item::Value(value) => std::str::from_utf8(value).ok(),
             Item::Bucket(_) => None,
         }))
+    }
+
+    /// Counts the elements of a page that is read.
+    fn spend(&self, page: &[u8]) -> Result<(), BoltError> {
+        let count = usize::from(u16_at(page, 10).ok_or(BoltError::Damaged)?);
+        let left = self.elements_left.get().checked_sub(count).ok_or(BoltError::Damaged)?;
+        self.elements_left.set(left);
+        Ok(())
     }
 
     /// A page, with those that it flows over into.

@@ -11,9 +11,9 @@ pub use redact::redact;
 
 use hashbrown::HashMap;
 
-use super::scene::{Gathered, Hits, Scene, counted};
+use super::scene::{Gathered, Hits, Scene};
 use super::{Evidence, Location, Rule};
-use crate::image::{OccurrenceId, display_in_sentence};
+use crate::image::{OccurrenceId, counted, display_in_sentence};
 use crate::nix::STORE_DIRECTORY;
 use crate::packages::PackageKind;
 

@@ -20,7 +20,7 @@ use super::seekable::{Shelf, open_sections};
 use super::{OpenError, Opened, Opening};
 use crate::cache::{Cache, KnownLayer, KnownManifest};
 use crate::engines::EngineEnvironment;
-use crate::http::HttpOptions;
+use crate::http::{HttpOptions, Waits};
 use crate::image::{Compression, Digest};
 use crate::reference::ImageName;
 use crate::registry::{MAX_MANIFEST_BYTES, Manifest, Registries, RegistryError, Repository, Settings};
@@ -50,6 +50,13 @@ impl Remote {
     pub fn registries(&self, cancel: &crate::scan::Cancel) -> Result<Arc<Registries>, RegistryError> {
         let http = HttpOptions { cancel: cancel.clone(), ..self.http.clone() };
         Registries::new(self.settings.clone(), http).map(Arc::new)
+    }
+
+    /// The same, with waits for servers noted for whoever watches.
+    #[must_use]
+    pub fn noting(&self, waits: &Waits) -> Self {
+        let clock = waits.noted_by(Arc::clone(&self.http.clock));
+        Self { http: HttpOptions { clock, ..self.http.clone() }, ..self.clone() }
     }
 
     /// The manifest or index that a name leads to: by one HEAD where it is kept, by none where nothing may be asked.
@@ -106,9 +113,7 @@ impl Opening<'_> {
 
     /// The way to registries, with waits that are told.
     fn registries(&self) -> Result<Arc<Registries>, RegistryError> {
-        let mut remote = self.options.remote.clone();
-        remote.http.clock = self.progress.telling(remote.http.clock);
-        remote.registries(self.cancel())
+        self.options.remote.noting(self.progress.waits()).registries(self.cancel())
     }
 
     /// Opens an image in a registry.

@@ -1,5 +1,6 @@
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use super::NeedsError;
 use super::elf::{self, Elf};
@@ -10,8 +11,14 @@ use crate::scan::Cancel;
 
 /// Bytes of a program or library that are read.
 const MOST_PROGRAM: u64 = 512 << 20;
+/// Programs and libraries of more bytes are read one at a time, however many threads there are.
+const LARGE_PROGRAM: u64 = 16 << 20;
 /// Bytes of a script or text that are read; of longer ones nothing is told.
-const MOST_TEXT: u64 = 4 << 20;
+pub(super) const MOST_TEXT: u64 = 4 << 20;
+/// Bytes of texts that are read before they are followed.
+pub(super) const MOST_TEXTS: u64 = 16 << 20;
+/// The same where a layer has to be unpacked for them each time.
+pub(super) const MOST_TEXTS_UNPACKED: u64 = 128 << 20;
 /// Bytes by which it is told what a file is.
 const START: u64 = 4096;
 /// Files of so many bytes together are read by one thread at a time.
@@ -45,11 +52,11 @@ pub(crate) fn read_all(
     cancel: &Cancel,
 ) -> Result<Vec<(OccurrenceId, Facts)>, NeedsError> {
     let batches = batches(tree, contents, files);
-    let next = AtomicUsize::new(0);
+    let (next, large) = (AtomicUsize::new(0), Mutex::new(()));
     let run = || {
         let mut found = Vec::new();
         while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
-            read_batch(tree, contents, batch, cancel, &mut found);
+            read_batch(tree, contents, batch, &large, cancel, &mut found);
         }
         found
     };
@@ -97,6 +104,7 @@ fn read_batch(
     tree: &FileTree,
     contents: &Contents,
     batch: &[OccurrenceId],
+    large: &Mutex<()>,
     cancel: &Cancel,
     found: &mut Vec<(OccurrenceId, Facts)>,
 ) {
@@ -106,9 +114,8 @@ fn read_batch(
         let facts = match stored {
             // Of a sparse file only its runs come by: it is no program that anybody ships.
             Ok(_) if tree.sparse(id).is_some() => Facts::Other,
-            Ok(stored) => {
-                facts(stored, tree.occurrence(id).bytes).unwrap_or_else(|error| Facts::Unreadable(error.to_string()))
-            }
+            Ok(stored) => facts(stored, tree.occurrence(id).bytes, large)
+                .unwrap_or_else(|error| Facts::Unreadable(error.to_string())),
             Err(error) => Facts::Unreadable(error.to_string()),
         };
         found.push((id, facts));
@@ -116,10 +123,14 @@ fn read_batch(
     });
 }
 
-fn facts(stored: &mut dyn Read, bytes: u64) -> io::Result<Facts> {
+fn facts(stored: &mut dyn Read, bytes: u64, large: &Mutex<()>) -> io::Result<Facts> {
     let mut content = Vec::new();
     stored.take(START).read_to_end(&mut content)?;
     if content.starts_with(b"\x7fELF") {
+        let is_large = bytes > LARGE_PROGRAM;
+        let _one_at_a_time = is_large.then(|| large.lock().unwrap_or_else(PoisonError::into_inner));
+        // Memory that is not written to is not taken, should the file be shorter than it says.
+        content.reserve_exact(usize::try_from(bytes.min(MOST_PROGRAM)).unwrap_or_default());
         stored.take(MOST_PROGRAM).read_to_end(&mut content)?;
         return Ok(elf::read(&content).map_or(Facts::Other, |elf| Facts::Elf(Box::new(elf))));
     }

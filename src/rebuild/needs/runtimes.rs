@@ -49,6 +49,11 @@ const RUNTIMES: &[Runtime] = &[
     Runtime { program: "julia", trees: &["@/share/julia", "@/lib/julia", "/etc/julia"], name: "Julia" },
 ];
 
+/// Programs that start the shell that /etc/passwd gives a user.
+const LOGINS: [&[u8]; 6] = [b"su", b"runuser", b"login", b"sshd", b"cron", b"crond"];
+/// The shells that it gives as a rule.
+const LOGIN_SHELLS: [&str; 3] = ["/bin/sh", "/bin/bash", "/bin/ash"];
+
 impl Search<'_> {
     /// Keeps the trees of a language whose interpreter is needed.
     pub(super) fn follow_runtime(&mut self, node: NodeId) {
@@ -64,6 +69,8 @@ impl Search<'_> {
             self.keep_java(node, &path);
         } else if name == b"systemd" && self.view.is_program(node) {
             self.keep_units(node);
+        } else if LOGINS.contains(&name.as_slice()) && self.view.is_program(node) {
+            self.keep_login_shells(node);
         } else if self.view.is_program(node)
             && let Some(runtime) = RUNTIMES.iter().find(|runtime| is_program_of(&name, runtime.program))
         {
@@ -93,6 +100,13 @@ impl Search<'_> {
         if found {
             let message = format!("what programs in {name} load is not followed: its libraries are kept whole");
             self.doubt(Some(node), message);
+        }
+    }
+
+    fn keep_login_shells(&mut self, node: NodeId) {
+        let reason = Reason { from: Some(node), how: How::ScriptCommand };
+        for shell in LOGIN_SHELLS {
+            self.need_path(shell.as_bytes(), reason, Follow::All);
         }
     }
 

@@ -48,6 +48,9 @@ const CONFIGURATION: [&[u8]; 26] = [
     b".pth",
 ];
 
+/// What names shells for people to log in with.
+const LISTS_OF_SHELLS: [&[u8]; 3] = [b"/etc/passwd", b"/etc/shells", b"/etc/adduser.conf"];
+
 /// Ends of the names of texts that are programs, of languages that are no shell and not Python.
 const SOURCES: [&[u8]; 11] =
     [b".rb", b".js", b".mjs", b".cjs", b".ts", b".mts", b".php", b".pl", b".pm", b".cgi", b".lua"];
@@ -125,6 +128,9 @@ impl Search<'_> {
             return;
         }
         let path = self.view.tree.path(node);
+        if LISTS_OF_SHELLS.contains(&path.as_slice()) {
+            return;
+        }
         let is_configuration =
             path.starts_with(b"/etc/") || !name.contains(&b'.') || CONFIGURATION.iter().any(|end| name.ends_with(end));
         if is_configuration {

@@ -5,7 +5,7 @@ use hashbrown::{HashMap, HashSet};
 use super::elf::{Abilities, Elf};
 use super::libraries::Request;
 use super::linker::Linker;
-use super::read::{Facts, read_all};
+use super::read::{Facts, MOST_TEXT, MOST_TEXTS, MOST_TEXTS_UNPACKED, read_all};
 use super::view::{At, View};
 use super::{Doubt, How, Missing, Needs, NeedsError, Reason};
 use crate::image::{Config, NodeId, OccurrenceId, display_in_sentence};
@@ -252,7 +252,7 @@ impl<'a> Search<'a> {
     /// Reads and follows until nothing is left.
     pub fn drain(&mut self) -> Result<(), NeedsError> {
         loop {
-            let queue = std::mem::take(&mut self.queue);
+            let queue = self.next_files();
             let probes: Vec<NodeId> =
                 self.requests.iter().filter_map(|request| request.candidates.front().map(|&(_, node)| node)).collect();
             if queue.is_empty() && self.requests.is_empty() {
@@ -274,6 +274,21 @@ impl<'a> Search<'a> {
             self.facts.retain(|_, facts| !matches!(**facts, Facts::Text(_) | Facts::Script(_)));
             self.cancel.check().map_err(|_| NeedsError::Cancelled)?;
         }
+    }
+
+    /// The next files of the queue, so many that their texts fit into memory together.
+    fn next_files(&mut self) -> Vec<NodeId> {
+        let mut bytes = 0u64;
+        let is_full = |&node: &NodeId| {
+            let At::File(id) = self.view.at(node) else { return false };
+            let occurrence = self.view.tree.occurrence(id);
+            let most = if self.contents.is_at_hand(occurrence.layer) { MOST_TEXTS } else { MOST_TEXTS_UNPACKED };
+            bytes = bytes.saturating_add(occurrence.bytes.min(MOST_TEXT));
+            bytes > most
+        };
+        let count = self.queue.iter().position(is_full).unwrap_or(self.queue.len()).max(1);
+        let rest = self.queue.split_off(count.min(self.queue.len()));
+        std::mem::replace(&mut self.queue, rest)
     }
 
     /// What was read of a file.

@@ -61,7 +61,7 @@ pub enum DestinationError {
     #[error("an image.json has no name: give nix:FILE without «:{0}»")]
     NameOfNix(String),
     /// One that cannot be written to.
-    #[error("nothing can be written to «{0}:»; write oci-archive:FILE and copy it with `skopeo copy`")]
+    #[error("nothing is written to «{0}:» here; write oci-archive:FILE, and send it with `nixdive copy`")]
     Unsupported(String),
 }
 

@@ -1,7 +1,7 @@
 use super::data::Compared;
 use super::words::{kinds, one_line, path, sentence, signed};
 use crate::compare::{ComparedPath, FileChange, PairId};
-use crate::image::{FileTree, Kind, OccurrenceId, display_bytes, display_mode, display_name};
+use crate::image::{FileTree, Kind, OccurrenceId, counted, display_bytes, display_mode, display_name};
 use crate::tui::draw::time;
 
 /// What is known of a path of two trees: labels with values, old and new where they differ.
@@ -31,7 +31,7 @@ pub fn facts(compared: &Compared, id: PairId) -> Vec<(&'static str, String)> {
     }
     let below = node.differing.saturating_sub(u32::from(change.is_some()));
     if below > 0 {
-        let more = if below == 1 { "1 difference".to_owned() } else { format!("{below} differences") };
+        let more = counted(below, "difference");
         found.push(("Below", format!("{more}, |Δ| {} in all", display_bytes(node.changed_bytes))));
     }
     if let Some(change) = change {

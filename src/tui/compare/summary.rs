@@ -4,7 +4,7 @@ use super::data::ComparedImage;
 use super::tables::Mark;
 use super::words::{cause, grown, known_by, listed, one_line, signed, titled};
 use crate::compare::{BothSides, Differences, Equivalents, FileChangeKind, LayerChange, Software};
-use crate::image::{Image, Platform, display_bytes};
+use crate::image::{Image, Platform, counted, display_bytes};
 
 /// Items that a list shows.
 const MOST_LISTED: usize = 200;
@@ -69,8 +69,8 @@ fn identity(image: &ComparedImage) -> String {
     let digest = identity.config_digest.as_ref().map(|digest| format!(", config {}", digest.short()));
     let asked = (identity.references.first() != Some(&identity.requested)).then(|| one_line(&identity.requested));
     let asked = asked.map(|text| format!(", opened as {text}")).unwrap_or_default();
-    let (title, kind, count) = (image.title(), one_line(&identity.source_kind), layers.len());
-    format!("{title}: {}, {kind}, {count} layers{}{asked}", platform(&config.platform), digest.unwrap_or_default())
+    let (title, kind, count) = (image.title(), one_line(&identity.source_kind), counted(layers.len(), "layer"));
+    format!("{title}: {}, {kind}, {count}{}{asked}", platform(&config.platform), digest.unwrap_or_default())
 }
 
 /// `The right image adds 28 MB unpacked: +27 MB coreutils-9.1 and what it needs (/bin/ls → …), …`.

@@ -11,7 +11,7 @@ use super::time::time;
 use super::title;
 use crate::image::{
     Change, Config, Difference, DigestCheck, Identity, Kind, Layer, LayerContents, LayerIndex, Measured, NodeId,
-    OccurrenceId, display_bytes, display_name,
+    OccurrenceId, counted, display_bytes, display_name,
 };
 use ratatui::layout::Rect;
 
@@ -327,7 +327,10 @@ fn warnings(sheet: &mut Sheet, opened: &Exploration) {
 
 fn figures(sheet: &mut Sheet, opened: &Exploration, _glyphs: &Glyphs) {
     let (image, overview) = (&opened.image, &opened.overview);
-    sheet.field("Unpacked", &format!("{} in {} layers", display_bytes(image.unpacked_bytes()), image.layers.len()));
+    sheet.field(
+        "Unpacked",
+        &format!("{} in {}", display_bytes(image.unpacked_bytes()), counted(image.layers.len(), "layer")),
+    );
     sheet.field("Compressed", &image.compressed_bytes().map(display_bytes).unwrap_or_default());
     let in_files =
         if image.has_absent_layers() { "not all here".to_owned() } else { display_bytes(image.file_bytes()) };

@@ -8,7 +8,7 @@ use super::super::wrap::wrap;
 use super::painter::Canvas;
 use super::{pages, selection, title};
 use crate::findings::{Places, Severity};
-use crate::image::display_bytes;
+use crate::image::{counted, display_bytes};
 
 const BYTES: usize = 10;
 const SEVERITY: usize = 8;
@@ -99,7 +99,7 @@ fn tell(canvas: &mut Canvas, area: Rect, page: &FindingsPage) {
     let rule = canvas.glyphs.rule;
     canvas.line(area, 0).fill(rule, theme.title);
     let Some(finding) = page.selected() else { return };
-    let hits = if finding.count == 1 { "1 place".to_owned() } else { format!("{} places", finding.count) };
+    let hits = counted(finding.count, "place");
     canvas.line(area, 1).skip(1).text(finding.rule.id(), theme.strong).skip(2).fitted(&hits, theme.dim);
     let room = usize::from(area.width).saturating_sub(8);
     for (number, piece) in wrap(finding.remedy, room).into_iter().enumerate() {

@@ -7,7 +7,7 @@ use super::super::theme::Theme;
 use super::super::wrap::wrap;
 use super::painter::{Canvas, fit, fit_end};
 use super::{pages, selection, title};
-use crate::image::{display_bytes, display_name};
+use crate::image::{counted, display_bytes, display_name};
 use crate::rebuild::plan::{ClassRow, Plan, Row, RowSubject};
 
 /// Columns from which on what is known of a row stands beside the list.
@@ -165,7 +165,7 @@ fn name(row: &Row) -> (&str, &str) {
 }
 
 fn files(count: u64) -> String {
-    if count == 1 { "1 file".to_owned() } else { format!("{count} files") }
+    counted(count, "file")
 }
 
 /// All that is known of the selected row, beside the list or below it.

@@ -4,7 +4,7 @@ use super::super::results::Results;
 use super::super::session::Exploration;
 use super::painter::{Canvas, Pen, fit_end};
 use super::{selection, title};
-use crate::image::{display_bytes, display_name};
+use crate::image::{counted, display_bytes, display_name};
 use crate::search::ContentHit;
 
 /// Where the hits are.
@@ -41,9 +41,7 @@ pub(super) fn draw(canvas: &mut Canvas, body: Rect, results: &Results, opened: &
 
 fn progress(results: &Results) -> String {
     let summary = &results.summary;
-    let hits = if summary.hits == 1 { "1 hit".to_owned() } else { format!("{} hits", summary.hits) };
-    let files =
-        if summary.files_with_hits == 1 { "1 file".to_owned() } else { format!("{} files", summary.files_with_hits) };
+    let (hits, files) = (counted(summary.hits, "hit"), counted(summary.files_with_hits, "file"));
     let mut text = format!("{hits} in {files}; ");
     let (searched, all) = (display_bytes(summary.bytes), display_bytes(summary.total_bytes));
     if summary.cancelled {

@@ -6,7 +6,7 @@ use super::super::session::{Exploration, Session};
 use super::super::wrap::wrap;
 use super::painter::{Canvas, Pen};
 use super::{pages, selection, title};
-use crate::image::{Image, display_bytes};
+use crate::image::{Image, counted, display_bytes};
 use crate::nix::graph::PathId;
 use crate::nix::study::{StoreStudy, StudiedPath};
 
@@ -285,7 +285,7 @@ fn facts(study: &StoreStudy, id: PathId, path: &StudiedPath) -> Vec<String> {
     let mut facts = vec![format!("NAR {}", display_bytes(study.graph.nar_bytes(id)))];
     facts.extend(path.closure_bytes.map(|bytes| format!("closure {}", display_bytes(bytes))));
     facts.push(format!("adds {}", display_bytes(path.added_bytes)));
-    facts.push(if path.files == 1 { "1 file".to_owned() } else { format!("{} files", path.files) });
+    facts.push(counted(path.files, "file"));
     let (references, referrers) = (study.graph.references(id).len(), study.graph.referrers(id).len());
     facts.push(format!("refers to {references}, referred to by {referrers}"));
     facts

@@ -32,6 +32,7 @@ const SCREENS: &[(&str, &str, &str, &str)] = &[
     ("nix", "An image built with Nix", NIX, "j j j j j j j j j tab j j j enter"),
     ("store", "The Nix store: what each path costs, and why it is there", NIX, "6 j l"),
     ("findings", "What is wrong, where, and what to do", DOCKER, "7 enter j"),
+    ("rebuild", "A plan to rebuild it smaller: what goes, what stays, and why", DOCKER, "8 j j j"),
     ("compare", "Why the image of Nix is smaller than that of a Dockerfile", BOTH, "2"),
     ("differences", "The files of both images, next to each other", BOTH, "j j j l"),
     ("sample", "The image within the program", EMBEDDED, "tab L"),
@@ -102,8 +103,9 @@ fn is_settled(session: &Session) -> bool {
     let viewed = session.viewer.as_ref().is_none_or(|viewer| viewer.is_current() && !viewer.view.pending);
     let searched = session.results.as_ref().is_none_or(|results| results.complete);
     let learnt = learnt && session.pages.is_store_known;
+    let planned = session.pages.current != crate::tui::pages::Page::Rebuild || session.pages.rebuild.plan().is_some();
     let judged = !matches!(session.pages.judgement.judged, crate::tui::pages::Judged::Asked);
-    session.opened.is_some() && judged && learnt && checked && viewed && searched
+    session.opened.is_some() && judged && planned && learnt && checked && viewed && searched
 }
 
 #[test]

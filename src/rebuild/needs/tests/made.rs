@@ -109,6 +109,18 @@ fn a_program_in_javascript_keeps_the_commands_that_it_starts() {
 }
 
 #[test]
+fn a_shell_to_log_in_with_is_not_kept_for_it() {
+    let entries = with([
+        program("usr/local/bin/start", "#!/usr/bin/cat\nid /etc/passwd /etc/shells\n"),
+        text("etc/passwd", "root:x:0:0:root:/root:/usr/bin/unused\n"),
+        text("etc/shells", "/usr/bin/unused\n"),
+    ]);
+    let made = Made::new(&entries, Some(DATABASE), |config| config.entrypoint = vec!["start".into()]);
+    assert_eq!(made.how("/etc/passwd"), Some(How::NamedPath));
+    assert_eq!(made.how("/usr/bin/unused"), None);
+}
+
+#[test]
 fn units_of_an_init_are_not_kept_for_being_named() {
     let unit = "[Service]\nExecStart=/usr/bin/unused\n";
     let entries = with([
