@@ -4,7 +4,7 @@ use crate::image::{NodeId, display_bytes};
 use crate::nix::graph::PathId;
 
 /// Where less than one in so many bytes goes, a rebuild saves nothing.
-const LEAST_PART: u64 = 20;
+const LEAST_PART: u64 = 100;
 
 /// A plan: what is kept and what goes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
