@@ -20,7 +20,7 @@ impl Search<'_> {
                 if !name.contains(&b'.') || name.ends_with(b".inc") || name.ends_with(b".bash") {
                     self.sourced.insert(found);
                 }
-                self.named(node, &Named { path: path.into(), is_prefix: false }, true);
+                self.named(node, &Named { path: path.into(), is_prefix: false, is_value: false }, true);
             }
         }
     }

@@ -1,4 +1,4 @@
-use super::elf::{Abilities, Elf};
+use super::elf::{Abilities, Elf, Named};
 use super::search::{Follow, Search};
 use super::{How, Reason};
 use crate::image::NodeId;
@@ -34,8 +34,16 @@ impl Search<'_> {
         // First, so that it is known which of the named directories are those of a language.
         self.follow_runtime(node);
         for named in &elf.paths {
-            self.named(node, named, starts);
+            if !self.is_only_mentioned(named) {
+                self.named(node, named, starts);
+            }
         }
+    }
+
+    /// Whether a program names another only to tell of it: how it was built, or which init the system has.
+    fn is_only_mentioned(&self, named: &Named) -> bool {
+        let program = self.view.find(&named.path).filter(|&node| self.view.is_program(node));
+        program.is_some_and(|node| named.is_value || matches!(self.view.tree.name(node), b"systemd" | b"init"))
     }
 
     /// Notes what a program can do, and the first that can.

@@ -194,7 +194,7 @@ impl Search<'_> {
         if glob::is_pattern(path) {
             self.named_pattern(node, path);
         } else {
-            let named = super::elf::Named { path: path.into(), is_prefix: false };
+            let named = super::elf::Named { path: path.into(), is_prefix: false, is_value: false };
             self.named(node, &named, true);
         }
     }
@@ -214,7 +214,7 @@ impl Search<'_> {
         let view = self.view;
         for found in glob::expand(view, pattern) {
             let path = view.tree.path(found);
-            let named = super::elf::Named { path: path.into(), is_prefix: false };
+            let named = super::elf::Named { path: path.into(), is_prefix: false, is_value: false };
             self.named(node, &named, true);
         }
     }

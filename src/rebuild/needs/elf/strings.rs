@@ -19,6 +19,8 @@ pub(crate) struct Named {
     pub path: Box<[u8]>,
     /// Whether it is only the beginning of a path: a format or a variable follows.
     pub is_prefix: bool,
+    /// Whether it is the value of a setting: `CC=/usr/bin/cc`.
+    pub is_value: bool,
 }
 
 /// Absolute paths among constants, each once, in their order.
@@ -38,7 +40,7 @@ pub(crate) fn absolute_paths(text: &[u8]) -> Vec<Named> {
     found
 }
 
-fn collect<'a>(bytes: &'a [u8], seen: &mut HashSet<&'a [u8]>, found: &mut Vec<Named>) {
+fn collect<'a>(bytes: &'a [u8], seen: &mut HashSet<(&'a [u8], bool)>, found: &mut Vec<Named>) {
     let mut end = 0;
     for slash in memchr::memchr_iter(b'/', bytes) {
         if slash < end || found.len() >= MOST_PATHS || !begins(bytes, slash) {
@@ -52,8 +54,9 @@ fn collect<'a>(bytes: &'a [u8], seen: &mut HashSet<&'a [u8]>, found: &mut Vec<Na
         let is_prefix = matches!(follows, Some(b'%' | b'$' | b'{' | b'*' | b'<'));
         let path = if is_prefix { path } else { trim_sentence(path) };
         // `/` alone, `//`, `/*` and the like name nothing.
-        if path.iter().filter(|&&byte| byte.is_ascii_alphanumeric()).count() >= 2 && seen.insert(path) {
-            found.push(Named { path: path.into(), is_prefix });
+        let is_value = slash.checked_sub(1).and_then(|at| bytes.get(at)) == Some(&b'=');
+        if path.iter().filter(|&&byte| byte.is_ascii_alphanumeric()).count() >= 2 && seen.insert((path, is_value)) {
+            found.push(Named { path: path.into(), is_prefix, is_value });
         }
     }
 }
@@ -155,6 +158,12 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(paths(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_path_may_be_both_the_value_of_a_setting_and_its_own() {
+        let found = absolute_paths(b"CC=/usr/bin/cc\0/usr/bin/cc\0/usr/bin/cc\0");
+        assert_eq!(found.iter().map(|named| named.is_value).collect::<Vec<_>>(), [true, false]);
     }
 
     #[test]

@@ -87,7 +87,7 @@ fn what_a_library_asks_for_is_read() {
     let sonames = [&b"libzstd.so.1"[..], b"libzstd.so"].map(Box::from).to_vec();
     assert_eq!(elf.dlopen_notes, [DlopenNote { sonames, is_required: true }]);
     assert!(
-        elf.paths.contains(&Named { path: b"/etc/own.conf".as_slice().into(), is_prefix: false }),
+        elf.paths.contains(&Named { path: b"/etc/own.conf".as_slice().into(), is_prefix: false, is_value: false }),
         "{:?}",
         elf.paths
     );
