@@ -10,6 +10,7 @@ import lzma
 import pathlib
 import shutil
 import sqlite3
+import struct
 import subprocess
 import tarfile
 
@@ -133,6 +134,21 @@ def main():
         write("nix_database", "small", database.serialize())
     for records in [b"11 path=ab\n", b"20 linkpath=a/b/c/d\n12 size=12\n", b"25 GNU.sparse.map=0,1,2,3\n"]:
         write("pax", hashlib.sha256(records).hexdigest()[:8], records)
+    layer = gzip.compress(b"hello") + gzip.compress(b"world")
+    second = len(gzip.compress(b"hello"))
+    digest = lambda content: "sha256:" + hashlib.sha256(content).hexdigest()
+    entries = [
+        {"type": "dir", "name": "etc/", "mode": 493, "modtime": "2024-01-01T00:00:00Z", "xattrs": {"user.a": "aGk="}},
+        {"type": "reg", "name": "etc/a", "size": 14, "digest": digest(b"hello\0\0\0\0world"), "chunkSize": 5,
+         "chunkDigest": digest(b"hello")},
+        {"type": "chunk", "name": "etc/a", "chunkOffset": 5, "chunkSize": 4, "chunkType": "zeros"},
+        {"type": "chunk", "name": "etc/a", "chunkOffset": 9, "offset": second, "chunkDigest": digest(b"world")},
+        {"type": "reg", "name": "b", "size": 3, "digest": digest(b"rld"), "offset": second, "innerOffset": 2},
+        {"type": "hardlink", "name": "c", "linkName": "etc/a"},
+        {"type": "char", "name": "d", "devMajor": 1, "devMinor": 3},
+    ]
+    table = json.dumps({"version": 1, "entries": entries}).encode()
+    write("layer_table", "both", struct.pack("<H", len(table)) + table + layer)
     for text in ["docker-archive:a.tar:b:c", "oci:d", "dir:x:y", "-", "rootfs:/", "a:@1"]:
         write("reference", hashlib.sha256(text.encode()).hexdigest()[:8], text.encode())
 

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::image::{Config, Digest, HistoryEntry, OccurrenceId, Xattr};
+use crate::image::{Compression, Config, Digest, HistoryEntry, OccurrenceId, Xattr};
 use crate::nix::{StoreHash, StorePath};
 
 /// What is to be written. Layers are chosen later, by store path.
@@ -141,4 +141,28 @@ pub trait ReadContent: Sync {
         let _ = place;
         Err(io::ErrorKind::NotFound.into())
     }
+
+    /// A layer of the base as its image stores it, by its place, where that is known and a registry takes it so.
+    fn base_blob(&self, place: usize) -> Option<&dyn BaseBlob> {
+        let _ = place;
+        None
+    }
+}
+
+/// A layer as an image stores it: taken over as it is, it is shared with all that have that image.
+pub trait BaseBlob: Send + Sync {
+    /// How it is compressed: with gzip, zstd or not at all.
+    fn compression(&self) -> Compression;
+
+    /// Digest of the blob.
+    fn digest(&self) -> &Digest;
+
+    /// Length of the blob, bytes.
+    fn stored_bytes(&self) -> u64;
+
+    /// Its bytes.
+    ///
+    /// # Errors
+    /// Those of the source.
+    fn open(&self) -> io::Result<Box<dyn Read + Send>>;
 }

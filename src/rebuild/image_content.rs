@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Content, ReadContent, Rewriting};
+use super::{BaseBlob, Content, ReadContent, Rewriting};
 use crate::image::{FileTree, LayerIndex, OccurrenceId};
 use crate::nix::rewrite::{HashRewriter, StorePathRewriter};
 use crate::open::{ContentError, Contents, cut_off};
@@ -26,6 +26,7 @@ pub struct ImageContent<'a> {
     tree: &'a FileTree,
     contents: &'a Contents,
     base: Vec<LayerIndex>,
+    base_blobs: Vec<Option<Box<dyn BaseBlob>>>,
     streams: Mutex<Vec<Stream>>,
 }
 
@@ -39,13 +40,19 @@ impl<'a> ImageContent<'a> {
     /// The way to the files of an image.
     #[must_use]
     pub fn new(tree: &'a FileTree, contents: &'a Contents) -> Self {
-        Self { tree, contents, base: Vec::new(), streams: Mutex::default() }
+        Self { tree, contents, base: Vec::new(), base_blobs: Vec::new(), streams: Mutex::default() }
     }
 
     /// With the layers of the image that are the base of the composition, in their order.
     #[must_use]
     pub fn with_base(self, base: Vec<LayerIndex>) -> Self {
         Self { base, ..self }
+    }
+
+    /// With the blobs of those layers, in the same order, as far as they are known.
+    #[must_use]
+    pub fn with_base_blobs(self, base_blobs: Vec<Option<Box<dyn BaseBlob>>>) -> Self {
+        Self { base_blobs, ..self }
     }
 
     fn streams(&self) -> MutexGuard<'_, Vec<Stream>> {
@@ -109,6 +116,10 @@ impl ReadContent for ImageContent<'_> {
         let layer = self.base.get(place).ok_or(io::ErrorKind::NotFound)?;
         let reader: Box<dyn Read + Send> = self.contents.unpacked_layer(*layer, 0).map_err(of_content)?;
         Ok(reader)
+    }
+
+    fn base_blob(&self, place: usize) -> Option<&dyn BaseBlob> {
+        self.base_blobs.get(place)?.as_deref()
     }
 }
 

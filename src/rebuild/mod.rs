@@ -24,7 +24,7 @@ pub mod whole;
 pub mod write;
 
 pub use composition::{
-    BaseLayer, Body, ComposedStorePath, Composition, Content, Entry, FileContent, Metadata, ReadContent, Rewriting,
-    Stability,
+    BaseBlob, BaseLayer, Body, ComposedStorePath, Composition, Content, Entry, FileContent, Metadata, ReadContent,
+    Rewriting, Stability,
 };
 pub use image_content::ImageContent;

@@ -5,8 +5,12 @@ use super::{RegistryError, Repository, Verifier};
 use crate::http::{Address, Body, HttpError, Method, Request, Response};
 use crate::image::Digest;
 
-/// How often a download is taken up again without a byte in between.
+/// How often a download is taken up again where little comes in between.
 const MAX_FRUITLESS: u32 = 4;
+/// The same of a server that says nothing, which takes as long as silence is borne each time.
+const MAX_SILENT: u32 = 2;
+/// Bytes in between that count as getting further; the last ones of a blob always do.
+const FRUIT: u64 = 64 << 10;
 
 /// A blob as it comes from a registry: taken up again where the connection breaks, held against its length and its digest
 /// before the end is given.
@@ -19,6 +23,9 @@ pub struct BlobReader {
     body: Option<Box<dyn Read + Send>>,
     verifier: Option<Verifier>,
     fruitless: u32,
+    silent: u32,
+    /// Where the connection broke last.
+    broken_at: u64,
 }
 
 impl Repository {
@@ -34,6 +41,8 @@ impl Repository {
             body: None,
             verifier: Some(Verifier::new(digest)),
             fruitless: 0,
+            silent: 0,
+            broken_at: 0,
         }
     }
 
@@ -101,6 +110,11 @@ impl Repository {
 #[must_use]
 pub fn carried(error: &io::Error) -> Option<RegistryError> {
     error.get_ref()?.downcast_ref::<RegistryError>().cloned()
+}
+
+/// Whether a connection stands, but nothing comes.
+fn is_silence(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::TimedOut
 }
 
 fn carrying(error: RegistryError) -> io::Error {
@@ -176,11 +190,16 @@ impl BlobReader {
     }
 
     /// Whether a connection that broke is to be taken up again.
-    fn take_up(&mut self, error: &io::Error) -> bool {
+    fn take_up(&mut self, is_silence: bool) -> bool {
         self.body = None;
+        if self.position.saturating_sub(self.broken_at) >= FRUIT {
+            (self.fruitless, self.silent) = (0, 0);
+        }
+        self.broken_at = self.position;
         self.fruitless += 1;
+        self.silent += u32::from(is_silence);
         let options = self.repository.registries().options();
-        if options.cancel.is_cancelled() || error.kind() == io::ErrorKind::TimedOut || self.fruitless > MAX_FRUITLESS {
+        if options.cancel.is_cancelled() || self.fruitless > MAX_FRUITLESS || self.silent > MAX_SILENT {
             return false;
         }
         let wait = options.patience.first_wait.saturating_mul(self.fruitless - 1);
@@ -207,10 +226,16 @@ impl Read for BlobReader {
         loop {
             let body = match &mut self.body {
                 Some(body) => body,
-                None => {
-                    let opened = self.open().map_err(carrying)?;
-                    self.body.insert(opened)
-                }
+                None => match self.open() {
+                    Ok(opened) => self.body.insert(opened),
+                    // It answered a moment ago.
+                    Err(RegistryError::Http(HttpError::Silent { .. } | HttpError::Unreachable { .. }))
+                        if self.position > 0 && self.take_up(true) =>
+                    {
+                        continue;
+                    }
+                    Err(error) => return Err(carrying(error)),
+                },
             };
             let result = match body.read(buffer.get_mut(..most).unwrap_or_default()) {
                 Ok(0) => Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
@@ -218,7 +243,6 @@ impl Read for BlobReader {
             };
             match result {
                 Ok(count) => {
-                    self.fruitless = 0;
                     self.position += count as u64;
                     if let (Some(verifier), Some(bytes)) = (&mut self.verifier, buffer.get(..count)) {
                         verifier.update(bytes);
@@ -227,7 +251,7 @@ impl Read for BlobReader {
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    if self.take_up(&error) {
+                    if self.take_up(is_silence(&error)) {
                         continue;
                     }
                     if self.repository.registries().options().cancel.is_cancelled() {

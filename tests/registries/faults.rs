@@ -114,6 +114,30 @@ fn a_broken_download_is_taken_up_where_it_broke() {
 }
 
 #[test]
+fn a_download_that_stalls_is_taken_up_a_few_times() {
+    let (shop, _) = Shop::sample();
+    for stalls in [2, usize::MAX] {
+        let (kept, stalled) = (shop.clone(), AtomicUsize::new(0));
+        let server = faulty(shop.clone(), move |_, seen| {
+            let reply = kept.answer(seen);
+            let is_layer = is_blob(seen) && reply.body.first() != Some(&b'{');
+            let stall = Manner::StallAfter(reply.body.len() / 2, Duration::from_secs(20));
+            (is_layer && stalled.fetch_add(1, Ordering::SeqCst) < stalls).then(|| reply.sent(stall))
+        });
+        let begun = Instant::now();
+        if stalls == 2 {
+            let opened = Customer::new().with_cache().open(&server.host, IMAGE).unwrap();
+            assert_eq!(content(&opened, "/etc/motd"), MOTD.as_bytes());
+            assert!(server.seen().iter().any(|seen| seen.header("range").is_some()));
+        } else {
+            let error = Customer::new().refused(&server.host, IMAGE);
+            assert!(error.contains(" bytes"), "{error}");
+        }
+        assert!(begun.elapsed() < Duration::from_secs(15));
+    }
+}
+
+#[test]
 fn a_server_that_knows_no_ranges_is_read_from_the_start() {
     let (shop, _) = Shop::sample();
     let breaks = AtomicUsize::new(0);

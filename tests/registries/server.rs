@@ -34,6 +34,8 @@ pub enum Manner {
     Endless,
     /// This length is given instead of the true one, and nothing sent.
     Claimed(u64),
+    /// After so many bytes nothing comes for so long.
+    StallAfter(usize, Duration),
     /// Nothing is said at all for so long.
     Silent(Duration),
 }
@@ -177,6 +179,11 @@ fn send(mut stream: &TcpStream, reply: &Reply, head: bool) -> Option<()> {
         Manner::Whole => stream.write_all(&reply.body).ok(),
         Manner::CutAfter(count) => {
             stream.write_all(&reply.body[..count.min(reply.body.len())]).ok()?;
+            None
+        }
+        Manner::StallAfter(count, duration) => {
+            stream.write_all(&reply.body[..count.min(reply.body.len())]).ok()?;
+            std::thread::sleep(duration);
             None
         }
         Manner::Unannounced => {

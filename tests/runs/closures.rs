@@ -3,8 +3,11 @@
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::Value;
+
 use crate::debian::{can_run, compile};
 use crate::support::chroot::{run_in_chroot, unpack};
+use crate::support::images::{Image, oci_members, write_directory};
 use crate::support::program::{open_typed, run, scratch};
 
 const TOOL: &str = r#"
@@ -62,4 +65,39 @@ fn several_store_paths_become_one_image_that_finds_them_at_its_root() {
     let drop = run(&["rebuild", &tool, "--drop", "docs", "-o", other]).refused();
     assert!(drop.contains("nixdive rebuild"), "{drop}");
     assert!(!Path::new(other).exists());
+}
+
+#[test]
+fn the_blobs_of_a_base_stay_as_they_are() {
+    if !can_run(&["nix-store"]) {
+        return;
+    }
+    let directory = scratch();
+    let greeting = directory.path().join("greeting");
+    std::fs::create_dir_all(greeting.join("share")).unwrap();
+    std::fs::write(greeting.join("share/greeting"), "good evening").unwrap();
+    let greeting = add(&greeting);
+    let base = Image::sample();
+    let base = write_directory(&directory.path().join("base"), &oci_members(&[base]));
+    let written = directory.path().join("written");
+    let made =
+        run(&["rebuild", &greeting, "--from", base.to_str().unwrap(), "-o", &format!("oci:{}", written.display())]);
+    assert_eq!(made.code, Some(0), "{}", made.stderr);
+    let (before, after) = (layers(&base), layers(&written));
+    assert!(after.len() > before.len());
+    assert_eq!(after[..before.len()], before[..]);
+}
+
+/// Media types and digests of the layers of a layout's only image.
+fn layers(layout: &Path) -> Vec<(String, String)> {
+    let read = |path: &str| -> Value { serde_json::from_slice(&std::fs::read(layout.join(path)).unwrap()).unwrap() };
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let digest = text(&read("index.json")["manifests"][0]["digest"]);
+    let manifest = read(&format!("blobs/{}", digest.replace(':', "/")));
+    manifest["layers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|layer| (text(&layer["mediaType"]), text(&layer["digest"])))
+        .collect()
 }

@@ -1,13 +1,18 @@
 //! An image of closures in the local store.
 
+use std::io::{self, Read};
+
 use crate::cli::open_for;
 use crate::cli::rebuild_arguments::RebuildArguments;
-use crate::image::{Config, Image, display_name};
+use crate::image::{Compression, Config, Digest, Image, Layer, display_name};
 use crate::nix::StorePath;
 use crate::open::{Keep, Opened};
+use crate::rebuild::BaseBlob;
 use crate::rebuild::from_store::{Base, Composed, FromStore, compose};
+use crate::reference::Reference;
 use crate::scan::Cancel;
 use crate::store::LocalStore;
+use crate::transfer::{ParcelLayer, gather};
 
 use super::configure;
 
@@ -33,6 +38,47 @@ pub fn named_paths(first: StorePath, arguments: &RebuildArguments) -> anyhow::Re
         }
     }
     Ok(paths)
+}
+
+/// A blob of the image below.
+struct Stored {
+    layer: ParcelLayer,
+    digest: Digest,
+}
+
+impl BaseBlob for Stored {
+    fn compression(&self) -> Compression {
+        self.layer.compression
+    }
+
+    fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    fn stored_bytes(&self) -> u64 {
+        self.layer.stored_bytes
+    }
+
+    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        self.layer.source.open(0)
+    }
+}
+
+/// The blobs of the image below, by its layers; none where it has no manifest that gives their digests.
+pub fn base_blobs(arguments: &RebuildArguments, below: &Image) -> anyhow::Result<Vec<Option<Box<dyn BaseBlob>>>> {
+    let Some(base) = &arguments.from else { return Ok(Vec::new()) };
+    let (reference, options) = (Reference::parse(base)?, arguments.open.options(Keep::Trees));
+    let Ok(shipment) = gather(&reference, &options, false, &Cancel::new()) else { return Ok(Vec::new()) };
+    let Some(parcel) = shipment.images.into_iter().next().filter(|parcel| parcel.manifest.is_some()) else {
+        return Ok(Vec::new());
+    };
+    let blob = |(layer, shown): (ParcelLayer, &Layer)| {
+        let digest = layer.digest.clone().filter(|digest| digest.algorithm() == "sha256")?;
+        let is_common = matches!(layer.compression, Compression::Gzip | Compression::Zstd | Compression::None);
+        let is_known = is_common && layer.diff_id == shown.diff_id && !layer.stays_where_it_is();
+        is_known.then(|| Box::new(Stored { layer, digest }) as Box<dyn BaseBlob>)
+    };
+    Ok(parcel.layers.into_iter().zip(&below.layers).map(blob).collect())
 }
 
 /// What is written of store paths, and the image below where there is one.

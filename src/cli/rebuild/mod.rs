@@ -115,7 +115,9 @@ fn of_store_path(
     let paths = closure::named_paths(path, arguments)?;
     let (composed, base) = closure::of_paths(paths, arguments)?;
     let below = base.as_ref().unwrap_or(opened);
-    let content = ImageContent::new(&below.image.tree, &below.contents).with_base(composed.base_layers);
+    let base_blobs = closure::base_blobs(arguments, &below.image)?;
+    let content = ImageContent::new(&below.image.tree, &below.contents);
+    let content = content.with_base(composed.base_layers).with_base_blobs(base_blobs);
     let words = Words { before: None, notes: composed.notes };
     write(arguments, &composed.composition, &content, destinations, options, &words)?;
     Ok(ExitCode::SUCCESS)

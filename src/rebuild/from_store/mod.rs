@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 pub use config::{ConfigChanges, ConfigError, read_config};
 pub use farm::FarmError;
 
+use super::whole::{NotWhole, whole};
 use super::{BaseLayer, Composition, Stability};
 use crate::image::{Config, FileTree, Image, LayerIndex, Platform};
 use crate::nix::StorePath;
@@ -60,9 +61,9 @@ pub enum FromStoreError {
     /// Two files at one place.
     #[error(transparent)]
     Farm(#[from] FarmError),
-    /// A base whose layers are not all here.
-    #[error("the base has layers whose files are not here: it only names them")]
-    AbsentBase,
+    /// A base whose layers are not all here, or not what it says.
+    #[error("the base: {0}")]
+    Base(#[from] NotWhole),
     /// No path was named.
     #[error("no store path was given")]
     Nothing,
@@ -88,9 +89,7 @@ pub fn compose(
     let (mut base_layers, mut base_described, mut in_base) = (Vec::new(), Vec::new(), Vec::new());
     let mut config = wanted.config.clone();
     if let Some(Base { image }) = base {
-        if image.has_absent_layers() {
-            return Err(FromStoreError::AbsentBase);
-        }
+        whole(image)?;
         base_layers = image.tree.layer_indices().collect();
         base_described = describe_base(image);
         in_base = closure.keys().filter(|path| is_in(&image.tree, path)).cloned().collect();

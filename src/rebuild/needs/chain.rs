@@ -108,6 +108,7 @@ impl Habit {
         match self {
             Self::NameServices => "name services",
             Self::Accounts => "accounts",
+            Self::SystemName => "name of the system",
             Self::Certificates => "certificate authorities",
             Self::TimeZones => "time zone",
             Self::CharacterSets => "character sets",

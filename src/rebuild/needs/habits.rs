@@ -18,6 +18,7 @@ const NAME_SERVICES: [&str; 10] = [
     "/etc/netsvc.conf",
 ];
 const ACCOUNTS: [&str; 2] = ["/etc/passwd", "/etc/group"];
+const SYSTEM_NAMES: [&str; 2] = ["/etc/os-release", "/etc/lsb-release"];
 const SHADOWS: [&str; 2] = ["/etc/shadow", "/etc/gshadow"];
 const CERTIFICATES: [&str; 13] = [
     "/etc/ssl/certs",
@@ -48,6 +49,9 @@ impl Search<'_> {
         };
         let links = |names: &[&str]| elves().find(|(_, elf)| needs_any(elf, names)).map(|(node, _)| node);
         self.accounts(elves().next().map(|(node, _)| node));
+        if let Some((first, _)) = elves().next() {
+            self.keep(&SYSTEM_NAMES, first, Habit::SystemName);
+        }
         if let Some((libc, elf)) = elves().find(|(_, elf)| elf.soname.as_deref() == Some(b"libc.so.6")) {
             self.name_services(libc, elf, switch);
             self.keep(
@@ -149,6 +153,8 @@ impl Search<'_> {
             } else if ability == Abilities::LOCALES {
                 // What a container is given where nothing else is said: it is small, and everybody's.
                 self.keep(&["/usr/lib/locale/C.utf8"], node, Habit::Locales);
+            } else if ability == Abilities::CERTIFICATES {
+                self.keep(&CERTIFICATES, node, Habit::Certificates);
             } else if ability == Abilities::SHADOW {
                 self.keep(&SHADOWS, node, Habit::Accounts);
             }
@@ -169,15 +175,7 @@ impl Search<'_> {
         }
         let importer =
             [&b"zoneinfo"[..], b"pytz", b"dateutil", b"tzlocal"].iter().find_map(|name| self.is_imported(name));
-        let named = || {
-            self.programs.iter().find_map(|(node, facts)| match &**facts {
-                Facts::Elf(elf) if !elf.is_c_library() => {
-                    let names = elf.paths.iter().any(|named| named.path.starts_with(b"/usr/share/zoneinfo"));
-                    names.then_some(*node)
-                }
-                _ => None,
-            })
-        };
+        let named = || self.able.iter().find(|(ability, _)| *ability == Abilities::ZONES).map(|&(_, node)| node);
         if let Some(node) = importer.or_else(named) {
             let reason = Reason { from: Some(node), how: How::Habit(Habit::TimeZones) };
             if let Some(zones) = self.view.find(b"/usr/share/zoneinfo") {

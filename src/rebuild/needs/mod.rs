@@ -21,6 +21,7 @@ mod read;
 mod runtimes;
 mod scripts;
 mod search;
+mod settings;
 mod shell;
 mod start;
 #[cfg(test)]
@@ -99,7 +100,7 @@ pub fn find(
     // Each round can only add; a round that adds nothing is the last.
     loop {
         let before = search.marked_count();
-        search.find_modules();
+        search.find_modules()?;
         search.habits(switch.as_deref());
         if !options.only_reached {
             search.package_configuration();
@@ -214,6 +215,8 @@ pub enum Habit {
     NameServices,
     /// `passwd`, `group` and their like.
     Accounts,
+    /// Which system this is: `os-release`, by which scanners know whose packages these are.
+    SystemName,
     /// Certificate authorities.
     Certificates,
     /// Time zones.

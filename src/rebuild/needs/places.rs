@@ -96,6 +96,12 @@ pub(super) fn is_shared(path: &[u8]) -> bool {
     SHARED.iter().any(|pattern| matches_parts(pattern.as_bytes(), path))
 }
 
+/// The same of a directory that somebody names who configures one program: what has a directory of its own in
+/// `/var/lib` is that program's.
+pub(super) fn is_shared_by_name(path: &[u8]) -> bool {
+    is_shared(path) && !matches_parts(b"/var/lib/*", path) || is_never_needed(&[path, b"/"].concat())
+}
+
 fn is_never_needed(path: &[u8]) -> bool {
     NEVER.iter().any(|prefix| path.starts_with(prefix.as_bytes()))
 }
@@ -156,6 +162,15 @@ impl Search<'_> {
                 format!("{} is named by {}, and holds files of many packages", self.shown(end), self.shown(from));
             self.doubt(Some(end), message);
         }
+    }
+
+    /// The directory that a link leads to, where it is of few packages and no system's; each once.
+    pub(super) fn own_directory_behind(&mut self, link: NodeId) -> Option<NodeId> {
+        let view = self.view;
+        let end = view.find(&view.tree.path(link)).filter(|&end| end != NodeId::ROOT && view.is_directory(end))?;
+        let path = view.tree.path(end);
+        let is_own = !is_shared(&path) && !is_never_needed(&[&path[..], b"/"].concat()) && !self.is_of_runtime(end);
+        (is_own && self.trees.insert(end) && self.belongs_to_one(end)).then_some(end)
     }
 
     /// Whether a directory lies in the tree of a language that is kept.

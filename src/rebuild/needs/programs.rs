@@ -25,9 +25,7 @@ impl Search<'_> {
             return;
         }
         for ability in elf.abilities.iter() {
-            if !self.able.iter().any(|(known, _)| *known == ability) {
-                self.able.push((ability, node));
-            }
+            self.able(ability, node);
         }
         for library in &elf.libraries {
             self.ask(node, elf, How::Plugin, vec![library.clone()], false);
@@ -37,6 +35,13 @@ impl Search<'_> {
         self.follow_runtime(node);
         for named in &elf.paths {
             self.named(node, named, starts);
+        }
+    }
+
+    /// Notes what a program can do, and the first that can.
+    pub(super) fn able(&mut self, ability: Abilities, node: NodeId) {
+        if !self.able.iter().any(|(known, _)| *known == ability) {
+            self.able.push((ability, node));
         }
     }
 

@@ -2,7 +2,7 @@ use hashbrown::HashSet;
 
 use super::search::{Follow, Search};
 use super::view::At;
-use super::{How, Reason, calls};
+use super::{How, NeedsError, Reason, calls};
 use crate::image::NodeId;
 
 /// Modules that are looked for in one image.
@@ -29,6 +29,10 @@ pub(super) struct Python {
     /// Names of modules that something imports, with what did first.
     wanted: Vec<(Box<[u8]>, NodeId)>,
     seen: HashSet<Box<[u8]>>,
+    /// Names of distributions that something asks for, with what did first.
+    distributions: Vec<(Box<[u8]>, NodeId)>,
+    /// What is said of distributions and was read.
+    known: HashSet<NodeId>,
     /// Up to where `wanted` and `directories` have been looked for.
     done: (usize, usize),
 }
@@ -95,6 +99,7 @@ impl Search<'_> {
         for module in imports(text) {
             self.want_module(node, module);
         }
+        self.want_distributions(node, text);
         self.follow_calls(node, text, calls::PYTHON);
         for sign in [&b"importlib.import_module("[..], b"__import__(", b"run_module("] {
             for at in memchr::memmem::find_iter(text, sign) {
@@ -111,6 +116,57 @@ impl Search<'_> {
         }
     }
 
+    /// Notes the distributions that a program asks for by their names: what `pip` and `setuptools` write to start one
+    /// does so, and whoever wants to know a version.
+    fn want_distributions(&mut self, node: NodeId, text: &[u8]) {
+        const SIGNS: [&[u8]; 6] = [
+            b"__requires__ =",
+            b"load_entry_point(",
+            b"distribution(",
+            b"metadata.version(",
+            b"pkg_resources.require(",
+            b"metadata.metadata(",
+        ];
+        for sign in SIGNS {
+            for at in memchr::memmem::find_iter(text, sign) {
+                let Some(asked) = literal(text.get(at + sign.len()..).unwrap_or_default()) else { continue };
+                let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+                let name = normalised(asked.split(|byte| !is_name(byte)).next().unwrap_or_default());
+                let wanted = &mut self.python.distributions;
+                if wanted.len() < MOST_MODULES && !wanted.iter().any(|(known, _)| **known == *name) {
+                    wanted.push((name.into(), node));
+                }
+            }
+        }
+    }
+
+    /// Keeps what is said of the distributions that are asked for; their modules are wanted then.
+    fn find_distributions(&mut self) -> Result<(), NeedsError> {
+        let view = self.view;
+        let mut lists: Vec<(NodeId, NodeId)> = Vec::new();
+        for (name, from) in &self.python.distributions {
+            for &(directory, _) in &self.python.directories {
+                lists.extend(
+                    view.children(directory)
+                        .filter(|&child| distribution_of(view.tree.name(child)).is_some_and(|found| found == **name))
+                        .map(|child| (child, *from)),
+                );
+            }
+        }
+        lists.retain(|(metadata, _)| self.python.known.insert(*metadata));
+        for (metadata, from) in lists {
+            self.need_tree(metadata, Reason { from: Some(from), how: How::Runtime }, Follow::Nothing, &|_, _| true);
+            let lists = [&b"top_level.txt"[..], b"entry_points.txt"].map(|name| view.child(metadata, name));
+            let lists: Vec<NodeId> = lists.into_iter().flatten().collect();
+            for text in self.texts(&lists)?.into_values() {
+                for module in modules_of(&text) {
+                    self.want_module(from, module);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// A module that is run by its name: `python -m module`.
     pub(super) fn python_module(&mut self, from: NodeId, module: &[u8]) {
         self.want_module(from, top_level(module));
@@ -123,7 +179,8 @@ impl Search<'_> {
     }
 
     /// Finds the modules that are imported in the directories of modules.
-    pub(super) fn find_modules(&mut self) {
+    pub(super) fn find_modules(&mut self) -> Result<(), NeedsError> {
+        self.find_distributions()?;
         let (wanted, directories) = self.python.done;
         let mut found: Vec<(NodeId, NodeId)> = Vec::new();
         for (number, (module, from)) in self.python.wanted.iter().enumerate() {
@@ -138,6 +195,7 @@ impl Search<'_> {
             let reason = Reason { from: Some(from), how: How::Runtime };
             self.need_tree(file, reason, Follow::All, &|name, is_directory| !is_directory || name != b"__pycache__");
         }
+        Ok(())
     }
 
     /// What belongs to a module in a directory: a package, a file, a compiled one, a library that it brought.
@@ -174,6 +232,28 @@ fn is_of_library(name: &[u8], is_directory: bool) -> bool {
         return !is_static && !LEFT_OUT.contains(&name);
     }
     !name.ends_with(b".a") && !name.ends_with(b".pyc")
+}
+
+/// A distribution's name as PEP 503 compares it.
+fn normalised(name: &[u8]) -> Vec<u8> {
+    let parts = name.split(|byte| b"-_.".contains(byte)).filter(|part| !part.is_empty());
+    parts.map(<[u8]>::to_ascii_lowercase).collect::<Vec<_>>().join(&b'-')
+}
+
+/// The distribution of which `NAME-VERSION.dist-info` tells.
+fn distribution_of(name: &[u8]) -> Option<Vec<u8>> {
+    let stem = name.strip_suffix(b".dist-info").or_else(|| name.strip_suffix(b".egg-info"))?;
+    Some(normalised(stem.split(|&byte| byte == b'-').next().unwrap_or_default()))
+}
+
+/// The modules that `top_level.txt` lists, or to which `entry_points.txt` leads.
+fn modules_of(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let lines = list.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.starts_with(b"["));
+    lines.filter_map(|line| {
+        let module = line.split(|&byte| byte == b'=').next_back()?.trim_ascii();
+        let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80;
+        Some(module.split(|byte| !is_name(byte)).next()?).filter(|module| !module.is_empty())
+    })
 }
 
 fn top_level(module: &[u8]) -> &[u8] {
@@ -221,5 +301,13 @@ mod tests {
     fn imports_are_found() {
         let text = b"import os, sys as s\nfrom flask.views import View\n  import a.b.c\nfrom . import x\n# import no\ntry: import yaml\nimportant = 1";
         assert_eq!(imports(text), [&b"os"[..], b"sys", b"flask", b"a", b"yaml"]);
+    }
+
+    #[test]
+    fn distributions_and_their_modules_are_known_by_their_names() {
+        assert_eq!(distribution_of(b"Zope.Interface-5.4.dist-info"), Some(normalised(b"zope_interface")));
+        assert_eq!(distribution_of(b"zope"), None);
+        let list = b"[console_scripts]\nserve = web_app.main:run\n\nplain\n";
+        assert_eq!(modules_of(list).collect::<Vec<_>>(), [&b"web_app"[..], b"plain"]);
     }
 }

@@ -1,3 +1,4 @@
+use super::elf::Abilities;
 use super::linker::parent;
 use super::search::{Follow, Search};
 use super::{How, Reason};
@@ -79,6 +80,10 @@ impl Search<'_> {
 
     fn keep_trees(&mut self, node: NodeId, prefix: &[u8], trees: &[&str], name: &str) {
         let reason = Reason { from: Some(node), how: How::Runtime };
+        if name == "Node.js" {
+            // `child_process.exec` does, and `npm`; no symbol tells of it.
+            self.able(Abilities::SHELL, node);
+        }
         let mut found = false;
         for tree in trees {
             let pattern = match tree.strip_prefix('@') {

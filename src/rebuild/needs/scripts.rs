@@ -15,7 +15,8 @@ const SCRIPT_START: usize = 1024;
 const MOST_PATTERNS: usize = 1000;
 
 /// Shells whose scripts are understood.
-const SHELLS: [&[u8]; 9] = [b"sh", b"bash", b"dash", b"ash", b"zsh", b"ksh", b"mksh", b"busybox", b"with-contenv"];
+const SHELLS: [&[u8]; 10] =
+    [b"sh", b"bash", b"dash", b"ash", b"zsh", b"ksh", b"mksh", b"busybox", b"with-contenv", b"execlineb"];
 
 /// Ends of the names of texts that say how a program works.
 const CONFIGURATION: [&[u8]; 26] = [
@@ -135,6 +136,7 @@ impl Search<'_> {
         if is_configuration {
             self.named_in_lines(node, text);
             self.named_beside(node, text);
+            self.follow_settings(node, text);
         }
         if SOURCES.iter().any(|end| name.ends_with(end)) {
             self.follow_other_calls(node, text, b"");

@@ -181,23 +181,27 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Marks a path that is itself a link, a file or a directory with all that is in it. What links lead to is needed too.
+    /// Marks a path that is itself a link, a file or a directory with all that is in it. What links lead to is needed too,
+    /// directories with all that is in them where they are no system's.
     pub fn need_tree(&mut self, node: NodeId, reason: Reason, follow: Follow, wanted: &dyn Fn(&[u8], bool) -> bool) {
         let view = self.view;
-        let mut stack = vec![node];
-        while let Some(node) = stack.pop() {
+        let mut stack = vec![(node, reason)];
+        while let Some((node, reason)) = stack.pop() {
             match view.at(node) {
                 At::Directory => {
                     let before = stack.len();
-                    stack.extend(
-                        view.children(node).filter(|&child| wanted(view.tree.name(child), view.is_directory(child))),
-                    );
+                    let is_wanted = |child: &NodeId| wanted(view.tree.name(*child), view.is_directory(*child));
+                    stack.extend(view.children(node).filter(is_wanted).map(|child| (child, reason)));
                     stack[before..].reverse();
                     if stack.len() == before {
                         self.mark(node, reason, Follow::Nothing);
                     }
                 }
-                At::Link(_) => self.need_link(node, reason, follow),
+                At::Link(_) => {
+                    self.need_link(node, reason, follow);
+                    let linked = self.own_directory_behind(node);
+                    stack.extend(linked.map(|linked| (linked, Reason { from: Some(node), how: How::LinkTarget })));
+                }
                 At::File(_) | At::Other => {
                     self.mark(node, reason, follow);
                 }

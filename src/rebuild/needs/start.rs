@@ -36,11 +36,20 @@ const PATH_VARIABLES: [&str; 30] = [
     "TZDIR",
 ];
 
+/// Ends of the names of variables that say where a program has its own files.
+const PLACES: [&str; 8] = ["_HOME", "_DIR", "_PATH", "_BASE", "_ROOT", "_PREFIX", "_CONF", "_CONFIG"];
+
 /// Variables that name no files.
 const NO_PATHS: [&str; 4] = ["PATH", "HOME", "PWD", "MANPATH"];
 
 /// Programs that start the program behind them.
-const STARTERS: [&[u8]; 18] = [
+const STARTERS: [&[u8]; 24] = [
+    b"runuser",
+    b"su",
+    b"sudo",
+    b"setsid",
+    b"s6-setuidgid",
+    b"with-contenv",
     b"tini",
     b"tini-static",
     b"dumb-init",
@@ -155,8 +164,12 @@ impl Search<'_> {
                 starts_next = STARTERS.contains(&scripts::base_name(word.as_bytes()));
             } else {
                 self.argument(started, list.how(number), word);
-                if previous == "-m" {
-                    self.python_module(started, word.as_bytes());
+                match previous {
+                    "-m" => self.python_module(started, word.as_bytes()),
+                    "-c" | "--command" if matches!(name.as_slice(), b"su" | b"runuser") => {
+                        self.follow_shell(started, word.as_bytes(), list.how(number));
+                    }
+                    _ => {}
                 }
             }
             previous = word;
@@ -226,9 +239,9 @@ impl Search<'_> {
                 let path = self.view.tree.path(node);
                 if !self.view.is_directory(node) {
                     self.need_path(part.as_bytes(), reason, Follow::All);
-                } else if node != NodeId::ROOT && !super::places::is_shared(&path) {
+                } else if node != NodeId::ROOT && !super::places::is_shared_by_name(&path) {
                     self.need_path(part.as_bytes(), reason, Follow::Nothing);
-                    if is_known || name.ends_with("_HOME") || name.ends_with("_DIR") || name.ends_with("_PATH") {
+                    if is_known || PLACES.iter().any(|end| name.ends_with(end)) {
                         self.need_tree(node, reason, Follow::All, &|_, _| true);
                     }
                 }

@@ -3,8 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
+use super::WriteOptions;
 use super::layer::{LayerSource, PlannedLayer};
-use super::{LayerCompression, WriteOptions};
 use crate::image::{Compression, Config, Digest, HistoryEntry, Platform};
 
 /// The second of 1970 that Nix dates everything to.
@@ -130,13 +130,15 @@ pub(super) struct Blob {
     pub digest: Digest,
     /// Length of the blob, bytes.
     pub stored_bytes: u64,
+    /// How it is compressed.
+    pub compression: Compression,
     /// What it was made of, where that tells its content, and its diffID.
     pub made_of: Option<(Digest, Digest)>,
 }
 
 /// The image manifest: OCI image specification, "Image Manifest".
-pub(super) fn manifest(config: (&Digest, usize), blobs: &[Blob], compression: LayerCompression) -> Vec<u8> {
-    let layers: Vec<Value> = blobs.iter().map(|blob| descriptor(blob, compression)).collect();
+pub(super) fn manifest(config: (&Digest, usize), blobs: &[Blob]) -> Vec<u8> {
+    let layers: Vec<Value> = blobs.iter().map(descriptor).collect();
     let (digest, bytes) = config;
     json!({
         "schemaVersion": 2,
@@ -148,8 +150,8 @@ pub(super) fn manifest(config: (&Digest, usize), blobs: &[Blob], compression: La
     .into_bytes()
 }
 
-fn descriptor(blob: &Blob, compression: LayerCompression) -> Value {
-    let media_type = match compression.method() {
+fn descriptor(blob: &Blob) -> Value {
+    let media_type = match blob.compression {
         Compression::Gzip => "application/vnd.oci.image.layer.v1.tar+gzip",
         Compression::Zstd => "application/vnd.oci.image.layer.v1.tar+zstd",
         _ => "application/vnd.oci.image.layer.v1.tar",

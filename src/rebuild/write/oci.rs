@@ -15,7 +15,7 @@ use super::documents::{
 use super::pass::{KnownLayer, PassedLayer};
 use super::place::{NewFile, metadata_at, new_directory};
 use super::{FinishedImage, Job, WriteError, digest_of};
-use crate::image::Digest;
+use crate::image::{Compression, Digest};
 use crate::store::TAR_BLOCK;
 
 const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
@@ -32,11 +32,11 @@ pub(super) struct OciImage {
 }
 
 impl OciImage {
-    pub fn new(job: &Job<'_>, image: &FinishedImage, passed: &[PassedLayer]) -> Self {
+    pub fn new(image: &FinishedImage, passed: &[PassedLayer]) -> Self {
         let blobs: Vec<(Blob, Option<PathBuf>)> = passed.iter().filter_map(|layer| layer.blob.clone()).collect();
         let described: Vec<Blob> = blobs.iter().map(|(blob, _)| blob.clone()).collect();
         let config = (&image.config_digest, image.config.len());
-        let manifest = manifest(config, &described, job.options.compression);
+        let manifest = manifest(config, &described);
         let manifest_digest = digest_of(&manifest);
         Self { blobs, manifest, manifest_digest }
     }
@@ -106,8 +106,8 @@ impl Layout {
         self.index.get("manifests").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Layers of this program's images that are there, by what they are made of.
-    pub fn known_layers(&self) -> HashMap<Digest, KnownLayer> {
+    /// Layers of this program's images that are there, by what they are made of, in which `compression` comes in.
+    pub fn known_layers(&self, compression: Compression) -> HashMap<Digest, KnownLayer> {
         let mut known = HashMap::new();
         let ours = self.images().iter().filter(|image| annotation(image, ANNOTATION_WRITER).is_some());
         for image in ours.rev().take(MAX_IMAGES) {
@@ -115,7 +115,7 @@ impl Layout {
             let Some(manifest) = read_object(&self.blobs().join(digest.hex())) else { continue };
             let layers = manifest.get("layers").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
             for layer in layers {
-                if let Some((made_of, layer)) = self.known_layer(layer) {
+                if let Some((made_of, layer)) = self.known_layer(layer, compression) {
                     known.entry(made_of).or_insert(layer);
                 }
             }
@@ -123,14 +123,14 @@ impl Layout {
         known
     }
 
-    fn known_layer(&self, layer: &Value) -> Option<(Digest, KnownLayer)> {
+    fn known_layer(&self, layer: &Value, compression: Compression) -> Option<(Digest, KnownLayer)> {
         let made_of = Digest::parse(annotation(layer, ANNOTATION_MADE_OF)?)?;
         let diff_id = Digest::parse(annotation(layer, ANNOTATION_DIFF_ID)?)?;
         let digest = digest(layer.get("digest"))?;
         let stored_bytes = layer.get("size")?.as_u64()?;
         let file = self.blobs().join(digest.hex());
         let is_whole = fs::metadata(&file).is_ok_and(|found| found.is_file() && found.len() == stored_bytes);
-        let blob = Blob { digest, stored_bytes, made_of: Some((made_of.clone(), diff_id.clone())) };
+        let blob = Blob { digest, stored_bytes, compression, made_of: Some((made_of.clone(), diff_id.clone())) };
         is_whole.then_some((made_of, KnownLayer { diff_id, blob, file: Some(file) }))
     }
 

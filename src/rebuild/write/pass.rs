@@ -1,7 +1,7 @@
 //! The pass over the content: reads every layer once, takes digests, and fills whatever takes plain or compressed layers.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -19,6 +19,9 @@ use crate::image::{Compression, Digest};
 
 /// Layers that are read at once where they are compressed too: the others of the threads compress.
 const COMPRESSED_AT_ONCE: usize = 2;
+
+/// Bytes of a blob that are copied at once.
+const PIECE_BYTES: usize = 128 << 10;
 
 /// What takes layers.
 pub(super) struct Takers<'a> {
@@ -114,7 +117,13 @@ impl OneLayer<'_> {
         {
             return Ok(PassedLayer { diff_id: known.diff_id, blob: Some((known.blob, known.file)), is_reused: true });
         }
-        let mut blob = self.takers.blobs.map(|directory| self.blob(directory, compression)).transpose()?;
+        let taken_over = self.taken_over()?;
+        if let (Some(blob), Some(diff_id), false) = (&taken_over, self.base_diff_id(), is_needed_plain) {
+            self.job.progress.add(self.place, usize::try_from(self.layer.unpacked_bytes).unwrap_or(usize::MAX));
+            return Ok(PassedLayer { diff_id: diff_id.clone(), blob: Some(blob.clone()), is_reused: false });
+        }
+        let blobs = self.takers.blobs.filter(|_| taken_over.is_none());
+        let mut blob = blobs.map(|directory| self.blob(directory, compression)).transpose()?;
         let mut files = Vec::new();
         for layer_files in &self.takers.layer_files {
             files.extend(layer_files.begin(self.place, self.layer)?);
@@ -149,8 +158,47 @@ impl OneLayer<'_> {
         for file in files {
             file.finish(&diff_id)?;
         }
-        let blob = blob.map(|blob| blob.finish(&diff_id, made_of)).transpose()?;
+        let blob = blob.map(|blob| blob.finish(&diff_id, made_of, compression.method())).transpose()?.or(taken_over);
         Ok(PassedLayer { diff_id, blob, is_reused: false })
+    }
+
+    fn base_diff_id(&self) -> Option<&Digest> {
+        match &self.layer.source {
+            LayerSource::Base { layer, .. } => layer.diff_id.as_ref(),
+            LayerSource::Entries { .. } => None,
+        }
+    }
+
+    /// The blob of a layer of the base, copied as it is.
+    fn taken_over(&self) -> Result<Option<(Blob, Option<PathBuf>)>, WriteError> {
+        let LayerSource::Base { place, layer } = &self.layer.source else { return Ok(None) };
+        let found = layer.diff_id.as_ref().and_then(|_| self.job.content.base_blob(*place));
+        let Some((directory, stored)) = self.takers.blobs.zip(found) else { return Ok(None) };
+        let path = directory.join(format!("layer-{}", self.place));
+        let failed = |error| WriteError::write(&path, error);
+        let unread = |error| WriteError::Base { place: *place, error };
+        let file = File::options().write(true).create_new(true).open(&path).map_err(failed)?;
+        let mut hashed =
+            Hashed { file: BufWriter::with_capacity(PIECE_BYTES, file), hasher: Some(Sha256::new()), bytes: 0 };
+        let mut reader = stored.open().map_err(unread)?;
+        let mut piece = vec![0; PIECE_BYTES];
+        loop {
+            self.job.progress.check()?;
+            let count = match reader.read(&mut piece) {
+                Ok(0) => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                read => read.map_err(unread)?,
+            };
+            hashed.write_all(piece.get(..count).unwrap_or_default()).map_err(failed)?;
+        }
+        hashed.file.flush().map_err(failed)?;
+        let digest = hashed.hasher.map(|hasher| Digest::from_sha256(&hasher.finalize().into()));
+        if digest.as_ref() != Some(stored.digest()) || hashed.bytes != stored.stored_bytes() {
+            return Err(unread(io::Error::other("its blob has another digest than the manifest says")));
+        }
+        let (digest, stored_bytes) = (stored.digest().clone(), stored.stored_bytes());
+        let blob = Blob { digest, stored_bytes, compression: stored.compression(), made_of: None };
+        Ok(Some((blob, Some(path))))
     }
 
     fn blob(&self, directory: &Path, compression: LayerCompression) -> Result<BlobFile<'_>, WriteError> {
@@ -187,7 +235,12 @@ impl BlobFile<'_> {
         written.map_err(|error| WriteError::write(&self.path, error))
     }
 
-    fn finish(self, diff_id: &Digest, made_of: Option<Digest>) -> Result<(Blob, Option<PathBuf>), WriteError> {
+    fn finish(
+        self,
+        diff_id: &Digest,
+        made_of: Option<Digest>,
+        compression: Compression,
+    ) -> Result<(Blob, Option<PathBuf>), WriteError> {
         let failed = |error| WriteError::write(&self.path, error);
         let mut hashed = match self.stream {
             Stream::Plain(hashed) => hashed,
@@ -198,6 +251,7 @@ impl BlobFile<'_> {
         let blob = Blob {
             digest: digest.unwrap_or_else(|| diff_id.clone()),
             stored_bytes: hashed.bytes,
+            compression,
             made_of: made_of.map(|made_of| (made_of, diff_id.clone())),
         };
         Ok((blob, Some(self.path)))

@@ -40,12 +40,13 @@ pub(super) fn run(job: &Job<'_>, destinations: &[Destination]) -> Result<Written
     let passed = {
         let mut known: HashMap<Digest, KnownLayer> = HashMap::new();
         let mut takers = Takers { archives: Vec::new(), layer_files: Vec::new(), blobs: None, known: &|_| None };
-        known.extend(job.options.elsewhere.iter().map(of_elsewhere));
+        let method = job.options.compression.method();
+        known.extend(job.options.elsewhere.iter().map(|layer| of_elsewhere(layer, method)));
         for one in &open {
             match one {
                 Open::Archive(archive) => takers.archives.push(archive),
                 Open::NixJson(_, files) => takers.layer_files.push(files),
-                Open::Layout(layout) => known.extend(layout.known_layers()),
+                Open::Layout(layout) => known.extend(layout.known_layers(job.options.compression.method())),
                 Open::PackedArchive(..) | Open::Output | Open::OciArchive(_) => {}
             }
         }
@@ -55,7 +56,7 @@ pub(super) fn run(job: &Job<'_>, destinations: &[Destination]) -> Result<Written
         pass(job, &takers)?
     };
     let image = FinishedImage::new(job, passed.iter().map(|layer| layer.diff_id.clone()).collect());
-    let oci = OciImage::new(job, &image, &passed);
+    let oci = OciImage::new(&image, &passed);
     let mut ready = Vec::with_capacity(open.len());
     for (destination, one) in destinations.iter().zip(open.drain(..)) {
         job.progress.check()?;
@@ -71,9 +72,9 @@ pub(super) fn run(job: &Job<'_>, destinations: &[Destination]) -> Result<Written
     Ok(Written { layers, config_digest: image.config_digest, destinations: written })
 }
 
-fn of_elsewhere(layer: &LayerElsewhere) -> (Digest, KnownLayer) {
+fn of_elsewhere(layer: &LayerElsewhere, compression: Compression) -> (Digest, KnownLayer) {
     let LayerElsewhere { made_of, diff_id, digest, stored_bytes } = layer.clone();
-    let blob = Blob { digest, stored_bytes, made_of: Some((made_of.clone(), diff_id.clone())) };
+    let blob = Blob { digest, stored_bytes, compression, made_of: Some((made_of.clone(), diff_id.clone())) };
     (made_of, KnownLayer { diff_id, blob, file: None })
 }
 

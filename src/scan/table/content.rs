@@ -7,6 +7,9 @@ use crate::scan::{Section, compression};
 
 /// Bytes of a layer that are asked for at a time.
 const MOST_AT_ONCE: u64 = 4 << 20;
+/// Unpacked bytes of a chunk at most: it waits in memory until its digest is known. Writers make none above 4 MiB unless
+/// they are told to.
+pub(super) const MAX_CHUNK: u64 = 64 << 20;
 
 /// Where the content of a layer's files lies, by its table.
 #[derive(Debug, Default)]
@@ -59,12 +62,15 @@ impl ListedContent {
         self.files.binary_search_by_key(&start, |file| file.start).ok().and_then(|place| self.files.get(place))
     }
 
-    /// Reads a file out of a layer. Each chunk is held against its digest before its last bytes are given.
+    /// Reads a file out of a layer. Nothing of a chunk is given before it was held against its digest, and the last bytes
+    /// only once all of the file has its own.
     #[must_use]
     pub fn read(&self, file: &ListedFile, layer: Section, compression: Compression) -> ListedReader {
         let end = file.first_chunk.saturating_add(file.chunk_count);
         let chunks = self.chunks.get(file.first_chunk..end).unwrap_or_default().to_vec();
-        ListedReader { layer, compression, chunks: chunks.into_iter(), open: None }
+        let is_told_by_chunk = matches!(chunks.as_slice(), [one] if one.digest == file.digest);
+        let check = file.digest.filter(|_| !is_told_by_chunk).map(|digest| (Sha256::new(), digest));
+        ListedReader { layer, compression, chunks: chunks.into_iter(), open: OpenChunk::Zeros(0), check }
     }
 }
 
@@ -73,57 +79,68 @@ pub struct ListedReader {
     layer: Section,
     compression: Compression,
     chunks: std::vec::IntoIter<Chunk>,
-    open: Option<OpenChunk>,
-}
-
-struct OpenChunk {
-    stream: Box<dyn Read + Send>,
-    left: u64,
+    open: OpenChunk,
+    /// All of the content, where no chunk has the file's own digest.
     check: Option<(Sha256, [u8; 32])>,
 }
 
+/// What is left of a chunk.
+enum OpenChunk {
+    Zeros(u64),
+    Checked(io::Cursor<Vec<u8>>),
+}
+
 impl ListedReader {
+    /// Unpacks a chunk and holds it against its digest.
     fn open(&self, chunk: Chunk) -> io::Result<OpenChunk> {
-        let Some(digest) = chunk.digest else {
-            return Ok(OpenChunk { stream: Box::new(io::repeat(0)), left: chunk.bytes, check: None });
-        };
+        let Some(digest) = chunk.digest else { return Ok(OpenChunk::Zeros(chunk.bytes)) };
         let stored = self.layer.part(chunk.offset, chunk.end.saturating_sub(chunk.offset));
         let at_once = usize::try_from(stored.length().clamp(1, MOST_AT_ONCE)).unwrap_or(1);
         let input = BufReader::with_capacity(at_once, stored.reader());
         let mut stream = compression::decoder(input, self.compression, 1)?;
         let passed = io::copy(&mut (&mut stream).take(chunk.inner), &mut io::sink())?;
-        if passed < chunk.inner {
-            return Err(cut_short());
+        let mut bytes = Vec::new();
+        stream.take(chunk.bytes).read_to_end(&mut bytes)?;
+        if passed < chunk.inner || (bytes.len() as u64) < chunk.bytes {
+            let reason = "a part of the layer is shorter than its table of contents says";
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, reason));
         }
-        Ok(OpenChunk { stream, left: chunk.bytes, check: Some((Sha256::new(), digest)) })
+        if <[u8; 32]>::from(Sha256::digest(&bytes)) != digest {
+            return Err(has_another_digest("a part of the layer"));
+        }
+        Ok(OpenChunk::Checked(io::Cursor::new(bytes)))
+    }
+
+    /// Whether there is nothing behind what was given so far.
+    fn is_at_end(&self) -> bool {
+        self.open.is_empty() && self.chunks.len() == 0
     }
 }
 
 impl OpenChunk {
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Zeros(left) => *left == 0,
+            Self::Checked(bytes) => bytes.position() >= bytes.get_ref().len() as u64,
+        }
+    }
+
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
-        let piece = buffer.get_mut(..most).unwrap_or_default();
-        let count = self.stream.read(piece)?;
-        if count == 0 {
-            return Err(cut_short());
+        match self {
+            Self::Checked(bytes) => bytes.read(buffer),
+            Self::Zeros(left) => {
+                let most = usize::try_from(*left).unwrap_or(usize::MAX).min(buffer.len());
+                buffer.get_mut(..most).unwrap_or_default().fill(0);
+                *left = left.saturating_sub(most as u64);
+                Ok(most)
+            }
         }
-        self.left = self.left.saturating_sub(count as u64);
-        if let Some((hash, _)) = &mut self.check {
-            hash.update(piece.get(..count).unwrap_or_default());
-        }
-        if self.left == 0
-            && let Some((hash, digest)) = self.check.take()
-            && <[u8; 32]>::from(hash.finalize()) != digest
-        {
-            let reason = "a part of the layer has not the digest that its table of contents gives";
-            return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
-        }
-        Ok(count)
     }
 }
 
-fn cut_short() -> io::Error {
-    io::Error::new(io::ErrorKind::UnexpectedEof, "a part of the layer is shorter than its table of contents says")
+fn has_another_digest(what: &str) -> io::Error {
+    let reason = format!("{what} has not the digest that its table of contents gives");
+    io::Error::new(io::ErrorKind::InvalidData, reason)
 }
 
 impl Read for ListedReader {
@@ -131,10 +148,22 @@ impl Read for ListedReader {
         if buffer.is_empty() {
             return Ok(0);
         }
-        while self.open.as_ref().is_none_or(|open| open.left == 0) {
+        while self.open.is_empty() {
             let Some(chunk) = self.chunks.next() else { return Ok(0) };
-            self.open = Some(self.open(chunk)?);
+            // What is given already need not stay until the next one is there.
+            self.open = OpenChunk::Zeros(0);
+            self.open = self.open(chunk)?;
         }
-        self.open.as_mut().map_or(Ok(0), |open| open.read(buffer))
+        let count = self.open.read(buffer)?;
+        if let Some((hash, _)) = &mut self.check {
+            hash.update(buffer.get(..count).unwrap_or_default());
+        }
+        if self.is_at_end()
+            && let Some((hash, digest)) = self.check.take()
+            && <[u8; 32]>::from(hash.finalize()) != digest
+        {
+            return Err(has_another_digest("a file"));
+        }
+        Ok(count)
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::content::{Chunk, ListedContent, ListedFile};
+use super::content::{Chunk, ListedContent, ListedFile, MAX_CHUNK};
 use super::{ESTARGZ_NAME, TableError};
 use crate::image::{Digest, EntryBatch, EntryFields, Kind, Xattr, seconds_of};
 use crate::scan::tar::{BLOCK, normalize};
@@ -12,6 +12,8 @@ use crate::scan::{LayerScan, NameRoom, Wanted};
 
 /// Unpacked bytes that may stand before a chunk in its stream; real ones put small files together up to some kilobytes.
 const MAX_INNER: u64 = 64 << 20;
+/// Bytes of a name, or of what a link names; as in a tar stream.
+const MAX_NAME_BYTES: usize = 64 << 10;
 
 /// A layer as its table describes it.
 #[derive(Debug, Default)]
@@ -113,6 +115,7 @@ struct Reading<'a> {
     climbs: u64,
     captured: u64,
     number: u64,
+    has_entries: bool,
     file: Option<OpenFile>,
     failure: Option<TableError>,
 }
@@ -135,6 +138,7 @@ impl<'a> Reading<'a> {
             climbs: 0,
             captured: 0,
             number: 0,
+            has_entries: false,
             file: None,
             failure: None,
         }
@@ -177,6 +181,9 @@ impl<'a> Reading<'a> {
 
     /// Adds an entry; gives where its content begins.
     fn add(&mut self, name: &str, link: &str, mut fields: EntryFields) -> Result<u64, TableError> {
+        if name.len().max(link.len()) > MAX_NAME_BYTES {
+            return Err(self.wrong("has a longer name than any file can have"));
+        }
         let attributes: usize = fields.xattrs.iter().map(|xattr| xattr.name.len() + xattr.value.len()).sum();
         if !self.options.names.take((name.len() + link.len() + attributes) as u64) {
             return Err(TableError::Crowded);
@@ -233,6 +240,12 @@ impl<'a> Reading<'a> {
         };
         if digest.is_some() && (entry.offset >= self.options.contents_end || entry.inner_offset > MAX_INNER) {
             return Err(wrong("lies outside the layer"));
+        }
+        if digest.is_some() && bytes > MAX_CHUNK {
+            return Err(wrong("is longer than what is held against a digest at once"));
+        }
+        if is_whole && digest.is_some() && file.listed.digest.is_some_and(|whole| Some(whole) != digest) {
+            return Err(wrong("has two digests for the same content"));
         }
         let end = entry.end_offset;
         self.table.content.chunks.push(Chunk { offset: entry.offset, end, inner: entry.inner_offset, bytes, digest });
@@ -362,12 +375,15 @@ impl<'de> Visitor<'de> for Table<'_, '_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(key) = map.next_key::<String>()? {
             if key == "entries" {
+                if std::mem::replace(&mut self.0.has_entries, true) {
+                    return Err(serde::de::Error::duplicate_field("entries"));
+                }
                 map.next_value_seed(Entries(&mut *self.0))?;
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
         }
-        Ok(())
+        if self.0.has_entries { Ok(()) } else { Err(serde::de::Error::missing_field("entries")) }
     }
 }
 

@@ -33,6 +33,10 @@ fn file(name: &str, bytes: u64) -> Value {
     json!({"type": "reg", "name": name, "size": bytes, "digest": digest(b"x")})
 }
 
+fn zeros(name: &str, bytes: u64) -> Value {
+    json!({"type": "reg", "name": name, "size": bytes, "chunkType": "zeros"})
+}
+
 #[test]
 fn entries_are_those_of_the_table() {
     let table = read(&json!([
@@ -73,11 +77,18 @@ fn what_contradicts_itself_is_refused() {
         (json!([{"type": "reg", "name": "a", "size": 3}]), "no digest"),
         (json!([{"type": "reg", "name": "a", "size": 3, "digest": digest(b"x"), "offset": CONTENTS_END}]), "outside"),
         (json!([file("a", u64::MAX)]), "longer than any file"),
-        (json!([file("a", 1 << 61), file("b", 1 << 61), file("c", 1)]), "longer than what the layer"),
+        (json!([zeros("a", 1 << 61), zeros("b", 1 << 61), zeros("c", 1)]), "longer than what the layer"),
         (json!([{"type": "dir", "name": "a", "modtime": "once"}]), "no valid time"),
         (json!([{"type": "dir", "name": "a", "xattrs": {"a": "*"}}]), "extended attributes"),
         (json!([{"type": "dir", "name": "a", "uid": -1}]), "cannot be read"),
         (json!({}), "cannot be read"),
+        (json!([file("a", 65 << 20)]), "longer than what is held"),
+        (json!([{"type": "dir", "name": "a/".repeat(40_000)}]), "longer name"),
+        (json!([{"type": "symlink", "name": "a", "linkName": "a".repeat(70_000)}]), "longer name"),
+        (
+            json!([{"type": "reg", "name": "a", "size": 3, "digest": digest(b"x"), "chunkDigest": digest(b"y")}]),
+            "two digests",
+        ),
     ];
     for (entries, reason) in cases {
         let error = refused(&entries);
@@ -110,6 +121,44 @@ fn a_table_of_nesting_alone_is_refused() {
         wanted: None,
     };
     assert!(matches!(LayerTable::read(json.as_bytes(), &options), Err(TableError::Json(_))));
+}
+
+#[test]
+fn a_table_has_entries_once() {
+    let options =
+        TableOptions { contents_end: 9, most_bytes: 9, holds_itself: false, names: NameRoom::default(), wanted: None };
+    for json in ["{\"version\":1}", "{\"entries\":[],\"entries\":[]}"] {
+        assert!(matches!(LayerTable::read(json.as_bytes(), &options), Err(TableError::Json(_))), "{json}");
+    }
+}
+
+#[test]
+fn nothing_is_given_before_it_is_held_against_its_digest() {
+    let layer = [gzip(&[b'a'; 4000]), gzip(&[b'b'; 4000])].concat();
+    let second = gzip(&[b'a'; 4000]).len();
+    let given = |first: &[u8], whole: &[u8]| {
+        let table = read(&json!([
+            {"type": "reg", "name": "a", "size": 8000, "chunkSize": 4000, "chunkDigest": digest(first), "digest": digest(whole)},
+            {"type": "chunk", "name": "a", "chunkOffset": 4000, "offset": second, "chunkDigest": digest(&[b'b'; 4000])},
+        ]))
+        .unwrap();
+        let file = *table.content.file(512).unwrap();
+        let mut reader = table.content.read(&file, Section::from_bytes(layer.clone()), Compression::Gzip);
+        let mut bytes = Vec::new();
+        let mut piece = [0; 1500];
+        loop {
+            match reader.read(&mut piece) {
+                Ok(0) => return (bytes.len(), true),
+                Ok(count) => bytes.extend_from_slice(&piece[..count]),
+                Err(_) => return (bytes.len(), false),
+            }
+        }
+    };
+    let whole = [[b'a'; 4000], [b'b'; 4000]].concat();
+    assert_eq!(given(&[b'a'; 4000], &whole), (8000, true));
+    assert_eq!(given(b"other", &whole), (0, false));
+    // Each chunk has its own digest, but the file has another one.
+    assert!(matches!(given(&[b'a'; 4000], b"other"), (..8000, false)));
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {

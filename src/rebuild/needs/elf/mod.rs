@@ -112,6 +112,10 @@ bitflags::bitflags! {
         const STARTS_BY_NAME = 1 << 6;
         /// Speaks to people in their language: `setlocale`.
         const LOCALES = 1 << 7;
+        /// Names the directory of time zones.
+        const ZONES = 1 << 8;
+        /// Names where systems have their certificate authorities.
+        const CERTIFICATES = 1 << 9;
     }
 }
 

@@ -30,6 +30,7 @@ pub(crate) fn read(bytes: &[u8]) -> Option<Elf> {
         let loads = reader.segments(&mut elf);
         reader.dynamic(&loads, &mut elf);
         let constants = reader.constants(&loads);
+        elf.abilities |= strings::signs(&constants);
         elf.paths = strings::absolute_paths_of(&constants);
         if elf.abilities.contains(Abilities::LOADS) {
             elf.libraries = strings::libraries(&constants);

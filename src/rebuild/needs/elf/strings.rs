@@ -1,5 +1,7 @@
 use hashbrown::HashSet;
 
+use super::Abilities;
+
 /// Bytes of a path that are looked at.
 const MOST_PATH: usize = 512;
 /// Paths that are kept of one file.
@@ -82,6 +84,25 @@ fn trim_sentence(mut path: &[u8]) -> &[u8] {
     path
 }
 
+/// What constants say that a program can do. Those of Go and Rust stand behind one another without an end, so that no
+/// path can be cut out of them.
+pub(super) fn signs(constants: &Constants<'_>) -> Abilities {
+    let has = |sign: &[u8]| constants.0.iter().any(|part| memchr::memmem::find(part, sign).is_some());
+    let mut found = Abilities::empty();
+    let is_go = has(b"runtime.goexit");
+    // Every program in Go has the directory in it; the table of functions has those that it calls.
+    if has(b"/usr/share/zoneinfo") && (!is_go || has(b"time.LoadLocation")) {
+        found |= Abilities::ZONES;
+    }
+    if [&b"/etc/ssl/certs"[..], b"/etc/ssl/cert.pem", b"/etc/pki/tls/certs"].iter().any(|sign| has(sign)) {
+        found |= Abilities::CERTIFICATES;
+    }
+    if is_go && has(b"os/exec.Command") {
+        found |= Abilities::STARTS | Abilities::STARTS_BY_NAME;
+    }
+    found
+}
+
 /// Names of libraries among constants, each once: `libfoo.so.1`, `mod_x.so`.
 pub(super) fn libraries(constants: &Constants<'_>) -> Vec<Box<[u8]>> {
     let mut seen: HashSet<&[u8]> = HashSet::new();
@@ -134,6 +155,17 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(paths(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn constants_without_an_end_tell_what_they_name() {
+        let signs = |text: &[u8]| super::signs(&Constants(vec![b"other", text]));
+        let rust = signs(b"invalid number/usr/share/zoneinfo/x509not found/etc/ssl/certsadd");
+        assert_eq!(rust, Abilities::ZONES | Abilities::CERTIFICATES);
+        assert_eq!(signs(b"time/usr/share/zoneinfo/x runtime.goexit"), Abilities::empty());
+        assert_eq!(signs(b"/usr/share/zoneinfo/x runtime.goexit time.LoadLocation"), Abilities::ZONES);
+        let starts = Abilities::STARTS | Abilities::STARTS_BY_NAME;
+        assert_eq!(signs(b"runtime.goexit os/exec.Command"), starts);
     }
 
     #[test]

@@ -165,6 +165,13 @@ const WRAPPERS: &[(&[u8], usize)] = &[
     (b"watch", 0),
     (b"strace", 0),
     (b"faketime", 1),
+    (b"s6-setuidgid", 1),
+    (b"s6-envdir", 1),
+    (b"s6-notifyoncheck", 0),
+    (b"with-contenv", 0),
+    (b"foreground", 0),
+    (b"background", 0),
+    (b"fdmove", 1),
 ];
 
 /// The state of one command.

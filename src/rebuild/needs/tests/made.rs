@@ -247,3 +247,50 @@ fn a_script_finds_what_lies_beside_it_and_who_looks_around_is_told() {
     let looking: Vec<Vec<u8>> = made.needs.look_around.iter().map(|&node| made.opened.image.tree.path(node)).collect();
     assert_eq!(looking, [b"/usr/bin/start"]);
 }
+
+#[test]
+fn commands_in_configuration_are_kept() {
+    let entries = with([
+        program("usr/local/bin/start", "#!/bin/sh\nexec npm start\n"),
+        program("usr/local/bin/npm", "#!/bin/sh\n"),
+        text("etc/supervisor/app.conf", "[program:list]\ncommand=ls -l\n;command=unused\n"),
+        text("app/package.json", r#"{"name":"unused","scripts":{"start":"cat x | node main.js"}}"#),
+        text("app/node_modules/dep/package.json", r#"{"scripts":{"start":"unused"}}"#),
+    ]);
+    let made = Made::new(&entries, Some(DATABASE), |config| config.entrypoint = vec!["start".into()]);
+    assert!(made.chain("/usr/bin/ls").starts_with("no package owns it → /etc/supervisor/app.conf → /usr/bin/ls"));
+    assert_eq!(made.chain("/usr/bin/cat"), "no package owns it → /app/package.json → /usr/bin/cat (called)");
+    assert_eq!(made.how("/usr/bin/unused"), None);
+}
+
+#[test]
+fn a_directory_of_its_own_that_a_variable_names_is_kept_with_its_links() {
+    let database = format!(
+        "{DATABASE}P:server\nV:1\nF:var/lib/server\nR:conf\nR:data\nF:etc/server\nR:server.xml\nF:var/lib/other\nR:data\n\n"
+    );
+    let entries = with([
+        Written::symlink("var/lib/server/conf", "/etc/server"),
+        text("var/lib/server/data", ""),
+        text("var/lib/other/data", ""),
+        text("etc/server/server.xml", ""),
+    ]);
+    let made = Made::new(&entries, Some(&database), |config| {
+        config.entrypoint = vec!["sh".into()];
+        config.env = vec!["SERVER_BASE=/var/lib/server".into(), "ALL_DIR=/var/lib".into()];
+    });
+    assert!(made.how("/var/lib/server/data").is_some());
+    assert_eq!(made.how("/etc/server/server.xml"), Some(How::LinkTarget));
+    assert_eq!(made.how("/var/lib/other/data"), None);
+}
+
+#[test]
+fn what_is_run_as_another_user_is_followed() {
+    let entries = with([program("usr/bin/su", ""), program("usr/bin/gosu", "")]);
+    for words in [vec!["su", "app", "-c", "exec cat x"], vec!["gosu", "app", "cat"]] {
+        let made = Made::new(&entries, Some(DATABASE), |config| {
+            config.entrypoint = words.iter().map(|&word| word.to_owned()).collect();
+        });
+        assert!(made.how("/usr/bin/cat").is_some(), "{words:?}");
+        assert_eq!(made.how("/usr/bin/unused"), None);
+    }
+}
