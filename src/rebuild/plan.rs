@@ -1,7 +1,10 @@
 //! What a rebuild would keep and drop, and the evidence for each, as rows that a person can decide about.
 
-use crate::image::NodeId;
+use crate::image::{NodeId, display_bytes};
 use crate::nix::graph::PathId;
+
+/// Where less than one in so many bytes goes, a rebuild saves nothing.
+const LEAST_PART: u64 = 100;
 
 /// A plan: what is kept and what goes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -167,6 +170,20 @@ impl Plan {
     #[must_use]
     pub fn bytes_after(&self) -> u64 {
         self.rows.iter().map(Row::bytes_after).fold(0, u64::saturating_add)
+    }
+
+    /// Says where a rebuild is hardly worth it: next to nothing goes, and what is new in the image takes room too.
+    pub(super) fn tell_how_little_goes(&mut self) {
+        let (before, after) = (self.bytes_before(), self.bytes_after());
+        let goes = before.saturating_sub(after);
+        if goes < before / LEAST_PART {
+            let what = if goes == 0 { "nothing goes".to_owned() } else { format!("only {} go", display_bytes(goes)) };
+            let sentence = format!(
+                "already minimal: {what}, and links and names of layers take room too, so that a rebuild would hardly be \
+                 smaller, if not larger"
+            );
+            self.doubts.insert(0, sentence);
+        }
     }
 
     /// Puts the rows in order: largest first, those of equal bytes by their names.

@@ -196,11 +196,13 @@ impl Basis<'_> {
     /// # Errors
     /// [`RebuildError::OtherImage`].
     pub fn plan(&self, selected: &Selected, choices: &Choices) -> Result<Plan, RebuildError> {
-        match (self, selected) {
-            (Self::Store(image), Selected::Store(selection)) => Ok(image.plan(selection, choices)),
-            (Self::Packages(image, _), Selected::Packages(selection)) => Ok(image.plan(selection, choices)),
-            _ => Err(RebuildError::OtherImage),
-        }
+        let mut plan = match (self, selected) {
+            (Self::Store(image), Selected::Store(selection)) => image.plan(selection, choices),
+            (Self::Packages(image, _), Selected::Packages(selection)) => image.plan(selection, choices),
+            _ => return Err(RebuildError::OtherImage),
+        };
+        plan.tell_how_little_goes();
+        Ok(plan)
     }
 
     /// Puts together what is written. Reads the files whose store paths get a name by their content.

@@ -51,7 +51,7 @@ impl PlanReport<'_> {
             writeln!(out, "\nClasses of files in what is kept (--drop CLASS drops them)")?;
             classes(&plan.classes).write_text(out)?;
         }
-        let doubts: Vec<String> = plan.rows.iter().filter_map(doubt_of).chain(plan.doubts.iter().cloned()).collect();
+        let doubts: Vec<String> = plan.doubts.iter().cloned().chain(plan.rows.iter().filter_map(doubt_of)).collect();
         if !doubts.is_empty() {
             writeln!(out, "\nWhat to know")?;
             doubts.iter().take(MOST_DOUBTS).try_for_each(|doubt| writeln!(out, "  {doubt}"))?;

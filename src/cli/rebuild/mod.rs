@@ -146,7 +146,7 @@ fn write(
 /// What is to be known of a plan that is carried out.
 fn notes(plan: &Plan) -> Vec<String> {
     let of_rows = plan.rows.iter().filter_map(|row| Some(format!("{}: {}", row.name, row.doubt.as_ref()?)));
-    of_rows.chain(plan.doubts.iter().cloned()).collect()
+    plan.doubts.iter().cloned().chain(of_rows).collect()
 }
 
 fn shown(text: &OsString) -> String {

@@ -9,6 +9,7 @@ mod chain;
 mod elf;
 mod glob;
 mod habits;
+mod jar;
 mod libraries;
 mod linker;
 mod linker_cache;

@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::NeedsError;
 use super::elf::{self, Elf};
+use super::jar;
 use crate::image::{FileTree, OccurrenceId};
 use crate::open::Contents;
 use crate::scan::Cancel;
@@ -32,6 +33,8 @@ pub(crate) enum Facts {
     Script(Vec<u8>),
     /// Another text, whole.
     Text(Vec<u8>),
+    /// An archive of Java, by the others that it names.
+    Jar(Vec<Box<[u8]>>),
     /// Anything else.
     Other,
     /// It could not be read: why.
@@ -130,6 +133,11 @@ fn facts(stored: &mut dyn Read, bytes: u64, large: &Mutex<()>) -> io::Result<Fac
         content.reserve_exact(usize::try_from(bytes.min(MOST_PROGRAM)).unwrap_or_default());
         stored.take(MOST_PROGRAM).read_to_end(&mut content)?;
         return Ok(elf::read(&content).map_or(Facts::Other, |elf| Facts::Elf(Box::new(elf))));
+    }
+    if content.starts_with(jar::MAGIC) {
+        stored.take(jar::START).read_to_end(&mut content)?;
+        let names = jar::class_path(&content);
+        return Ok(if names.is_empty() { Facts::Other } else { Facts::Jar(names) });
     }
     let is_script = content.starts_with(b"#!");
     if !is_script && (content.contains(&0) || bytes > MOST_TEXT) {

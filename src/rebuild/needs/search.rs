@@ -318,6 +318,7 @@ impl<'a> Search<'a> {
                 self.note_text_that_looks_around(node, text);
                 self.follow_text(node, text);
             }
+            Facts::Jar(names) => self.follow_jar(node, names),
             Facts::Unreadable(error) => {
                 self.needs.unreadable.push(node);
                 let message = format!("{} could not be read: {error}", self.shown(node));

@@ -3,6 +3,7 @@
 
 mod compose;
 mod cuts;
+mod hints;
 mod links;
 mod rename;
 mod rows;

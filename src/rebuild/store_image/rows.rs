@@ -204,6 +204,7 @@ impl StoreImage<'_> {
             };
             doubts.push(format!("{why}: what nothing seems to refer to is kept, unless --drop unreachable"));
         }
+        doubts.extend(self.proposed_cuts(selection));
         doubts.extend(self.study.unread.iter().cloned());
         if selection.dropped_links > 0 {
             doubts.push(format!("{} links that would lead nowhere go too", selection.dropped_links));

@@ -284,6 +284,22 @@ fn a_directory_of_its_own_that_a_variable_names_is_kept_with_its_links() {
 }
 
 #[test]
+fn archives_of_java_keep_those_beside_them() {
+    let jar = crate::rebuild::needs::jar::tests::jar("Class-Path: compiler.jar\r\n", true);
+    let database = format!("{DATABASE}P:java\nV:1\nF:usr/share/java\nR:server.jar\nR:compiler.jar\nR:other.jar\n\n");
+    let entries = with([
+        Written::symlink("opt/lib/server.jar", "/usr/share/java/server.jar"),
+        Written::file("usr/share/java/server.jar", &jar),
+        text("usr/share/java/compiler.jar", "PK"),
+        text("usr/share/java/other.jar", "PK"),
+    ]);
+    let made = Made::new(&entries, Some(&database), |config| config.entrypoint = vec!["sh".into()]);
+    assert_eq!(made.how("/usr/share/java/compiler.jar"), Some(How::NamedPath));
+    assert_eq!(made.how("/usr/share/java/other.jar"), None);
+    assert_eq!(made.needs.look_around.len(), 1, "it is looked for where the link leads");
+}
+
+#[test]
 fn what_is_run_as_another_user_is_followed() {
     let entries = with([program("usr/bin/su", ""), program("usr/bin/gosu", "")]);
     for words in [vec!["su", "app", "-c", "exec cat x"], vec!["gosu", "app", "cat"]] {
