@@ -134,7 +134,9 @@ fn summary(layers: &[LayerProgress], words: &str) -> String {
     let (done, total) = sum(layers);
     let (done, total) = (display_bytes(done), display_bytes(total));
     let of = layers.len();
-    format!("{} of {of} layers arrived, {there} of them were there; {done} of {total}{words}", arrived + there)
+    let there_words = if there == 0 { String::new() } else { format!(", {there} were there") };
+    // What changes comes first: a narrow terminal shows no more.
+    format!("{done} of {total}{words}; {} of {of} layers arrived{there_words}", arrived + there)
 }
 
 /// What came of it, in two lines.
@@ -214,7 +216,7 @@ mod tests {
         let expected = [
             "  bbb  sending  2.0 MB of 10 MB, taken up again once",
             "  ccc  waiting for an answer  10 MB of 10 MB",
-            "1 of 3 layers arrived, 0 of them were there; 22 MB of 30 MB, 1.0 MB/s, 8 s left",
+            "22 MB of 30 MB, 1.0 MB/s, 8 s left; 1 of 3 layers arrived",
             "",
         ];
         assert_eq!(text.split("\r\n").collect::<Vec<_>>(), expected);

@@ -135,7 +135,7 @@ pub enum RegistryError {
         advice: &'static str,
     },
     /// A manifest names blobs that the registry does not have, whatever it said before.
-    #[error("{host} misses parts of {what}{}", said(.message))]
+    #[error("{host} misses parts of {what}, although they were sent{}; try again, or ask who runs it", said(.message))]
     MissingParts {
         /// Host and port.
         host: String,

@@ -172,34 +172,32 @@ struct Sender<'a> {
 
 impl Sender<'_> {
     fn run(&mut self, session: Option<Session>, sent: &mut Sent) -> Result<(), RegistryError> {
-        let mut session = session.map_or_else(|| self.begin(), Ok)?;
+        let mut session = Some(session.map_or_else(|| self.begin(), Ok)?);
         let (mut fruitless, mut furthest) = (0, 0u64);
         loop {
-            let step = self.step(&session, fruitless > 0)?;
-            let (error, asked) = match step {
+            let (error, asked) = match self.next_step(&mut session, fruitless > 0)? {
                 Step::Done => return Ok(()),
                 Step::Further(next) => {
-                    session = next;
+                    session = Some(next);
                     continue;
                 }
                 Step::TooLong(part) => {
                     self.part = Some(part);
-                    session = self.begin()?;
+                    session = Some(self.begin()?);
                     sent.repeats += 1;
                     continue;
                 }
                 Step::Broken(error, asked) => (error, asked),
             };
             sent.repeats += 1;
-            // The answer may be all that was lost.
-            if self.repository.has_blob(self.upload.digest)? == Some(self.upload.bytes) {
+            // The answer may be all that was lost. Who cannot be asked may be back after a while.
+            if self.repository.has_blob(self.upload.digest).is_ok_and(|bytes| bytes == Some(self.upload.bytes)) {
                 return Ok(());
             }
-            let next = self.look(&session);
-            let position = next.as_ref().map_or(0, |next| next.position);
-            let is_further =
-                position >= self.upload.bytes.min(furthest.saturating_add(LEAST_GAIN)) && position > furthest;
-            if is_further {
+            session = session.and_then(|session| self.look(&session));
+            let position = session.as_ref().map_or(0, |session| session.position);
+            let enough = self.upload.bytes.min(furthest.saturating_add(LEAST_GAIN));
+            if position > furthest && position >= enough {
                 (fruitless, furthest) = (0, position);
             } else {
                 fruitless += 1;
@@ -208,7 +206,23 @@ impl Sender<'_> {
                 return Err(error);
             }
             self.pause(fruitless, asked)?;
-            session = next.map_or_else(|| self.begin(), Ok)?;
+        }
+    }
+
+    /// Sends what is next; begins anew where what was begun is lost, which may be in vain for a while.
+    fn next_step(&self, session: &mut Option<Session>, careful: bool) -> Result<Step, RegistryError> {
+        if let Some(session) = session {
+            return self.step(session, careful);
+        }
+        match self.begin() {
+            Ok(begun) => {
+                let step = self.step(&begun, careful);
+                *session = Some(begun);
+                step
+            }
+            Err(RegistryError::Http(HttpError::Cancelled)) => Err(HttpError::Cancelled.into()),
+            Err(error @ RegistryError::Http(_)) => Ok(Step::Broken(error, None)),
+            Err(error) => Err(error),
         }
     }
 

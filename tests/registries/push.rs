@@ -230,6 +230,33 @@ fn a_connection_that_always_breaks_is_given_up() {
 }
 
 #[test]
+fn a_registry_that_goes_away_for_a_moment_is_waited_for() {
+    let (warehouse, customer) = (Warehouse::default(), Customer::new());
+    let image = || Image::stored_of(vec![Tar::new().file("noise", noise(3 << 20)).finish()], compress::gzip);
+    let layout = customer.layout(image());
+    // It is asked three things meanwhile, five times each.
+    let (once, kept) = (times(1), warehouse.clone());
+    let away = Arc::new(AtomicUsize::new(0));
+    let (goes, is_away) = (Arc::clone(&away), Arc::clone(&away));
+    let server = Server::start_cutting(
+        move |seen| {
+            let cut = seen.method == "PUT" && is_long(seen) && once();
+            if cut {
+                goes.store(17, Ordering::SeqCst);
+            }
+            cut.then_some(1 << 20)
+        },
+        move |seen| {
+            let left = is_away.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+            let reply = kept.answer(seen);
+            if left.is_ok() { reply.sent(Manner::Silent(Duration::ZERO)) } else { reply }
+        },
+    );
+    customer.push(&layout, &server.host, "team/app:1").unwrap();
+    arrived(&warehouse, &image());
+}
+
+#[test]
 fn a_registry_that_takes_next_to_nothing_with_every_try_is_given_up() {
     let (warehouse, customer) = (Warehouse::default(), Customer::new());
     let layout = customer.layout(large_image());
