@@ -179,8 +179,8 @@ impl Plan {
         if goes < before / LEAST_PART {
             let what = if goes == 0 { "nothing goes".to_owned() } else { format!("only {} go", display_bytes(goes)) };
             let sentence = format!(
-                "already minimal: {what}, and links and names of layers take room too, so that a rebuild would hardly be \
-                 smaller, if not larger"
+                "{what}: links and names of layers take room too, so that a rebuild by this plan would hardly be smaller, \
+                 if not larger"
             );
             self.doubts.insert(0, sentence);
         }
