@@ -5,10 +5,9 @@ use super::copy_arguments::{CopyArguments, CopyFormat};
 use super::signals::StopOnSignals;
 use super::{output, transferring};
 use crate::image::display_name;
-use crate::open::{Keep, OpenOptions, Remote};
+use crate::open::{Keep, OpenOptions};
 use crate::rebuild::write::LayerCompression;
 use crate::reference::{ImageName, Location, Reference};
-use crate::registry::Login;
 use crate::scan::Cancel;
 use crate::transfer::{CopyDestination, CopyOptions, TransferProgress, copy, gather};
 
@@ -27,13 +26,13 @@ fn copy_all(arguments: &CopyArguments, progress: &TransferProgress) -> anyhow::R
     let siblings = arguments.siblings.iter().map(sibling).collect::<anyhow::Result<_>>()?;
     let opening = arguments.open.options(Keep::Trees);
     let opening = OpenOptions { remote: opening.remote.noting(progress.waits()), ..opening };
-    let source = OpenOptions { remote: logged_in(&opening.remote, arguments.src_creds.as_ref()), ..opening.clone() };
+    let source = OpenOptions { remote: arguments.logins.source(&opening.remote), ..opening.clone() };
     let protected = match &reference.location {
         Location::Path(path) => vec![path.clone()],
         _ => Vec::new(),
     };
     let options = CopyOptions {
-        remote: logged_in(&opening.remote, arguments.dest_creds.as_ref()),
+        remote: arguments.logins.destination(&opening.remote),
         compression,
         siblings,
         unpack_limit: opening.unpack_limit,
@@ -63,15 +62,6 @@ fn copy_all(arguments: &CopyArguments, progress: &TransferProgress) -> anyhow::R
         output::print(|out| writeln!(out, "{document:#}"))?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The way to registries with a login of its own.
-pub fn logged_in(remote: &Remote, login: Option<&Login>) -> Remote {
-    let mut remote = remote.clone();
-    if let Some(login) = login {
-        remote.settings.login = Some(login.clone());
-    }
-    remote
 }
 
 fn sibling(text: &OsString) -> anyhow::Result<ImageName> {

@@ -3,8 +3,7 @@ use std::ffi::OsString;
 use clap::{Args, ValueEnum};
 
 use super::arguments::OpenArguments;
-use super::remote_arguments::parse_login;
-use crate::registry::Login;
+use super::remote_arguments::LoginArguments;
 
 /// Forms of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -47,12 +46,9 @@ pub struct CopyArguments {
     /// The form of the report
     #[arg(long, value_enum, default_value_t = CopyFormat::Text)]
     pub format: CopyFormat,
-    /// Log in with this name and password where the image comes from
-    #[arg(long, value_name = "USER:PASSWORD", value_parser = parse_login, help_heading = "Registries")]
-    pub src_creds: Option<Login>,
-    /// Log in with this name and password where the image goes to
-    #[arg(long, value_name = "USER:PASSWORD", value_parser = parse_login, help_heading = "Registries")]
-    pub dest_creds: Option<Login>,
+    /// Who it is for registries.
+    #[command(flatten)]
+    pub logins: LoginArguments,
     /// How to open it.
     #[command(flatten)]
     pub open: OpenArguments,

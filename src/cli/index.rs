@@ -39,7 +39,7 @@ fn make(arguments: &IndexArguments, progress: &TransferProgress) -> anyhow::Resu
     let plan = Arc::new(plan);
     tell_clashes(&plan.clashes(), arguments.distinct)?;
     let options = CopyOptions {
-        remote: super::copy::logged_in(&opening.remote, arguments.dest_creds.as_ref()),
+        remote: arguments.logins.destination(&opening.remote),
         compression,
         siblings: repositories(&sources),
         more_names: target.more_names,
@@ -118,7 +118,7 @@ fn gathered(
     opening: &OpenOptions,
     progress: &TransferProgress,
 ) -> anyhow::Result<Vec<(String, Shipment)>> {
-    let remote = super::copy::logged_in(&opening.remote, arguments.src_creds.as_ref());
+    let remote = arguments.logins.source(&opening.remote);
     let options = OpenOptions { remote, ..opening.clone() };
     let mut sources = Vec::with_capacity(arguments.images.len());
     for image in &arguments.images {

@@ -3,9 +3,8 @@ use std::ffi::OsString;
 use clap::{Args, ValueEnum};
 
 use super::arguments::OpenArguments;
-use super::remote_arguments::parse_login;
+use super::remote_arguments::LoginArguments;
 use crate::index::TagRules;
-use crate::registry::Login;
 
 /// Forms of what is said about an index that was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -43,12 +42,9 @@ pub struct IndexArguments {
     /// The form of the report
     #[arg(long, value_enum, default_value_t = IndexFormat::Text)]
     pub format: IndexFormat,
-    /// Log in with this name and password where the images come from
-    #[arg(long, value_name = "USER:PASSWORD", value_parser = parse_login, help_heading = "Registries")]
-    pub src_creds: Option<Login>,
-    /// Log in with this name and password where the index goes to
-    #[arg(long, value_name = "USER:PASSWORD", value_parser = parse_login, help_heading = "Registries")]
-    pub dest_creds: Option<Login>,
+    /// Who it is for registries.
+    #[command(flatten)]
+    pub logins: LoginArguments,
     /// How to open them.
     #[command(flatten)]
     pub open: OpenArguments,

@@ -57,8 +57,40 @@ impl RemoteArguments {
     }
 }
 
+/// Logins of their own for where images come from and where they go.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Registries")]
+pub struct LoginArguments {
+    /// Log in with this name and password where images come from
+    #[arg(long, value_name = "USER:PASSWORD", value_parser = parse_login)]
+    src_creds: Option<Login>,
+    /// Log in with this name and password where they go to
+    #[arg(long, value_name = "USER:PASSWORD", value_parser = parse_login)]
+    dest_creds: Option<Login>,
+}
+
+impl LoginArguments {
+    /// The way to where images come from.
+    pub fn source(&self, remote: &Remote) -> Remote {
+        logged_in(remote, self.src_creds.as_ref())
+    }
+
+    /// The way to where they go.
+    pub fn destination(&self, remote: &Remote) -> Remote {
+        logged_in(remote, self.dest_creds.as_ref())
+    }
+}
+
+fn logged_in(remote: &Remote, login: Option<&Login>) -> Remote {
+    let mut remote = remote.clone();
+    if let Some(login) = login {
+        remote.settings.login = Some(login.clone());
+    }
+    remote
+}
+
 /// A name and a password. A wrong one is not repeated in the message.
-pub fn parse_login(text: &str) -> Result<Login, String> {
+fn parse_login(text: &str) -> Result<Login, String> {
     let (user, password) = text.split_once(':').ok_or("write it as USER:PASSWORD")?;
     Ok((user.to_owned(), Secret::new(password.to_owned())))
 }

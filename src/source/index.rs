@@ -19,9 +19,9 @@ const REFERENCE_NAME: &str = "org.opencontainers.image.ref.name";
 const IMAGE_NAME: &str = "io.containerd.image.name";
 const ATTESTATION: &str = "vnd.docker.reference.type";
 
-/// How blobs are named.
+/// How a container names blobs and manifests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Naming {
+pub enum Naming {
     /// `blobs/ALGORITHM/ENCODED`: OCI image specification, "Image Layout".
     Layout,
     /// The encoded part alone, and `ENCODED.manifest.json` for what an index lists: skopeo's `dir:`.
@@ -32,6 +32,7 @@ pub(super) enum Naming {
 
 impl Naming {
     /// The document that lists the images.
+    #[must_use]
     pub fn index(self) -> &'static str {
         match self {
             Self::Layout => "index.json",
@@ -40,28 +41,43 @@ impl Naming {
         }
     }
 
-    /// The name of a blob, for a digest of the specification's grammar only: it cannot lead anywhere else.
-    pub fn blob(self, digest: &str, named_by: &str) -> Result<String, SourceError> {
-        let digest = Digest::parse(digest).ok_or_else(|| SourceError::Document {
-            name: named_by.to_owned(),
-            reason: format!("«{}» is no digest", crate::image::display_name(digest.as_bytes())),
-        })?;
-        Ok(match self {
+    /// The name of a blob. It cannot lead anywhere else.
+    #[must_use]
+    pub fn blob(self, digest: &Digest) -> String {
+        match self {
             Self::Layout => format!("blobs/{}/{}", digest.algorithm(), digest.hex()),
             Self::Directory => digest.hex().to_owned(),
             Self::Registry => format!("blobs/{digest}"),
-        })
+        }
     }
 
     /// The name of a manifest or an index that an index lists.
-    pub fn manifest(self, digest: &str) -> Result<String, SourceError> {
-        let blob = self.blob(digest, self.index())?;
-        Ok(match self {
-            Self::Layout => blob,
-            Self::Directory => format!("{blob}.manifest.json"),
+    #[must_use]
+    pub fn manifest(self, digest: &Digest) -> String {
+        match self {
+            Self::Layout => self.blob(digest),
+            Self::Directory => format!("{}.manifest.json", digest.hex()),
             Self::Registry => format!("manifests/{digest}"),
-        })
+        }
     }
+
+    /// The name of a blob by what a document has as its digest.
+    pub(super) fn stated_blob(self, digest: &str, named_by: &str) -> Result<String, SourceError> {
+        stated(digest, named_by).map(|digest| self.blob(&digest))
+    }
+
+    /// The name of a manifest by what an index has as its digest.
+    pub(super) fn stated_manifest(self, digest: &str) -> Result<String, SourceError> {
+        stated(digest, self.index()).map(|digest| self.manifest(&digest))
+    }
+}
+
+/// A digest of the specification's grammar.
+fn stated(digest: &str, named_by: &str) -> Result<Digest, SourceError> {
+    Digest::parse(digest).ok_or_else(|| SourceError::Document {
+        name: named_by.to_owned(),
+        reason: format!("«{}» is no digest", crate::image::display_name(digest.as_bytes())),
+    })
 }
 
 /// A manifest that the index lists, with the names that lead to it.
@@ -121,7 +137,7 @@ pub(super) fn candidates(
             }
             // One index listed a thousand times must not be read a thousand times.
             if indexes.insert(digest.clone()) {
-                let name = naming.manifest(&digest)?;
+                let name = naming.stated_manifest(&digest)?;
                 let inner: ImageIndex = parse(&name, &container.required(&name, naming.index())?)?;
                 stack.extend(pending(&inner, &names, nesting + 1));
             }
@@ -224,9 +240,9 @@ fn differently_named(named: &[usize], candidates: &[Candidate]) -> bool {
 /// The platform that the index gives, else the one of the configuration.
 fn platform_of(container: &dyn Container, naming: Naming, candidate: &Candidate) -> Platform {
     let from_config = || {
-        let name = naming.manifest(&candidate.digest).ok()?;
+        let name = naming.stated_manifest(&candidate.digest).ok()?;
         let manifest: ImageManifest = parse(&name, &container.document(&name).ok()??).ok()?;
-        let config = naming.blob(manifest.config().digest().as_ref(), &name).ok()?;
+        let config = naming.stated_blob(manifest.config().digest().as_ref(), &name).ok()?;
         Some(parse_config(&config, &container.document(&config).ok()??).ok()?.platform)
     };
     candidate.platform.clone().or_else(from_config).unwrap_or_default()

@@ -34,6 +34,7 @@ pub use directory::DirectoryContainer;
 pub use discover::{Discovered, discover};
 pub use docker_archive::{is_docker_archive, read_docker_archive};
 pub use error::SourceError;
+pub use index::Naming;
 pub use layout::{Choice, DescribedLayer, Layout, Request};
 pub use nix2container::{StoreLayers, read_nix2container};
 pub use oci::{is_oci_layout, read_oci_layout};

@@ -45,7 +45,7 @@ pub(super) fn read_index(
     index: &[u8],
 ) -> Result<Layout, SourceError> {
     let chosen = choose(container, request, naming, transport, &candidates(container, naming, index)?)?;
-    let name = naming.manifest(&chosen.digest)?;
+    let name = naming.stated_manifest(&chosen.digest)?;
     let bytes = container.required(&name, naming.index())?;
     let manifest_digest = Digest::parse(&chosen.digest);
     let mut layout = read_manifest(container, request, naming, &name, &bytes)?;
@@ -72,11 +72,11 @@ pub(super) fn read_manifest(
         let reason = format!("it lists {count} layers; more than {} are refused", TreeBuilder::MAX_LAYERS);
         return Err(SourceError::Document { name: name.to_owned(), reason });
     }
-    let config_name = naming.blob(manifest.config().digest().as_ref(), name)?;
+    let config_name = naming.stated_blob(manifest.config().digest().as_ref(), name)?;
     let config_bytes = container.required(&config_name, name)?;
     let config = parse_config(&config_name, &config_bytes)?;
     let layer = |(index, descriptor): (usize, &Descriptor)| {
-        let blob = naming.blob(descriptor.digest().as_ref(), name)?;
+        let blob = naming.stated_blob(descriptor.digest().as_ref(), name)?;
         let located = container.locate(&blob).ok_or_else(|| missing_layer(index, &blob, name))?;
         let mut annotations: Vec<(String, String)> =
             descriptor.annotations().iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect();

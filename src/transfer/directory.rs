@@ -11,9 +11,10 @@ use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
 use super::copy::{Arrival, CopyOptions, Sink};
-use super::store::{Entry, MAX_INDEX_BYTES, Naming, Store, put_file};
+use super::store::{Entry, MAX_INDEX_BYTES, Store, put_file};
 use super::{KnownBlobs, Shipment, TransferError, TransferProgress};
 use crate::rebuild::write::{ANNOTATION_NAME, NewFile, WriteError, member_header, new_directory};
+use crate::source::Naming;
 use crate::store::TAR_BLOCK;
 
 const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::made::{Shape, compression_of, diff_ids, document, nix_config};
-use super::shelf::{Naming, Recording, RemoteContainer, Shelf};
+use super::shelf::{Recording, RemoteContainer, Shelf};
 use super::{BlobSource, Document, Parcel, ParcelLayer, Shipment, TransferError};
 use crate::engines::{ContentStore, EngineClient};
 use crate::http::HttpOptions;
@@ -16,10 +16,11 @@ use crate::image::{Compression, Digest};
 use crate::open::{OpenOptions, Progress, Spool, build_installable, run_script};
 use crate::rebuild::write::CONFIG_TYPE;
 use crate::reference::{Engine, ImageName, Location, Reference, Transport};
+use crate::registry::carried;
 use crate::scan::compression::{MAGIC_BYTES, decoder, detect};
-use crate::scan::{Cancel, Section};
+use crate::scan::{Cancel, Section, is_cancellation};
 use crate::source::{
-    ArchiveIndex, Container, ContentStoreContainer, DirectoryContainer, Layout, MAX_DOCUMENT_BYTES, Request,
+    ArchiveIndex, Container, ContentStoreContainer, DirectoryContainer, Layout, MAX_DOCUMENT_BYTES, Naming, Request,
     SourceError, parse_config, read_layout, read_nix2container, read_remote,
 };
 
@@ -50,7 +51,9 @@ struct Gathering<'a> {
 impl Gathering<'_> {
     fn failed(&self, error: SourceError) -> TransferError {
         match error {
-            SourceError::Io(error) => TransferError::reading(self.reference.text.clone(), &error),
+            SourceError::Io(error) if is_cancellation(&error) || carried(&error).is_some() => {
+                TransferError::reading(self.reference.text.clone(), &error)
+            }
             error => TransferError::Source { reference: self.reference.text.clone(), error: error.into() },
         }
     }
@@ -169,7 +172,13 @@ impl Gathering<'_> {
             return Ok(shipment);
         }
         let registries = self.options.remote.registries(self.cancel)?;
-        self.registry(&registries.complete(name)?)
+        let full = registries.complete(name)?;
+        self.registry(&full).map_err(|error| match error {
+            TransferError::Registry(error) => {
+                self.refused(&format!("no such file, and no engine here has it; as {}: {error}", full.in_full()))
+            }
+            other => other,
+        })
     }
 
     fn registry(&self, name: &ImageName) -> Result<Shipment, TransferError> {

@@ -9,36 +9,7 @@ use crate::image::Digest;
 use crate::open::Remote;
 use crate::registry::{MAX_MANIFEST_BYTES, RegistryError, Repository, Verifier};
 use crate::scan::Section;
-use crate::source::{Container, SourceError};
-
-/// How a container names blobs and manifests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Naming {
-    /// OCI image specification, "Image Layout".
-    Layout,
-    /// skopeo's `dir:`.
-    Directory,
-    /// As [`RemoteContainer`] names them.
-    Registry,
-}
-
-impl Naming {
-    fn blob(self, digest: &Digest) -> String {
-        match self {
-            Self::Layout => format!("blobs/{}/{}", digest.algorithm(), digest.hex()),
-            Self::Directory => digest.hex().to_owned(),
-            Self::Registry => format!("blobs/{digest}"),
-        }
-    }
-
-    fn manifest(self, digest: &Digest) -> String {
-        match self {
-            Self::Layout => self.blob(digest),
-            Self::Directory => format!("{}.manifest.json", digest.hex()),
-            Self::Registry => format!("manifests/{digest}"),
-        }
-    }
-}
+use crate::source::{Container, Naming, SourceError};
 
 /// A container whose parts are held against their digests.
 pub(super) struct Shelf<'a> {

@@ -17,18 +17,12 @@ use super::{
 use crate::image::{Digest, Platform};
 use crate::rebuild::write::{LayerCompression, NewFile, Workers, WriteError};
 use crate::registry::Verifier;
+use crate::source::Naming;
 
 /// Bytes that an index or a manifest may have that is read.
 pub(super) const MAX_INDEX_BYTES: u64 = 16 << 20;
 /// Images of a layout that are looked at for layers that are there.
 const MAX_IMAGES: usize = 100;
-
-/// How files are named.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Naming {
-    Layout,
-    Directory,
-}
 
 /// What an index, or a directory, names.
 pub(super) struct Entry {
@@ -49,10 +43,7 @@ pub(super) struct Store<'a> {
 
 impl Store<'_> {
     fn place(&self, digest: &Digest) -> PathBuf {
-        match self.naming {
-            Naming::Layout => self.root.join("blobs").join(digest.algorithm()).join(digest.hex()),
-            Naming::Directory => self.root.join(digest.hex()),
-        }
+        self.root.join(self.naming.blob(digest))
     }
 
     fn has(&self, digest: &Digest, bytes: u64) -> bool {
@@ -289,8 +280,8 @@ impl Store<'_> {
     fn directory_for(&self, digest: Option<&Digest>) -> Result<PathBuf, TransferError> {
         let algorithm = digest.map_or("sha256", Digest::algorithm);
         let directory = match self.naming {
-            Naming::Layout => self.root.join("blobs").join(algorithm),
             Naming::Directory => self.root.clone(),
+            Naming::Layout | Naming::Registry => self.root.join("blobs").join(algorithm),
         };
         fs::create_dir_all(&directory).map_err(|error| WriteError::Write { path: directory.clone(), error })?;
         Ok(directory)

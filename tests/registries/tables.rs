@@ -59,8 +59,12 @@ fn shop_of(format: &Format, change: impl Fn(&mut TabledLayer)) -> (Shop, Vec<Str
     let mut layers = [base(), upper()].map(|tar| (format.make)(&tar, EACH));
     change(&mut layers[0]);
     let blobs = layers.iter().map(|layer| digest(&layer.blob)).collect();
-    let stored =
-        |layer: &TabledLayer| Layer { media_type: format.media_type, tar: layer.tar.clone(), blob: layer.blob.clone() };
+    (shop_with(format.media_type, &layers), blobs)
+}
+
+/// A registry with an image of some such layers.
+fn shop_with(media_type: &'static str, layers: &[TabledLayer]) -> Shop {
+    let stored = |layer: &TabledLayer| Layer { media_type, tar: layer.tar.clone(), blob: layer.blob.clone() };
     let image = Image::of(layers.iter().map(stored).collect());
     let mut shop = Shop::default();
     shop.add(&image, "");
@@ -69,7 +73,7 @@ fn shop_of(format: &Format, change: impl Fn(&mut TabledLayer)) -> (Shop, Vec<Str
         manifest["layers"][number]["annotations"] = layer.annotations.clone();
     }
     shop.put_manifest("1", OCI_MANIFEST, manifest.to_string().into_bytes());
-    (shop, blobs)
+    shop
 }
 
 fn shop(format: &Format) -> (Shop, Vec<String>) {
@@ -236,12 +240,7 @@ fn content_that_is_not_what_the_table_says_is_refused() {
 fn much_content_costs_one_fetch() {
     let files = (0..200).fold(Tar::new(), |tar, number| tar.file(format!("file-{number}"), noise(10_000 + number)));
     let layer = zstd_chunked(&files.finish(), EACH);
-    let image = Image::of(vec![Layer { media_type: OCI_ZSTD, tar: layer.tar.clone(), blob: layer.blob.clone() }]);
-    let mut shop = Shop::default();
-    shop.add(&image, "");
-    let mut manifest: serde_json::Value = serde_json::from_slice(&manifest_blobs(&image).0).unwrap();
-    manifest["layers"][0]["annotations"] = layer.annotations.clone();
-    shop.put_manifest("1", OCI_MANIFEST, manifest.to_string().into_bytes());
+    let shop = shop_with(OCI_ZSTD, std::slice::from_ref(&layer));
     let server = Server::start(move |seen| shop.answer(seen));
     let opened = open(&Customer::new(), &server.host, |_| {}).unwrap();
     for number in 0..200 {
@@ -255,12 +254,7 @@ fn much_content_costs_one_fetch() {
 fn links_of_a_table_that_go_round_lead_nowhere() {
     let tar = Tar::new().hard_link("a", "b").hard_link("b", "a").file("noise", noise(100_000)).finish();
     let layer = estargz(&tar, EACH);
-    let image = Image::of(vec![Layer { media_type: OCI_GZIP, tar: layer.tar.clone(), blob: layer.blob.clone() }]);
-    let mut shop = Shop::default();
-    shop.add(&image, "");
-    let mut manifest: serde_json::Value = serde_json::from_slice(&manifest_blobs(&image).0).unwrap();
-    manifest["layers"][0]["annotations"] = layer.annotations.clone();
-    shop.put_manifest("1", OCI_MANIFEST, manifest.to_string().into_bytes());
+    let shop = shop_with(OCI_GZIP, std::slice::from_ref(&layer));
     let server = Server::start(move |seen| shop.answer(seen));
     let opened = open(&Customer::new(), &server.host, |_| {}).unwrap();
     let tree = &opened.image.tree;

@@ -166,17 +166,21 @@ fn a_static_program_needs_nothing_else() {
     assert_eq!(roots.rebuilt.bytes(), program.len() as u64);
 }
 
-const OPENS_PLUGINS: &str = r#"
+/// Opens the plugins of a directory, and a library; `place` is an expression of C.
+pub fn opens_plugins(place: &str) -> String {
+    r#"
 #include <dirent.h>
 #include <dlfcn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 int main(void) {
     char path[512];
-    DIR *directory = opendir("/usr/local/lib/plugged/plugins");
+    const char *place = PLACE;
+    DIR *directory = opendir(place);
     for (struct dirent *entry; directory && (entry = readdir(directory));) {
         if (!strstr(entry->d_name, ".so")) continue;
-        snprintf(path, sizeof path, "/usr/local/lib/plugged/plugins/%s", entry->d_name);
+        snprintf(path, sizeof path, "%s/%s", place, entry->d_name);
         void *plugin = dlopen(path, RTLD_NOW);
         if (!plugin) { puts(dlerror()); return 1; }
         puts(((const char *(*)(void))dlsym(plugin, "name"))());
@@ -184,9 +188,11 @@ int main(void) {
     void *z = dlopen("libz.so.1", RTLD_NOW);
     if (!z) { puts(dlerror()); return 2; }
     puts(((const char *(*)(void))dlsym(z, "zlibVersion"))());
-    return 0;
+    return 6;
 }
-"#;
+"#
+    .replace("PLACE", place)
+}
 
 #[test]
 fn plugins_that_are_opened_while_a_program_runs_are_kept() {
@@ -194,7 +200,7 @@ fn plugins_that_are_opened_while_a_program_runs_are_kept() {
         return;
     }
     let directory = scratch();
-    let program = compile(directory.path(), "plugged", OPENS_PLUGINS, &[]);
+    let program = compile(directory.path(), "plugged", &opens_plugins("\"/usr/local/lib/plugged/plugins\""), &[]);
     let plugin = "#include <math.h>\nextern double sqrt(double);\nvolatile double two = 2;\n\
         const char *name(void) { return sqrt(two) > 1 ? \"plugin\" : \"none\"; }";
     let plugin = compile(directory.path(), "plugin.so", plugin, &["-shared", "-fPIC", "-lm"]);

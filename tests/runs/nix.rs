@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use serde_json::{Value, json};
 
 use crate::debian::{base, can_run, compile, done, layer_of, layout};
-use crate::needed::SERVICE;
+use crate::needed::{SERVICE, opens_plugins};
 use crate::roots::Roots;
 use crate::support::program::scratch;
 use crate::support::tar_bytes::{Entry, Tar};
@@ -137,31 +137,6 @@ fn printed(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Looks for plugins where the environment says.
-const OPENS_PLUGINS: &str = r#"
-#include <dirent.h>
-#include <dlfcn.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-int main(void) {
-    char path[512];
-    const char *place = getenv("PLUGINS");
-    DIR *directory = opendir(place);
-    for (struct dirent *entry; directory && (entry = readdir(directory));) {
-        if (!strstr(entry->d_name, ".so")) continue;
-        snprintf(path, sizeof path, "%s/%s", place, entry->d_name);
-        void *plugin = dlopen(path, RTLD_NOW);
-        if (!plugin) { puts(dlerror()); return 1; }
-        puts(((const char *(*)(void))dlsym(plugin, "name"))());
-    }
-    void *z = dlopen("libz.so.1", RTLD_NOW);
-    if (!z) { puts(dlerror()); return 2; }
-    puts(((const char *(*)(void))dlsym(z, "zlibVersion"))());
-    return 6;
-}
-"#;
-
 /// A script but for its first line.
 const ENTRY: &str = r#"
 set -e
@@ -185,7 +160,7 @@ fn write_programs(directory: &Path) {
     let plugin = "#include <math.h>\nvolatile double two = 2;\n\
         const char *name(void) { return sqrt(two) > 1 ? \"plugin\" : \"none\"; }";
     compile(directory, "static", "#include <stdio.h>\nint main(void) { puts(\"static\"); return 7; }", &["-static"]);
-    compile(directory, "plugged", OPENS_PLUGINS, &[]);
+    compile(directory, "plugged", &opens_plugins("getenv(\"PLUGINS\")"), &[]);
     compile(directory, "plugin.so", plugin, &["-shared", "-fPIC", "-lm"]);
 }
 

@@ -1,12 +1,13 @@
 //! All images of an index.
 
 use super::super::made::{self, Descriptor, Shape};
-use super::super::shelf::{Naming, Shelf};
+use super::super::shelf::Shelf;
 use super::super::{Document, Shipment, TransferError};
 use super::Gathering;
 use crate::image::Digest;
 use crate::rebuild::write::ANNOTATION_NAME;
 use crate::reference::Selector;
+use crate::source::Naming;
 
 /// Images and indexes that one index may lead to.
 const MAX_IMAGES: usize = 1000;

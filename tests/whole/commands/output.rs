@@ -175,6 +175,11 @@ fn what_cannot_be_done_ends_with_2_and_the_reason() {
         (&["cat", "/no/such/image", "/etc"], "/no/such/image: no such file or directory"),
         (&["extract", "/no/such/image", "-o", "/tmp"], "no such file or directory"),
         (&["rootfs:/no/such/root"], "no such file or directory"),
+        (&["copy", "/no/such/image", "oci:/no/such/layout"], "/no/such/image: no such file or directory"),
+        (
+            &["copy", "no-such-name", "oci:/no/such/layout", "--offline"],
+            "no-such-name: no such file, and no engine here has it; as docker.io/library/no-such-name:latest: ",
+        ),
     ] {
         let message = run(arguments).refused();
         assert!(message.contains(reason), "{message}");
