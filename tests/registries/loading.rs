@@ -1,5 +1,6 @@
 //! Images that go into engines through their sockets, against podman and Docker as they are.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -86,7 +87,8 @@ impl Engine {
         });
         // It wants more of the kernel than any other peer: control groups, above all.
         if let Some(status) = ended {
-            println!("skipped: dockerd cannot run here ({status})");
+            // Past the harness, which would keep it from those who read what CI says.
+            let _ = writeln!(std::io::stderr(), "skipped: dockerd cannot run on this kernel ({status})");
             return None;
         }
         Some(Self {
