@@ -7,7 +7,7 @@ use tempfile::NamedTempFile;
 
 use super::encode::{Decoder, Encoder};
 use super::{Cache, ItemKind, touch};
-use crate::image::{Compression, ContentHash, Digest, EntryBatch, EntryFields, Kind, Segment, Xattr};
+use crate::image::{Compression, ContentHash, Digest, EntryBatch, EntryFields, Kind, Segment, Xattr, XattrPool};
 use crate::scan::{Captured, LayerScan};
 
 /// The beginning of such a file. What other versions of this program wrote is not read: they may look for other files in
@@ -226,6 +226,7 @@ fn decode(bytes: &[u8]) -> Option<(KnownLayer, bool)> {
     let mut known = KnownLayer::default();
     let mut batch = EntryBatch::default();
     let mut path = Vec::new();
+    let mut pool = XattrPool::default();
     while decoder.byte()? == b'e' {
         let shared: usize = decoder.small()?;
         if shared > path.len() {
@@ -234,7 +235,7 @@ fn decode(bytes: &[u8]) -> Option<(KnownLayer, bool)> {
         path.truncate(shared);
         path.extend_from_slice(decoder.text()?);
         let link = decoder.text()?;
-        let fields = decode_fields(&mut decoder)?;
+        let fields = decode_fields(&mut decoder, &mut pool)?;
         batch.push(&path, link, fields);
         if batch.is_full() {
             known.batches.push(std::mem::take(&mut batch));
@@ -258,7 +259,7 @@ fn decode(bytes: &[u8]) -> Option<(KnownLayer, bool)> {
     decoder.is_empty().then_some((known, has_captured))
 }
 
-fn decode_fields(decoder: &mut Decoder<'_>) -> Option<EntryFields> {
+fn decode_fields(decoder: &mut Decoder<'_>, pool: &mut XattrPool) -> Option<EntryFields> {
     let [flags, type_flag, kind] = decoder.fixed()?;
     let mut fields = EntryFields::new(kind_of(kind)?);
     fields.type_flag = type_flag;
@@ -276,10 +277,12 @@ fn decode_fields(decoder: &mut Decoder<'_>) -> Option<EntryFields> {
         fields.content = Some(content);
     }
     if flags & HAS_XATTRS != 0 {
+        let mut xattrs = Vec::new();
         for _ in 0..decoder.number()? {
             let (name, value) = (decoder.text()?.into(), decoder.text()?.into());
-            fields.xattrs.push(Xattr { name, value });
+            xattrs.push(Xattr { name, value });
         }
+        fields.xattrs = pool.share(&xattrs.into());
     }
     if flags & HAS_SEGMENTS != 0 {
         let mut segments = Vec::new();

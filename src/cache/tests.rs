@@ -116,7 +116,7 @@ fn any_entry() -> impl Strategy<Value = Entry> {
             fields.device = (uid, 0);
             fields.sparse = segment.map(|(file_offset, length)| vec![Segment { file_offset, length }]);
             if has_xattr {
-                fields.xattrs.push(Xattr { name: b"user.a".as_slice().into(), value: path.clone().into() });
+                fields.xattrs = vec![Xattr { name: b"user.a".as_slice().into(), value: path.clone().into() }].into();
             }
             (path, link, fields)
         },

@@ -291,7 +291,7 @@ impl TreeBuilder {
         let extra = if needs_extra {
             self.tree.extras.push(Extra {
                 link: link.into(),
-                xattrs: fields.xattrs.clone().into_boxed_slice(),
+                xattrs: fields.xattrs.clone(),
                 sparse: fields.sparse.clone().map(Vec::into_boxed_slice),
                 device: fields.device,
             });

@@ -1,16 +1,7 @@
-use super::Kind;
+use super::{Kind, Xattrs};
 
 /// First 16 bytes of a file's BLAKE3: identity of content inside this program, never shown as a digest.
 pub type ContentHash = [u8; 16];
-
-/// One extended attribute.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Xattr {
-    /// `security.capability`, `user.…`.
-    pub name: Box<[u8]>,
-    /// As stored.
-    pub value: Box<[u8]>,
-}
 
 /// A run of stored bytes of a sparse file; what lies between runs is zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +43,7 @@ pub struct EntryFields {
     /// Device numbers, major and minor.
     pub device: (u32, u32),
     /// Extended attributes, in the order of the header.
-    pub xattrs: Vec<Xattr>,
+    pub xattrs: Xattrs,
     /// Stored runs of a sparse file.
     pub sparse: Option<Vec<Segment>>,
     /// Identity of the content, where the content was read.
@@ -73,7 +64,7 @@ impl EntryFields {
             mtime: 0,
             offset: 0,
             device: (0, 0),
-            xattrs: Vec::new(),
+            xattrs: Xattrs::new(),
             sparse: None,
             content: None,
         }
@@ -85,6 +76,8 @@ impl EntryFields {
 pub struct EntryBatch {
     entries: Vec<RawEntry>,
     names: Vec<u8>,
+    /// Bytes of sparse maps.
+    map_bytes: usize,
 }
 
 impl EntryBatch {
@@ -95,6 +88,7 @@ impl EntryBatch {
     pub fn push(&mut self, path: &[u8], link: &[u8], fields: EntryFields) {
         let path = self.keep(path);
         let link = self.keep(link);
+        self.map_bytes += fields.sparse.as_ref().map_or(0, |map| size_of_val(map.as_slice()));
         self.entries.push(RawEntry { path, link, fields });
     }
 
@@ -126,10 +120,10 @@ impl EntryBatch {
         }
     }
 
-    /// Whether it is time to hand this batch on: many entries, or many bytes of names.
+    /// Whether it is time to hand this batch on: many entries, or many bytes of names and sparse maps.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.entries.len() >= Self::FULL || self.names.len() >= 1 << 20
+        self.entries.len() >= Self::FULL || self.names.len() + self.map_bytes >= 1 << 20
     }
 
     /// Whether nothing is in it.

@@ -20,11 +20,12 @@ mod text;
 mod tree;
 mod view;
 mod walk;
+mod xattrs;
 
 pub use builder::{TreeBuilder, TreeLimit};
 pub use config::{Config, Healthcheck, HistoryEntry, Platform};
 pub use digest::Digest;
-pub use entry::{ContentHash, EntryBatch, EntryFields, RawEntry, Segment, Xattr};
+pub use entry::{ContentHash, EntryBatch, EntryFields, RawEntry, Segment};
 pub use history::{ContentComparison, compute_history};
 pub use layer::{Compression, DigestCheck, Layer, LayerContents, Measured};
 pub use lookup::Resolution;
@@ -34,6 +35,7 @@ pub use order::{CompareOrder, SortKey};
 pub use text::{counted, display_bytes, display_in_sentence, display_mode, display_name, steers_terminal};
 pub use tree::{FileTree, LayerIndex, LayerSummary, Node, NodeId, Totals};
 pub use view::{Baseline, Change, Floors, Scope, Seen};
+pub use xattrs::{Xattr, XattrPool, Xattrs};
 
 /// What opened: which manifest of which source, in words and digests that a person can check.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-use super::{LayerIndex, NodeId, Segment, Xattr};
+use super::{LayerIndex, NodeId, Segment, Xattrs};
 
 /// What a path is in one layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -166,7 +166,7 @@ impl Occurrence {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Extra {
     pub link: Box<[u8]>,
-    pub xattrs: Box<[Xattr]>,
+    pub xattrs: Xattrs,
     pub sparse: Option<Box<[Segment]>>,
     pub device: (u32, u32),
 }

@@ -1,5 +1,5 @@
 use super::occurrence::{Extra, flags};
-use super::{ContentHash, Kind, Occurrence, OccurrenceId, Owner, Segment, Xattr};
+use super::{ContentHash, Kind, Occurrence, OccurrenceId, Owner, Segment, Xattrs};
 
 /// Index of a path in its tree. The root is [`NodeId::ROOT`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -248,8 +248,9 @@ impl FileTree {
 
     /// Extended attributes of an entry.
     #[must_use]
-    pub fn xattrs(&self, id: OccurrenceId) -> &[Xattr] {
-        self.extra(id).map_or(&[], |extra| &extra.xattrs)
+    pub fn xattrs(&self, id: OccurrenceId) -> &Xattrs {
+        const NONE: &Xattrs = &Xattrs::new();
+        self.extra(id).map_or(NONE, |extra| &extra.xattrs)
     }
 
     /// Device numbers, major and minor, of a device.

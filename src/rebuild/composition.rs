@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::image::{Compression, Config, Digest, HistoryEntry, OccurrenceId, Xattr};
+use crate::image::{Compression, Config, Digest, HistoryEntry, OccurrenceId, Xattrs};
 use crate::nix::{StoreHash, StorePath};
 
 /// What is to be written. Layers are chosen later, by store path.
@@ -78,7 +78,7 @@ pub struct Metadata {
     /// Group.
     pub gid: u32,
     /// Extended attributes, file capabilities among them.
-    pub xattrs: Vec<Xattr>,
+    pub xattrs: Xattrs,
 }
 
 /// What is at a path.

@@ -13,5 +13,5 @@ pub(super) fn metadata_of(tree: &FileTree, id: Option<OccurrenceId>) -> Metadata
     let Some(id) = id else { return Metadata { mode: 0o755, ..Metadata::default() } };
     let owner = tree.owner(id);
     let mode = tree.occurrence(id).mode();
-    Metadata { mode, uid: owner.uid, gid: owner.gid, xattrs: tree.xattrs(id).to_vec() }
+    Metadata { mode, uid: owner.uid, gid: owner.gid, xattrs: tree.xattrs(id).clone() }
 }

@@ -32,12 +32,8 @@ pub(crate) fn whole(image: &Image, references: &[(String, String)]) -> Compositi
         let path = image.tree.path(node);
         let occurrence = image.tree.occurrence(id);
         let owner = image.tree.owner(id);
-        let metadata = Metadata {
-            mode: occurrence.mode(),
-            uid: owner.uid,
-            gid: owner.gid,
-            xattrs: image.tree.xattrs(id).to_vec(),
-        };
+        let metadata =
+            Metadata { mode: occurrence.mode(), uid: owner.uid, gid: owner.gid, xattrs: image.tree.xattrs(id).clone() };
         let body = match occurrence.kind {
             Kind::Directory => Body::Directory,
             Kind::Symlink => Body::Symlink(image.tree.link_target(id).unwrap().into()),

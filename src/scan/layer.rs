@@ -218,15 +218,14 @@ fn scan_headers(
     Ok(scan)
 }
 
-/// Names and attributes that are taken note of together, bytes.
+/// Names that are taken note of together, bytes.
 const NAMES_AT_ONCE: u64 = 64 << 10;
 
-/// What an entry takes in memory besides its fixed part, bytes.
+/// What an entry takes in memory besides its fixed part and its attributes, bytes.
 fn name_bytes(member: &Member) -> u64 {
     let fields = &member.fields;
-    let attributes: usize = fields.xattrs.iter().map(|xattr| xattr.name.len() + xattr.value.len()).sum();
     let runs = fields.sparse.as_ref().map_or(0, |runs| size_of_val(runs.as_slice()));
-    (member.path.len() + member.link.len() + attributes + runs) as u64
+    (member.path.len() + member.link.len() + runs) as u64
 }
 
 fn collect<I: TarInput>(
@@ -250,7 +249,9 @@ fn collect<I: TarInput>(
             Err(error) => break Some(error),
         }
         names += name_bytes(walker.member());
-        if names >= NAMES_AT_ONCE && !options.names.take(std::mem::take(&mut names)) {
+        let has_room = options.names.share(&mut walker.member_mut().fields.xattrs)
+            && (names < NAMES_AT_ONCE || options.names.take(std::mem::take(&mut names)));
+        if !has_room {
             break Some(TarError::Crowded(walker.member().header_offset));
         }
         scan.entries += 1;

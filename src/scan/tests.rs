@@ -4,9 +4,9 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::compression::{decoder, detect};
-use super::{Cancel, LayerOptions, LayerProgress, LayerScan, Section, UnpackLimit, scan_section};
+use super::{Cancel, LayerOptions, LayerProgress, LayerScan, NameRoom, Section, UnpackLimit, scan_section};
 use crate::image::Compression;
-use crate::testing::archive::{any_damage, any_entries, damaged, tar_of};
+use crate::testing::archive::{Written, any_damage, any_entries, damaged, tar_of};
 
 const ALL: [Compression; 4] = [Compression::Gzip, Compression::Zstd, Compression::Xz, Compression::Bzip2];
 
@@ -43,19 +43,23 @@ fn unpack(packed: Vec<u8>, compression: Compression, threads: usize) -> io::Resu
     Ok(unpacked)
 }
 
-/// Reads a layer; gives its entries as text, and the rest.
-fn scan(bytes: &[u8], whole: bool) -> (Vec<String>, LayerScan) {
-    let section = Section::new(Arc::new(Arc::<[u8]>::from(bytes)), 0, bytes.len() as u64);
-    let options = LayerOptions {
+fn options(whole: bool) -> LayerOptions {
+    LayerOptions {
         whole,
         limit: UnpackLimit::default(),
         decoder_threads: 1,
         access: super::compression::Access::Beginning,
         wanted: None,
         watch: None,
-        names: super::NameRoom::default(),
+        names: NameRoom::default(),
         cancel: Cancel::new(),
-    };
+    }
+}
+
+/// Reads a layer; gives its entries as text, and the rest.
+fn scan(bytes: &[u8], whole: bool) -> (Vec<String>, LayerScan) {
+    let section = Section::new(Arc::new(Arc::<[u8]>::from(bytes)), 0, bytes.len() as u64);
+    let options = options(whole);
     let mut entries = Vec::new();
     let mut sink = |batch: crate::image::EntryBatch| {
         for entry in batch.entries() {
@@ -167,4 +171,42 @@ proptest! {
         prop_assert_eq!(failure(&headers), failure(&read));
         prop_assert_eq!(failure(&headers), failure(&unpacked));
     }
+}
+
+/// Empty files, each with a thousand attributes; `value` makes the value of one attribute of one file.
+fn files_with_attributes(files: usize, value: impl Fn(usize, usize) -> String) -> Vec<u8> {
+    let record = |key: &str, value: &str| {
+        let rest = key.len() + value.len() + 3;
+        let length = (1..=3).map(|digits| rest + digits).find(|length| length.to_string().len() + rest == *length);
+        format!("{} {key}={value}\n", length.unwrap())
+    };
+    let mut entries = Vec::new();
+    for file in 0..files {
+        let attributes =
+            (0..1000).map(|number| record(&format!("SCHILY.xattr.user.{number:04}"), &value(file, number)));
+        let content = attributes.collect::<String>().into_bytes();
+        entries.push(Written { flag: b'x', content, ..Written::file("PaxHeaders/x", b"") });
+        entries.push(Written::file(&format!("f{file}"), b""));
+    }
+    tar_of(&entries)
+}
+
+#[test]
+fn attributes_that_repeat_take_room_once() {
+    let scan_with = |layer: Vec<u8>| {
+        let length = layer.len() as u64;
+        let section = Section::new(Arc::new(Arc::<[u8]>::from(layer)), 0, length);
+        let options = LayerOptions { names: NameRoom::new(2 << 20), ..options(true) };
+        scan_section(&section, &options, &LayerProgress::default(), &mut |_| Ok(()), None).unwrap()
+    };
+    let long = "v".repeat(300);
+    let same = scan_with(files_with_attributes(50, |_, number| format!("{number}{long}")));
+    assert!(same.failure.is_none(), "{:?}", same.failure);
+    assert_eq!(same.entries, 50);
+    let one_differs = scan_with(files_with_attributes(20, |file, number| {
+        format!("{}{long}", number + 1000 * file * usize::from(number == 7))
+    }));
+    assert!(one_differs.failure.is_none(), "{:?}", one_differs.failure);
+    let different = scan_with(files_with_attributes(50, |file, number| format!("{file} {number}{long}")));
+    assert!(different.failure.is_some(), "50,000 values of 300 bytes have no room in 2 MiB");
 }

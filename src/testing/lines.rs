@@ -102,7 +102,8 @@ fn push(batch: &mut EntryBatch, line: &str) {
             Some(("time", time)) => fields.mtime = time.parse().unwrap(),
             Some(("content", content)) => fields.content = Some([content.parse().unwrap(); 16]),
             Some(("xattr", value)) => {
-                fields.xattrs.push(Xattr { name: (*b"user.test").into(), value: value.as_bytes().into() });
+                let attribute = Xattr { name: (*b"user.test").into(), value: value.as_bytes().into() };
+                fields.xattrs = fields.xattrs.iter().cloned().chain([attribute]).collect();
             }
             Some((other, _)) => panic!("no field {other}"),
         }

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use hashbrown::HashSet;
 
 use super::{TarForm, WriteError, WriteProgress};
-use crate::image::display_in_sentence;
+use crate::image::{Xattrs, display_in_sentence};
 use crate::nix::StorePath;
 use crate::rebuild::{BaseLayer, Body, Composition, Entry, FileContent, Metadata, ReadContent};
 use crate::store::{Owner, TAR_BLOCK, TarHeader};
@@ -67,7 +67,7 @@ pub(super) struct Headers {
 
 impl Headers {
     pub fn of(&self, item: &Item<'_>) -> Vec<u8> {
-        const ABOVE: &Metadata = &Metadata { mode: 0o755, uid: 0, gid: 0, xattrs: Vec::new() };
+        const ABOVE: &Metadata = &Metadata { mode: 0o755, uid: 0, gid: 0, xattrs: Xattrs::new() };
         let (metadata, body) = match item {
             Item::Above(_) => (ABOVE, &Body::Directory),
             Item::Entry(entry) => (&entry.metadata, &entry.body),

@@ -50,7 +50,7 @@ fn small() -> Composition {
     program.metadata.mode = 0o4755;
     // Version 2 of linux/capability.h: effective, CAP_NET_RAW permitted.
     let capability = [[1, 0, 0, 2], [0, 0x20, 0, 0], [0; 4], [0; 4], [0; 4]].concat();
-    program.metadata.xattrs = vec![Xattr { name: (*b"security.capability").into(), value: capability.into() }];
+    program.metadata.xattrs = vec![Xattr { name: (*b"security.capability").into(), value: capability.into() }].into();
     program.metadata.uid = 3_000_000;
     composition.outside = vec![file("etc/passwd", b"root:x:0:0::/:\n"), temporary, program];
     composition

@@ -6,7 +6,7 @@ use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::content::{Chunk, ListedContent, ListedFile, MAX_CHUNK};
 use super::{ESTARGZ_NAME, TableError};
-use crate::image::{Digest, EntryBatch, EntryFields, Kind, Xattr, seconds_of};
+use crate::image::{Digest, EntryBatch, EntryFields, Kind, Xattr, Xattrs, seconds_of};
 use crate::scan::tar::{BLOCK, normalize};
 use crate::scan::{LayerScan, NameRoom, Wanted};
 
@@ -184,8 +184,8 @@ impl<'a> Reading<'a> {
         if name.len().max(link.len()) > MAX_NAME_BYTES {
             return Err(self.wrong("has a longer name than any file can have"));
         }
-        let attributes: usize = fields.xattrs.iter().map(|xattr| xattr.name.len() + xattr.value.len()).sum();
-        if !self.options.names.take((name.len() + link.len() + attributes) as u64) {
+        let names = &self.options.names;
+        if !names.share(&mut fields.xattrs) || !names.take((name.len() + link.len()) as u64) {
             return Err(TableError::Crowded);
         }
         self.climbs += u64::from(normalize(name.as_bytes(), &mut self.path).climbs);
@@ -311,8 +311,8 @@ fn kind_of(name: &str) -> Option<(Kind, u8)> {
     })
 }
 
-fn attributes(entry: &Entry) -> Option<Vec<Xattr>> {
-    let Some(xattrs) = &entry.xattrs else { return Some(Vec::new()) };
+fn attributes(entry: &Entry) -> Option<Xattrs> {
+    let Some(xattrs) = &entry.xattrs else { return Some(Xattrs::new()) };
     let decode = |(name, value): (&String, &String)| {
         Some(Xattr { name: name.as_bytes().into(), value: from_base64(value.as_bytes())?.into() })
     };

@@ -1,6 +1,10 @@
 //! PAX extended headers: POSIX.1-2017 `pax`, "pax Extended Header"; `SCHILY.xattr.` of star(5); GNU sparse files in
 //! PAX form of the GNU tar manual, "Storing Sparse Files".
 
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
 use crate::image::{Segment, Xattr};
 
 /// What the extended headers in front of an entry say of it; `None` and empty where they say nothing.
@@ -18,7 +22,7 @@ pub struct Extended {
     pub gid: Option<u32>,
     /// Replaces the time of modification, whole seconds.
     pub mtime: Option<i64>,
-    /// Extended attributes.
+    /// Extended attributes, each name once.
     pub xattrs: Vec<Xattr>,
     /// Says that the file is sparse, and how.
     pub sparse: Option<PaxSparse>,
@@ -38,6 +42,9 @@ pub struct PaxSparse {
     offset: Option<u64>,
 }
 
+/// Where the attribute of a name is among those of an entry.
+type Places = HashMap<Arc<[u8]>, usize>;
+
 /// Extended attributes that one entry may have. Linux takes names of 64 KiB together.
 const MAX_XATTRS: usize = 1000;
 
@@ -49,9 +56,14 @@ impl Extended {
     /// before it are kept.
     #[must_use]
     pub fn read(&mut self, mut data: &[u8]) -> bool {
+        let names = self.xattrs.iter().enumerate();
+        let mut places: Places = names.map(|(place, xattr)| (Arc::clone(&xattr.name), place)).collect();
         while !data.is_empty() && data != [0] {
             let Some((key, value, rest)) = record(data) else { return false };
-            self.apply(key, value);
+            match key.strip_prefix(b"SCHILY.xattr.") {
+                Some(name) => self.set_attribute(name, value, &mut places),
+                None => self.apply(key, value),
+            }
             if self.xattrs.len() > MAX_XATTRS {
                 return false;
             }
@@ -69,12 +81,21 @@ impl Extended {
             b"gid" => self.gid = decimal(value).map(saturated),
             b"mtime" => self.mtime = seconds(value),
             _ => {
-                if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
-                    self.xattrs.retain(|xattr| *xattr.name != *name);
-                    self.xattrs.push(Xattr { name: name.into(), value: value.into() });
-                } else if let Some(name) = key.strip_prefix(b"GNU.sparse.") {
+                if let Some(name) = key.strip_prefix(b"GNU.sparse.") {
                     self.sparse.get_or_insert_default().apply(name, value);
                 }
+            }
+        }
+    }
+
+    /// Adds an attribute, or replaces the one that has its name.
+    fn set_attribute(&mut self, name: &[u8], value: &[u8], places: &mut Places) {
+        match places.get(name).and_then(|&place| self.xattrs.get_mut(place)) {
+            Some(known) => known.value = value.into(),
+            None => {
+                let name: Arc<[u8]> = name.into();
+                places.insert(Arc::clone(&name), self.xattrs.len());
+                self.xattrs.push(Xattr { name, value: value.into() });
             }
         }
     }

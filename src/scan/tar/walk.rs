@@ -341,7 +341,7 @@ impl<I: TarInput> TarWalker<I> {
         fields.gid = extended.gid.unwrap_or_else(|| header.gid());
         fields.mtime = extended.mtime.unwrap_or_else(|| header.mtime());
         fields.bytes = stated;
-        fields.xattrs = extended.xattrs;
+        fields.xattrs = extended.xattrs.into();
         if matches!(kind, Kind::CharacterDevice | Kind::BlockDevice) {
             fields.device = header.device();
         }

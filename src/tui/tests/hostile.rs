@@ -16,7 +16,7 @@ pub(super) const POISON: &str =
 fn poisoned() -> Opened {
     let mut batch = EntryBatch::default();
     let mut fields = EntryFields::new(Kind::File);
-    fields.xattrs = vec![Xattr { name: POISON.as_bytes().into(), value: POISON.as_bytes().into() }];
+    fields.xattrs = vec![Xattr { name: POISON.as_bytes().into(), value: POISON.as_bytes().into() }].into();
     fields.bytes = u64::MAX;
     fields.mtime = i64::MIN;
     let mut link = EntryFields::new(Kind::Symlink);
