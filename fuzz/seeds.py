@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes small valid inputs for the fuzz targets of archives and documents to fuzz/corpus/."""
+"""Writes small inputs for all fuzz targets to fuzz/corpus/."""
 
 import bz2
 import gzip
@@ -8,6 +8,7 @@ import io
 import json
 import lzma
 import pathlib
+import random
 import shutil
 import sqlite3
 import struct
@@ -149,8 +150,29 @@ def main():
     ]
     table = json.dumps({"version": 1, "entries": entries}).encode()
     write("layer_table", "both", struct.pack("<H", len(table)) + table + layer)
-    for text in ["docker-archive:a.tar:b:c", "oci:d", "dir:x:y", "-", "rootfs:/", "a:@1"]:
-        write("reference", hashlib.sha256(text.encode()).hexdigest()[:8], text.encode())
+    texts = {
+        "reference": ["docker-archive:a.tar:b:c", "oci:d", "dir:x:y", "-", "rootfs:/", "a:@1"],
+        "digest": ["sha256:" + "0a" * 32, "sha512:" + "f" * 128, "md5:" + "0" * 32, "sha256:../../etc/passwd"],
+        "platform": ["linux/amd64", "linux/arm/v7", "linux/x86_64", "x/i386", "windows/amd64/", "linux"],
+        "display_name": ["etc/passwd", "a\x1b[31mb", "\u202eexe.txt", "ä\u0301", "tab\there", "\x9b1m"],
+        "config": ['{"": 33e333}', '{"os": 5, "config": {"Env": {"a": 1}, "Cmd": "sh"}}', "[]"],
+    }
+    for target, list_of_texts in texts.items():
+        for text in list_of_texts:
+            write(target, hashlib.sha256(text.encode()).hexdigest()[:8], text.encode())
+    write("display_name", "latin1", b"caf\xe9\xff")
+    write("config", "latin1", b'{"x": "\xff", "os": "linux"}')
+    for name, data in found.items():
+        packed = gzip.compress(data)
+        for spacing, offset, length in [(64, 700, 900), (0, 0, 65535), (4096, 3, 1)]:
+            write("gzip_index", f"{name}-{spacing}", struct.pack("<HIH", spacing, offset, length) + packed)
+        if shutil.which("zstd"):
+            packed = subprocess.run(["zstd", "-c"], input=data, capture_output=True, check=True).stdout
+            write("zstd_index", name, struct.pack("<IH", 700, 900) + packed + packed)
+    # Any bytes make layers of some entries; `random` gives the same ones every time.
+    numbers = random.Random(1)
+    for length in [64, 512, 2048, 4096]:
+        write("tree_builder", str(length), numbers.randbytes(length))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use libfuzzer_sys::fuzz_target;
 use nixdive::image::EntryBatch;
 use nixdive::scan::compression::{Access, detect};
-use nixdive::scan::{Cancel, LayerOptions, LayerProgress, Section, UnpackLimit, scan_section};
+use nixdive::scan::{Cancel, LayerOptions, LayerProgress, NameRoom, Section, UnpackLimit, scan_section};
 
 /// Entries as text without what only whole reading brings, and how it ended.
 fn scan(bytes: &[u8], whole: bool) -> (Vec<String>, Option<String>) {
@@ -18,6 +18,8 @@ fn scan(bytes: &[u8], whole: bool) -> (Vec<String>, Option<String>) {
         decoder_threads: 1,
         access: Access::Beginning,
         wanted: None,
+        watch: None,
+        names: NameRoom::default(),
         cancel: Cancel::new(),
     };
     let mut entries = Vec::new();

@@ -1,4 +1,4 @@
-//! A platform that parses is written as it was read and serves itself.
+//! A platform that parses reads back the same from its text, and serves itself.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -8,6 +8,7 @@ fuzz_target!(|text: &str| {
     if let Some(platform) = Platform::parse(text) {
         assert!(platform.serves(&platform));
         assert!(platform.serves(&Platform { variant: None, ..platform.clone() }));
-        assert_eq!(platform.to_string(), text);
+        // Other names of an architecture are not kept: `x86_64` reads as `amd64`.
+        assert_eq!(Platform::parse(&platform.to_string()), Some(platform));
     }
 });

@@ -84,7 +84,7 @@ fn check_layer(tree: &FileTree, layer: LayerIndex) {
     }
     let totals = tree.totals_at(NodeId::ROOT, layer);
     assert_eq!((totals.entries, totals.bytes), (entries, bytes), "totals of {layer:?}");
-    for baseline in [Baseline::Below, Baseline::Base] {
+    for baseline in [Baseline::Below, Baseline::Since(LayerIndex(0))] {
         assert_eq!(walk(tree, Scope::Stacked(layer), baseline), (entries, bytes), "walk over {layer:?}");
         walk(tree, Scope::Layer(layer), baseline);
     }
