@@ -442,3 +442,22 @@ fn nothing_is_done_while_nothing_happens() {
         terminal.leaves(0);
     }
 }
+
+#[test]
+fn a_terminal_of_a_size_that_no_memory_is_there_for_is_refused() {
+    let mut terminal = Terminal::open((65535, 65535), &[]);
+    assert_eq!(terminal.ends(), 2);
+    assert!(terminal.output.has("too large"), "{}", terminal.output.bytes().escape_ascii());
+}
+
+#[test]
+fn a_sequence_that_was_cut_short_does_not_swallow_control_c() {
+    for cut in ["\x1b[<0;10", "\x1b[200~half a paste", "\x1b[1;"] {
+        for interruption in ["\x03", "\x1b[99;5u"] {
+            let mut terminal = Terminal::opened((80, 24));
+            terminal.types(cut);
+            terminal.types(interruption);
+            terminal.leaves(0);
+        }
+    }
+}

@@ -35,6 +35,7 @@ mod session;
 mod settings;
 mod state;
 mod terminal;
+mod terminal_input;
 mod theme;
 mod themes;
 mod tree_view;

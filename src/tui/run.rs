@@ -6,7 +6,7 @@ use crossbeam_channel::{Receiver, bounded, never, select_biased, unbounded};
 use super::message::{Effect, Message, Options, Report, Start};
 use super::settings::Settings;
 use super::state::{Level, Notice, State};
-use super::terminal::{Readers, Terminal, TerminalEvent, restore_on_panic, restore_signals};
+use super::terminal::{Readers, Terminal, TerminalEvent, check_size, restore_on_panic, restore_signals};
 use super::update::update;
 
 /// Least time between two drawings while reports keep coming.
@@ -52,6 +52,7 @@ pub fn run(
     let (sender, events) = bounded(256);
     let (panics, panicked) = unbounded();
     restore_on_panic(std::thread::current().id(), panics);
+    check_size()?;
     let terminal = Terminal::enter(options.mouse && settings.mouse).context("the terminal cannot be taken over")?;
     let size = terminal.size()?;
     let readers = Readers::start(&sender)?;

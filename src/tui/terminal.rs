@@ -1,27 +1,27 @@
 //! The terminal itself, and nothing else: taking it over, giving it back on every way out, and reading it.
 
-use std::io::{self, BufWriter, Stdout, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal, PipeReader, PipeWriter, Read, Stdout, Write};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
-use crossterm::event::{
-    Event, KeyCode as TerminalKey, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
-};
 use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
 use ratatui::Terminal as Ratatui;
 use ratatui::backend::CrosstermBackend;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
 use signal_hook::iterator::{Handle, Signals};
 
 use super::draw::draw;
-use super::input::{Key, KeyCode, Mouse, MouseAction};
 use super::message::Message;
 use super::state::State;
+use super::terminal_input::InputDecoder;
 
 /// Alternate screen, cursor hidden, bracketed paste; and keys told apart that share a byte, Ctrl-M and Enter for one,
 /// where the terminal knows how (kitty keyboard protocol, "Disambiguate escape codes"; others ignore it).
@@ -85,6 +85,7 @@ impl Terminal {
             self.write(MOUSE_ON)?;
         }
         // Not `clear`, which would ask the terminal for its cursor and wait for an answer that not every one gives.
+        check_size()?;
         let size = self.screen.size()?;
         self.screen.resize(Rect::from((Position::ORIGIN, size)))
     }
@@ -103,6 +104,7 @@ impl Terminal {
 
     /// Draws the state, if it looks different from what stands there.
     pub(super) fn draw(&mut self, state: &State) -> io::Result<()> {
+        check_size()?;
         self.screen.autoresize()?;
         let mut next = Buffer::empty(self.screen.get_frame().area());
         draw(state, &mut next);
@@ -148,6 +150,22 @@ impl Terminal {
     }
 }
 
+/// Cells of a terminal that can be drawn on: each takes memory three times.
+const MOST_CELLS: u64 = 25_000_000;
+
+/// Refuses a terminal of a size that no memory is there for.
+///
+/// # Errors
+/// One that gives the size. A terminal that does not tell its size is not refused here.
+pub(super) fn check_size() -> io::Result<()> {
+    match crossterm::terminal::size() {
+        Ok((width, height)) if u64::from(width) * u64::from(height) > MOST_CELLS => Err(io::Error::other(format!(
+            "the terminal is too large: {width} × {height} cells, at most {MOST_CELLS} can be drawn"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 impl Drop for Terminal {
     fn drop(&mut self) {
         restore();
@@ -185,7 +203,8 @@ pub(super) fn restore_on_panic(drawing: ThreadId, events: Sender<TerminalEvent>)
 pub(super) struct Readers {
     signals: Handle,
     threads: Vec<JoinHandle<()>>,
-    stopping: Arc<AtomicBool>,
+    /// Closed when the thread that reads the terminal is to end.
+    stop: Option<PipeWriter>,
 }
 
 impl Readers {
@@ -194,14 +213,15 @@ impl Readers {
     /// # Errors
     /// When signals cannot be waited for, or there is no thread to be had.
     pub(super) fn start(events: &Sender<TerminalEvent>) -> io::Result<Self> {
-        let signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGCONT])?;
-        let stopping = Arc::new(AtomicBool::new(false));
-        let mut readers = Self { signals: signals.handle(), threads: Vec::new(), stopping: Arc::clone(&stopping) };
+        let signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGCONT, SIGWINCH])?;
+        let (stopped, stop) = io::pipe()?;
+        let mut readers = Self { signals: signals.handle(), threads: Vec::new(), stop: Some(stop) };
+        let keyboard = keyboard()?;
         let to = events.clone();
         let signals = Builder::new().name("signals".into()).spawn(move || pass_on_signals(signals, &to))?;
         readers.threads.push(signals);
         let to = events.clone();
-        let terminal = Builder::new().name("terminal".into()).spawn(move || pass_on_events(&to, &stopping))?;
+        let terminal = Builder::new().name("terminal".into()).spawn(move || pass_on_input(keyboard, &stopped, &to))?;
         readers.threads.push(terminal);
         Ok(readers)
     }
@@ -211,10 +231,8 @@ impl Drop for Readers {
     /// Stops both threads, so that nothing takes keys any more that are meant for what comes after. From here on
     /// signals are ignored, until [`restore_signals`].
     fn drop(&mut self) {
-        self.stopping.store(true, Ordering::SeqCst);
+        drop(self.stop.take());
         self.signals.close();
-        // The thread that reads the terminal wakes up only when something comes.
-        let _ = signal_hook::low_level::raise(SIGWINCH);
         let asked = Instant::now();
         for thread in self.threads.drain(..) {
             while !thread.is_finished() && asked.elapsed() < PATIENCE {
@@ -240,17 +258,63 @@ pub(super) fn restore_signals() {
 /// How long threads that should end are waited for.
 const PATIENCE: Duration = Duration::from_millis(20);
 
-fn pass_on_events(events: &Sender<TerminalEvent>, stopping: &AtomicBool) {
+/// The terminal to read from: standard input, or the one that controls the process where that is something else.
+fn keyboard() -> io::Result<File> {
+    let input = io::stdin();
+    if input.is_terminal() { Ok(File::from(input.as_fd().try_clone_to_owned()?)) } else { File::open("/dev/tty") }
+}
+
+/// What came first.
+enum Waited {
+    Input,
+    Silence,
+    Stop,
+}
+
+fn wait(keyboard: &File, stopped: &PipeReader, patience: Option<Duration>) -> io::Result<Waited> {
+    let mut sources = [PollFd::new(keyboard, PollFlags::IN), PollFd::new(stopped, PollFlags::IN)];
+    let patience = patience.and_then(|patience| Timespec::try_from(patience).ok());
+    let count = poll(&mut sources, patience.as_ref())?;
+    Ok(match (count, sources[1].revents().is_empty()) {
+        (0, _) => Waited::Silence,
+        (_, false) => Waited::Stop,
+        _ => Waited::Input,
+    })
+}
+
+fn pass_on_input(mut keyboard: File, stopped: &PipeReader, events: &Sender<TerminalEvent>) {
+    let mut decoder = InputDecoder::default();
+    let mut buffer = [0; 4096];
     loop {
-        let event = match crossterm::event::read() {
-            Ok(event) => translate(event).map(TerminalEvent::Message),
-            Err(_) => Some(TerminalEvent::Gone),
+        let waited = wait(&keyboard, stopped, decoder.patience());
+        let messages = match waited {
+            Ok(Waited::Stop) => return,
+            Ok(Waited::Silence) => decoder.give_up(),
+            Ok(Waited::Input) => match keyboard.read(&mut buffer) {
+                Ok(count) if count > 0 => decoder.feed(buffer.get(..count).unwrap_or_default()),
+                Err(error) if is_passing(&error) => continue,
+                _ => {
+                    // Nobody waits for it where the interface has ended.
+                    let _ = events.send(TerminalEvent::Gone);
+                    return;
+                }
+            },
+            Err(error) if is_passing(&error) => continue,
+            Err(_) => {
+                let _ = events.send(TerminalEvent::Gone);
+                return;
+            }
         };
-        let gone = matches!(event, Some(TerminalEvent::Gone));
-        if stopping.load(Ordering::SeqCst) || event.is_some_and(|event| events.send(event).is_err()) || gone {
-            return;
+        for message in messages {
+            if events.send(TerminalEvent::Message(message)).is_err() {
+                return;
+            }
         }
     }
+}
+
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock)
 }
 
 /// Passes signals on. A second one that asks to stop is obeyed there and then.
@@ -260,6 +324,10 @@ fn pass_on_signals(mut signals: Signals, events: &Sender<TerminalEvent>) {
         let event = match signal {
             SIGTSTP => TerminalEvent::Suspend,
             SIGCONT => TerminalEvent::Resumed,
+            SIGWINCH => match crossterm::terminal::size() {
+                Ok((width, height)) => TerminalEvent::Message(Message::Resize { width, height }),
+                Err(_) => continue,
+            },
             signal if asked => {
                 restore();
                 std::process::exit(128 + signal);
@@ -273,52 +341,6 @@ fn pass_on_signals(mut signals: Signals, events: &Sender<TerminalEvent>) {
             return;
         }
     }
-}
-
-fn translate(event: Event) -> Option<Message> {
-    match event {
-        Event::Key(key) if key.kind != KeyEventKind::Release => translate_key(key).map(Message::Key),
-        Event::Mouse(mouse) => translate_mouse(mouse).map(Message::Mouse),
-        Event::Paste(text) => Some(Message::Paste(text)),
-        Event::Resize(width, height) => Some(Message::Resize { width, height }),
-        _ => None,
-    }
-}
-
-fn translate_key(event: KeyEvent) -> Option<Key> {
-    let code = match event.code {
-        TerminalKey::Char(character) => KeyCode::Char(character),
-        TerminalKey::Enter => KeyCode::Enter,
-        TerminalKey::Esc => KeyCode::Escape,
-        TerminalKey::Tab => KeyCode::Tab,
-        TerminalKey::BackTab => KeyCode::BackTab,
-        TerminalKey::Backspace => KeyCode::Backspace,
-        TerminalKey::Delete => KeyCode::Delete,
-        TerminalKey::Up => KeyCode::Up,
-        TerminalKey::Down => KeyCode::Down,
-        TerminalKey::Left => KeyCode::Left,
-        TerminalKey::Right => KeyCode::Right,
-        TerminalKey::Home => KeyCode::Home,
-        TerminalKey::End => KeyCode::End,
-        TerminalKey::PageUp => KeyCode::PageUp,
-        TerminalKey::PageDown => KeyCode::PageDown,
-        TerminalKey::F(number) => KeyCode::Function(number),
-        _ => return None,
-    };
-    let held = |modifier| event.modifiers.contains(modifier);
-    Some(Key { code, control: held(KeyModifiers::CONTROL), alt: held(KeyModifiers::ALT) })
-}
-
-fn translate_mouse(event: MouseEvent) -> Option<Mouse> {
-    let action = match event.kind {
-        MouseEventKind::Down(MouseButton::Left) => MouseAction::Press,
-        MouseEventKind::Drag(MouseButton::Left) => MouseAction::Drag,
-        MouseEventKind::Up(MouseButton::Left) => MouseAction::Release,
-        MouseEventKind::ScrollUp => MouseAction::WheelUp,
-        MouseEventKind::ScrollDown => MouseAction::WheelDown,
-        _ => return None,
-    };
-    Some(Mouse { action, column: event.column, row: event.row })
 }
 
 /// RFC 4648, section 4.
@@ -358,18 +380,5 @@ mod tests {
             let has = |bytes: &[u8]| bytes.windows(mode.len()).any(|piece| piece == mode.as_bytes());
             assert!(has(ENTER) && has(LEAVE), "{mode}");
         }
-    }
-
-    #[test]
-    fn control_m_is_not_enter_where_the_terminal_tells_them_apart() {
-        let event = KeyEvent::new(TerminalKey::Char('m'), KeyModifiers::CONTROL);
-        assert_eq!(translate_key(event), Key::parse("ctrl-m"));
-        assert_eq!(translate_key(KeyEvent::from(TerminalKey::Enter)), Key::parse("enter"));
-    }
-
-    #[test]
-    fn control_space_arrives_as_such() {
-        let event = KeyEvent::new(TerminalKey::Char(' '), KeyModifiers::CONTROL);
-        assert_eq!(translate_key(event), Key::parse("ctrl-space"));
     }
 }

@@ -290,6 +290,9 @@ fn layer(sheet: &mut Sheet, session: &Session, glyphs: &Glyphs) {
     if let LayerContents::Absent(paths) = &layer.contents {
         sheet.list("Not here", paths);
     }
+    if let LayerContents::Unreadable(reason) = &layer.contents {
+        sheet.field("Not read", reason);
+    }
 }
 
 fn compressed(layer: &Layer) -> String {
