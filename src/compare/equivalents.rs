@@ -170,10 +170,12 @@ fn equivalent(
     scores: &Scores,
 ) -> Equivalent {
     let mut signals: BTreeSet<Signal> = BTreeSet::new();
-    for &one in &own {
-        for &other in &others {
-            signals.extend(scores.get(&(one, other)).into_iter().flat_map(|(_, signals)| signals.iter().cloned()));
-        }
+    let of_right: BTreeSet<SoftwareId> = others.iter().copied().collect();
+    if let (Some(&first), Some(&last)) = (of_right.first(), of_right.last()) {
+        // Only pairs that have a score are looked at: a group may have thousands on both sides.
+        let scored = own.iter().flat_map(|&one| scores.range((one, first)..=(one, last)));
+        let within = scored.filter(|((_, other), _)| of_right.contains(other));
+        signals.extend(within.flat_map(|(_, (_, signals))| signals.iter().cloned()));
     }
     let signals = signals.into_iter().take(SIGNALS_TOLD).collect();
     Equivalent { left: sized(left, own), right: sized(right, others), signals }

@@ -11,6 +11,9 @@ pub(super) fn expand(view: &View<'_>, pattern: &[u8]) -> Vec<NodeId> {
     for part in pattern.split(|&byte| byte == b'/').filter(|part| !part.is_empty()) {
         let mut next = Vec::new();
         for &directory in &found {
+            if next.len() >= MOST_MATCHES {
+                break;
+            }
             if !is_pattern(part) {
                 next.extend(view.walk(directory, part).end.ok());
                 continue;

@@ -1,7 +1,10 @@
 use std::collections::VecDeque;
+use std::sync::Arc;
+
+use hashbrown::HashSet;
 
 use super::elf::{Elf, Machine};
-use super::linker::{LibrarySearch, fits, parent};
+use super::linker::{LibrarySearch, MOST_DIRECTORIES, SearchPath, fits, parent};
 use super::read::Facts;
 use super::search::{Follow, Search};
 use super::view::At;
@@ -10,6 +13,27 @@ use crate::image::NodeId;
 
 /// Directories up the chain of what loaded a library in which `DT_RPATH` is looked for.
 const MOST_LOADERS: usize = 64;
+
+/// Lookups of libraries in directories, for all programs together: a hundred times what a large distribution needs.
+const MOST_LOOKUPS: u64 = 10_000_000;
+/// Directories that are still looked into beyond that.
+const FEW_DIRECTORIES: usize = 16;
+
+/// A directory by its path as the search has it, links not followed, and where it really is.
+type Place = (Vec<u8>, NodeId);
+
+/// Where the libraries of one file are looked for: of the directories those that are there, each once.
+pub(super) struct LibraryPlaces {
+    search: LibrarySearch,
+    before_cache: Vec<Place>,
+    uses_cache: bool,
+    after_cache: Vec<Place>,
+}
+
+/// Directories in a list.
+fn parts(list: &[u8]) -> usize {
+    memchr::memchr2_iter(b':', b';', list).count() + 1
+}
 
 /// A library that something asks for.
 pub(super) struct Request {
@@ -26,19 +50,77 @@ pub(super) struct Request {
 impl Search<'_> {
     /// Asks for a library by the names under which it may be found.
     pub(super) fn ask(&mut self, from: NodeId, elf: &Elf, how: How, names: Vec<Box<[u8]>>, is_required: bool) {
-        let search = self.library_search(from, elf);
+        let places = self.library_places(from, elf);
         let mut candidates = VecDeque::new();
         for name in &names {
-            for path in self.linker.candidates(name, &search) {
-                if let Some(node) = self.view.find(&path).filter(|&node| matches!(self.view.at(node), At::File(_))) {
-                    candidates.push_back((path, node));
-                }
+            if name.contains(&b'/') {
+                self.look_at(places.search.paths_of(name), &mut candidates);
+                continue;
             }
+            self.look_into(&places.before_cache, name, &mut candidates);
+            if places.uses_cache {
+                let cached: Vec<Vec<u8>> = self.linker.cached(name).iter().map(|path| path.to_vec()).collect();
+                self.look_at(cached, &mut candidates);
+            }
+            self.look_into(&places.after_cache, name, &mut candidates);
         }
         if candidates.is_empty() && !is_required {
             return;
         }
         self.requests.push(Request { from, how, names, is_required, candidates, machine: elf.machine });
+    }
+
+    /// Takes those of some paths that are there.
+    fn look_at(&mut self, paths: Vec<Vec<u8>>, candidates: &mut VecDeque<(Vec<u8>, NodeId)>) {
+        for path in paths {
+            if let Some(node) = self.view.find(&path).filter(|&node| matches!(self.view.at(node), At::File(_))) {
+                candidates.push_back((path, node));
+            }
+        }
+    }
+
+    /// Takes the library of that name out of each directory that has one. Where all programs together have been looked
+    /// for in very many directories, only the first ones of the others are looked into.
+    fn look_into(&mut self, directories: &[Place], name: &[u8], candidates: &mut VecDeque<(Vec<u8>, NodeId)>) {
+        let mut looked_into = directories;
+        if self.library_lookups >= MOST_LOOKUPS && directories.len() > FEW_DIRECTORIES {
+            looked_into = directories.get(..FEW_DIRECTORIES).unwrap_or_default();
+            let message = format!(
+                "libraries would have to be looked for in more than {MOST_LOOKUPS} places; of further programs only the \
+                 first {FEW_DIRECTORIES} directories were searched"
+            );
+            self.doubt(None, message);
+        }
+        self.library_lookups = self.library_lookups.saturating_add(looked_into.len() as u64);
+        for (directory, node) in looked_into {
+            let found = self.view.walk(*node, name).end.ok();
+            if let Some(node) = found.filter(|&node| matches!(self.view.at(node), At::File(_))) {
+                candidates.push_back(([directory, &b"/"[..], name].concat(), node));
+            }
+        }
+    }
+
+    /// Where the libraries of a file are looked for. Each file asks for many, one after the other.
+    fn library_places(&mut self, node: NodeId, elf: &Elf) -> Arc<LibraryPlaces> {
+        if let Some((_, places)) = self.library_places.as_ref().filter(|(known, _)| *known == node) {
+            return Arc::clone(places);
+        }
+        let search = self.library_search(node, elf);
+        let SearchPath { before_cache, uses_cache, after_cache } = self.linker.directories(&search);
+        let mut seen = HashSet::new();
+        let mut there = |directories: Vec<Vec<u8>>| -> Vec<Place> {
+            let found = |path: Vec<u8>| {
+                let node = self.view.find(&path).filter(|&node| self.view.is_directory(node))?;
+                // What is not in a directory at its first place is not in it later either.
+                seen.insert(node).then_some((path, node))
+            };
+            directories.into_iter().filter_map(found).collect()
+        };
+        let before_cache = there(before_cache);
+        let after_cache = there(after_cache);
+        let places = Arc::new(LibraryPlaces { search, before_cache, uses_cache, after_cache });
+        self.library_places = Some((node, Arc::clone(&places)));
+        places
     }
 
     fn library_search(&self, node: NodeId, elf: &Elf) -> LibrarySearch {
@@ -49,12 +131,14 @@ impl Search<'_> {
             rpaths.extend(elf.rpath.clone().map(|rpath| (rpath, origin(node))));
         }
         let mut at = node;
+        let mut directories = rpaths.iter().map(|(rpath, _)| parts(rpath)).sum::<usize>();
         for _ in 0..MOST_LOADERS {
             let Some(from) = self.needs.reasons.get(at.index()).and_then(|reason| reason.as_ref()?.from) else { break };
             at = from;
             if let Some(loader) = self.elf_of(at) {
                 let loader = loader.get();
-                if loader.runpath.is_none() && elf.runpath.is_none() {
+                if loader.runpath.is_none() && elf.runpath.is_none() && directories < MOST_DIRECTORIES {
+                    directories += loader.rpath.as_deref().map_or(0, parts);
                     rpaths.extend(loader.rpath.clone().map(|rpath| (rpath, origin(at))));
                 }
                 interpreter = interpreter.or_else(|| loader.interpreter.as_deref().map(<[u8]>::to_vec));

@@ -6,7 +6,7 @@ use super::view::View;
 use crate::image::NodeId;
 
 /// Directories that one list of them can have.
-const MOST_DIRECTORIES: usize = 1024;
+pub(super) const MOST_DIRECTORIES: usize = 1024;
 /// Files that are included in the linker's configuration.
 const MOST_INCLUDED: usize = 256;
 
@@ -44,6 +44,13 @@ pub(super) struct LibrarySearch {
 }
 
 impl LibrarySearch {
+    /// The paths that a name with a slash stands for.
+    pub fn paths_of(&self, name: &[u8]) -> Vec<Vec<u8>> {
+        let origin = self.runpath.as_ref().map(|(_, origin)| origin.clone());
+        let origin = origin.or_else(|| self.rpaths.first().map(|(_, origin)| origin.clone())).unwrap_or_default();
+        expand(name, &origin, self.machine)
+    }
+
     fn is_musl(&self) -> bool {
         self.interpreter.as_ref().is_some_and(|path| memchr::memmem::find(path, b"ld-musl").is_some())
     }
@@ -78,57 +85,63 @@ impl Linker {
         linker
     }
 
-    /// The paths at which a library may be found, the first that is there and fits is taken.
-    pub fn candidates(&self, name: &[u8], search: &LibrarySearch) -> Vec<Vec<u8>> {
-        if name.contains(&b'/') {
-            let origin = search.runpath.as_ref().map(|(_, origin)| origin.clone());
-            let origin = origin.or_else(|| search.rpaths.first().map(|(_, origin)| origin.clone())).unwrap_or_default();
-            return expand(name, &origin, search.machine);
-        }
-        let mut paths = Paths { name, paths: Vec::new() };
+    /// The directories in which libraries are looked for, in their order.
+    pub fn directories(&self, search: &LibrarySearch) -> SearchPath {
+        let mut path = SearchPath { uses_cache: !search.is_musl() && !search.is_of_nix(), ..SearchPath::default() };
         for (rpath, origin) in &search.rpaths {
-            paths.add_list(rpath, origin, search.machine);
+            add_list(&mut path.before_cache, rpath, origin, search.machine);
         }
-        paths.add_list(&search.environment, b"", search.machine);
+        add_list(&mut path.before_cache, &search.environment, b"", search.machine);
         if let Some((runpath, origin)) = &search.runpath {
-            paths.add_list(runpath, origin, search.machine);
+            add_list(&mut path.before_cache, runpath, origin, search.machine);
         }
+        let last = &mut path.after_cache;
         if search.is_musl() {
             let defaults = [&b"/lib"[..], b"/usr/local/lib", b"/usr/lib"];
             match &self.musl {
-                Some(directories) => directories.iter().for_each(|directory| paths.add(directory)),
-                None => defaults.iter().for_each(|directory| paths.add(directory)),
+                Some(directories) => directories.iter().for_each(|directory| add(last, directory)),
+                None => defaults.iter().for_each(|directory| add(last, directory)),
             }
         } else if !search.is_of_nix() {
-            let cached = self.cache.get(name).map(Vec::as_slice).unwrap_or_default();
-            paths.paths.extend(cached.iter().map(|path| path.to_vec()));
-            self.configured.iter().for_each(|directory| paths.add(directory));
-            defaults(search.machine).iter().for_each(|directory| paths.add(directory));
+            self.configured.iter().for_each(|directory| add(last, directory));
+            defaults(search.machine).iter().for_each(|directory| add(last, directory));
         }
         if let Some(directory) = search.interpreter.as_deref().and_then(parent) {
-            paths.add(directory);
+            add(last, directory);
         }
-        paths.paths
+        path
+    }
+
+    /// The paths that glibc's cache has for a name.
+    pub fn cached(&self, name: &[u8]) -> &[Box<[u8]>] {
+        let paths = self.cache.get(name).map(Vec::as_slice).unwrap_or_default();
+        paths.get(..MOST_DIRECTORIES).unwrap_or(paths)
     }
 }
 
-/// The paths of one library in several directories.
-struct Paths<'a> {
-    name: &'a [u8],
-    paths: Vec<Vec<u8>>,
+/// Where libraries are looked for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct SearchPath {
+    /// Directories that come first.
+    pub before_cache: Vec<Vec<u8>>,
+    /// Whether glibc's cache is looked at then.
+    pub uses_cache: bool,
+    /// Directories that come last.
+    pub after_cache: Vec<Vec<u8>>,
 }
 
-impl Paths<'_> {
-    fn add(&mut self, directory: &[u8]) {
-        if directory.first() == Some(&b'/') && self.paths.len() < MOST_DIRECTORIES {
-            self.paths.push([directory, b"/", self.name].concat());
-        }
+fn add(directories: &mut Vec<Vec<u8>>, directory: &[u8]) {
+    if directory.first() == Some(&b'/') && directories.len() < MOST_DIRECTORIES {
+        directories.push(directory.to_vec());
     }
+}
 
-    fn add_list(&mut self, list: &[u8], origin: &[u8], machine: Machine) {
-        for part in list.split(|byte| b":;".contains(byte)).take(MOST_DIRECTORIES) {
-            expand(part, origin, machine).iter().for_each(|directory| self.add(directory));
+fn add_list(directories: &mut Vec<Vec<u8>>, list: &[u8], origin: &[u8], machine: Machine) {
+    for part in list.split(|byte| b":;".contains(byte)).take(MOST_DIRECTORIES) {
+        if directories.len() >= MOST_DIRECTORIES {
+            return;
         }
+        expand(part, origin, machine).iter().for_each(|directory| add(directories, directory));
     }
 }
 
@@ -236,8 +249,13 @@ mod tests {
         LibrarySearch { rpaths: Vec::new(), environment: Vec::new(), runpath: None, machine: X86_64, interpreter: None }
     }
 
-    fn names(paths: Vec<Vec<u8>>) -> Vec<String> {
-        paths.into_iter().map(|path| String::from_utf8(path).unwrap()).collect()
+    /// Where a library of that name is looked for, in the order of the search.
+    fn paths(linker: &Linker, name: &str, search: &LibrarySearch) -> Vec<String> {
+        let path = linker.directories(search);
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        let within = |directory: &Vec<u8>| format!("{}/{name}", text(directory));
+        let cached = linker.cached(name.as_bytes()).iter().filter(|_| path.uses_cache).map(|path| text(path));
+        path.before_cache.iter().map(within).chain(cached).chain(path.after_cache.iter().map(within)).collect()
     }
 
     #[test]
@@ -254,7 +272,7 @@ mod tests {
         search.rpaths = vec![(b"$ORIGIN/../lib:/r".as_slice().into(), b"/app/bin".to_vec())];
         search.environment = b"/env".to_vec();
         search.runpath = Some((b"${ORIGIN}".as_slice().into(), b"/app/bin".to_vec()));
-        let found = names(linker.candidates(b"l.so", &search));
+        let found = paths(&linker, "l.so", &search);
         let expected = [
             "/app/bin/../lib/l.so",
             "/r/l.so",
@@ -272,22 +290,33 @@ mod tests {
         let tree = tree(&[&["f etc/x 1"]]);
         let linker = Linker::read(&View::new(&tree).unwrap(), &|_| None);
         let of = |interpreter: &str| LibrarySearch { interpreter: Some(interpreter.into()), ..search() };
-        let found = names(linker.candidates(b"l.so", &of("/nix/store/x-glibc/lib/ld-linux-x86-64.so.2")));
+        let found = paths(&linker, "l.so", &of("/nix/store/x-glibc/lib/ld-linux-x86-64.so.2"));
         assert_eq!(found, ["/nix/store/x-glibc/lib/l.so"]);
-        let rebuilt =
-            names(linker.candidates(b"l.so", &of("/nix/store/x-libc6/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2")));
+        let rebuilt = paths(&linker, "l.so", &of("/nix/store/x-libc6/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"));
         assert!(rebuilt.len() > 1, "one of a distribution looks where it did before: {rebuilt:?}");
-        let found = names(linker.candidates(b"l.so", &of("/lib/ld-musl-x86_64.so.1")));
+        let found = paths(&linker, "l.so", &of("/lib/ld-musl-x86_64.so.1"));
         assert_eq!(found, ["/lib/l.so", "/usr/local/lib/l.so", "/usr/lib/l.so", "/lib/l.so"]);
     }
 
     #[test]
     fn a_name_with_a_slash_is_a_path() {
-        let linker = Linker::default();
         let mut search = search();
         search.runpath = Some((b"".as_slice().into(), b"/app".to_vec()));
-        assert_eq!(names(linker.candidates(b"$ORIGIN/p.so", &search)), ["/app/p.so"]);
-        let libs = names(linker.candidates(b"/usr/$LIB/p.so", &search));
-        assert_eq!(libs, ["/usr/lib/x86_64-linux-gnu/p.so", "/usr/lib64/p.so", "/usr/lib/p.so"]);
+        let names = |name: &[u8]| -> Vec<String> {
+            search.paths_of(name).into_iter().map(|path| String::from_utf8(path).unwrap()).collect()
+        };
+        assert_eq!(names(b"$ORIGIN/p.so"), ["/app/p.so"]);
+        assert_eq!(names(b"/usr/$LIB/p.so"), ["/usr/lib/x86_64-linux-gnu/p.so", "/usr/lib64/p.so", "/usr/lib/p.so"]);
+    }
+
+    #[test]
+    fn a_list_of_any_length_leaves_room_for_the_usual_directories() {
+        let linker = Linker::default();
+        let mut search = search();
+        let long: Vec<u8> = (0..5000).flat_map(|number| format!("/opt/{number}:").into_bytes()).collect();
+        search.rpaths = vec![(long.clone().into(), Vec::new()), (long.into(), Vec::new())];
+        let path = linker.directories(&search);
+        assert_eq!(path.before_cache.len(), MOST_DIRECTORIES);
+        assert!(path.after_cache.contains(&b"/usr/lib".to_vec()));
     }
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use hashbrown::{HashMap, HashSet};
 
 use super::elf::{Abilities, Elf};
-use super::libraries::Request;
+use super::libraries::{LibraryPlaces, Request};
 use super::linker::Linker;
 use super::read::{Facts, MOST_TEXT, MOST_TEXTS, MOST_TEXTS_UNPACKED, read_all};
 use super::view::{At, View};
@@ -40,6 +40,10 @@ pub(super) struct Search<'a> {
     queue: Vec<NodeId>,
     facts: HashMap<OccurrenceId, Arc<Facts>>,
     pub requests: Vec<Request>,
+    /// Of the file that asked for a library last.
+    pub library_places: Option<(NodeId, Arc<LibraryPlaces>)>,
+    /// Directories in which libraries were looked for so far.
+    pub library_lookups: u64,
     /// `NAME`, value.
     pub environment: Vec<(Vec<u8>, Vec<u8>)>,
     pub path_directories: Vec<Vec<u8>>,
@@ -94,6 +98,8 @@ impl<'a> Search<'a> {
             queue: Vec::new(),
             facts: HashMap::new(),
             requests: Vec::new(),
+            library_places: None,
+            library_lookups: 0,
             path_directories: path.split(|&byte| byte == b':').take(256).map(<[u8]>::to_vec).collect(),
             environment,
             able: Vec::new(),
@@ -308,6 +314,7 @@ impl<'a> Search<'a> {
         match &*facts {
             Facts::Elf(elf) if elf.is_loadable => {
                 self.programs.push((node, facts.clone()));
+                self.library_places = None;
                 self.follow_elf(node, elf);
             }
             Facts::Script(text) if follow == Follow::All => {
