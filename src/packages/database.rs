@@ -28,6 +28,10 @@ pub enum Database {
     RpmNdb,
     /// `Packages`: the same as a Berkeley DB hash.
     RpmBerkeley,
+    /// `container-manifest-2`: all packages of an image assembled without an RPM database.
+    RpmManifest,
+    /// `manifest.wall` of chisel: all packages of which the image holds slices, with their files.
+    ChiselManifest,
     /// `*.dist-info/METADATA`, `*.egg-info/PKG-INFO`, `*.egg/EGG-INFO/PKG-INFO` or a file `*.egg-info`: one
     /// distribution.
     PythonMetadata,
@@ -60,6 +64,8 @@ pub fn wanted(path: &[u8]) -> Option<Database> {
         b"rpmdb.sqlite" => found(in_rpm(), Database::RpmSqlite),
         b"Packages.db" => found(in_rpm(), Database::RpmNdb),
         b"Packages" => found(in_rpm(), Database::RpmBerkeley),
+        b"container-manifest-2" => found(directory == b"var/lib/rpmmanifest", Database::RpmManifest),
+        b"manifest.wall" => found(directory.ends_with(b"chisel"), Database::ChiselManifest),
         _ if directory.starts_with(b"var/lib/dpkg") => wanted_of_dpkg(directory, name),
         _ => found(name.len() > b".egg-info".len() && name.ends_with(b".egg-info"), Database::PythonMetadata),
     }
@@ -120,7 +126,7 @@ mod tests {
 
     #[test]
     fn databases_are_known_by_their_paths() {
-        let cases: [(&[u8], Option<Database>); 22] = [
+        let cases: [(&[u8], Option<Database>); 25] = [
             (b"/var/lib/dpkg/status", Some(Database::DpkgStatus)),
             (b"var/lib/dpkg/status", Some(Database::DpkgStatus)),
             (b"/var/lib/dpkg/status-old", None),
@@ -136,6 +142,9 @@ mod tests {
             (b"/usr/lib/sysimage/rpm/Packages.db", Some(Database::RpmNdb)),
             (b"/var/lib/rpm/Packages", Some(Database::RpmBerkeley)),
             (b"/srv/rpm/Packages", None),
+            (b"/var/lib/rpmmanifest/container-manifest-2", Some(Database::RpmManifest)),
+            (b"/var/lib/chisel/manifest.wall", Some(Database::ChiselManifest)),
+            (b"/srv/manifest.wall", None),
             (b"/nix/store/x/lib/python3/site-packages/six-1.dist-info/METADATA", Some(Database::PythonMetadata)),
             (b"/opt/six-1.dist-info/RECORD", Some(Database::PythonRecord)),
             (b"/opt/six-1.egg-info/PKG-INFO", Some(Database::PythonMetadata)),
@@ -161,7 +170,7 @@ mod tests {
         assert_eq!(parsed.problems[0].path, b"var/lib/rpm/rpmdb.sqlite");
     }
 
-    const PATHS: [&str; 12] = [
+    const PATHS: [&str; 14] = [
         "/var/lib/dpkg/status",
         "/var/lib/dpkg/status.d/a",
         "/var/lib/dpkg/status.d/a.md5sums",
@@ -171,6 +180,8 @@ mod tests {
         "/var/lib/rpm/rpmdb.sqlite",
         "/var/lib/rpm/Packages",
         "/var/lib/rpm/Packages.db",
+        "/var/lib/rpmmanifest/container-manifest-2",
+        "/var/lib/chisel/manifest.wall",
         "/opt/a.dist-info/METADATA",
         "/opt/a.dist-info/RECORD",
         "/opt/a.egg-info/installed-files.txt",

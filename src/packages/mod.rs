@@ -4,6 +4,7 @@
 //! the content of those that are databases, and hands them to [`find`].
 
 mod apk;
+mod chisel;
 mod database;
 mod deb;
 mod inventory;

@@ -1,6 +1,6 @@
 use super::database::{Database, DatabaseFile, Files, wanted};
 use super::set::{SetBuilder, trim_slashes};
-use super::{PackageSet, apk, deb, python, rpm};
+use super::{PackageSet, apk, chisel, deb, python, rpm};
 
 /// A database that could not be read, wholly or in part.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +42,8 @@ pub fn parse(files: &[DatabaseFile<'_>]) -> Parsed {
             Database::RpmSqlite | Database::RpmNdb | Database::RpmBerkeley => {
                 rpm::parse_database(index, database, file.content, &mut builder)
             }
+            Database::RpmManifest => rpm::parse_manifest(index, file.content, &mut builder),
+            Database::ChiselManifest => chisel::parse_manifest(index, file.content, &mut builder),
             Database::PythonMetadata => python::parse_metadata(index, path, file.content, &all, &mut builder),
             Database::DpkgChecksums
             | Database::DpkgFileList

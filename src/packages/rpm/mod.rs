@@ -3,10 +3,13 @@
 mod bdb;
 mod fields;
 mod header;
+mod manifest;
 mod ndb;
 
 #[cfg(test)]
 mod samples;
+
+pub(super) use manifest::parse_manifest;
 
 use super::Database;
 use super::database::Malformed;
