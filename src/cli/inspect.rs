@@ -7,9 +7,9 @@ use crate::examine::examine;
 use crate::findings::{Findings, Subject, find as judge, redact};
 use crate::image::{Image, LayerIndex};
 use crate::nix::study::StoreStudy;
-use crate::open::{Keep, Opened};
+use crate::open::{Keep, OpenError, Opened};
 use crate::packages::{CapturedFile, Inventory, find};
-use crate::report::{Format, InspectOptions, Inspection};
+use crate::report::{Format, InspectOptions, Inspection, write_artifact};
 use crate::scan::{Cancel, Captured};
 use crate::study::{StoreWatch, StudyOptions, study};
 
@@ -42,7 +42,13 @@ pub fn packages_of(image: &Image, captured: &[(LayerIndex, Captured)]) -> Option
 pub fn report(image: &OsString, arguments: &OpenArguments, format: Format, judged: bool) -> anyhow::Result<()> {
     let watch = StoreWatch::new();
     let keep = if judged { Keep::Content } else { Keep::Trees };
-    let mut opened = open_watched(image, arguments, keep, &watch)?;
+    let mut opened = match open_watched(image, arguments, keep, &watch) {
+        Ok(opened) => opened,
+        Err(error) => match error.downcast_ref::<OpenError>().and_then(OpenError::artifact) {
+            Some(artifact) => return output::print(|out| write_artifact(artifact, format, out)),
+            None => return Err(error),
+        },
+    };
     let store = study(&opened, &StudyOptions { watch: Some(&watch), ..StudyOptions::default() })?;
     let packages = packages_of(&opened.image, &opened.captured).unwrap_or_default();
     let found = if judged { Some(findings(&opened, &packages, store.as_ref())?) } else { None };

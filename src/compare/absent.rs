@@ -6,7 +6,7 @@ use crate::image::{FileTree, Image, LayerContents, NodeId};
 pub(super) fn absent_paths(image: &Image) -> HashSet<&str> {
     let named = image.layers.iter().flat_map(|layer| match &layer.contents {
         LayerContents::Absent(paths) => paths.as_slice(),
-        LayerContents::Present | LayerContents::Broken => &[],
+        LayerContents::Present | LayerContents::Broken | LayerContents::Unreadable(_) => &[],
     });
     named.map(String::as_str).collect()
 }

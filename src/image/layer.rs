@@ -74,6 +74,8 @@ pub enum LayerContents {
     /// The source only names them. These store paths are not here; each has an empty directory in the tree, whatever it
     /// is. Empty where not even their names are known.
     Absent(Vec<String>),
+    /// None of them, for this reason, a noun phrase: it is encrypted, of a format other than tar, or not in the source.
+    Unreadable(String),
     /// Those before the place at which the layer is broken.
     Broken,
 }
@@ -120,7 +122,7 @@ impl Layer {
     /// Whether files that it stands for are not here.
     #[must_use]
     pub fn is_absent(&self) -> bool {
-        matches!(self.contents, LayerContents::Absent(_))
+        matches!(self.contents, LayerContents::Absent(_) | LayerContents::Unreadable(_))
     }
 
     /// Length of the unpacked tar stream, bytes, where it is known.

@@ -4,6 +4,7 @@
 //! The tree is one arena for the whole image ([`FileTree`]): a node a path, with its occurrences by layer.
 //! Every layer's own view, every stacked view, every change and every total is read off it.
 
+mod artifact;
 mod builder;
 mod config;
 mod digest;
@@ -22,6 +23,7 @@ mod view;
 mod walk;
 mod xattrs;
 
+pub use artifact::{Artifact, ArtifactBlob, ArtifactKind};
 pub use builder::{TreeBuilder, TreeLimit};
 pub use config::{Config, Healthcheck, HistoryEntry, Platform};
 pub use digest::Digest;

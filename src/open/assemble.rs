@@ -24,7 +24,19 @@ pub(super) struct ReadLayer {
     pub scan: LayerScan,
     pub stored: Stored,
     pub store: LayerStore,
+    /// What it is instead of a tar stream, where that is known.
+    pub format: Option<&'static str>,
 }
+
+impl ReadLayer {
+    /// A layer that is not read, because of its format or of what is said of it.
+    pub fn unread(format: Option<&'static str>) -> Self {
+        Self { scan: LayerScan::default(), stored: Stored::Unknown, store: LayerStore::Gone, format }
+    }
+}
+
+/// What is wrong with the blob of a layer that begins as nothing known.
+pub(super) const NOT_A_TAR_STREAM: &str = "not a tar stream, nor one compressed with gzip, zstd, xz or bzip2";
 
 /// Puts an image together from its description and what was read of its layers.
 pub(super) fn finish(
@@ -41,15 +53,23 @@ pub(super) fn finish(
     let mut mounts = closure::mount(opening, &layout.layers, &mut read, &mut tree)?;
     warnings.extend(mounts.note().map(|message| Warning { layer: None, message }));
     let mut watched = Vec::with_capacity(read.len());
-    for (number, (described, mut read)) in layout.layers.into_iter().zip(read).enumerate() {
-        if read.scan.entries == 0
-            && let Some(failure) = &read.scan.failure
+    let has_readable = read.iter().any(|layer| layer.format.is_none());
+    for (number, (mut described, mut read)) in layout.layers.into_iter().zip(read).enumerate() {
+        let unreadable = read.format.filter(|_| has_readable).map(str::to_owned);
+        if let Some(format) = unreadable {
+            described.contents = LayerContents::Unreadable(format);
+            read.scan.failure = None;
+        } else if read.scan.entries == 0
+            && let Some(reason) = read
+                .format
+                .map(|format| format!("not a tar stream: {format}"))
+                .or_else(|| read.scan.failure.as_ref().map(unreadable_reason))
         {
             return Err(OpenError::Layer {
                 reference: opening.reference.text.clone(),
                 number,
                 name: described.name,
-                reason: unreadable(failure),
+                reason,
             });
         }
         let wanted = std::mem::take(&mut read.scan.captured);
@@ -85,9 +105,9 @@ fn with_history(
     (tree, exact)
 }
 
-fn unreadable(failure: &TarError) -> String {
+fn unreadable_reason(failure: &TarError) -> String {
     match failure {
-        TarError::NotAHeader(0) => "is no tar stream, nor one compressed with gzip, zstd, xz or bzip2".to_owned(),
+        TarError::NotAHeader(0) => NOT_A_TAR_STREAM.to_owned(),
         TarError::Source { error, .. } if error.kind() != std::io::ErrorKind::Other => {
             format!("cannot be read: {failure}")
         }
@@ -104,6 +124,9 @@ fn layer(number: usize, described: DescribedLayer, read: &ReadLayer, warnings: &
     };
     for oddity in &scan.oddities {
         warn(oddity.clone());
+    }
+    if let LayerContents::Unreadable(reason) = &described.contents {
+        warn(format!("not read: {reason}"));
     }
     if let Some(failure) = &scan.failure {
         warn(format!("{failure}; its {} entries before that are shown", scan.entries));
@@ -135,7 +158,11 @@ fn layer(number: usize, described: DescribedLayer, read: &ReadLayer, warnings: &
     let plain = scan.compression == Compression::None;
     let unpacked_bytes = match (&described.contents, described.stored_bytes) {
         (LayerContents::Present, _) => scan.unpacked_bytes,
-        (_, Some(stored)) if described.media_type.as_ref().is_some_and(|kind| kind.ends_with("tar")) => stored,
+        (LayerContents::Absent(_), Some(stored))
+            if described.media_type.as_ref().is_some_and(|kind| kind.ends_with("tar")) =>
+        {
+            stored
+        }
         _ => 0,
     };
     let diff_id = described.diff_id.clone().or(actual);
@@ -221,6 +248,7 @@ pub(super) fn rootfs(
     // No tar stream lies there: the plainest one that holds these entries, and ends with two blocks of zeros, counts.
     scan.unpacked_bytes = scan.unpacked_bytes.saturating_add(2 * BLOCK as u64);
     scan.oddities = walk.unreadable;
-    let read = ReadLayer { scan, stored: Stored::Unknown, store: LayerStore::Directory(root.to_owned()) };
+    let store = LayerStore::Directory(root.to_owned());
+    let read = ReadLayer { scan, stored: Stored::Unknown, store, format: None };
     finish(opening, layout, tree, vec![read], None)
 }

@@ -1,6 +1,6 @@
 use std::io;
 
-use crate::image::TreeLimit;
+use crate::image::{Artifact, TreeLimit};
 use crate::scan::tar::TarError;
 use crate::source::{Choice, SourceError};
 
@@ -62,6 +62,15 @@ impl OpenError {
     pub fn choices(&self) -> Option<&[Choice]> {
         match self {
             Self::Source { error: SourceError::Several(choices), .. } => Some(choices),
+            _ => None,
+        }
+    }
+
+    /// The artifact, where what was to be opened is one and not a container image.
+    #[must_use]
+    pub fn artifact(&self) -> Option<&Artifact> {
+        match self {
+            Self::Source { error: SourceError::Artifact(artifact), .. } => Some(artifact),
             _ => None,
         }
     }

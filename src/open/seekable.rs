@@ -14,13 +14,14 @@ use super::remote::{Listed, Listing};
 use super::spool::Spool;
 use super::{Keep, OpenError, Opened, Opening, Verify};
 use crate::cache::{Cache, KnownLayer};
-use crate::image::{Compression, Digest, EntryBatch, TreeBuilder, TreeLimit};
+use crate::image::{Compression, Digest, EntryBatch, LayerContents, TreeBuilder, TreeLimit};
 use crate::scan::table::TableError;
+use crate::scan::tar::TarError;
 use crate::scan::{
     EntrySink, LayerOptions, LayerProgress, LayerScan, NameRoom, Section, compression, is_cancellation, needs_tee,
     scan_section,
 };
-use crate::source::{Container, DescribedLayer, Layout, SourceError};
+use crate::source::{Container, DescribedLayer, Layout, SourceError, format_of_blob};
 
 /// Plain layers of at most so many bytes together are read whole for a report: it costs a few milliseconds. Who may
 /// ask for any content later looks at the tree first, and the digests are checked meanwhile.
@@ -49,6 +50,10 @@ pub(super) fn open_layers(
 ) -> Result<Opened, OpenError> {
     let mut sections = Vec::with_capacity(layout.layers.len());
     for layer in &layout.layers {
+        if matches!(layer.contents, LayerContents::Unreadable(_)) {
+            sections.push(Section::from_bytes(Vec::new()));
+            continue;
+        }
         let found = container.blob(&layer.located).map_err(|error| opening.source_error(error))?;
         let missing = || {
             opening.source_error(SourceError::Missing { name: layer.name.clone(), named_by: "the manifest".to_owned() })
@@ -107,9 +112,20 @@ pub(super) fn open_sections(
             (None, None) if compression == Compression::None => LayerStore::Plain(section),
             (None, None) => LayerStore::Packed { section, compression, start: 0, length, index },
         };
-        ReadLayer { scan, stored, store }
+        let format = format_of_unread(&scan, &store);
+        ReadLayer { scan, stored, store, format }
     });
     finish(opening, layout, tree, read.collect(), source_bytes)
+}
+
+/// What a blob is that has no tar header where a layer begins.
+fn format_of_unread(scan: &LayerScan, store: &LayerStore) -> Option<&'static str> {
+    let is_no_tar = scan.entries == 0 && matches!(scan.failure, Some(TarError::NotAHeader(0)));
+    match store {
+        LayerStore::Plain(section) if is_no_tar => format_of_blob(section, Compression::None),
+        LayerStore::Packed { section, compression, .. } if is_no_tar => format_of_blob(section, *compression),
+        _ => None,
+    }
 }
 
 fn read_all(

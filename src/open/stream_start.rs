@@ -1,12 +1,14 @@
 //! The beginning of a stream, and of the members that come by in it: what they are, and how they are unpacked.
 
 use std::io::{self, Read};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Opening;
 use crate::image::Compression;
 use crate::scan::gzip_index::IndexInProgress;
+use crate::scan::tar::BLOCK;
 use crate::scan::{BlockReader, Section, compression};
+use crate::source::{PROBE_BYTES, SourceError, describe_start, format_of};
 
 /// What the stream is read from.
 pub(super) enum Input {
@@ -21,6 +23,8 @@ pub(super) struct Started {
     /// The section, where it can be unpacked a second time.
     pub again: Option<Section>,
     pub index: Option<IndexInProgress>,
+    /// The first bytes of what it unpacks to.
+    pub beginning: Beginning,
 }
 
 /// Starts unpacking.
@@ -41,15 +45,54 @@ pub(super) fn start(opening: &Opening<'_>, input: Input) -> io::Result<Started> 
     };
     let access = if again.is_some() { opening.access() } else { compression::Access::Beginning };
     let (stream, index) = compression::counted_decoder(whole, found, threads, Arc::clone(&count), access)?;
+    let beginning = Beginning::default();
+    let stream = Box::new(Keeping { inner: stream, beginning: beginning.clone(), left: PROBE_BYTES });
     let reader = BlockReader::spawn(stream, count, opening.options.unpack_limit, opening.cancel().clone())?;
-    Ok(Started { reader, found, again, index })
+    Ok(Started { reader, found, again, index, beginning })
 }
 
 /// What is wrong with a stream that does not begin as an archive does.
-pub(super) fn no_archive(found: Compression) -> String {
+pub(super) fn not_an_archive(found: Compression, beginning: &Beginning) -> SourceError {
+    let what = describe_start(&beginning.bytes());
     match found {
-        Compression::None => "is neither a tar archive nor compressed with gzip, zstd, xz or bzip2; give a docker-archive or an OCI archive".to_owned(),
-        packed => format!("is compressed with {}, but holds no tar archive", packed.name()),
+        Compression::None => SourceError::not_a_container_image(&what),
+        packed => SourceError::not_a_container_image(&format!("compressed with {}; unpacked: {what}", packed.name())),
+    }
+}
+
+/// The first bytes of a stream, kept as they come by.
+#[derive(Clone, Default)]
+pub(super) struct Beginning(Arc<Mutex<Vec<u8>>>);
+
+impl Beginning {
+    /// What has come by so far of them.
+    fn bytes(&self) -> Vec<u8> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether the first block has zeros alone, so that it is not a tar archive.
+    pub fn is_zero(&self) -> bool {
+        let bytes = self.bytes();
+        !bytes.is_empty() && bytes.iter().take(BLOCK).all(|&byte| byte == 0)
+    }
+}
+
+/// Passes a stream on and keeps its beginning.
+struct Keeping<R> {
+    inner: R,
+    beginning: Beginning,
+    left: usize,
+}
+
+impl<R: Read> Read for Keeping<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        if self.left > 0 {
+            let kept = buffer.get(..count.min(self.left)).unwrap_or_default();
+            self.beginning.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(kept);
+            self.left -= kept.len();
+        }
+        Ok(count)
     }
 }
 
@@ -58,7 +101,8 @@ pub(super) enum Sniffed {
     Document,
     Layer,
     Compressed,
-    Other,
+    /// With the name of its format, where that is known.
+    Other(Option<&'static str>),
 }
 
 /// What a member is, by its first bytes.
@@ -78,6 +122,6 @@ pub(super) fn sniff(start: &[u8]) -> Sniffed {
     }
     match start.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'{' | b'[') => Sniffed::Document,
-        _ => Sniffed::Other,
+        _ => Sniffed::Other(format_of(start)),
     }
 }

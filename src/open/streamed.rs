@@ -5,12 +5,12 @@ use std::io;
 
 use hashbrown::HashMap;
 
-use super::assemble::{ReadLayer, Stored, finish};
+use super::assemble::{NOT_A_TAR_STREAM, ReadLayer, Stored, finish};
 use super::contents::LayerStore;
 use super::spool::Spool;
-use super::stream_start::{Input, Sniffed, Started, no_archive, sniff, start};
+use super::stream_start::{Beginning, Input, Sniffed, Started, not_an_archive, sniff, start};
 use super::{Keep, OpenError, Opened, Opening};
-use crate::image::{Compression, EntryBatch, Kind, TreeBuilder};
+use crate::image::{Compression, EntryBatch, Kind, LayerContents, TreeBuilder};
 use crate::scan::gzip_index::GzipIndex;
 use crate::scan::tar::{TarError, TarInput, TarWalker, normalize};
 use crate::scan::{
@@ -30,6 +30,8 @@ struct Source {
     again: Option<Section>,
     index: Option<GzipIndex>,
     source_bytes: Option<u64>,
+    /// The first bytes of what it unpacks to.
+    beginning: Beginning,
 }
 
 struct StreamedLayer {
@@ -67,7 +69,8 @@ pub(super) fn open_stream(opening: &Opening<'_>, input: Input) -> Result<Opened,
         Input::Pipe(_) => None,
     };
     opening.progress.set_stream_bytes(source_bytes.unwrap_or(0));
-    let Started { reader, found, again, index } = start(opening, input).map_err(|error| opening.io_error(error))?;
+    let Started { reader, found, again, index, beginning } =
+        start(opening, input).map_err(|error| opening.io_error(error))?;
     let keep_layers = match &again {
         Some(_) => needs_tee(found, opening.access()),
         None => keep != Keep::Trees,
@@ -98,7 +101,7 @@ pub(super) fn open_stream(opening: &Opening<'_>, input: Input) -> Result<Opened,
     }
     let broken = reading.read_members(reader)?;
     let index = index.map(|index| index.snapshot());
-    reading.assemble(Source { found, again, index, source_bytes }, broken)
+    reading.assemble(Source { found, again, index, source_bytes, beginning }, broken)
 }
 
 impl Reading<'_> {
@@ -173,7 +176,7 @@ impl Reading<'_> {
                 StreamedMember::Document(bytes)
             }
             Sniffed::Compressed | Sniffed::Document => StreamedMember::Aside(self.put_aside(part, start)?),
-            Sniffed::Other => StreamedMember::Unknown,
+            Sniffed::Other(format) => StreamedMember::Unknown(format),
         })
     }
 
@@ -243,9 +246,12 @@ impl Reading<'_> {
         let result = read_layout(&self.members, &opening.request(), true);
         let mut layout = match (broken, result) {
             (Some(TarError::NotAHeader(0)), Err(_)) if self.members.is_empty() => {
-                return Err(opening.source_error(SourceError::NotAnImage(no_archive(found))));
+                return Err(opening.source_error(not_an_archive(found, &source.beginning)));
             }
             (Some(broken), Err(error)) => return Err(opening.source_error(error.of_broken(&broken))),
+            (None, Err(SourceError::NotAnImage(_))) if source.beginning.is_zero() => {
+                return Err(opening.source_error(not_an_archive(found, &source.beginning)));
+            }
             (None, Err(SourceError::NotAnImage(_))) if self.members.is_empty() && found != Compression::None => {
                 let reason = format!("is compressed with {}, but unpacks to an empty archive", found.name());
                 return Err(opening.source_error(SourceError::NotAnImage(reason)));
@@ -280,6 +286,11 @@ impl Reading<'_> {
         let mut kept = false;
         for (number, layer) in layout.layers.iter().enumerate() {
             tree.begin_layer().map_err(limit)?;
+            let format = self.members.format(&layer.located);
+            if format.is_some() || matches!(layer.contents, LayerContents::Unreadable(_)) {
+                read.push(ReadLayer::unread(format));
+                continue;
+            }
             match self.members.layer(&layer.located) {
                 Some(index) => {
                     let Some(streamed) = self.layers.get_mut(index) else { continue };
@@ -321,7 +332,7 @@ impl Reading<'_> {
         };
         let plain = source.found == Compression::None;
         let stored = if plain { Stored::Exactly(length) } else { Stored::Share(streamed.share) };
-        ReadLayer { scan: streamed.scan.clone(), stored, store }
+        ReadLayer { scan: streamed.scan.clone(), stored, store, format: None }
     }
 
     /// A compressed layer within the stream, put aside until now. One that is there several times is unpacked once.
@@ -342,7 +353,7 @@ impl Reading<'_> {
         };
         let section = self.members.blob(&layer.located).map_err(|error| opening.source_error(error))?;
         let Some(section) = section else {
-            return Err(failed("is no tar stream, nor one compressed with gzip, zstd, xz or bzip2".to_owned()));
+            return Err(failed(NOT_A_TAR_STREAM.to_owned()));
         };
         let again = layout.layers[number + 1..].iter().any(|other| other.located == layer.located);
         let mut batches = Vec::new();
@@ -373,7 +384,7 @@ impl Reading<'_> {
         let stored = Stored::Exactly(section.length());
         let (compression, index) = (scan.compression, scan.gzip_index.clone());
         let store = LayerStore::Packed { section, compression, start: 0, length, index };
-        Ok(ReadLayer { scan, stored, store })
+        Ok(ReadLayer { scan, stored, store, format: None })
     }
 }
 

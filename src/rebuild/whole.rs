@@ -21,6 +21,16 @@ pub enum NotWhole {
         /// As the source names it, safe to show.
         name: String,
     },
+    /// A layer that holds something other than a tar stream, or is not in the source.
+    #[error("layer {layer} ({name}) cannot be read: {reason}")]
+    Unreadable {
+        /// Its place, the base being 0.
+        layer: usize,
+        /// As the source names it, safe to show.
+        name: String,
+        /// Why, safe to show.
+        reason: String,
+    },
     /// A layer of store paths that the source only names.
     #[error(
         "the files of layer {layer} are not here: it is made of {path}, which is not in the Nix store of this machine"
@@ -45,6 +55,9 @@ pub fn whole(image: &Image) -> Result<(), NotWhole> {
             LayerContents::Absent(paths) => {
                 let path = paths.first().map_or_else(|| "store paths".to_owned(), |path| display_in_sentence(path));
                 return Err(NotWhole::Absent { layer, path });
+            }
+            LayerContents::Unreadable(reason) => {
+                return Err(NotWhole::Unreadable { layer, name: name(), reason: display_in_sentence(reason) });
             }
             LayerContents::Present if matches!(about.diff_id_check, DigestCheck::Differs { .. }) => {
                 return Err(NotWhole::Other { layer, name: name() });

@@ -4,6 +4,7 @@
 //! ([`display_name`](crate::image::display_name)). JSON gives `path` with U+FFFD for each byte that is not UTF-8, and
 //! only in that case also `pathBytes`, the whole path in hexadecimal.
 
+mod artifact;
 mod ci;
 mod compare;
 mod dive_export;
@@ -23,6 +24,7 @@ mod table;
 mod text;
 mod why;
 
+pub use artifact::{ARTIFACT_SCHEMA, write_artifact};
 pub use ci::{CI_SCHEMA, CiFormat, CiReport};
 pub use compare::{COMPARE_SCHEMA, CompareFormat, SHARE_SCHEMA, ShareFormat, ShareReport, write_comparison};
 pub use dive_export::write_dive_export;

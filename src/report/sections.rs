@@ -6,7 +6,9 @@ use super::Inspection;
 use super::names::{bytes_and_exact, grouped, layer_command, one_line, percent, shortened};
 use super::table::{Align::Left, Align::Right, Table};
 use crate::analysis::{Cause, Waste, explain};
-use crate::image::{Image, Layer, LayerIndex, Measured, NodeId, Warning, counted, display_bytes, display_name};
+use crate::image::{
+    Image, Layer, LayerContents, LayerIndex, Measured, NodeId, Warning, counted, display_bytes, display_name,
+};
 use crate::packages::{Inventory, PackageIndex};
 
 /// How text that comes from an image is put into a cell.
@@ -70,6 +72,14 @@ pub(super) fn figures(inspection: &Inspection<'_>) -> Vec<(&'static str, String)
         ("Efficiency", percent(figures.efficiency)),
         ("Wasted", wasted(inspection)),
     ];
+    if is_of_windows(image) {
+        lines.push(("Windows", "Files/ is the root of drive C:, Hives/ has changes to the registry".to_owned()));
+    }
+    let unreadable = image.layers.iter().filter(|layer| matches!(layer.contents, LayerContents::Unreadable(_)));
+    let unreadable = unreadable.count();
+    if unreadable > 0 {
+        lines.push(("Unreadable", format!("{unreadable} of {} layers, see the warnings", image.layers.len())));
+    }
     if listed > 0 {
         let of = image.layers.len();
         lines.push((
@@ -84,6 +94,15 @@ pub(super) fn figures(inspection: &Inspection<'_>) -> Vec<(&'static str, String)
         ));
     }
     lines
+}
+
+/// Whether the layers are those of Windows: `Files` and `Hives` in place of a root directory.
+pub(super) fn is_of_windows(image: &Image) -> bool {
+    let tree = &image.tree;
+    let is_visible = |path: &[u8]| {
+        tree.lookup(path).zip(tree.top_layer()).is_some_and(|(node, top)| tree.visible_at(node, top).is_some())
+    };
+    image.config.platform.os == "windows" || (is_visible(b"/Files") && is_visible(b"/Hives"))
 }
 
 fn files(inspection: &Inspection<'_>) -> String {

@@ -1,8 +1,8 @@
 use hashbrown::HashMap;
 
-use super::{Container, MAX_DOCUMENT_BYTES, SourceError};
+use super::{Container, MAX_DOCUMENT_BYTES, SourceError, describe_section};
 use crate::image::Kind;
-use crate::scan::tar::{SectionInput, TarError, TarWalker, normalize};
+use crate::scan::tar::{BLOCK, SectionInput, TarError, TarWalker, normalize};
 use crate::scan::{Cancel, Section};
 
 /// Links that are followed from one name.
@@ -59,6 +59,12 @@ impl ArchiveIndex {
     /// When the first bytes are no tar header, when the source fails, and when there are more members than any archive
     /// of images has. An archive that is cut off later is kept as far as it goes.
     pub fn read(section: Section, cancel: &Cancel) -> Result<Self, SourceError> {
+        // Two blocks of zeros end an archive, but nothing that begins with them is one.
+        let mut first = [0; BLOCK];
+        let count = section.read_full_at(&mut first, 0).map_err(SourceError::Io)?;
+        if first.get(..count).is_some_and(|start| start.iter().all(|&byte| byte == 0)) {
+            return Err(SourceError::not_a_container_image(&describe_section(&section)));
+        }
         let mut walker = TarWalker::new(SectionInput::new(section.clone(), cancel.clone()));
         let mut members = HashMap::new();
         let mut path = Vec::new();
@@ -81,10 +87,9 @@ impl ArchiveIndex {
             }
         };
         if members.is_empty()
-            && let Some(TarError::NotAHeader(_)) = broken
+            && let Some(TarError::NotAHeader(0)) = broken
         {
-            let reason = "is neither a tar archive nor compressed with gzip, zstd, xz or bzip2; give a docker-archive or an OCI archive";
-            return Err(SourceError::NotAnImage(reason.to_owned()));
+            return Err(SourceError::not_a_container_image(&describe_section(&section)));
         }
         Ok(Self { section, members, broken })
     }

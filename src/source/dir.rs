@@ -33,7 +33,9 @@ pub fn read_dir(container: &dyn Container, request: &Request<'_>) -> Result<Layo
     let mut layout = if shape.manifests.is_some() {
         read_index(container, request, Naming::Directory, Transport::Dir, &bytes)?
     } else {
-        let mut layout = read_manifest(container, request, Naming::Directory, name, &bytes)?;
+        let mut layout = read_manifest(container, request, Naming::Directory, name, &bytes).map_err(|error| {
+            error.of_artifact(|artifact| artifact.identity.source_kind = Transport::Dir.name().to_owned())
+        })?;
         layout.identity.manifest_digest = Some(super::digest_of(&bytes));
         layout
     };

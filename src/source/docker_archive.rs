@@ -1,13 +1,19 @@
 //! What `docker save`, `skopeo copy … docker-archive:`, dockerTools and kaniko write: Docker image specification v1.2,
 //! "Combined Image JSON + Filesystem Changeset Format", and its older form without `manifest.json`.
 
-use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::fmt;
 
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+
+use super::artifact::is_foreign;
 use super::config::parse_config;
 use super::lenient::Bounded;
+use super::oci::elsewhere;
 use super::selection::{Named, choices, selected};
 use super::{Container, DescribedLayer, Layout, Request, SourceError};
-use crate::image::{Digest, HistoryEntry, Identity, Platform, TreeBuilder};
+use crate::image::{Digest, HistoryEntry, Identity, LayerContents, Platform, TreeBuilder};
 use crate::reference::Transport;
 
 const MANIFEST: &str = "manifest.json";
@@ -18,12 +24,65 @@ pub(super) const MAX_IMAGES: usize = 10_000;
 const MAX_NAMES: usize = 10_000;
 
 /// One image of `manifest.json`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[derive(Debug, Default)]
 struct ManifestEntry {
     config: Option<String>,
-    repo_tags: Option<Bounded<String, MAX_NAMES>>,
-    layers: Option<Bounded<String, { TreeBuilder::MAX_LAYERS }>>,
+    names: Vec<String>,
+    layers: Option<Vec<String>>,
+    /// By diffID, descriptors of layers that Windows' licence keeps out of the archive.
+    layer_sources: BTreeMap<String, LayerSource>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LayerSource {
+    #[serde(default)]
+    media_type: String,
+    #[serde(default)]
+    urls: Vec<String>,
+}
+
+/// The fields are known by their names without regard to case, and `null` is an empty text, as Docker's `encoding/json`
+/// has it.
+impl<'de> Deserialize<'de> for ManifestEntry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(EntryVisitor)
+    }
+}
+
+struct EntryVisitor;
+
+impl<'de> Visitor<'de> for EntryVisitor {
+    type Value = ManifestEntry;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object that describes an image")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<ManifestEntry, A::Error> {
+        type Names<const MOST: usize> = Option<Bounded<Option<String>, MOST>>;
+        let mut entry = ManifestEntry::default();
+        while let Some(key) = fields.next_key::<String>()? {
+            match key.to_ascii_lowercase().as_str() {
+                "config" => entry.config = fields.next_value()?,
+                "repotags" => {
+                    let names: Names<MAX_NAMES> = fields.next_value()?;
+                    let names = names.into_iter().flat_map(|names| names.0).flatten();
+                    entry.names = names.filter(|name| !name.is_empty()).collect();
+                }
+                "layers" => {
+                    let layers: Names<{ TreeBuilder::MAX_LAYERS }> = fields.next_value()?;
+                    entry.layers = layers.map(|layers| layers.0.into_iter().map(Option::unwrap_or_default).collect());
+                }
+                "layersources" => {
+                    let sources: Option<BTreeMap<String, LayerSource>> = fields.next_value()?;
+                    entry.layer_sources = sources.unwrap_or_default();
+                }
+                _ => drop(fields.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(entry)
+    }
 }
 
 /// Whether the container looks like a docker-archive.
@@ -57,7 +116,7 @@ fn read_entry(container: &dyn Container, request: &Request<'_>, entry: &Manifest
     let mut identity = Identity {
         requested: request.reference.text.clone(),
         source_kind: Transport::DockerArchive.name().to_owned(),
-        references: entry.names().to_vec(),
+        references: entry.names.clone(),
         ..Identity::default()
     };
     let config = match &entry.config {
@@ -68,11 +127,19 @@ fn read_entry(container: &dyn Container, request: &Request<'_>, entry: &Manifest
         }
         None => crate::image::Config::default(),
     };
-    let names = entry.layers.as_ref().map_or(&[][..], |layers| &layers.0);
+    let names = entry.layers.as_deref().unwrap_or_default();
+    let foreign = |index: usize| {
+        let source = entry.layer_sources.get(config.diff_ids.get(index)?)?;
+        (is_foreign(&source.media_type) || !source.urls.is_empty()).then_some(source)
+    };
     let layers = names.iter().enumerate().map(|(index, name)| {
-        let located = container.locate(name).ok_or_else(|| missing_layer(index, name, MANIFEST))?;
+        let (located, contents) = match (container.locate(name), foreign(index)) {
+            (Some(located), _) => (located, LayerContents::Present),
+            (None, Some(source)) => (String::new(), LayerContents::Unreadable(elsewhere(&source.urls))),
+            (None, None) => return Err(missing_layer(index, name, MANIFEST)),
+        };
         let digest = blob_digest(name);
-        Ok(DescribedLayer { name: name.clone(), located, digest, ..DescribedLayer::default() })
+        Ok(DescribedLayer { name: name.clone(), located, digest, contents, ..DescribedLayer::default() })
     });
     let layers = layers.collect::<Result<_, SourceError>>()?;
     let mut layout = Layout { identity, config, layers, warnings: Vec::new() };
@@ -96,7 +163,7 @@ fn blob_digest(name: &str) -> Option<Digest> {
 
 impl Named for ManifestEntry {
     fn names(&self) -> &[String] {
-        self.repo_tags.as_ref().map_or(&[], |tags| &tags.0)
+        &self.names
     }
 }
 

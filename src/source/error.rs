@@ -1,7 +1,7 @@
 use std::io;
 
 use super::Choice;
-use crate::image::Platform;
+use crate::image::{Artifact, ArtifactKind, Platform, counted, display_bytes};
 use crate::scan::tar::TarError;
 
 /// Why a source cannot be opened. Does not repeat the path of the source, which whoever prints it puts in front.
@@ -21,6 +21,9 @@ pub enum SourceError {
     /// Nothing that this program reads.
     #[error("{0}")]
     NotAnImage(String),
+    /// An OCI artifact, or an image without a layer that can be read.
+    #[error("not a container image: {}", describe_artifact(.0))]
+    Artifact(Box<Artifact>),
     /// The archive cannot be read up to its manifest.
     #[error("{0}")]
     Broken(String),
@@ -96,6 +99,21 @@ pub enum SourceError {
 }
 
 impl SourceError {
+    /// The error of what is something else: `what` is a noun phrase.
+    #[must_use]
+    pub fn not_a_container_image(what: &str) -> Self {
+        Self::NotAnImage(format!("not a container image: {what}"))
+    }
+
+    /// Adds what the source says of an artifact that its manifest does not.
+    #[must_use]
+    pub(super) fn of_artifact(mut self, add: impl FnOnce(&mut Artifact)) -> Self {
+        if let Self::Artifact(artifact) = &mut self {
+            add(artifact);
+        }
+        self
+    }
+
     /// The same of an archive that could not be read to its end: what is missing may have been there.
     #[must_use]
     pub fn of_broken(self, broken: &TarError) -> Self {
@@ -111,6 +129,16 @@ impl SourceError {
             other => other,
         }
     }
+}
+
+fn describe_artifact(artifact: &Artifact) -> String {
+    let config = artifact.config.as_ref().map(|config| &config.media_type);
+    let kind = match (artifact.kind, artifact.artifact_type.as_ref().or(config)) {
+        (ArtifactKind::Other, Some(media_type)) => shown(media_type),
+        (kind, _) => kind.name().to_owned(),
+    };
+    let (blobs, bytes) = (counted(artifact.blobs.len(), "blob"), display_bytes(artifact.blob_bytes()));
+    format!("OCI artifact ({kind}), {blobs}, {bytes}\nhint: `nixdive inspect` shows what it is made of")
 }
 
 /// Items of a list that are shown; the others are counted.

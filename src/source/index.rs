@@ -118,6 +118,7 @@ pub(super) fn candidates(
     let broken = |reason: String| SourceError::Document { name: naming.index().to_owned(), reason };
     let index: ImageIndex = parse(naming.index(), index)?;
     let mut found: Vec<Candidate> = Vec::new();
+    let mut attestations: Vec<Candidate> = Vec::new();
     let mut indexes = HashSet::new();
     let mut seen = 0;
     let mut stack = pending(&index, &[], 0);
@@ -126,10 +127,11 @@ pub(super) fn candidates(
         if seen > MAX_MANIFESTS {
             return Err(broken(format!("it and its nested indexes list more than {MAX_MANIFESTS} manifests")));
         }
+        let digest = descriptor.digest().to_string();
         if is_attestation(&descriptor) {
+            attestations.push(Candidate { digest, platform: None, names });
             continue;
         }
-        let digest = descriptor.digest().to_string();
         let media_type = descriptor.media_type().to_string();
         if media_type.contains("image.index") || media_type.contains("manifest.list") {
             if nesting >= MAX_NESTING {
@@ -152,6 +154,10 @@ pub(super) fn candidates(
             Some(same) => same.names.extend(names),
             None => found.push(Candidate { digest, platform, names }),
         }
+    }
+    if found.is_empty() {
+        // An index of nothing else is opened for what it is.
+        found = attestations;
     }
     if found.is_empty() {
         return Err(broken("it lists no image manifest".to_owned()));

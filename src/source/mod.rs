@@ -2,6 +2,7 @@
 //! Knows nothing of trees, Nix or screens.
 
 mod archive;
+mod artifact;
 mod config;
 mod container;
 mod content_store;
@@ -11,10 +12,13 @@ mod discover;
 mod docker_archive;
 mod docker_legacy;
 mod error;
+mod format;
 mod index;
+mod json_format;
 mod layout;
 mod lenient;
 mod nix2container;
+mod not_an_image;
 mod oci;
 mod remote;
 mod rootfs;
@@ -34,9 +38,11 @@ pub use directory::DirectoryContainer;
 pub use discover::{Discovered, discover};
 pub use docker_archive::{is_docker_archive, read_docker_archive};
 pub use error::SourceError;
+pub use format::{PROBE_BYTES, format_of};
 pub use index::Naming;
 pub use layout::{Choice, DescribedLayer, Layout, Request};
 pub use nix2container::{StoreLayers, read_nix2container};
+pub use not_an_image::{describe_section, describe_start, format_of_blob};
 pub use oci::{is_oci_layout, read_oci_layout};
 pub use remote::read_remote;
 pub use rootfs::{RootfsWalk, rootfs_layout};

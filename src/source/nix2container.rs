@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::config::Run;
 use super::directory::open_file;
+use super::json_format::{NIX2CONTAINER, json_format};
 use super::lenient::{Bounded, Lenient};
 use super::{Container, DescribedLayer, Layout, Request, SourceError};
 use crate::image::{Config, Digest, HistoryEntry, Identity, LayerContents, Platform, TreeBuilder, display_in_sentence};
@@ -153,7 +154,12 @@ pub fn read_nix2container(
 fn parse(bytes: &[u8]) -> Result<(Config, Vec<LayerDocument>), SourceError> {
     let refused = |error: serde_json::Error| {
         let reason = display_in_sentence(&error.to_string());
-        SourceError::NotAnImage(format!("is JSON, but no image.json of nix2container: {reason}"))
+        match json_format(bytes) {
+            None | Some(NIX2CONTAINER) => {
+                SourceError::NotAnImage(format!("is JSON, but not an image.json of nix2container: {reason}"))
+            }
+            Some(name) => SourceError::not_a_container_image(name),
+        }
     };
     let mut config = Config::default();
     if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {

@@ -4,11 +4,12 @@
 use oci_spec::image::{Descriptor, ImageManifest};
 use serde::de::DeserializeOwned;
 
+use super::artifact::{artifact_of, is_foreign, refuse_unreadable, unreadable_layer};
 use super::config::parse_config;
 use super::docker_archive::missing_layer;
 use super::index::{Naming, candidates, choose};
 use super::{Container, DescribedLayer, Layout, Request, SourceError};
-use crate::image::{Digest, Identity, TreeBuilder};
+use crate::image::{Digest, Identity, LayerContents, TreeBuilder, display_in_sentence};
 use crate::reference::Transport;
 
 /// Whether the container looks like an OCI layout.
@@ -27,9 +28,10 @@ pub fn read_oci_layout(
     transport: Transport,
 ) -> Result<Layout, SourceError> {
     let index = container.required(Naming::Layout.index(), "the image layout")?;
-    let mut layout = read_index(container, request, Naming::Layout, transport, &index)?;
-    layout.identity.source_kind =
-        if transport == Transport::Oci { "oci-layout".to_owned() } else { transport.name().to_owned() };
+    let source_kind = if transport == Transport::Oci { "oci-layout" } else { transport.name() };
+    let mut layout = read_index(container, request, Naming::Layout, transport, &index)
+        .map_err(|error| error.of_artifact(|artifact| artifact.identity.source_kind = source_kind.to_owned()))?;
+    layout.identity.source_kind = source_kind.to_owned();
     Ok(layout)
 }
 
@@ -48,8 +50,10 @@ pub(super) fn read_index(
     let name = naming.stated_manifest(&chosen.digest)?;
     let bytes = container.required(&name, naming.index())?;
     let manifest_digest = Digest::parse(&chosen.digest);
-    let mut layout = read_manifest(container, request, naming, &name, &bytes)?;
-    layout.identity.references = chosen.names;
+    let names = chosen.names;
+    let mut layout = read_manifest(container, request, naming, &name, &bytes)
+        .map_err(|error| error.of_artifact(|artifact| artifact.identity.references.clone_from(&names)))?;
+    layout.identity.references = names;
     super::check_digest(&mut layout, "manifest", manifest_digest.as_ref(), &bytes);
     layout.identity.manifest_digest = manifest_digest;
     Ok(layout)
@@ -66,6 +70,9 @@ pub(super) fn read_manifest(
     name: &str,
     bytes: &[u8],
 ) -> Result<Layout, SourceError> {
+    if let Some(artifact) = artifact_of(request, bytes) {
+        return Err(SourceError::Artifact(Box::new(artifact)));
+    }
     let manifest: ImageManifest = parse(name, bytes)?;
     let count = manifest.layers().len();
     if count > TreeBuilder::MAX_LAYERS {
@@ -77,18 +84,27 @@ pub(super) fn read_manifest(
     let config = parse_config(&config_name, &config_bytes)?;
     let layer = |(index, descriptor): (usize, &Descriptor)| {
         let blob = naming.stated_blob(descriptor.digest().as_ref(), name)?;
-        let located = container.locate(&blob).ok_or_else(|| missing_layer(index, &blob, name))?;
+        let media_type = descriptor.media_type().to_string();
+        let urls = descriptor.urls().clone().unwrap_or_default();
+        let located = container.locate(&blob);
+        let contents = match (unreadable_layer(&media_type), &located) {
+            (Some(reason), _) => LayerContents::Unreadable(reason.to_owned()),
+            (None, Some(_)) => LayerContents::Present,
+            (None, None) if is_foreign(&media_type) || !urls.is_empty() => LayerContents::Unreadable(elsewhere(&urls)),
+            (None, None) => return Err(missing_layer(index, &blob, name)),
+        };
         let mut annotations: Vec<(String, String)> =
             descriptor.annotations().iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect();
         annotations.sort();
         Ok(DescribedLayer {
             name: blob,
-            located,
+            located: located.unwrap_or_default(),
             digest: Digest::parse(descriptor.digest().as_ref()),
             stored_bytes: Some(descriptor.size()),
-            media_type: Some(descriptor.media_type().to_string()),
+            media_type: Some(media_type),
             annotations,
-            urls: descriptor.urls().clone().unwrap_or_default(),
+            urls,
+            contents,
             ..DescribedLayer::default()
         })
     };
@@ -102,7 +118,16 @@ pub(super) fn read_manifest(
     let stated = Digest::parse(manifest.config().digest().as_ref());
     super::check_digest(&mut layout, "configuration", stated.as_ref(), &config_bytes);
     layout.describe_layers();
+    refuse_unreadable(request, &layout, bytes)?;
     Ok(layout)
+}
+
+/// What is said of a layer that its owner does not allow to be passed on with the image.
+pub(super) fn elsewhere(urls: &[String]) -> String {
+    match urls.first() {
+        Some(url) => format!("not in the image; its owner keeps it at {}", display_in_sentence(url)),
+        None => "not in the image: its owner does not allow it to be passed on".to_owned(),
+    }
 }
 
 /// A JSON document of a known shape.

@@ -28,10 +28,13 @@ pub fn read_remote(
 ) -> Result<Layout, SourceError> {
     let container = &super::container::Rationed::new(container);
     let shape: Shape = parse("the manifest", bytes)?;
+    let of_registry =
+        |error: SourceError| error.of_artifact(|artifact| artifact.identity.source_kind = "registry".to_owned());
     let mut layout = if shape.manifests.is_some() {
-        read_index(container, request, Naming::Registry, Transport::Docker, bytes)?
+        read_index(container, request, Naming::Registry, Transport::Docker, bytes).map_err(of_registry)?
     } else {
-        let mut layout = read_manifest(container, request, Naming::Registry, "the manifest", bytes)?;
+        let mut layout =
+            read_manifest(container, request, Naming::Registry, "the manifest", bytes).map_err(of_registry)?;
         layout.identity.manifest_digest = Some(digest.clone());
         layout
     };

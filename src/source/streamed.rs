@@ -18,8 +18,8 @@ pub enum StreamedMember {
     HardLink(String),
     /// A document longer than any real one: its length, bytes.
     TooLong(u64),
-    /// Nothing that an image is made of, by its first bytes.
-    Unknown,
+    /// Nothing that an image is made of, by its first bytes; the name of its format where that is known.
+    Unknown(Option<&'static str>),
 }
 
 /// The members of an archive that came by once, in any order.
@@ -44,6 +44,15 @@ impl StreamedMembers {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.members.is_empty()
+    }
+
+    /// The format of a member that is neither a layer nor a document, where it is known.
+    #[must_use]
+    pub fn format(&self, located: &str) -> Option<&'static str> {
+        match self.members.get(located) {
+            Some(&StreamedMember::Unknown(format)) => format,
+            _ => None,
+        }
     }
 
     /// The number of the layer that was read under a name that [`Container::locate`] gave.

@@ -1,5 +1,6 @@
 //! Every kind of image that lies on disk opens, found by its content.
 
+mod artifacts;
 mod docker;
 mod layers;
 mod layouts;

@@ -75,7 +75,7 @@ impl StoreContents {
     pub fn absent(&self, layers: &[Layer]) -> BTreeSet<PathId> {
         let named = |layer: &Layer| match &layer.contents {
             LayerContents::Absent(paths) => paths.clone(),
-            LayerContents::Present | LayerContents::Broken => Vec::new(),
+            LayerContents::Present | LayerContents::Broken | LayerContents::Unreadable(_) => Vec::new(),
         };
         let paths = layers.iter().flat_map(named);
         paths.filter_map(|path| self.id_of(&StorePath::parse(path.as_bytes()).ok()?)).collect()

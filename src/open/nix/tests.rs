@@ -35,7 +35,7 @@ fn unpack_store(archive: &Path, root: &Path) {
 
 fn absent_paths(image: &Image) -> usize {
     let absent = |contents: &LayerContents| match contents {
-        LayerContents::Present | LayerContents::Broken => 0,
+        LayerContents::Present | LayerContents::Broken | LayerContents::Unreadable(_) => 0,
         LayerContents::Absent(paths) => paths.len(),
     };
     image.layers.iter().map(|layer| absent(&layer.contents)).sum()

@@ -21,7 +21,7 @@ use super::{OpenError, Opened, Opening};
 use crate::cache::{Cache, KnownLayer, KnownManifest};
 use crate::engines::EngineEnvironment;
 use crate::http::{HttpOptions, Waits};
-use crate::image::{Compression, Digest};
+use crate::image::{Compression, Digest, LayerContents};
 use crate::reference::ImageName;
 use crate::registry::{MAX_MANIFEST_BYTES, Manifest, Registries, RegistryError, Repository, Settings};
 use crate::scan::Section;
@@ -142,8 +142,16 @@ impl Opening<'_> {
         let mut sections = Vec::with_capacity(layout.layers.len());
         let mut listings = Vec::with_capacity(layout.layers.len());
         let mut wanted = Vec::new();
+        let mut keeps = Vec::with_capacity(layout.layers.len());
         let arrivals = self.progress.begin_arrivals(layout.layers.len());
         for (layer, arrived) in layout.layers.iter().zip(arrivals) {
+            if matches!(layer.contents, LayerContents::Unreadable(_)) {
+                known.push(Mutex::default());
+                listings.push(None);
+                sections.push(Section::from_bytes(Vec::new()));
+                keeps.push(false);
+                continue;
+            }
             let (Some(digest), Some(length)) = (&layer.digest, layer.stored_bytes) else {
                 let reason = format!("«{}» has no digest", crate::image::display_in_sentence(&layer.name));
                 return Err(self.source_error(SourceError::Broken(reason)));
@@ -158,6 +166,7 @@ impl Opening<'_> {
             {
                 wanted.push(Arc::clone(&arriving));
             }
+            keeps.push(true);
             known.push(Mutex::new(found));
             listings.push(listing);
             sections.push(Section::new(Arc::new(arriving), 0, length));
@@ -167,7 +176,6 @@ impl Opening<'_> {
         wanted.iter().for_each(Arriving::start);
         let mut order: Vec<usize> = (0..sections.len()).collect();
         order.sort_by_key(|&number| std::cmp::Reverse(sections.get(number).map_or(0, Section::length)));
-        let keeps = vec![true; sections.len()];
         let shelf = Shelf { known, listings, order, keeps, cache: remote.cache.clone(), whole: true };
         let opened = open_sections(self, sections, layout, None, &shelf);
         match downloads.failure() {

@@ -11,6 +11,7 @@ use serde::{Serialize, Serializer};
 
 use super::Inspection;
 use super::names::{hexadecimal, replaced};
+use super::sections::is_of_windows;
 use crate::image::{Config, Digest, DigestCheck, FileTree, Image, Layer, LayerContents, LayerIndex, Measured, NodeId};
 use config::ConfigDocument;
 use findings::FindingDocument;
@@ -50,6 +51,8 @@ impl DocumentPath {
 pub(super) struct Document<'a> {
     schema: &'static str,
     generator: &'static str,
+    /// `image`, or `windows-image`.
+    kind: &'static str,
     identity: IdentityDocument<'a>,
     platform: PlatformDocument<'a>,
     figures: FiguresDocument,
@@ -87,6 +90,7 @@ impl<'a> Document<'a> {
         Self {
             schema: INSPECT_SCHEMA,
             generator: concat!("nixdive ", env!("CARGO_PKG_VERSION")),
+            kind: if is_of_windows(image) { "windows-image" } else { "image" },
             identity: IdentityDocument::new(image),
             platform: PlatformDocument::new(&image.config),
             figures: FiguresDocument::new(inspection),
@@ -213,6 +217,8 @@ struct LayerDocument<'a> {
     compression: &'static str,
     stored_as: &'a str,
     contents: &'static str,
+    /// Why its files cannot be read, where they are absent for another reason than that they are store paths.
+    unreadable: Option<&'a str>,
     absent_paths: &'a [String],
     /// Whether the layer was not read, and its entries are those that its table of contents lists.
     listed: bool,
@@ -255,7 +261,11 @@ impl<'a> LayerDocument<'a> {
             stored_as: &layer.stored_as,
             absent_paths: match &layer.contents {
                 LayerContents::Absent(paths) => paths,
-                LayerContents::Present | LayerContents::Broken => &[],
+                LayerContents::Present | LayerContents::Broken | LayerContents::Unreadable(_) => &[],
+            },
+            unreadable: match &layer.contents {
+                LayerContents::Unreadable(reason) => Some(reason),
+                _ => None,
             },
             contents: if layer.is_absent() { "absent" } else { "present" },
             listed: layer.listed,
@@ -303,7 +313,7 @@ struct WarningDocument<'a> {
 }
 
 /// Names and values as a JSON object in their order.
-struct Pairs<'a>(&'a [(String, String)]);
+pub(super) struct Pairs<'a>(pub &'a [(String, String)]);
 
 impl Serialize for Pairs<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -63,7 +63,7 @@ fn compressed_within_compressed_within_compressed() {
     let path = file(directory.path(), "image", &gzip(&docker_archive(&image)));
     // Layers are unpacked once: what comes out is no tar stream.
     let message = run(&["inspect", path.to_str().unwrap()]).refused();
-    assert!(message.contains("layer 0 (") && message.contains("is no tar stream"), "{message}");
+    assert!(message.contains("layer 0 (") && message.contains("not a tar stream"), "{message}");
 }
 
 #[test]

@@ -32,11 +32,11 @@ fn what_is_no_image() {
         ("absent", "no such file or directory"),
         ("empty", "is empty"),
         ("empty-directory", "is a directory, but holds no image"),
-        ("noise", "is neither a tar archive nor compressed"),
-        ("text", "is neither a tar archive nor compressed"),
-        ("zeros", "is a tar archive, but holds no image"),
+        ("noise", "neither a tar archive nor compressed"),
+        ("text", "not a container image: Dockerfile"),
+        ("zeros", "zeros"),
         ("root.tar", "is a tar archive, but holds no image"),
-        ("text.gz", "is compressed with gzip, but holds no tar archive"),
+        ("text.gz", "compressed with gzip; unpacked: Dockerfile"),
         ("nothing.gz", "is compressed with gzip, but unpacks to an empty archive"),
         ("magic.gz", "gzip"),
     ] {
@@ -161,7 +161,7 @@ fn a_layer_that_is_no_archive_is_told_by_number_and_name() {
         let bytes =
             compress(&archive(&docker_members(std::slice::from_ref(&image), |number, _| format!("{number}.tar"))));
         let message = refused(file(directory.path(), name, &bytes));
-        assert!(message.contains("layer 1 (1.tar): is no tar stream"), "{name}: {message}");
+        assert!(message.contains("layer 1 (1.tar): not a tar stream"), "{name}: {message}");
     }
 }
 

@@ -205,7 +205,7 @@ fn a_manifest_of_another_sort_is_told() {
         descriptor("text/plain", b"only a text")
     ]});
     let artifact = artifact.to_string().into_bytes();
-    for (manifest, words) in [(schema_1, "cannot be understood"), (artifact, "is no tar stream")] {
+    for (manifest, words) in [(schema_1, "cannot be understood"), (artifact, "OCI artifact (application/vnd.empty)")] {
         let members = vec![
             ("oci-layout".into(), b"{}".to_vec()),
             ("index.json".into(), index(&[descriptor(crate::support::images::OCI_MANIFEST, &manifest)])),
