@@ -1,6 +1,7 @@
 //! `nixdive --ci`: rules are gathered, images opened, verdicts printed.
 
 mod gather;
+mod image_name;
 mod sides;
 
 use std::ffi::{OsStr, OsString};
@@ -60,8 +61,15 @@ pub fn check(image: &OsString, arguments: &RuleArguments, open: &OpenArguments) 
         output::note(&format!("warning: {warning}"));
     }
     let named = baseline.name();
-    let report =
-        CiReport { image: &side.opened.image, assessment: &side.assessment, outcome: &outcome, baseline: named };
+    let directory = std::env::current_dir().ok();
+    let name = image_name::image_name(&side.opened.image.identity, image, directory.as_deref());
+    let report = CiReport {
+        image: &side.opened.image,
+        name: &name,
+        assessment: &side.assessment,
+        outcome: &outcome,
+        baseline: named,
+    };
     let stored = match arguments.update_baseline {
         Some(_) => Some(to_json(&with_path_bytes(snapshot, rules))?),
         None => None,

@@ -1,5 +1,6 @@
 //! Verdicts of rules, in the forms that people and CI systems read.
 
+mod fingerprint;
 mod github;
 mod gitlab;
 mod html;
@@ -43,6 +44,8 @@ pub enum CiFormat {
 pub struct CiReport<'a> {
     /// The image.
     pub image: &'a Image,
+    /// What it is called from build to build: without tag, digest and directories of one machine.
+    pub name: &'a str,
     /// dive's figures and the paths behind them.
     pub assessment: &'a Assessment,
     /// The rules, judged.

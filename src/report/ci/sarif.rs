@@ -3,10 +3,9 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use super::super::json::{OWN, write_pretty};
-use super::super::names::hexadecimal;
+use super::fingerprint::fingerprint;
 use super::{CiReport, whole_message};
 use crate::ci::{RuleResult, Status};
-use crate::nix::Sha256Hash;
 
 /// SARIF 2.1.0 (OASIS): all rules, and a result for each that did not come out well.
 pub(super) fn write(report: &CiReport<'_>, out: &mut dyn Write) -> io::Result<()> {
@@ -47,13 +46,8 @@ fn result_document(report: &CiReport<'_>, place: usize, rule: &RuleResult) -> Va
             "artifactLocation": {"uri": uri(&file)},
             "region": {"startLine": line},
         }}],
-        "partialFingerprints": {"rule/v1": fingerprint(rule)},
+        "partialFingerprints": {"imageRule/v1": fingerprint(report, rule)},
     })
-}
-
-/// The same for the same rule, whatever was measured.
-pub(super) fn fingerprint(rule: &RuleResult) -> String {
-    hexadecimal(&Sha256Hash::of(rule.id.as_bytes()).0)
 }
 
 /// A path as a relative URI (RFC 3986): what is not unreserved or a slash is escaped.

@@ -37,7 +37,7 @@ fn written(outcome: &Outcome, format: CiFormat) -> String {
     let mut image = image(&[&["f usr/bin/tool 5000", "f etc/motd 3"]]);
     image.identity.requested = HOSTILE.repeat(100);
     let assessment = assess(&image);
-    let report = CiReport { image: &image, assessment: &assessment, outcome, baseline: Some(HOSTILE) };
+    let report = CiReport { image: &image, name: "app", assessment: &assessment, outcome, baseline: Some(HOSTILE) };
     let mut out = Vec::new();
     report.write(format, &mut out).unwrap();
     String::from_utf8(out).unwrap()
