@@ -2,7 +2,7 @@
 
 use super::PackageKind;
 use super::database::Malformed;
-use super::set::{PackageFields, SetBuilder};
+use super::set::{PackageFields, SetBuilder, SourcePackage};
 
 #[derive(Default)]
 struct Paragraph<'a> {
@@ -11,6 +11,7 @@ struct Paragraph<'a> {
     architecture: Option<&'a [u8]>,
     installed_bytes: Option<u64>,
     licence: Option<&'a [u8]>,
+    source: Option<&'a [u8]>,
     /// Directory of the files that follow.
     directory: &'a [u8],
     /// Whether the package was handed to the builder: from its first file on.
@@ -28,6 +29,7 @@ impl Paragraph<'_> {
                 architecture: self.architecture,
                 installed_bytes: self.installed_bytes,
                 licence: self.licence,
+                source: self.source.and_then(SourcePackage::of_apk),
                 database_file,
             });
         }
@@ -35,7 +37,8 @@ impl Paragraph<'_> {
     }
 }
 
-/// `/lib/apk/db/installed`: `P` name, `V` version, `A` architecture, `I` installed bytes, `L` licence, then `F` for each directory
+/// `/lib/apk/db/installed`: `P` name, `V` version, `A` architecture, `I` installed bytes, `L` licence, `o` source package,
+/// then `F` for each directory
 /// and `R` for each file in it.
 pub(super) fn parse_installed(index: usize, content: &[u8], builder: &mut SetBuilder) -> Result<(), Malformed> {
     let mut paragraph = Paragraph::default();
@@ -52,6 +55,7 @@ pub(super) fn parse_installed(index: usize, content: &[u8], builder: &mut SetBui
                 paragraph.installed_bytes = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
             }
             [b'L', b':', value @ ..] => paragraph.licence = Some(value).filter(|value| !value.is_empty()),
+            [b'o', b':', value @ ..] => paragraph.source = Some(value),
             [b'F', b':', value @ ..] => paragraph.directory = value,
             [b'R', b':', name @ ..] => {
                 let begun = paragraph.begin(index, builder);

@@ -4,7 +4,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::PackageKind;
 use super::database::{Files, Malformed};
-use super::set::{PackageFields, SetBuilder};
+use super::set::{PackageFields, SetBuilder, SourcePackage};
 
 /// Where dpkg puts files whose path another package claimed.
 #[derive(Default)]
@@ -54,6 +54,7 @@ struct Paragraph<'a> {
     architecture: Option<&'a [u8]>,
     status: Option<&'a [u8]>,
     installed_kibibytes: Option<u64>,
+    source: Option<&'a [u8]>,
 }
 
 impl<'a> Paragraph<'a> {
@@ -68,6 +69,8 @@ impl<'a> Paragraph<'a> {
             self.architecture = Some(value);
         } else if field.eq_ignore_ascii_case(b"Status") {
             self.status = Some(value);
+        } else if field.eq_ignore_ascii_case(b"Source") {
+            self.source = Some(value);
         } else if field.eq_ignore_ascii_case(b"Installed-Size") {
             self.installed_kibibytes = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
         }
@@ -90,6 +93,7 @@ impl<'a> Paragraph<'a> {
             architecture: self.architecture,
             installed_bytes: self.installed_kibibytes.map(|kibibytes| kibibytes.saturating_mul(1024)),
             licence: None,
+            source: self.source.and_then(SourcePackage::of_dpkg),
             database_file,
         }
     }

@@ -24,4 +24,4 @@ pub use inventory::{CapturedFile, Inventory, find};
 pub use names::{normal_names, soname};
 pub use ownership::{Owned, Ownership};
 pub use parse::{Parsed, Problem, parse};
-pub use set::{ListedFile, Package, PackageIndex, PackageKind, PackageSet};
+pub use set::{ListedFile, Package, PackageIndex, PackageKind, PackageSet, SourcePackage};

@@ -24,6 +24,7 @@ pub(super) fn parse_metadata(
         architecture: None,
         installed_bytes: None,
         licence: licence(content),
+        source: None,
         database_file: index,
     };
     if !builder.begin(fields) {

@@ -57,14 +57,56 @@ pub struct Package {
     pub installed_bytes: Option<u64>,
     /// Licence as the database names it; dpkg's names none.
     pub licence: Option<Box<str>>,
+    /// The source package that it was built from, where the database names one.
+    pub source: Option<SourcePackage>,
     /// Index, among the files that were parsed, of the one that tells most of this package: its own file list or
     /// metadata where there is one.
     pub database_file: usize,
     files: Range<u32>,
 }
 
+/// A source package, by which distributions publish advisories.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourcePackage {
+    /// Its name: `openssl` of `libssl3`.
+    pub name: Box<str>,
+    /// Its version where that is another than the package's; of an RPM `version-release`.
+    pub version: Option<Box<str>>,
+}
+
+impl SourcePackage {
+    /// Reads dpkg's `Source`: a name, and in parentheses a version where it differs.
+    pub(super) fn of_dpkg(value: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(value).ok()?.trim();
+        let (name, version) = match text.split_once('(') {
+            Some((name, version)) => (name.trim(), Some(version.trim_end_matches(')').trim())),
+            None => (text, None),
+        };
+        Self::new(name, version)
+    }
+
+    /// Reads apk's `o`, a name.
+    pub(super) fn of_apk(value: &[u8]) -> Option<Self> {
+        Self::new(std::str::from_utf8(value).ok()?.trim(), None)
+    }
+
+    /// Reads RPM's `SOURCERPM`, the name of a file: `openssl-3.0.7-1.el9.src.rpm`.
+    pub(super) fn of_rpm(value: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(value).ok()?;
+        let text = text.strip_suffix(".src.rpm").or_else(|| text.strip_suffix(".nosrc.rpm"))?;
+        let release = text.rfind('-')?;
+        let version = text.get(..release)?.rfind('-')?;
+        Self::new(text.get(..version)?, text.get(version + 1..))
+    }
+
+    fn new(name: &str, version: Option<&str>) -> Option<Self> {
+        let version = version.filter(|version| !version.is_empty()).map(Into::into);
+        (!name.is_empty()).then(|| Self { name: name.into(), version })
+    }
+}
+
 /// What a database says of a package, its files left out.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct PackageFields<'a> {
     pub kind: PackageKind,
     pub name: &'a [u8],
@@ -72,6 +114,7 @@ pub(super) struct PackageFields<'a> {
     pub architecture: Option<&'a [u8]>,
     pub installed_bytes: Option<u64>,
     pub licence: Option<&'a [u8]>,
+    pub source: Option<SourcePackage>,
     pub database_file: usize,
 }
 

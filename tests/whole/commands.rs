@@ -11,6 +11,7 @@ mod inspect;
 mod list;
 mod manifest;
 mod output;
+mod sbom;
 
 use std::path::{Path, PathBuf};
 

@@ -3,7 +3,7 @@
 
 use super::super::PackageKind;
 use super::super::database::Malformed;
-use super::super::set::{PackageFields, SetBuilder};
+use super::super::set::{PackageFields, SetBuilder, SourcePackage};
 use super::fields::{array, slice, u16_be, u32_be};
 
 /// Tags of `rpmtag.h`.
@@ -15,6 +15,7 @@ mod tag {
     pub const SIZE: u32 = 1009;
     pub const LICENSE: u32 = 1014;
     pub const ARCH: u32 = 1022;
+    pub const SOURCE_RPM: u32 = 1044;
     pub const OLD_FILE_NAMES: u32 = 1027;
     pub const FILE_STATES: u32 = 1029;
     pub const FILE_MODES: u32 = 1030;
@@ -107,6 +108,7 @@ pub(super) fn add_package(index: usize, blob: &[u8], builder: &mut SetBuilder) -
         architecture: text(tag::ARCH),
         installed_bytes: header.u64(tag::LONG_SIZE).or_else(|| header.u32(tag::SIZE).map(u64::from)),
         licence: text(tag::LICENSE),
+        source: text(tag::SOURCE_RPM).and_then(SourcePackage::of_rpm),
         database_file: index,
     };
     if builder.begin(fields) {

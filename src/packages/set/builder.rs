@@ -52,6 +52,7 @@ impl SetBuilder {
             architecture: fields.architecture.map(text),
             installed_bytes: fields.installed_bytes,
             licence: fields.licence.map(text),
+            source: fields.source,
             database_file: fields.database_file,
             files: at..at,
         });
@@ -200,6 +201,7 @@ mod tests {
             architecture: None,
             installed_bytes: None,
             licence: None,
+            source: None,
             database_file: 0,
         }
     }

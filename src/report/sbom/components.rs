@@ -22,6 +22,8 @@ pub struct Component {
     pub purl: String,
     /// Licence as a package database names it.
     pub licence: Option<String>,
+    /// Name and version of the source package, where a database names one.
+    pub source: Option<(String, String)>,
     /// NAR hash of a store path.
     pub nar_hash: Option<Sha256Hash>,
     /// Bytes that it takes: the NAR size of a store path.
@@ -73,6 +75,10 @@ fn of_package(image: &Image, inventory: &Inventory, index: PackageIndex, distrib
         kind,
         purl: purl::of_package(package, distribution),
         licence: package.licence.as_deref().map(shown),
+        source: package.source.as_ref().map(|source| {
+            let version = source.version.as_ref().unwrap_or(&package.version);
+            (shown(&source.name), shown(version))
+        }),
         nar_hash: None,
         bytes: inventory.installed_bytes(index),
         layer: layer.map(|layer| layer.0),
@@ -94,6 +100,7 @@ fn of_store_path(image: &Image, study: &StoreStudy, id: PathId, first: usize) ->
         version: package.version.to_owned(),
         purl: purl::of_store_path(&known.path),
         licence: None,
+        source: None,
         nar_hash: studied.nar_hash,
         bytes: study.graph.nar_bytes(id),
         layer: layer.map(|layer| layer.0),

@@ -8,6 +8,8 @@ use super::{Component, Sbom};
 
 /// Reference of the image itself.
 const IMAGE: &str = "image";
+/// Reference of its operating system.
+const SYSTEM: &str = "operating-system";
 
 /// CycloneDX 1.6 in JSON.
 pub(super) fn write(sbom: &Sbom<'_>, out: &mut dyn Write) -> io::Result<()> {
@@ -22,7 +24,7 @@ pub(super) fn write(sbom: &Sbom<'_>, out: &mut dyn Write) -> io::Result<()> {
             "tools": {"components": [{"type": "application", "name": "nixdive", "version": env!("CARGO_PKG_VERSION")}]},
             "component": image(sbom),
         },
-        "components": sbom.components.iter().map(component).collect::<Vec<_>>(),
+        "components": system(sbom).into_iter().chain(sbom.components.iter().map(component)).collect::<Vec<_>>(),
         "dependencies": dependencies(sbom),
     });
     write_pretty(&document, OWN, out)
@@ -34,6 +36,30 @@ fn image(sbom: &Sbom<'_>) -> Value {
         object.insert("version".to_owned(), json!(digest.as_str()));
     }
     image
+}
+
+/// The operating system. Its name is `ID` of `os-release`, by which scanners choose their advisories.
+fn system(sbom: &Sbom<'_>) -> Option<Value> {
+    let distribution = sbom.distribution;
+    let name = distribution.id.as_ref()?;
+    let mut object = Map::new();
+    let mut put = |key: &str, value: Value| object.insert(key.to_owned(), value);
+    put("type", json!("operating-system"));
+    put("bom-ref", json!(SYSTEM));
+    put("name", json!(name));
+    if let Some(version) = &distribution.version {
+        put("version", json!(version));
+    }
+    if let Some(title) = &distribution.title {
+        put("description", json!(title));
+    }
+    if let Some(cpe) = &distribution.cpe {
+        put("cpe", json!(cpe));
+    }
+    if let Some(home) = &distribution.home {
+        put("externalReferences", json!([{"type": "website", "url": home}]));
+    }
+    Some(Value::Object(object))
 }
 
 fn component(component: &Component) -> Value {
@@ -68,14 +94,42 @@ fn properties(component: &Component) -> Vec<Value> {
         (if is_store_path { "nixdive:narBytes" } else { "nixdive:installedBytes" }, Some(bytes.as_str())),
         ("nixdive:narHash", nar_hash.as_deref()),
     ];
-    pairs.into_iter().filter_map(|(name, value)| Some(json!({"name": name, "value": value?}))).collect()
+    let pairs = pairs.into_iter().chain(source(component));
+    pairs.filter_map(|(name, value)| Some(json!({"name": name, "value": value?}))).collect()
+}
+
+/// The source package in the properties by which Trivy looks advisories up. Where no version is given, it takes the
+/// package's own.
+fn source(component: &Component) -> Vec<(&'static str, Option<&str>)> {
+    let Some((name, version)) = &component.source else { return Vec::new() };
+    let mut pairs = vec![("aquasecurity:trivy:SrcName", Some(name.as_str()))];
+    let without_epoch = component.version.split_once(':').map_or(component.version.as_str(), |(_, rest)| rest);
+    if *version != component.version && version != without_epoch {
+        let (epoch, rest) =
+            version.split_once(':').map_or((None, version.as_str()), |(epoch, rest)| (Some(epoch), rest));
+        let (upstream, release) = rest.rsplit_once('-').map_or((rest, None), |(rest, release)| (rest, Some(release)));
+        let epoch = epoch.filter(|epoch| epoch.parse::<u32>().is_ok());
+        pairs.extend([
+            ("aquasecurity:trivy:SrcVersion", Some(upstream)),
+            ("aquasecurity:trivy:SrcRelease", release),
+            ("aquasecurity:trivy:SrcEpoch", epoch),
+        ]);
+    }
+    pairs
 }
 
 fn dependencies(sbom: &Sbom<'_>) -> Vec<Value> {
     let references = |indices: &[usize]| -> Vec<&str> {
         indices.iter().filter_map(|&index| Some(sbom.components.get(index)?.reference.as_str())).collect()
     };
-    let mut found = vec![json!({"ref": IMAGE, "dependsOn": references(&sbom.direct)})];
+    let mut found = match sbom.distribution.id {
+        None => vec![json!({"ref": IMAGE, "dependsOn": references(&sbom.direct)})],
+        Some(_) => {
+            let direct: Vec<&str> = std::iter::once(SYSTEM).chain(references(&sbom.direct)).collect();
+            let of_system = references(&sbom.system_packages());
+            vec![json!({"ref": IMAGE, "dependsOn": direct}), json!({"ref": SYSTEM, "dependsOn": of_system})]
+        }
+    };
     found.extend(
         sbom.components
             .iter()

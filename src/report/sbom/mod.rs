@@ -2,6 +2,7 @@
 
 mod components;
 mod cyclonedx;
+mod distribution;
 mod moment;
 mod purl;
 mod spdx;
@@ -15,7 +16,7 @@ use crate::nix::study::StoreStudy;
 use crate::packages::Inventory;
 
 pub use components::Component;
-pub use purl::Distribution;
+pub use distribution::Distribution;
 
 /// The form of a bill of materials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +33,7 @@ pub enum SbomFormat {
 #[derive(Debug)]
 pub struct Sbom<'a> {
     image: &'a Image,
+    distribution: &'a Distribution,
     components: Vec<Component>,
     /// Indices of the components that the image itself names: packages, and store paths that something outside the
     /// store holds.
@@ -39,16 +41,16 @@ pub struct Sbom<'a> {
 }
 
 impl<'a> Sbom<'a> {
-    /// Gathers the components. `distribution` is what `/etc/os-release` says, for the names of packages.
+    /// Gathers the components. `distribution` is what `/etc/os-release` says.
     #[must_use]
     pub fn new(
         image: &'a Image,
         packages: Option<&Inventory>,
         store: Option<&StoreStudy>,
-        distribution: &Distribution,
+        distribution: &'a Distribution,
     ) -> Self {
         let (components, direct) = components::gather(image, packages, store, distribution);
-        Self { image, components, direct }
+        Self { image, distribution, components, direct }
     }
 
     /// The components: packages by kind and name, then store paths in Nix's order.
@@ -86,6 +88,13 @@ impl<'a> Sbom<'a> {
         let hex = super::names::hexadecimal(&bytes);
         let part = |range: std::ops::Range<usize>| hex.get(range).unwrap_or_default();
         [part(0..8), part(8..12), part(12..16), part(16..20), part(20..32)].join("-")
+    }
+
+    /// Indices of the packages of the operating system: those of dpkg's, apk's and RPM's databases.
+    fn system_packages(&self) -> Vec<usize> {
+        let is_of_system = |component: &Component| matches!(component.kind, "deb" | "apk" | "rpm");
+        let indices = self.components.iter().enumerate().filter(|(_, component)| is_of_system(component));
+        indices.map(|(index, _)| index).collect()
     }
 
     /// When the image was made, as `YYYY-MM-DDThh:mm:ssZ`; the beginning of 1970 where it does not say.

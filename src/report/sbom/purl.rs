@@ -1,29 +1,6 @@
+use super::Distribution;
 use crate::nix::StorePath;
 use crate::packages::{Package, PackageKind};
-
-/// What `os-release(5)` says of an image, as far as names of packages need it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Distribution {
-    /// `ID`: `debian`, `alpine`, `fedora`.
-    pub id: Option<String>,
-    /// `VERSION_ID`.
-    pub version: Option<String>,
-}
-
-impl Distribution {
-    /// Reads `os-release`: assignments of shell syntax, one a line. Of what is odd nothing is known.
-    #[must_use]
-    pub fn parse(content: &[u8]) -> Self {
-        let value = |wanted: &str| {
-            let text = std::str::from_utf8(content).ok()?;
-            let line = text.lines().find_map(|line| line.trim().strip_prefix(wanted)?.strip_prefix('='))?;
-            let value = line.trim().trim_matches(['"', '\'']);
-            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'+');
-            (!value.is_empty() && value.len() <= 100 && value.bytes().all(is_plain)).then(|| value.to_owned())
-        };
-        Self { id: value("ID").map(|id| id.to_ascii_lowercase()), version: value("VERSION_ID") }
-    }
-}
 
 /// The package URL of a package (purl specification 1.0, its types deb, apk, rpm and pypi).
 pub(super) fn of_package(package: &Package, distribution: &Distribution) -> String {
@@ -47,11 +24,27 @@ pub(super) fn of_package(package: &Package, distribution: &Distribution) -> Stri
     };
     let slash = if namespace.is_empty() { "" } else { "/" };
     let mut url = format!("pkg:{kind}/{}{slash}{}@{}", encoded(namespace), encoded(&name), encoded(version));
-    let release =
-        distribution.id.as_ref().zip(distribution.version.as_ref()).map(|(id, version)| format!("{id}-{version}"));
-    let qualifiers = [("arch", package.architecture.as_deref()), ("distro", release.as_deref()), ("epoch", epoch)];
+    let (release, upstream) = (distribution.release(), upstream(package));
+    let qualifiers = [
+        ("arch", package.architecture.as_deref()),
+        ("distro", release.as_deref()),
+        ("epoch", epoch),
+        ("upstream", upstream.as_deref()),
+    ];
     add_qualifiers(&mut url, &qualifiers);
     url
+}
+
+/// The source package where it is another than the package, by which scanners find advisories: `openssl@3.0.11-1`.
+fn upstream(package: &Package) -> Option<String> {
+    let source = package.source.as_ref()?;
+    let version = source.version.as_deref().filter(|&version| version != &*package.version);
+    match (package.kind, version) {
+        (PackageKind::Rpm, _) => source.version.as_ref().map(|version| format!("{}-{version}.src.rpm", source.name)),
+        (_, Some(version)) => Some(format!("{}@{version}", source.name)),
+        (_, None) if source.name == package.name => None,
+        (_, None) => Some(source.name.to_string()),
+    }
 }
 
 /// The package URL of a store path; `nix` is a type that the specification lists as a candidate.
@@ -95,13 +88,6 @@ fn encoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn os_release_names_the_distribution() {
-        let read = Distribution::parse(b"PRETTY_NAME=\"Debian 12\"\nID=debian\nVERSION_ID=\"12\"\n");
-        assert_eq!((read.id.as_deref(), read.version.as_deref()), (Some("debian"), Some("12")));
-        assert_eq!(Distribution::parse(b"ID=$(reboot)\n\xff"), Distribution::default());
-    }
 
     #[test]
     fn store_paths_have_urls() {

@@ -9,11 +9,14 @@ use super::{Component, Sbom};
 use crate::nix::Sha256Hash;
 
 const IMAGE: &str = "SPDXRef-Image";
+/// Trivy knows an operating system by the beginning of this identifier.
+const SYSTEM: &str = "SPDXRef-OperatingSystem";
 
 /// SPDX 2.3 in JSON. Licences stand as the databases write them, as extracted texts.
 pub(super) fn write(sbom: &Sbom<'_>, out: &mut dyn Write) -> io::Result<()> {
     let uuid = sbom.uuid();
     let mut packages = vec![image(sbom)];
+    packages.extend(system(sbom));
     packages.extend(sbom.components.iter().enumerate().map(|(index, component)| package(index, component)));
     let document = json!({
         "spdxVersion": "SPDX-2.3",
@@ -53,6 +56,38 @@ fn image(sbom: &Sbom<'_>) -> Value {
     image
 }
 
+fn system(sbom: &Sbom<'_>) -> Option<Value> {
+    let distribution = sbom.distribution;
+    let name = distribution.id.as_ref()?;
+    let mut system = json!({
+        "SPDXID": SYSTEM,
+        "name": name,
+        "downloadLocation": "NOASSERTION",
+        "filesAnalyzed": false,
+        // With an underscore in JSON: the schema has it so.
+        "primaryPackagePurpose": "OPERATING_SYSTEM",
+        "licenseConcluded": "NOASSERTION",
+        "licenseDeclared": "NOASSERTION",
+        "copyrightText": "NOASSERTION",
+    });
+    let object = system.as_object_mut()?;
+    let mut put = |key: &str, value: Value| object.insert(key.to_owned(), value);
+    if let Some(version) = &distribution.version {
+        put("versionInfo", json!(version));
+    }
+    if let Some(title) = &distribution.title {
+        put("description", json!(title));
+    }
+    if let Some(home) = &distribution.home {
+        put("homepage", json!(home));
+    }
+    if let Some(cpe) = &distribution.cpe {
+        let kind = if cpe.starts_with("cpe:2.3:") { "cpe23Type" } else { "cpe22Type" };
+        put("externalRefs", json!([{"referenceCategory": "SECURITY", "referenceType": kind, "referenceLocator": cpe}]));
+    }
+    Some(system)
+}
+
 fn package(index: usize, component: &Component) -> Value {
     let mut object = Map::new();
     let mut put = |key: &str, value: Value| object.insert(key.to_owned(), value);
@@ -73,13 +108,22 @@ fn package(index: usize, component: &Component) -> Value {
         let diff_id = component.layer_diff_id.as_deref().unwrap_or("unknown diffID");
         format!("layer {layer} ({diff_id})")
     });
-    let source = match (component.kind, &layer) {
+    let place = match (component.kind, &layer) {
         ("nix", Some(layer)) => format!("{} in {layer}; the checksum is the NAR hash", component.reference),
         ("nix", None) => format!("{}; the checksum is the NAR hash", component.reference),
         (kind, Some(layer)) => format!("{kind} database, {layer}"),
         (kind, None) => format!("{kind} database"),
     };
-    put("sourceInfo", json!(source));
+    match &component.source {
+        // In the words by which Trivy finds the source package.
+        Some((name, version)) => {
+            put("sourceInfo", json!(format!("built package from: {name} {version}")));
+            put("comment", json!(place));
+        }
+        None => {
+            put("sourceInfo", json!(place));
+        }
+    }
     let purl = json!({
         "referenceCategory": "PACKAGE-MANAGER",
         "referenceType": "purl",
@@ -105,6 +149,10 @@ fn licences(sbom: &Sbom<'_>) -> Vec<Value> {
 fn relationships(sbom: &Sbom<'_>) -> Vec<Value> {
     let relate = |from: &str, kind: &str, to: &str| json!({"spdxElementId": from, "relationshipType": kind, "relatedSpdxElement": to});
     let mut found = vec![relate("SPDXRef-DOCUMENT", "DESCRIBES", IMAGE)];
+    if sbom.distribution.id.is_some() {
+        found.push(relate(IMAGE, "CONTAINS", SYSTEM));
+        found.extend(sbom.system_packages().iter().map(|&index| relate(SYSTEM, "CONTAINS", &identifier(index))));
+    }
     for (index, component) in sbom.components.iter().enumerate() {
         let from = identifier(index);
         found.push(relate(IMAGE, "CONTAINS", &from));

@@ -7,7 +7,8 @@ use crate::image::display_bytes;
 /// A table of all components.
 pub(super) fn write(sbom: &Sbom<'_>, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}: {} packages and store paths", sbom.name(), sbom.components.len())?;
-    if sbom.components.is_empty() {
+    let distribution = sbom.distribution;
+    if sbom.components.is_empty() && distribution.id.is_none() {
         return Ok(());
     }
     let mut table = Table::new([
@@ -19,6 +20,11 @@ pub(super) fn write(sbom: &Sbom<'_>, out: &mut dyn Write) -> io::Result<()> {
         ("Bytes", Align::Right),
         ("purl", Align::Left),
     ]);
+    if let Some(id) = &distribution.id {
+        let title = distribution.title.clone().unwrap_or_default();
+        let version = distribution.version.clone().unwrap_or_default();
+        table.row(["os".to_owned(), id.clone(), version, String::new(), String::new(), String::new(), title]);
+    }
     for component in &sbom.components {
         table.row([
             component.kind.to_owned(),
