@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::page::Page;
 use crate::findings::{Finding, Findings, Places};
 use crate::image::display_bytes;
 
@@ -46,25 +47,25 @@ pub(super) fn write_text(findings: &Findings, places: Places<'_>, out: &mut dyn 
     Ok(())
 }
 
-pub(super) fn write_markdown(findings: &Findings, places: Places<'_>, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "| saves | severity | rule | finding |\n| ---: | --- | --- | --- |")?;
+pub(super) fn write_markdown(findings: &Findings, places: Places<'_>, page: &mut Page) {
+    page.markup("| saves | severity | rule | finding |\n| ---: | --- | --- | --- |\n");
     for finding in &findings.list {
         let title = (places.quote)(&finding.title);
-        writeln!(out, "| {} | {} | {} | {title} |", saved(finding), finding.severity.name(), finding.rule.id())?;
+        page.row([&saved(finding), finding.severity.name(), finding.rule.id(), &title]);
     }
-    writeln!(out, "\n<details><summary>Where, and what to do</summary>\n")?;
+    page.markup("\n<details><summary>Where, and what to do</summary>\n\n");
     for finding in &findings.list {
-        writeln!(out, "**{}** {}\n", finding.rule.id(), (places.quote)(&finding.title))?;
+        page.markup("**").markup(finding.rule.id()).markup("** ").code(&finding.title).markup("\n\n");
         for evidence in finding.evidence.iter().take(SHOWN) {
             let bytes = if evidence.bytes > 0 { format!("{} ", display_bytes(evidence.bytes)) } else { String::new() };
-            writeln!(out, "- {bytes}{}", places.describe(evidence))?;
+            page.markup("- ").text(&bytes).text(&places.describe(evidence)).markup("\n");
         }
         if finding.evidence.len() > SHOWN {
-            writeln!(out, "- …")?;
+            page.markup("- …\n");
         }
-        writeln!(out, "\n→ {}\n", (places.quote)(finding.remedy))?;
+        page.markup("\n→ ").code(finding.remedy).markup("\n\n");
     }
-    writeln!(out, "</details>")
+    page.markup("</details>\n");
 }
 
 fn saved(finding: &Finding) -> String {

@@ -2,95 +2,81 @@ use std::io::{self, Write};
 
 use super::Inspection;
 use super::findings;
+use super::page::{Page, quoted};
 use super::{sections, store};
 use crate::findings::Places;
 
-/// The report for a pull request or a job summary. All that comes from the image stands in code spans, so that none
-/// of it is markup, mentions anyone or links anywhere.
+/// The report for a pull request or a job summary.
 pub(super) fn write(inspection: &Inspection<'_>, out: &mut dyn Write) -> io::Result<()> {
     let image = inspection.image;
-    let mut out = io::BufWriter::new(out);
-    let out: &mut dyn Write = &mut out;
-    writeln!(out, "## {} {}\n", code(&sections::title(image)), code(&sections::platform(image)))?;
-    writeln!(out, "{}\n", sections::source(image, code))?;
-    writeln!(out, "| figure | value |\n| --- | --- |")?;
-    for (name, value) in sections::figures(inspection) {
-        writeln!(out, "| {name} | {value} |")?;
-    }
+    let mut page = Page::default();
+    page.markup("## ").code(&sections::title(image)).markup(" ").code(&sections::platform(image)).markup("\n\n");
+    page.text(&sections::source(image, quoted)).markup("\n\n");
+    page.pairs(FIGURES, sections::figures(inspection));
     for warning in &image.warnings {
-        writeln!(out, "\n> ⚠ {}", code(&sections::warning(warning)))?;
+        page.markup("\n> ⚠ ").code(&sections::warning(warning)).markup("\n");
     }
     if let Some(found) = inspection.findings {
-        writeln!(out, "\n### {}\n", findings::heading(found))?;
+        page.markup("\n### ").text(&findings::heading(found)).markup("\n\n");
         if !found.list.is_empty() {
-            findings::write_markdown(found, Places { image, store: inspection.store, quote: code }, out)?;
+            findings::write_markdown(found, Places { image, store: inspection.store, quote: quoted }, &mut page);
         }
-        findings::unread(found).iter().try_for_each(|sentence| writeln!(out, "\n> {sentence}"))?;
-    }
-    writeln!(out, "\n### Layers\n")?;
-    sections::layers(image, code).write_markdown(out)?;
-    if let Some(study) = inspection.store {
-        writeln!(out, "\n### Nix store\n\n| figure | value |\n| --- | --- |")?;
-        for (name, value) in store::figures(study, code) {
-            writeln!(out, "| {name} | {value} |")?;
-        }
-        if study.ids().len() > 0 {
-            writeln!(out)?;
-            store::adding_most(image, study, inspection.options.store_paths, code).write_markdown(out)?;
-            left_out(study.ids().len(), inspection.options.store_paths, out)?;
+        if let Some(sentence) = findings::unread(found) {
+            page.markup("\n> ").text(&sentence).markup("\n");
         }
     }
-    let assessment = &inspection.assessment;
-    if !assessment.wasted.is_empty() {
-        writeln!(out, "\n### Waste\n")?;
-        sections::waste(inspection, code).write_markdown(out)?;
-        left_out(assessment.wasted.len(), inspection.options.waste, out)?;
-        writeln!(out)?;
-        sections::remedies(inspection).iter().try_for_each(|remedy| writeln!(out, "- {remedy}"))?;
-    }
-    if !assessment.removed_directories.is_empty() {
-        writeln!(out, "\n### Removed directories, still shipped\n")?;
-        sections::removed_directories(inspection, code).write_markdown(out)?;
-        left_out(assessment.removed_directories.len(), inspection.options.waste, out)?;
-    }
+    page.markup("\n### Layers\n\n");
+    sections::layers(image, quoted).write_markdown(&mut page);
+    nix_store(inspection, &mut page);
+    waste(inspection, &mut page);
     if !inspection.largest_files.is_empty() {
-        writeln!(out, "\n<details><summary>Largest files and directories</summary>\n")?;
-        sections::largest_files(inspection, code).write_markdown(out)?;
-        writeln!(out)?;
-        sections::largest_directories(inspection, code).write_markdown(out)?;
-        writeln!(out, "\n</details>")?;
+        page.markup("\n<details><summary>Largest files and directories</summary>\n\n");
+        sections::largest_files(inspection, quoted).write_markdown(&mut page);
+        page.markup("\n");
+        sections::largest_directories(inspection, quoted).write_markdown(&mut page);
+        page.markup("\n</details>\n");
     }
     if let Some(packages) = inspection.packages.filter(|found| !found.packages.packages().is_empty()) {
         let count = packages.packages.packages().len();
-        writeln!(out, "\n<details><summary>Packages ({count})</summary>\n")?;
-        sections::packages(packages, inspection.options.waste, code).write_markdown(out)?;
-        left_out(count, inspection.options.waste, out)?;
-        writeln!(out, "\n</details>")?;
+        page.markup("\n<details><summary>Packages (").text(&count.to_string()).markup(")</summary>\n\n");
+        sections::packages(packages, inspection.options.waste, quoted).write_markdown(&mut page);
+        page.left_out(count, inspection.options.waste).markup("\n</details>\n");
     }
     let config = sections::config(image);
     if !config.is_empty() {
-        writeln!(out, "\n<details><summary>Configuration</summary>\n\n| name | value |\n| --- | --- |")?;
-        for (name, value) in config {
-            writeln!(out, "| {name} | {} |", code(&value))?;
+        page.markup("\n<details><summary>Configuration</summary>\n\n");
+        page.pairs("| name | value |", config.into_iter().map(|(name, value)| (name, quoted(&value))));
+        page.markup("\n</details>\n");
+    }
+    page.write(out)
+}
+
+const FIGURES: &str = "| figure | value |";
+
+fn nix_store(inspection: &Inspection<'_>, page: &mut Page) {
+    let Some(study) = inspection.store else { return };
+    page.markup("\n### Nix store\n\n").pairs(FIGURES, store::figures(study, quoted));
+    if study.ids().len() > 0 {
+        page.markup("\n");
+        let shown = inspection.options.store_paths;
+        store::adding_most(inspection.image, study, shown, quoted).write_markdown(page);
+        page.left_out(study.ids().len(), shown);
+    }
+}
+
+fn waste(inspection: &Inspection<'_>, page: &mut Page) {
+    let (assessment, shown) = (&inspection.assessment, inspection.options.waste);
+    if !assessment.wasted.is_empty() {
+        page.markup("\n### Waste\n\n");
+        sections::waste(inspection, quoted).write_markdown(page);
+        page.left_out(assessment.wasted.len(), shown).markup("\n");
+        for remedy in sections::remedies(inspection) {
+            page.markup("- ").text(&remedy).markup("\n");
         }
-        writeln!(out, "\n</details>")?;
     }
-    out.flush()
-}
-
-fn left_out(count: usize, shown: usize, out: &mut dyn Write) -> io::Result<()> {
-    if count > shown { writeln!(out, "\n… and {} more.", count - shown) } else { Ok(()) }
-}
-
-/// A code span for a table cell: GitHub Flavored Markdown 0.29, "Code spans" and "Tables". The fence is longer than
-/// any run of backticks in the text, and a pipe is escaped even inside the span.
-pub(super) fn code(text: &str) -> String {
-    if text.is_empty() {
-        return String::new();
+    if !assessment.removed_directories.is_empty() {
+        page.markup("\n### Removed directories, still shipped\n\n");
+        sections::removed_directories(inspection, quoted).write_markdown(page);
+        page.left_out(assessment.removed_directories.len(), shown);
     }
-    let longest = text.split(|character| character != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(longest + 1);
-    let needs_space = text.starts_with(['`', ' ']) || text.ends_with(['`', ' ']);
-    let space = if needs_space { " " } else { "" };
-    format!("{fence}{space}{}{space}{fence}", text.replace('|', "\\|"))
 }

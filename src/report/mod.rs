@@ -16,6 +16,7 @@ mod json;
 mod listing;
 mod markdown;
 mod names;
+mod page;
 mod plan;
 mod sbom;
 mod sections;

@@ -25,10 +25,34 @@ pub(super) fn hexadecimal(bytes: &[u8]) -> String {
     text
 }
 
-/// A text of an image on one line: runs of white space become one space, and what would steer a terminal is spelled.
+/// A text of an image on one line: runs of blanks and line breaks become one space, and what would steer a terminal is spelled.
 pub(super) fn one_line(text: &str) -> String {
-    let words: Vec<&str> = text.split_whitespace().collect();
+    cut(joined(text), MOST_IN_LINE, text.len())
+}
+
+/// The value of a field on one line; of a long one the beginning, with the length of all of it.
+pub(super) fn field_value(text: &str) -> String {
+    cut(joined(text), MOST_IN_VALUE, text.len())
+}
+
+/// Characters of any text on one line.
+const MOST_IN_LINE: usize = 4000;
+/// Characters of a field's value; with the length behind it, it is still whole in a cell of a page.
+const MOST_IN_VALUE: usize = 360;
+
+fn joined(text: &str) -> String {
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
     display_name(words.join(" ").as_bytes()).into_owned()
+}
+
+/// At most `limit` characters; where something is left out, the length of the whole text follows: `… (58 kB)`.
+pub(super) fn cut(text: String, limit: usize, whole_bytes: usize) -> String {
+    match text.char_indices().nth(limit) {
+        None => text,
+        Some((end, _)) => {
+            format!("{}… ({})", text.get(..end).unwrap_or_default(), display_bytes(whole_bytes as u64))
+        }
+    }
 }
 
 /// At most `limit` characters, the last of them `…` where something is left out.

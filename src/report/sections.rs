@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Inspection;
-use super::names::{bytes_and_exact, grouped, layer_command, one_line, percent, shortened};
+use super::names::{bytes_and_exact, field_value, grouped, layer_command, one_line, percent, shortened};
 use super::table::{Align::Left, Align::Right, Table};
 use crate::analysis::{Cause, Waste, explain};
 use crate::image::{
@@ -20,7 +20,7 @@ const LAYERS_NAMED: usize = 4;
 /// What the image is called: its first reference, else what the user typed.
 pub(super) fn title(image: &Image) -> String {
     let identity = &image.identity;
-    one_line(identity.references.first().unwrap_or(&identity.requested))
+    field_value(identity.references.first().unwrap_or(&identity.requested))
 }
 
 /// `linux/amd64`, or that nothing says so.
@@ -29,13 +29,14 @@ pub(super) fn platform(image: &Image) -> String {
     if platform.os.is_empty() && platform.architecture.is_empty() {
         return "platform unknown".into();
     }
-    one_line(&platform.to_string())
+    field_value(&platform.to_string())
 }
 
 /// Where it was read from and under which digests.
 pub(super) fn source(image: &Image, quote: Quote) -> String {
     let identity = &image.identity;
-    let mut parts = vec![format!("{} {}", one_line(&identity.source_kind), quote(&one_line(&identity.requested)))];
+    let mut parts =
+        vec![format!("{} {}", field_value(&identity.source_kind), quote(&field_value(&identity.requested)))];
     if let Some(digest) = &identity.manifest_digest {
         parts.push(format!("manifest {}", digest.short()));
     }
@@ -43,7 +44,7 @@ pub(super) fn source(image: &Image, quote: Quote) -> String {
         parts.push(format!("image ID {}", digest.short()));
     }
     if let Some(created) = &image.config.created {
-        parts.push(format!("created {}", one_line(created)));
+        parts.push(format!("created {}", quote(&field_value(created))));
     }
     parts.join(", ")
 }
@@ -287,19 +288,20 @@ pub(super) fn packages(inventory: &Inventory, limit: usize, quote: Quote) -> Tab
 /// What the configuration says, as names and values on one line each; what it does not say is left out.
 pub(super) fn config(image: &Image) -> Vec<(&'static str, String)> {
     let config = &image.config;
-    let words = |words: &[String]| words.iter().map(|word| one_line(&quoted_word(word))).collect::<Vec<_>>().join(" ");
+    let words =
+        |words: &[String]| words.iter().map(|word| field_value(&quoted_word(word))).collect::<Vec<_>>().join(" ");
     let mut lines = vec![
         ("Entrypoint", words(&config.entrypoint)),
         ("Command", words(&config.cmd)),
-        ("User", one_line(&config.user)),
-        ("Directory", one_line(&config.working_directory)),
+        ("User", field_value(&config.user)),
+        ("Directory", field_value(&config.working_directory)),
         ("Ports", words(&config.exposed_ports)),
         ("Volumes", words(&config.volumes)),
-        ("Stop signal", config.stop_signal.as_deref().map(one_line).unwrap_or_default()),
-        ("Author", config.author.as_deref().map(one_line).unwrap_or_default()),
+        ("Stop signal", config.stop_signal.as_deref().map(field_value).unwrap_or_default()),
+        ("Author", config.author.as_deref().map(field_value).unwrap_or_default()),
     ];
-    lines.extend(config.env.iter().map(|variable| ("Env", one_line(variable))));
-    lines.extend(config.labels.iter().map(|(name, value)| ("Label", one_line(&format!("{name}={value}")))));
+    lines.extend(config.env.iter().map(|variable| ("Env", field_value(variable))));
+    lines.extend(config.labels.iter().map(|(name, value)| ("Label", field_value(&format!("{name}={value}")))));
     lines.retain(|(_, value)| !value.is_empty());
     lines
 }

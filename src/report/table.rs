@@ -2,6 +2,8 @@ use std::io::{self, Write};
 
 use unicode_width::UnicodeWidthStr;
 
+use super::page::Page;
+
 /// On which side a column is even.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Align {
@@ -9,7 +11,7 @@ pub(super) enum Align {
     Right,
 }
 
-/// Rows of cells under headings. Cells hold what may be shown as it is.
+/// Rows of cells under headings. Cells hold text that is safe to show.
 pub(super) struct Table<const N: usize> {
     columns: [(&'static str, Align); N],
     rows: Vec<[String; N]>,
@@ -46,14 +48,12 @@ impl<const N: usize> Table<N> {
         Ok(())
     }
 
-    /// As a GitHub table. Cells are Markdown already.
-    pub fn write_markdown(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "| {} |", self.columns.map(|(heading, _)| heading).join(" | "))?;
-        let rules = self.columns.map(|(_, align)| if align == Align::Right { "---:" } else { "---" });
-        writeln!(out, "| {} |", rules.join(" | "))?;
+    /// As a GitHub table.
+    pub fn write_markdown(&self, page: &mut Page) {
+        page.row(self.columns.map(|(heading, _)| heading));
+        page.rule(self.columns.map(|(_, align)| align));
         for row in &self.rows {
-            writeln!(out, "| {} |", row.join(" | "))?;
+            page.row(row);
         }
-        Ok(())
     }
 }

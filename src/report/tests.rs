@@ -229,9 +229,79 @@ fn what_an_image_says_is_never_markup() {
         let counts: Vec<usize> = table.lines().filter(|line| line.starts_with('|')).map(columns).collect();
         assert!(counts.windows(2).all(|pair| pair[0] == pair[1]), "{table}");
     }
-    assert_eq!(super::markdown::code("a`b"), "``a`b``");
-    assert_eq!(super::markdown::code("`"), "`` ` ``");
-    assert_eq!(super::markdown::code("a|b"), "`a\\|b`");
+}
+
+/// What would be markup, a link, a mention or a reference on GitHub and GitLab.
+const MARKUP: &str =
+    "![x](http://evil.example/p.png) @everyone <img src=x> [a](b) www.evil.example #1 !2 GH-3 ~l **b**";
+
+#[test]
+fn nothing_from_any_field_of_an_image_is_markup_a_link_or_a_mention() {
+    let mut image = hostile_image();
+    let text = || MARKUP.to_owned();
+    let identity = &mut image.identity;
+    (identity.requested, identity.source_kind, identity.references) = (text(), text(), vec![text()]);
+    let config = &mut image.config;
+    let platform = &mut config.platform;
+    (platform.os, platform.architecture, platform.variant) = (text(), text(), Some(text()));
+    (config.created, config.author, config.stop_signal) = (Some(text()), Some(text()), Some(text()));
+    (config.user, config.working_directory) = (text(), text());
+    for list in [
+        &mut config.entrypoint,
+        &mut config.cmd,
+        &mut config.env,
+        &mut config.exposed_ports,
+        &mut config.volumes,
+        &mut config.shell,
+        &mut config.on_build,
+    ] {
+        *list = vec![text(), text()];
+    }
+    config.labels = vec![(text(), text())];
+    for layer in &mut image.layers {
+        (layer.created_by, layer.comment, layer.created) = (Some(text()), Some(text()), Some(text()));
+        (layer.media_type, layer.stored_as) = (text(), text());
+        layer.annotations = vec![(text(), text())];
+    }
+    image.warnings = vec![Warning { layer: None, message: text() }];
+    let page = report(&image, Format::Markdown);
+    assert!(page.contains("`![x](http://evil.example/p.png)"), "{page}");
+    let outside = super::page::tests::outside_code_spans(&page).replace("<details>", "").replace("</details>", "");
+    let outside = outside.replace("<summary>", "").replace("</summary>", "");
+    for markup in ["![", "](", "@", "<", "http", "www.", "#1", "!2", "GH-3", "~l", "**"] {
+        assert!(!outside.contains(markup), "{markup} in:\n{outside}");
+    }
+}
+
+#[test]
+fn long_values_are_cut_with_their_length_and_json_keeps_them() {
+    let mut image = image(&[&["f a 1"]]);
+    let long = "x".repeat(58_000);
+    image.config.labels = vec![("org.example.long".into(), long.clone()), ("short".into(), "value".into())];
+    image.config.env = vec![format!("LONG={long}")];
+    image.config.user = long.clone();
+    image.config.created = Some(long.clone());
+    for format in [Format::Text, Format::Markdown, Format::Html] {
+        let text = report(&image, format);
+        let longest = text.split(|letter| letter != 'x').map(str::len).max().unwrap();
+        assert!((100..=400).contains(&longest), "{format:?}: {longest}");
+        assert!(text.matches("… (58 kB)").count() >= 4, "{format:?}");
+        assert!(text.contains("short=value"), "{format:?}");
+    }
+    assert_eq!(inspect(&image)["config"]["labels"]["org.example.long"], long.as_str());
+}
+
+#[test]
+fn letters_that_nobody_sees_are_spelled_in_every_report() {
+    let mut image = image(&[&["f a 1"]]);
+    let hidden = "a\u{3164}b\u{a0}c\u{fe0f}d\u{2003}e\u{e0100}f\u{3000}g\u{34f}h\u{110bd}i\u{fffc}j";
+    image.config.labels = vec![(hidden.into(), hidden.into())];
+    image.config.env = vec![format!("X={hidden}")];
+    for format in [Format::Text, Format::Markdown, Format::Html] {
+        let text = report(&image, format);
+        assert!(text.contains("a\\u{3164}b\\u{a0}c\\u{fe0f}d\\u{2003}e\\u{e0100}f\\u{3000}g\\u{34f}h"), "{format:?}");
+    }
+    assert_eq!(inspect(&image)["config"]["labels"][hidden], hidden);
 }
 
 #[test]

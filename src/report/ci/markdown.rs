@@ -1,6 +1,6 @@
 use std::io::{self, Write};
 
-use super::super::markdown::code;
+use super::super::page::{Page, quoted};
 use super::CiReport;
 use super::text::word;
 use crate::ci::{RuleResult, Status, Verdict};
@@ -14,79 +14,77 @@ const MOST_IN_SENTENCE: usize = 300;
 
 /// The verdict first, then each rule that failed with what led to it, then all rules, folded.
 pub(super) fn write(report: &CiReport<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let mut text = String::new();
+    let mut page = Page::default();
     let verdict = report.outcome.verdict();
     let sign = match verdict {
         Verdict::Pass => "✅",
         Verdict::Fail => "❌",
         Verdict::Error => "⚠️",
     };
-    let image = code(&short(&report.image.identity.requested));
-    text.push_str(&format!("## {sign} {}: {image}\n", word(verdict)));
+    page.markup("## ").markup(sign).markup(" ").markup(word(verdict)).markup(": ");
+    page.text(&brief(&report.image.identity.requested)).markup("\n");
     if let Some(baseline) = report.baseline {
-        text.push_str(&format!("\nMeasured against {}.\n", code(&short(baseline))));
+        page.markup("\nMeasured against ").text(&brief(baseline)).markup(".\n");
     }
     let mut left_out = 0usize;
     for rule in report.problems() {
         let part = problem(rule);
         // Room is kept for what comes behind.
-        if text.chars().count() + part.chars().count() < MOST_CHARACTERS / 2 {
-            text.push_str(&part);
+        if page.characters() + part.characters() < MOST_CHARACTERS / 2 {
+            page.append(&part);
         } else {
             left_out += 1;
         }
     }
     if left_out > 0 {
-        text.push_str(&format!("\n… and {left_out} more that did not come out well.\n"));
+        page.markup("\n… and ").text(&left_out.to_string()).markup(" more that did not come out well.\n");
     }
     for warning in report.outcome.warnings.iter().take(20) {
-        text.push_str(&format!("\n> ⚠️ {}\n", code(&short(warning))));
+        page.markup("\n> ⚠️ ").text(&brief(warning)).markup("\n");
     }
-    let count = report.outcome.rules.len();
-    text.push_str(&format!(
-        "\n<details><summary>All rules ({count})</summary>\n\n| | rule | result |\n| --- | --- | --- |\n"
-    ));
-    let mut shown = 0;
-    for rule in report.outcome.rules.iter().take(MOST_RULES) {
-        let row = format!(
-            "| {} | {} | {} |\n",
-            rule.status.word().trim(),
-            code(&short(&rule.id)),
-            code(&short(&rule.message))
-        );
-        if text.chars().count() + row.chars().count() > MOST_CHARACTERS - 200 {
-            break;
-        }
-        text.push_str(&row);
-        shown += 1;
-    }
-    if shown < count {
-        text.push_str(&format!("\n… and {} more.\n", count - shown));
-    }
-    text.push_str("\n</details>\n");
-    out.write_all(text.as_bytes())
+    all_rules(report, &mut page);
+    page.write(out)
 }
 
-fn problem(rule: &RuleResult) -> String {
-    let sign = if rule.status == Status::Fail { "❌" } else { "⚠️" };
-    let mut part = format!("\n{sign} **{}**: {}\n", code(&short(&rule.id)), code(&short(&rule.message)));
+fn all_rules(report: &CiReport<'_>, page: &mut Page) {
+    let count = report.outcome.rules.len();
+    page.markup("\n<details><summary>All rules (").text(&count.to_string()).markup(")</summary>\n\n");
+    page.markup("| | rule | result |\n| --- | --- | --- |\n");
+    let mut shown = 0;
+    for rule in report.outcome.rules.iter().take(MOST_RULES) {
+        let mut row = Page::default();
+        row.row([rule.status.word().trim(), &brief(&rule.id), &brief(&rule.message)]);
+        if page.characters() + row.characters() > MOST_CHARACTERS - 200 {
+            break;
+        }
+        page.append(&row);
+        shown += 1;
+    }
+    page.left_out(count, shown).markup("\n</details>\n");
+}
+
+fn problem(rule: &RuleResult) -> Page {
+    let mut part = Page::default();
+    part.markup(if rule.status == Status::Fail { "\n❌ **" } else { "\n⚠️ **" });
+    part.text(&brief(&rule.id)).markup("**: ").text(&brief(&rule.message)).markup("\n");
     let (first, rest) = rule.evidence.split_at(rule.evidence.len().min(3));
     if !first.is_empty() {
-        part.push('\n');
+        part.markup("\n");
     }
     for found in first {
-        part.push_str(&format!("- {}\n", code(&short(&found.text))));
+        part.markup("- ").text(&brief(&found.text)).markup("\n");
     }
     if !rest.is_empty() {
-        part.push_str(&format!("\n<details><summary>{} more</summary>\n\n", rest.len()));
+        part.markup("\n<details><summary>").text(&rest.len().to_string()).markup(" more</summary>\n\n");
         for found in rest {
-            part.push_str(&format!("- {}\n", code(&short(&found.text))));
+            part.markup("- ").text(&brief(&found.text)).markup("\n");
         }
-        part.push_str("\n</details>\n");
+        part.markup("\n</details>\n");
     }
     part
 }
 
-fn short(text: &str) -> String {
-    super::super::names::shortened(super::super::names::one_line(text), MOST_IN_SENTENCE)
+/// A text on one line, marked as one that is no markup; of a long one its beginning.
+fn brief(text: &str) -> String {
+    quoted(&super::super::names::shortened(super::super::names::one_line(text), MOST_IN_SENTENCE))
 }

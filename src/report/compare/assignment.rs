@@ -6,6 +6,7 @@ use super::grid::Grid;
 use super::share::letter;
 use crate::compare::{LayerAssignment, Level, Matrix, Sharing};
 use crate::image::{display_bytes, display_name};
+use crate::report::page::Page;
 use crate::report::sections::Quote;
 use crate::report::table::Align::{Left, Right};
 
@@ -54,13 +55,15 @@ impl Proposal {
         self.grids().try_for_each(|grid| grid.write_text(out))
     }
 
-    pub fn write_markdown(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "\n### {TITLE}\n")?;
-        self.sentences.iter().try_for_each(|sentence| writeln!(out, "{sentence}"))?;
-        self.grids().try_for_each(|grid| {
-            writeln!(out)?;
-            grid.write_markdown(out)
-        })
+    pub fn write_markdown(&self, page: &mut Page) {
+        page.markup("\n### ").markup(TITLE).markup("\n\n");
+        for sentence in &self.sentences {
+            page.text(sentence).markup("\n");
+        }
+        for grid in self.grids() {
+            page.markup("\n");
+            grid.write_markdown(page);
+        }
     }
 
     fn grids(&self) -> impl Iterator<Item = &Grid> {

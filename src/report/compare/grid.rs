@@ -2,11 +2,12 @@ use std::io::{self, Write};
 
 use unicode_width::UnicodeWidthStr;
 
+use crate::report::page::Page;
 use crate::report::table::Align;
 
 pub(super) use crate::report::names::signed;
 
-/// Rows of cells under headings, for any form of a report. Cells are in that form already.
+/// Rows of cells under headings, for any form of a report. Cells hold text that is safe to show.
 #[derive(Clone)]
 pub(super) struct Grid {
     pub columns: Vec<(String, Align)>,
@@ -49,13 +50,12 @@ impl Grid {
     }
 
     /// As a GitHub table.
-    pub fn write_markdown(&self, out: &mut dyn Write) -> io::Result<()> {
-        let headings: Vec<&str> = self.columns.iter().map(|(name, _)| name.as_str()).collect();
-        writeln!(out, "| {} |", headings.join(" | "))?;
-        let rule = |align: Align| if align == Align::Right { "---:" } else { "---" };
-        let rules: Vec<&str> = self.columns.iter().map(|&(_, align)| rule(align)).collect();
-        writeln!(out, "| {} |", rules.join(" | "))?;
-        self.rows.iter().try_for_each(|row| writeln!(out, "| {} |", row.join(" | ")))
+    pub fn write_markdown(&self, page: &mut Page) {
+        page.row(self.columns.iter().map(|(name, _)| name));
+        page.rule(self.columns.iter().map(|&(_, align)| align));
+        for row in &self.rows {
+            page.row(row);
+        }
     }
 }
 

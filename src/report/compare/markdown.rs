@@ -2,7 +2,8 @@ use std::io::{self, Write};
 
 use super::lines;
 use crate::compare::Comparison;
-use crate::report::markdown::code;
+use crate::report::names::{one_line, shortened};
+use crate::report::page::{Page, quoted};
 use crate::report::sections::{platform, title};
 
 /// Characters that a comment on GitHub may have, with some to spare.
@@ -16,42 +17,43 @@ const MOST_NOTES: usize = 10;
 /// The comparison for a pull request: verdict first, details folded.
 pub(super) fn write(comparison: &Comparison<'_>, notes: &[String], out: &mut dyn Write) -> io::Result<()> {
     let (left, right) = (comparison.left.image, comparison.right.image);
-    let mut text: Vec<u8> = Vec::new();
-    writeln!(text, "## {} → {}\n", brief(&title(left)), brief(&title(right)))?;
-    writeln!(text, "{}\n", lines::headline(comparison, brief))?;
-    lines::figures(comparison).write_markdown(&mut text)?;
-    writeln!(text)?;
-    lines::transfers(comparison).iter().try_for_each(|line| writeln!(text, "- {line}"))?;
-    writeln!(text, "- Platforms: {} and {}", brief(&platform(left)), brief(&platform(right)))?;
-    for note in notes.iter().take(MOST_NOTES) {
-        let shown = crate::report::names::shortened(crate::report::names::one_line(note), 400);
-        writeln!(text, "\n> ⚠ {}", code(&shown))?;
+    let mut page = Page::default();
+    page.markup("## ").text(&brief(&title(left))).markup(" → ").text(&brief(&title(right))).markup("\n\n");
+    page.text(&lines::headline(comparison, brief)).markup("\n\n");
+    lines::figures(comparison).write_markdown(&mut page);
+    page.markup("\n");
+    for line in lines::transfers(comparison) {
+        page.markup("- ").text(&line).markup("\n");
     }
-    let mut left_out = 0;
+    page.markup("- Platforms: ").text(&brief(&platform(left))).markup(" and ").text(&brief(&platform(right)));
+    page.markup("\n");
+    for note in notes.iter().take(MOST_NOTES) {
+        page.markup("\n> ⚠ ").code(&shortened(one_line(note), 400)).markup("\n");
+    }
+    let mut left_out = 0usize;
     for section in lines::sections(comparison, brief) {
-        let mut part: Vec<u8> = Vec::new();
+        let mut part = Page::default();
         if section.is_open {
-            writeln!(part, "\n### {}\n", section.title)?;
-            section.grid.write_markdown(&mut part)?;
+            part.markup("\n### ").text(&section.title).markup("\n\n");
+            section.grid.write_markdown(&mut part);
         } else {
-            writeln!(part, "\n<details><summary>{}</summary>\n", section.title)?;
-            section.grid.write_markdown(&mut part)?;
-            writeln!(part, "\n</details>")?;
+            part.markup("\n<details><summary>").text(&section.title).markup("</summary>\n\n");
+            section.grid.write_markdown(&mut part);
+            part.markup("\n</details>\n");
         }
-        let characters = |bytes: &[u8]| String::from_utf8_lossy(bytes).chars().count();
-        if characters(&text).saturating_add(characters(&part)) < MOST_CHARACTERS - 100 {
-            text.extend(part);
+        if page.characters().saturating_add(part.characters()) < MOST_CHARACTERS - 100 {
+            page.append(&part);
         } else {
             left_out += 1;
         }
     }
     if left_out > 0 {
-        writeln!(text, "\n… {left_out} sections are too long for a comment.")?;
+        page.markup("\n… ").text(&left_out.to_string()).markup(" sections are too long for a comment.\n");
     }
-    out.write_all(&text)
+    page.write(out)
 }
 
-/// A code span of a text; of a long one its beginning.
+/// A text of an image, marked as such; of a long one its beginning.
 fn brief(text: &str) -> String {
-    code(&crate::report::names::shortened(text.to_owned(), MOST_IN_SPAN))
+    quoted(&shortened(text.to_owned(), MOST_IN_SPAN))
 }

@@ -7,7 +7,8 @@ use super::grid::Grid;
 use crate::compare::{Level, Matrix, Sharing};
 use crate::image::{Digest, Image, display_bytes, display_name};
 use crate::report::json::{OWN, write_pretty};
-use crate::report::markdown::code;
+use crate::report::names::{one_line, shortened};
+use crate::report::page::{Page, quoted};
 use crate::report::sections::{Quote, title};
 use crate::report::table::Align::{Left, Right};
 
@@ -67,19 +68,20 @@ impl ShareReport<'_> {
     }
 
     fn write_markdown(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "## What {} images share\n", self.images.len())?;
-        self.names(code).write_markdown(out)?;
+        let mut page = Page::default();
+        page.markup("## What ").text(&self.images.len().to_string()).markup(" images share\n\n");
+        self.names(quoted).write_markdown(&mut page);
         for matrix in &self.sharing.levels {
-            writeln!(out, "\n### {}\n\n{}\n", heading(matrix.level), together(matrix))?;
-            self.grid(matrix).write_markdown(out)?;
+            page.markup("\n### ").markup(heading(matrix.level)).markup("\n\n").text(&together(matrix)).markup("\n\n");
+            self.grid(matrix).write_markdown(&mut page);
         }
-        if let Some(proposal) = Proposal::new(self.sharing, code) {
-            proposal.write_markdown(out)?;
+        if let Some(proposal) = Proposal::new(self.sharing, quoted) {
+            proposal.write_markdown(&mut page);
         }
-        self.notes.iter().take(10).try_for_each(|note| {
-            let shown = crate::report::names::one_line(note);
-            writeln!(out, "\n> ⚠ {}", code(&crate::report::names::shortened(shown, 400)))
-        })
+        for note in self.notes.iter().take(10) {
+            page.markup("\n> ⚠ ").code(&shortened(one_line(note), 400)).markup("\n");
+        }
+        page.write(out)
     }
 
     fn names(&self, quote: Quote) -> Grid {

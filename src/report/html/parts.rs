@@ -7,7 +7,7 @@ use super::table::STATIC_ROWS;
 use super::table::{Cell, Kind, Order, Table};
 use crate::analysis::largest;
 use crate::image::{Digest, Image, Kind as ImageKind, LayerIndex, Measured, display_bytes, display_name};
-use crate::report::names::{grouped, layer_command, one_line};
+use crate::report::names::{field_value, grouped, layer_command};
 use crate::report::sections;
 
 /// A headline figure with what it means.
@@ -77,12 +77,12 @@ pub(in crate::report) fn digests(image: &Image, form: Digests, out: &mut Markup)
     };
     let identity = &image.identity;
     let mut rows = vec![
-        ("Source", format!("{} {}", one_line(&identity.source_kind), one_line(&identity.requested))),
+        ("Source", format!("{} {}", field_value(&identity.source_kind), field_value(&identity.requested))),
         ("Platform", sections::platform(image)),
     ];
     rows.extend(identity.manifest_digest.as_ref().map(|digest| ("Manifest", written(digest))));
     rows.extend(identity.config_digest.as_ref().map(|digest| ("Image ID", written(digest))));
-    rows.extend(image.config.created.as_ref().map(|created| ("Created", one_line(created))));
+    rows.extend(image.config.created.as_ref().map(|created| ("Created", field_value(created))));
     out.open("dl", &[("class", "pairs")]);
     for (name, value) in rows {
         out.open("div", &[]).element("dt", &[], name);

@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 
 use super::escape::Markup;
 use crate::image::{display_bytes, display_name};
-use crate::report::names::{grouped, shortened, signed};
+use crate::report::names::{cut, grouped, signed};
 
 /// Rows that stand in the page itself, for readers without scripts.
 pub(in crate::report) const STATIC_ROWS: usize = 20;
@@ -77,7 +77,7 @@ pub(in crate::report) enum Cell {
 impl Cell {
     /// Text; what would steer a reader's eye is spelled, the end of a long one left out.
     pub fn text(text: &str) -> Self {
-        Self::Text(shortened(display_name(text.as_bytes()).into_owned(), MOST_CHARACTERS))
+        Self::Text(cut(display_name(text.as_bytes()).into_owned(), MOST_CHARACTERS, text.len()))
     }
 
     /// A count or bytes.
