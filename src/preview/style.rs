@@ -1,6 +1,6 @@
 use unicode_width::UnicodeWidthChar;
 
-use crate::image::{display_name, steers_terminal};
+use crate::image::{display_name, is_shown_in_text};
 
 /// What a piece of text is, for a theme to colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -136,8 +136,8 @@ pub(super) fn raw_byte(byte: u8) -> char {
     char::from_u32(RAW_BYTES + u32::from(byte)).unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
-/// Columns that a character takes at a column of a line, as [`LineWriter`] writes it.
-pub(super) fn columns(character: char, column: usize) -> usize {
+/// Columns that a character takes at a column of a line behind `previous`, as [`LineWriter`] writes it.
+pub(super) fn columns(previous: Option<char>, character: char, column: usize) -> usize {
     if character == '\t' {
         return (column / TAB + 1) * TAB - column;
     }
@@ -147,7 +147,7 @@ pub(super) fn columns(character: char, column: usize) -> usize {
     if u32::from(character).checked_sub(RAW_BYTES).is_some_and(|byte| byte <= 0xff) {
         return 4;
     }
-    if steers_terminal(character) {
+    if !is_shown_in_text(previous, character) {
         return display_name(character.encode_utf8(&mut [0; 4]).as_bytes()).len();
     }
     character.width().unwrap_or(0)
@@ -158,6 +158,7 @@ pub(super) fn columns(character: char, column: usize) -> usize {
 pub(super) struct LineWriter {
     line: StyledLine,
     column: usize,
+    previous: Option<char>,
 }
 
 impl LineWriter {
@@ -180,7 +181,7 @@ impl LineWriter {
             } else if let Some(byte) = code.checked_sub(RAW_BYTES).filter(|&byte| byte <= 0xff) {
                 span.text.push_str(&format!("\\x{byte:02x}"));
                 self.column += 4;
-            } else if steers_terminal(character) {
+            } else if !is_shown_in_text(self.previous, character) {
                 let escaped = display_name(character.encode_utf8(&mut [0; 4]).as_bytes()).into_owned();
                 self.column += escaped.len();
                 span.text.push_str(&escaped);
@@ -188,6 +189,7 @@ impl LineWriter {
                 span.text.push(character);
                 self.column += character.width().unwrap_or(0);
             }
+            self.previous = Some(character);
         }
     }
 

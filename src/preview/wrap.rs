@@ -50,13 +50,15 @@ struct End {
     offset: u64,
     /// Columns used in the row.
     used: usize,
+    /// The character before, in the same row.
+    previous: Option<char>,
     /// Whether the line ends here.
     ended: bool,
 }
 
 impl LongLine {
     pub(super) fn new(at: u64, width: usize) -> Self {
-        let end = End { offset: 0, used: 0, ended: false };
+        let end = End { offset: 0, used: 0, ended: false, previous: None };
         Self { at, width: width.max(1), marks: vec![0], rows: 1, end }
     }
 
@@ -113,7 +115,7 @@ impl LongLine {
             starts.push(mark);
         }
         let line = content.part(self.at, u64::MAX);
-        let mut end = End { offset: mark, used: 0, ended: false };
+        let mut end = End { offset: mark, used: 0, ended: false, previous: None };
         while starts.len() as u64 <= count && !end.ended {
             end = lay_out(&line, encoding, self.width, end, &mut |offset| {
                 row += 1;
@@ -151,15 +153,16 @@ fn lay_out(
         if !last && end.offset - from.offset >= PIECE as u64 {
             return end;
         }
-        let mut wide = columns(character, end.used);
+        let mut wide = columns(end.previous, character, end.used);
         if end.used + wide > width && end.used > 0 {
             if begins(end.offset).is_break() {
                 return end;
             }
             end.used = 0;
-            wide = columns(character, 0);
+            wide = columns(None, character, 0);
         }
         end.used += wide;
+        end.previous = Some(character);
         end.offset += length as u64;
     }
     End { ended: last, ..end }

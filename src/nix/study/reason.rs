@@ -61,6 +61,6 @@ impl RootSource {
 
 fn one_line(text: &str) -> String {
     let short: String = text.chars().take(MOST_QUOTED).collect();
-    let words: Vec<&str> = short.split_whitespace().collect();
+    let words: Vec<&str> = short.split_ascii_whitespace().collect();
     display_name(words.join(" ").as_bytes()).into_owned()
 }

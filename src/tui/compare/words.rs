@@ -24,7 +24,7 @@ pub fn signed(delta: i64) -> String {
 
 /// A text of an image on one line, of bounded length.
 pub fn one_line(text: &str) -> String {
-    let words: Vec<&str> = text.split_whitespace().collect();
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
     let line: String = words.join(" ").chars().take(4096).collect();
     display_name(line.as_bytes()).into_owned()
 }

@@ -195,7 +195,7 @@ fn store_names(text: &str) -> Vec<&str> {
 pub(super) fn one_line(text: &str) -> String {
     const LONGEST: usize = 1000;
     let mut line = String::new();
-    for word in text.split_whitespace() {
+    for word in text.split_ascii_whitespace() {
         if !line.is_empty() {
             line.push(' ');
         }
