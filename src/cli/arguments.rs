@@ -271,6 +271,9 @@ pub struct InspectArguments {
     /// Print the manifest or index as the registry stores it, and nothing else
     #[arg(long, conflicts_with_all = ["format", "findings"])]
     pub raw: bool,
+    /// With --raw, write control characters to a terminal as they are; a pipe or file always gets the stored bytes
+    #[arg(long, requires = "raw")]
+    pub raw_bytes: bool,
     /// How to open it.
     #[command(flatten)]
     pub open: OpenArguments,
@@ -340,6 +343,9 @@ pub struct CatArguments {
     /// As the image is with the layers up to this one: its number from 0, or its digest
     #[arg(long, value_name = "N")]
     pub layer: Option<String>,
+    /// Write control characters to a terminal as they are; a pipe or file always gets the file's bytes
+    #[arg(long)]
+    pub raw_bytes: bool,
     /// How to open it.
     #[command(flatten)]
     pub open: OpenArguments,

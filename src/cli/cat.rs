@@ -6,7 +6,7 @@ use super::{locate, open_for, output};
 use crate::image::{Kind, display_name};
 use crate::open::Keep;
 
-/// Prints a file's bytes as they are.
+/// Prints a file's bytes: as they are, except that a terminal gets no control characters unless it is asked for.
 pub fn run(arguments: &CatArguments) -> anyhow::Result<ExitCode> {
     let opened = open_for(&arguments.image, &arguments.open, Keep::Content)?;
     let image = &opened.image;
@@ -23,7 +23,7 @@ pub fn run(arguments: &CatArguments) -> anyhow::Result<ExitCode> {
     };
     let mut reader = opened.contents.reader(&image.tree, id).map_err(|error| failed(&error))?;
     let mut broken = None;
-    output::print(|out| {
+    output::print_content(arguments.raw_bytes, |out| {
         broken = copy(&mut reader, out)?;
         Ok(())
     })?;

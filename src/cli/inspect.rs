@@ -16,7 +16,7 @@ use crate::study::{StoreWatch, StudyOptions, study};
 /// Prints what an image is made of.
 pub fn run(arguments: &InspectArguments) -> anyhow::Result<ExitCode> {
     if arguments.raw {
-        return super::tags::raw(&arguments.image, &arguments.open);
+        return super::tags::raw(&arguments.image, arguments.raw_bytes, &arguments.open);
     }
     let format = match arguments.format {
         arguments::Format::Text => Format::Text,

@@ -1,8 +1,8 @@
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 
-use crate::image::display_name;
+use crate::image::{TextEscaper, display_name};
 
 /// Says on standard error why something could not be done: once, without control characters.
 pub fn complain(error: &anyhow::Error) {
@@ -33,6 +33,50 @@ pub fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Re
         let message = format!("standard output: {error}");
         anyhow::Error::new(error).context(message)
     })
+}
+
+/// Prints content of an image on standard output: its bytes, and to a terminal, unless `raw_bytes` is set, text in which
+/// control characters, bytes that are no UTF-8 and invisible characters are spelled out.
+///
+/// # Errors
+/// Those of [`print`].
+pub fn print_content(raw_bytes: bool, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
+    if raw_bytes || !io::stdout().is_terminal() {
+        return print(write);
+    }
+    print(|out| {
+        let mut escaped = Escaped { out, escaper: TextEscaper::default(), text: String::new() };
+        write(&mut escaped)?;
+        escaped.finish()
+    })
+}
+
+/// Spells out what a terminal would take for more than text.
+struct Escaped<'a> {
+    out: &'a mut dyn Write,
+    escaper: TextEscaper,
+    text: String,
+}
+
+impl Escaped<'_> {
+    fn finish(mut self) -> io::Result<()> {
+        self.text.clear();
+        self.escaper.finish(&mut self.text);
+        self.out.write_all(self.text.as_bytes())
+    }
+}
+
+impl Write for Escaped<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.text.clear();
+        self.escaper.push(bytes, &mut self.text);
+        self.out.write_all(self.text.as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
 }
 
 /// Writes a file whole or not at all: beside its place, and then moved there. What is no regular file, a device or a

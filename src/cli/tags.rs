@@ -33,12 +33,12 @@ fn referrers(repository: &Repository, arguments: &TagsArguments) -> anyhow::Resu
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints the manifest or index of an image as it is stored.
-pub fn raw(image: &OsString, arguments: &OpenArguments) -> anyhow::Result<ExitCode> {
+/// Prints the manifest or index of an image as it is stored; a terminal gets no control characters unless `raw_bytes` says so.
+pub fn raw(image: &OsString, raw_bytes: bool, arguments: &OpenArguments) -> anyhow::Result<ExitCode> {
     let repository = repository(image, arguments)?;
     let remote = arguments.remote.remote();
     let manifest = remote.manifest(&repository).map_err(|error| anyhow::anyhow!("{}: {error}", repository.name()))?;
-    output::print(|out| out.write_all(&manifest.bytes))?;
+    output::print_content(raw_bytes, |out| out.write_all(&manifest.bytes))?;
     Ok(ExitCode::SUCCESS)
 }
 

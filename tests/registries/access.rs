@@ -11,7 +11,8 @@ use nixdive::open::{OpenOptions, Progress};
 use super::server::{Reply, Seen, Server};
 use super::shop::{Customer, Shop};
 use super::support::images::{Image, OCI_MANIFEST, descriptor, digest, manifest_blobs, sample_layers};
-use super::support::program::{open_with, within};
+use super::support::program::{open_with, run, within};
+use super::support::pseudo_terminal::on_terminal;
 
 const IMAGE: &str = "team/app:1";
 const PASSWORD: &str = "hunter2";
@@ -253,4 +254,19 @@ fn an_opening_that_is_cancelled_ends_at_once() {
     });
     assert!(matches!(result, Err(nixdive::open::OpenError::Cancelled)));
     assert!(begun.elapsed() < std::time::Duration::from_secs(10));
+}
+
+#[test]
+fn a_manifest_is_shown_on_a_terminal_without_control_characters_and_stored_bytes_go_to_a_pipe() {
+    let mut shop = Shop::sample().0;
+    let stored = "{\"schemaVersion\":2,\n\"x\":\"\u{9b}31m\u{202e}\u{7f}\"}".as_bytes().to_vec();
+    shop.put_manifest("odd", OCI_MANIFEST, stored.clone());
+    let server = Server::start(move |seen| shop.answer(seen));
+    let name = format!("docker://{}/team/app:odd", server.host);
+    let shown = on_terminal(&["inspect", "--raw", &name], &[]);
+    let shown = String::from_utf8(shown).unwrap().replace("\r\n", "\n");
+    assert_eq!(shown, "{\"schemaVersion\":2,\n\"x\":\"\\u{9b}31m\\u{202e}\\x7f\"}");
+    let raw = on_terminal(&["inspect", "--raw", "--raw-bytes", &name], &[]);
+    assert!(raw.windows(5).any(|part| part == b"\xc2\x9b31m"));
+    assert_eq!(run(&["inspect", "--raw", &name]).done().stdout, stored);
 }

@@ -4,5 +4,6 @@ pub mod chroot;
 pub mod compress;
 pub mod images;
 pub mod program;
+pub mod pseudo_terminal;
 pub mod tables;
 pub mod tar_bytes;

@@ -1,5 +1,7 @@
-use super::root;
+use super::{Place, root};
 use crate::support::program::run;
+use crate::support::pseudo_terminal::on_terminal;
+use crate::support::tar_bytes::Tar;
 
 #[test]
 fn links_lead_through_the_image_and_nowhere_else() {
@@ -49,5 +51,27 @@ fn what_has_no_content_is_told() {
     ] {
         let message = run(&["cat", place.image(), path]).refused();
         assert!(message.contains(reason), "{path}: {message}");
+    }
+}
+
+/// A file with everything that a terminal would take for more than text, and what is shown of it there.
+const HOSTILE: &[u8] = b"a\x1b[2J\x1b]0;x\x07\tb\r\nc\xc2\x9b31m\xe2\x80\xae\xff\xe3\x85\xa4\xc2\xa0\x00 \xe6\x97\xa5\xe2\x9a\xa0\xef\xb8\x8f\n";
+const SHOWN: &str = "a\\x1b[2J\\x1b]0;x\\x07\tb\\r\nc\\u{9b}31m\\u{202e}\\xff\\u{3164}\\u{a0}\\x00 日⚠\u{fe0f}\n";
+
+#[test]
+fn a_terminal_gets_no_control_characters_unless_it_is_asked_for() {
+    let place = Place::of(vec![Tar::new().file("evil", HOSTILE).finish()]);
+    let cat = |more: &[&str]| {
+        let arguments = [&["cat", place.image(), "/evil"], more].concat();
+        let written = on_terminal(&arguments, &[]);
+        // The terminal itself puts a carriage return before each line feed.
+        String::from_utf8_lossy(&written).replace("\r\n", "\n").into_bytes()
+    };
+    assert_eq!(String::from_utf8(cat(&[])).unwrap(), SHOWN);
+    let raw = cat(&["--raw-bytes"]);
+    assert!(raw.starts_with(b"a\x1b[2J\x1b]0;x\x07"), "{raw:?}");
+    for more in [&[][..], &["--raw-bytes"]] {
+        let arguments = [&["cat", place.image(), "/evil"], more].concat();
+        assert_eq!(run(&arguments).done().stdout, HOSTILE);
     }
 }
