@@ -23,5 +23,5 @@ pub mod study;
 pub use builder::{Builder, Recognition, Signal, recognise};
 pub use claims::LayerClaim;
 pub use hash::Sha256Hash;
-pub use name::{PackageName, split_version};
+pub use name::{PackageName, split_version, without_platform};
 pub use store_path::{STORE_DIRECTORY, StoreHash, StorePath, StorePathError, is_name_byte};

@@ -119,8 +119,8 @@ impl Survey<'_> {
     /// The package of nixpkgs that a store path is by its name.
     fn nixpkgs_expression(&mut self, path: &StorePath) -> Option<String> {
         let PackageName { name, version, output } = path.package();
-        // What has no version was made for this image.
-        if version.is_empty() || version.ends_with("-env") {
+        // What has no version was made for this image, and so was an environment.
+        if version.is_empty() || output == "env" {
             return None;
         }
         let known = self.software.named(name, "nix").map(str::to_owned);
