@@ -77,7 +77,7 @@ fn read(
         cancel.check()?;
         let read = stored.is_ok_and(|stored| examiner.examine(id, stored).is_ok());
         if !read {
-            examiner.unread();
+            examiner.unread(id);
         }
         Ok(())
     })

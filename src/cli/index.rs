@@ -11,9 +11,10 @@ use super::signals::StopOnSignals;
 use super::{output, transferring};
 use crate::image::{display_bytes, display_in_sentence, display_name};
 use crate::index::{Clash, Index, IndexPlan};
-use crate::open::{Keep, OpenOptions};
+use crate::open::{Keep, OpenOptions, Progress, open};
+use crate::rebuild::check::other_architecture;
 use crate::rebuild::write::{Destination, LayerCompression};
-use crate::reference::{ImageName, Location, Reference};
+use crate::reference::{ImageName, Location, Reference, Transport};
 use crate::scan::Cancel;
 use crate::transfer::{Arrival, CopyDestination, CopyOptions, Shipment, TransferProgress, copy, gather};
 
@@ -124,9 +125,41 @@ fn gathered(
     for image in &arguments.images {
         let reference = Reference::parse(image)?;
         let shipment = gather(&reference, &options, options.platform.is_none(), progress.cancel())?;
+        check_programs(&reference, &shipment, &options, progress.cancel())?;
         sources.push((reference.text.clone(), shipment));
     }
     Ok(sources)
+}
+
+/// Refuses an image in a file or directory whose program is for another processor than its configuration says: clients
+/// would fetch it for that platform, and fail to start it. What lies in registries and engines is not read.
+fn check_programs(
+    reference: &Reference,
+    shipment: &Shipment,
+    options: &OpenOptions,
+    cancel: &Cancel,
+) -> anyhow::Result<()> {
+    if !matches!(reference.location, Location::Path(_)) || reference.transport == Some(Transport::Stream) {
+        return Ok(());
+    }
+    let source = display_in_sentence(&reference.text);
+    for image in &shipment.images {
+        let platform = (shipment.images.len() > 1).then(|| image.platform.clone()).or_else(|| options.platform.clone());
+        let options = OpenOptions { keep: Keep::AnyContent, platform, ..options.clone() };
+        match open(reference, &options, &Progress::with_cancel(cancel.clone())) {
+            Ok(opened) => {
+                if let Some(other) = other_architecture(&opened.image, &opened.contents) {
+                    anyhow::bail!(
+                        "{source}: {}\nhint: build it for that platform, or correct the platform of its configuration",
+                        other.message
+                    );
+                }
+            }
+            Err(_) if cancel.is_cancelled() => return Ok(()),
+            Err(error) => output::note(&format!("{source}: its programs were not checked: {error}")),
+        }
+    }
+    Ok(())
 }
 
 fn path_of(image: &OsString) -> Option<std::path::PathBuf> {

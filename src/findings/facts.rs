@@ -5,7 +5,8 @@ use hashbrown::{HashMap, HashSet};
 use super::classes::{is_made_up, short_path};
 use super::elf::StripScan;
 use super::secrets::{SecretKind, SecretScanner};
-use crate::image::{ContentHash, FileTree, Kind, OccurrenceId};
+use super::start::{ACCOUNT_FILES, AccountFile, Accounts, Program};
+use crate::image::{ContentHash, FileTree, Kind, OccurrenceId, Resolution};
 
 /// Files that are looked through for secrets have at most so many bytes.
 const MOST_TEXT: u64 = 1 << 20;
@@ -18,8 +19,12 @@ const LEAST_STRIPPED: u64 = 64 << 10;
 /// Sightings of secrets that are kept of one file, and in all.
 const MOST_IN_FILE: usize = 16;
 const MOST_SECRETS: usize = 10_000;
-/// Bytes that are read at once.
-const BUFFER_BYTES: usize = 64 << 10;
+/// Bytes that are read at once: as many as tell what a program is.
+const BUFFER_BYTES: usize = Program::START;
+/// Files of accounts are read whole up to so many bytes.
+const MOST_ACCOUNTS: u64 = 4 << 20;
+/// Bytes of names that one thread keeps of what programs execute.
+const MOST_EXECUTED_BYTES: usize = 16 << 20;
 
 /// Something in a file that looks like a secret. The secret itself is not kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,6 +44,10 @@ pub struct SecretSighting {
 pub struct Facts {
     /// Files that begin with `#!`.
     pub scripts: HashSet<OccurrenceId>,
+    /// How executable files start: programs, and scripts of any mode.
+    pub programs: HashMap<OccurrenceId, Program>,
+    /// The users and groups that a container has.
+    pub accounts: Accounts,
     /// Bytes that `strip` would take from programs and libraries, where that is much.
     pub strippable: HashMap<OccurrenceId, u64>,
     /// Identities of contents that opening did not tell and that may be equal to others.
@@ -55,6 +64,8 @@ impl Facts {
     /// Adds what another part of the same run found.
     pub fn merge(&mut self, other: Self) {
         self.scripts.extend(other.scripts);
+        self.programs.extend(other.programs);
+        self.accounts.merge(other.accounts);
         self.strippable.extend(other.strippable);
         self.hashes.extend(other.hashes);
         self.secrets.extend(other.secrets);
@@ -71,6 +82,7 @@ pub struct ExaminePlan {
     /// Files with content, of all layers: what an upper layer hides is shipped too.
     pub files: Vec<OccurrenceId>,
     compared: HashSet<OccurrenceId>,
+    accounts: HashMap<OccurrenceId, AccountFile>,
 }
 
 impl ExaminePlan {
@@ -92,8 +104,18 @@ impl ExaminePlan {
         let has_rival = |id: &&OccurrenceId| by_bytes.get(&tree.occurrence(**id).bytes).is_some_and(|&count| count > 1);
         let unknown = |id: &&OccurrenceId| tree.content_hash(**id).is_none();
         let compared = files.iter().filter(has_rival).filter(unknown).copied().collect();
-        Self { files, compared }
+        Self { files, compared, accounts: accounts(tree) }
     }
+}
+
+/// The entries with the files of accounts that a container sees.
+fn accounts(tree: &FileTree) -> HashMap<OccurrenceId, AccountFile> {
+    let entry = |path: &str| {
+        let top = tree.top_layer()?;
+        let Resolution::Found { node, .. } = tree.resolve(path.as_bytes(), top, true) else { return None };
+        tree.content_of(tree.visible_at(node, top)?)
+    };
+    ACCOUNT_FILES.iter().filter_map(|&(file, path)| Some((entry(path)?, file))).collect()
 }
 
 /// Looks at the bytes of files as they are fed, one thread's part at a time.
@@ -103,6 +125,7 @@ pub struct Examiner<'a> {
     scanner: SecretScanner,
     buffer: Vec<u8>,
     text: Vec<u8>,
+    executed_bytes: usize,
     facts: Facts,
 }
 
@@ -111,7 +134,12 @@ impl<'a> Examiner<'a> {
     #[must_use]
     pub fn new(tree: &'a FileTree, plan: &'a ExaminePlan) -> Self {
         let scanner = SecretScanner::new();
-        Self { tree, plan, scanner, buffer: vec![0; BUFFER_BYTES], text: Vec::new(), facts: Facts::default() }
+        let (buffer, text, executed_bytes) = (vec![0; BUFFER_BYTES], Vec::new(), 0);
+        let mut facts = Facts::default();
+        // Their length is only claimed.
+        let sparse = plan.accounts.iter().filter(|&(&id, _)| tree.sparse(id).is_some());
+        sparse.for_each(|(_, &file)| facts.accounts.unread(file));
+        Self { tree, plan, scanner, buffer, text, executed_bytes, facts }
     }
 
     /// Reads of a file what the rules need: all of it only where it is a program, a text, or may be there twice.
@@ -127,8 +155,11 @@ impl<'a> Examiner<'a> {
     }
 
     /// Notes that a file could not be read.
-    pub fn unread(&mut self) {
+    pub fn unread(&mut self, id: OccurrenceId) {
         self.facts.unread = self.facts.unread.saturating_add(1);
+        if let Some(&file) = self.plan.accounts.get(&id) {
+            self.facts.accounts.unread(file);
+        }
     }
 
     /// What was found.
@@ -143,11 +174,14 @@ impl<'a> Examiner<'a> {
         if start.starts_with(b"#!") {
             self.facts.scripts.insert(id);
         }
+        self.note_program(id, start, bytes);
+        let account = self.plan.accounts.get(&id).copied();
         let path = short_path(self.tree, self.tree.occurrence(id).node()).unwrap_or_default();
         let is_text = bytes <= MOST_TEXT && looks_like_text(start) && !is_made_up(&path);
         let mut strip = if bytes <= MOST_READ { StripScan::begin(start) } else { None };
         let compared = bytes <= MOST_READ && self.plan.compared.contains(&id);
         let mut hasher = compared.then(blake3::Hasher::new);
+        let collects = is_text || account.is_some() && bytes <= MOST_ACCOUNTS;
         self.text.clear();
         let mut count = count;
         loop {
@@ -158,11 +192,11 @@ impl<'a> Examiner<'a> {
             if let Some(strip) = &mut strip {
                 strip.feed(part);
             }
-            if is_text {
+            if collects {
                 self.text.extend_from_slice(part);
             }
             let strips = strip.as_ref().is_some_and(|strip| !strip.is_done());
-            if count == 0 || !(is_text || compared || strips) {
+            if count == 0 || !(collects || compared || strips) {
                 break;
             }
             count = read_full(reader, buffer)?;
@@ -176,10 +210,27 @@ impl<'a> Examiner<'a> {
         if strippable >= LEAST_STRIPPED {
             self.facts.strippable.insert(id, strippable);
         }
+        match account {
+            Some(file) if collects => self.facts.accounts.add(file, &self.text),
+            Some(file) => self.facts.accounts.unread(file),
+            None => {}
+        }
         if is_text {
             self.scan_text(id, &path);
         }
         Ok(())
+    }
+
+    /// Keeps how a file starts: of a script whatever its mode, as another program may run it.
+    fn note_program(&mut self, id: OccurrenceId, start: &[u8], bytes: u64) {
+        let may_start = start.starts_with(b"#!") || self.tree.occurrence(id).mode() & 0o111 != 0;
+        let Some(program) = Some(()).filter(|()| may_start).and_then(|()| Program::read(start, bytes)) else { return };
+        self.executed_bytes = self.executed_bytes.saturating_add(program.text_bytes());
+        if self.executed_bytes > MOST_EXECUTED_BYTES {
+            self.facts.is_truncated = true;
+            return;
+        }
+        self.facts.programs.insert(id, program);
     }
 
     fn scan_text(&mut self, id: OccurrenceId, path: &[u8]) {

@@ -16,6 +16,7 @@ mod rules;
 mod scene;
 mod secrets;
 mod shebang;
+mod start;
 mod store;
 mod tools;
 
@@ -27,6 +28,9 @@ pub use facts::{ExaminePlan, Examiner, Facts, SecretSighting};
 pub use places::Places;
 pub use rules::{RULES, Rule, RuleInfo, Severity};
 pub use secrets::{SecretKind, redact};
+pub use start::{
+    ACCOUNT_FILES, AccountFile, Accounts, Launch, Machine, Program, StartProblem, UnknownName, launch, may_be_mounted,
+};
 
 use crate::image::{Image, LayerIndex, NodeId, OccurrenceId};
 use crate::nix::StorePath;
@@ -150,9 +154,10 @@ pub fn find(subject: &Subject<'_>) -> Findings {
     access::find(&scene, &mut found);
     layers::find(&scene, &mut found);
     secrets::find(&scene, &mut found);
+    let executed = start::find(&scene, &mut found);
     if let Some(study) = subject.store {
         store::find(&scene, study, &mut found);
-        shebang::find(&scene, study, &mut found);
+        shebang::find(&scene, study, &executed, &mut found);
     }
     found.finish(&scene)
 }

@@ -157,6 +157,34 @@ rules! {
     NoCaBundle "image.no-ca-bundle" Information
         "install ca-certificates, or copy /etc/ssl/certs/ca-certificates.crt, if it connects to anything by TLS"
         "add pkgs.cacert (or dockerTools.caCertificates) to contents, or SSL_CERT_FILE=${pkgs.cacert}/etc/ssl/certs/ca-bundle.crt to config.Env, if it connects to anything by TLS";
+    /// What the configuration starts is not there, or is nothing that starts.
+    StartMissing "image.start-missing" Problem
+        "correct ENTRYPOINT or CMD, or COPY the program there with the right to execute it (COPY --chmod=755)"
+        "name the program by lib.getExe in config.Entrypoint or Cmd, or put its package into contents, so that it is linked into /bin";
+    /// The interpreter of what is started is not there.
+    InterpreterMissing "image.interpreter-missing" Problem
+        "install the interpreter, link the program statically (CGO_ENABLED=0, musl), or use a base image with the C library that it was linked with; a first line must not end in a carriage return"
+        "patch it: patchShebangs for scripts, autoPatchelfHook for programs that Nix did not build; dockerTools.usrBinEnv and binSh bring /usr/bin/env and /bin/sh";
+    /// The user or group of the configuration is not one of the image.
+    UnknownUser "image.unknown-user" Problem
+        "create it (useradd, adduser) before USER, or give its number"
+        "give the number, or add dockerTools.fakeNss.override { extraPasswdLines = [ … ]; extraGroupLines = [ … ]; } to contents";
+    /// Programs for another processor than the configuration says.
+    OtherArchitecture "image.wrong-architecture" Problem
+        "build for the platform of the image (docker buildx build --platform, GOARCH, FROM --platform), or correct the platform"
+        "build with the package set of that platform (pkgsCross, or system of the image), or set architecture to what is in it";
+    /// The user of the configuration has no right to what it starts.
+    NotReadable "image.not-readable-by-user" Problem
+        "chmod a+rX the directories on the way to the program, or COPY with --chmod or --chown"
+        "let /nix and /nix/store have mode 755: set it in fakeRootCommands or with nix2container's perms";
+    /// Variables that name files which are not there.
+    VariableNowhere "image.missing-file-in-environment" Warning
+        "correct the ENV, or install what it names (ca-certificates for SSL_CERT_FILE)"
+        "interpolate the path, so that it comes along: SSL_CERT_FILE=${pkgs.cacert}/etc/ssl/certs/ca-bundle.crt";
+    /// No directory for temporary files.
+    NoTemporaryDirectory "image.no-tmp" Warning
+        "make it with the sticky bit (RUN mkdir -m 1777 /tmp), or mount a tmpfs on it"
+        "make it in extraCommands (mkdir -m 1777 tmp), or mount a tmpfs on it";
     /// Development outputs in a closure.
     DevOutput "nix.dev-output" Warning
         "refer to lib.getLib or lib.getBin of the package, or removeReferencesTo the dev output; disallowedReferences keeps it out";

@@ -11,6 +11,8 @@ pub(super) struct Scene<'a> {
     pub packages: Option<&'a Inventory>,
     pub facts: Option<&'a Facts>,
     pub is_nix: bool,
+    /// Whether store paths are only named, and not in the layers.
+    pub has_absent_paths: bool,
     /// What a container sees, in the order of a walk: each path with its entry.
     pub visible: Vec<(NodeId, OccurrenceId)>,
     /// By occurrence, whether a container sees it.
@@ -38,6 +40,7 @@ impl<'a> Scene<'a> {
             packages: subject.packages,
             facts: subject.facts,
             is_nix: subject.store.is_some(),
+            has_absent_paths: subject.store.is_some_and(|study| study.absent_paths() > 0),
             visible,
             is_visible,
         })

@@ -1,5 +1,7 @@
 use std::collections::BTreeSet;
 
+use hashbrown::HashSet;
+
 use super::scene::{Gathered, Hits, Scene};
 use super::store::{Closure, evidence_of};
 use super::{Evidence, Location, Rule};
@@ -21,7 +23,8 @@ const LEAST_BYTES: u64 = 1_000_000;
 const FIRST_LINE: std::ops::RangeInclusive<u64> = 13..=16;
 
 /// Interpreters that are there only because a few scripts name them in their first lines.
-pub(super) fn find(scene: &Scene<'_>, study: &StoreStudy, found: &mut Gathered) {
+/// Scripts that run when the image is started, which are `executed`, are no accident.
+pub(super) fn find(scene: &Scene<'_>, study: &StoreStudy, executed: &HashSet<NodeId>, found: &mut Gathered) {
     let roots = study.root_paths();
     for id in study.by_added_bytes().into_iter().filter(|&id| is_interpreter(study, id)).take(MOST_INTERPRETERS) {
         let saved = study.paths.get(id.index()).map_or(0, |path| path.added_bytes);
@@ -29,6 +32,9 @@ pub(super) fn find(scene: &Scene<'_>, study: &StoreStudy, found: &mut Gathered) 
             continue;
         }
         let Some(scripts) = scripts(scene, study, &roots, id) else { continue };
+        if scripts.iter().any(|(node, _)| executed.contains(node)) {
+            continue;
+        }
         let closure = Closure::new(study, &roots);
         let leaving = closure.leaving(&[id]);
         let mut hits = Hits::new(Rule::InterpreterByShebang);

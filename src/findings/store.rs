@@ -5,10 +5,10 @@ use hashbrown::HashSet;
 use super::scene::{Gathered, Hits, Scene};
 use super::{Evidence, Location, MOST_EVIDENCE, Rule, Severity};
 use crate::image::{Kind, LayerIndex, counted, display_bytes, display_name};
-use crate::nix::StorePath;
 use crate::nix::contents::{Place, RootSource};
 use crate::nix::graph::{PathId, Reachability, same_package};
 use crate::nix::study::{Disagreement, SightingSource, StoreStudy};
+use crate::nix::{StorePath, without_platform};
 
 /// Packages that only a build needs.
 const TOOLCHAIN: &[&str] = &[
@@ -106,7 +106,7 @@ pub(super) fn find(scene: &Scene<'_>, study: &StoreStudy, found: &mut Gathered) 
     let tools = named(&|path| {
         let package = path.package();
         let is_headers = package.output == "dev";
-        TOOLCHAIN.contains(&package.name) && !RUNTIME_OUTPUTS.contains(&package.output) && !is_headers
+        TOOLCHAIN.contains(&without_platform(package.name)) && !RUNTIME_OUTPUTS.contains(&package.output) && !is_headers
     });
     removable(scene, &closure, Rule::Toolchain, &tools, found, |count| {
         format!("{} of compilers and build environments in the closure", counted(count, "store path"))

@@ -194,3 +194,41 @@ fn what_cannot_be_an_index_is_said_before_anything_is_sent() {
     }
     assert!(!place.0.path().join("out").exists());
 }
+
+/// The header of an ELF program without segments, for a machine by its number.
+fn program(machine: u8) -> Vec<u8> {
+    let mut bytes = vec![0; 64];
+    bytes[..6].copy_from_slice(b"\x7fELF\x02\x01");
+    (bytes[16], bytes[18]) = (2, machine);
+    bytes
+}
+
+#[test]
+fn an_image_whose_program_is_for_another_processor_is_refused() {
+    use super::support::tar_bytes::{Entry, Tar};
+    let place = Place::new();
+    let image = |architecture: &str, machine: u8| {
+        let tool = Entry::file("bin/tool", program(machine)).mode(0o755);
+        let script = Entry::file("bin/run", "#!/bin/tool\n").mode(0o755);
+        let mut image = Image::new(vec![Tar::new().add(tool).add(script).finish()]).named("app:1");
+        image.config["architecture"] = architecture.into();
+        image.config["config"]["Cmd"] = serde_json::json!(["/bin/run"]);
+        image
+    };
+    let (amd64, arm64) = (62, 183);
+    let right = place.archive("right.tar", &image("amd64", amd64));
+    let target = format!("oci:{}", place.0.path().join("out").display());
+    for wrong in [
+        place.archive("wrong.tar", &image("arm64", amd64)),
+        place.layout("wrong", &image("arm64", amd64)),
+        place.archive("other.tar", &image("amd64", arm64)),
+    ] {
+        let run = place.index(&[&target, &right, &wrong]);
+        assert_eq!(run.code, Some(2), "{wrong}");
+        assert!(run.stderr.contains("/bin/tool is for") && run.stderr.contains("hint: "), "{}", run.stderr);
+        assert!(!place.0.path().join("out").exists(), "nothing is written");
+    }
+    let other = place.archive("arm.tar", &image("arm64", arm64));
+    let run = place.index(&[&target, &right, &other]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+}

@@ -8,6 +8,7 @@ mod redact;
 pub use patterns::SecretKind;
 pub(super) use patterns::SecretScanner;
 pub use redact::redact;
+pub(super) use redact::redacted;
 
 use hashbrown::HashMap;
 

@@ -28,6 +28,14 @@ pub fn redact(image: &mut Image) {
     }
 }
 
+/// A word or command of an image without the secrets in it.
+pub(in crate::findings) fn redacted(command: &str) -> String {
+    let mut text = command.to_owned();
+    let found = SecretScanner::new().in_command(&text);
+    replace(&mut text, found);
+    text
+}
+
 fn replace(text: &mut String, found: Vec<Secret>) {
     for secret in found.into_iter().rev() {
         if text.get(secret.range.clone()).is_some() {

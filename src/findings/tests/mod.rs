@@ -4,6 +4,7 @@ mod files;
 mod hostile;
 mod real;
 mod secrets;
+mod start;
 mod store;
 
 use std::collections::BTreeSet;
@@ -127,7 +128,7 @@ fn case(rule: Rule, bad: Made, good: Made) -> Case {
 }
 
 fn cases() -> Vec<Case> {
-    [files::cases(), secrets::cases(), store::cases()].into_iter().flatten().collect()
+    [files::cases(), secrets::cases(), start::cases(), store::cases()].into_iter().flatten().collect()
 }
 
 #[test]

@@ -87,6 +87,16 @@ pub fn cases() -> Vec<Case> {
             image(vec![package('b', "gcc-12.2.0-lib", 9000, &[])]),
         ),
         case(
+            Rule::Toolchain,
+            image(vec![package('b', "x86_64-unknown-linux-musl-gcc-13.2.0", 9000, &[])]),
+            image(vec![package('b', "x86_64-unknown-linux-musl-gcc-13.2.0-lib", 9000, &[])]),
+        ),
+        case(
+            Rule::Toolchain,
+            image(vec![package('b', "aarch64-unknown-linux-gnu-binutils-2.41", 9000, &[])]),
+            image(vec![package('b', "aarch64-unknown-linux-gnu-hello-2.12", 9000, &[])]),
+        ),
+        case(
             Rule::NixDevelopmentFiles,
             holding("zlib-1.3", "include/zlib.h"),
             holding("zlib-1.3-dev", "include/zlib.h"),
@@ -100,6 +110,16 @@ pub fn cases() -> Vec<Case> {
         ),
         case(Rule::NixTestSuite, holding("a-1", "lib/python3.11/test/a.py"), holding("a-1", "share/test/a.py")),
         case(Rule::SeveralVersions, two("icu-72.1", "icu-73.2"), two("icu-72.1", "icu-72.1-dev")),
+        case(
+            Rule::SeveralVersions,
+            two("python3-3.11.2", "python3-3.12.1"),
+            two("python3-3.11.2", "python3-3.11.2-env"),
+        ),
+        case(
+            Rule::SeveralVersions,
+            two("vim-9.1.0-wrapped", "vim-9.0.1-wrapped"),
+            two("vim-9.1.0-wrapped", "vim-9.0.1-unwrapped"),
+        ),
         case(Rule::SeveralBuilds, two("icu-72.1", "icu-72.1"), two("run", "run")),
         case(Rule::Unreachable, unheld(), alone()),
         case(Rule::SeveralLayers, copied("data"), alone()),

@@ -1,13 +1,11 @@
 use super::{Broken, BrokenKind, CheckReport, shown};
+use crate::findings::may_be_mounted;
 use crate::image::{Image, Kind, NodeId, Resolution, display_in_sentence};
 use crate::rebuild::needs::NeedsError;
 use crate::scan::Cancel;
 
 /// Links of one kind that are told.
 const MOST_LINKS: usize = 1000;
-/// What a container has of its own, whatever the image holds.
-const OF_THE_CONTAINER: [&[u8]; 5] = [b"/proc/", b"/dev/", b"/sys/", b"/run/", b"/var/run/"];
-
 /// Follows every link of an image. One that leads from outside into the store has to arrive, and one to a store path that is
 /// not there at all is broken; of others that lead nowhere it is only told.
 pub(super) fn check(image: &Image, cancel: &Cancel, report: &mut CheckReport) -> Result<(), NeedsError> {
@@ -26,9 +24,7 @@ pub(super) fn check(image: &Image, cancel: &Cancel, report: &mut CheckReport) ->
             Resolution::Missing { path, .. } => path,
             Resolution::TooManyLinks => path.clone(),
         };
-        if OF_THE_CONTAINER.iter().any(|place| [&missing[..], b"/"].concat().starts_with(place))
-            || in_volume(image, &missing)
-        {
+        if may_be_mounted(image, &missing) {
             continue;
         }
         let message = format!("{} leads to {}, which is not there", shown(image, node), sentence(&missing));
@@ -66,11 +62,4 @@ fn is_store_path(path: &[u8]) -> bool {
 /// Whether a reference was cut on purpose: its hash is all `e`.
 fn is_cut(path: &[u8]) -> bool {
     path.strip_prefix(STORE).and_then(|name| name.get(..32)).is_some_and(|hash| hash.iter().all(|&byte| byte == b'e'))
-}
-
-fn in_volume(image: &Image, path: &[u8]) -> bool {
-    let holds = |volume: &String| {
-        path.strip_prefix(volume.as_bytes()).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
-    };
-    image.config.volumes.iter().any(holds)
 }

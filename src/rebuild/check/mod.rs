@@ -5,6 +5,7 @@ mod links;
 mod tests;
 
 use super::needs::{How, NeedsError, NeedsOptions, find};
+use crate::findings::{ACCOUNT_FILES, Accounts, Program, UnknownName, launch};
 use crate::image::{Image, NodeId, Resolution, display_in_sentence};
 use crate::open::Contents;
 use crate::packages::Inventory;
@@ -51,6 +52,8 @@ pub enum BrokenKind {
     Shebang,
     /// A link into the store.
     Link,
+    /// A program for another processor than the configuration says.
+    Architecture,
 }
 
 impl CheckReport {
@@ -92,26 +95,58 @@ pub fn check(image: &Image, contents: &Contents, cancel: &Cancel) -> Result<Chec
         report.broken.push(Broken { node: missing.from, kind, message });
     }
     check_user(image, contents, &mut report);
+    check_architecture(image, contents, &mut report);
     links::check(image, cancel, &mut report)?;
     Ok(report)
 }
 
 /// That the user of the configuration, where it is a name, is one of the image.
 fn check_user(image: &Image, contents: &Contents, report: &mut CheckReport) {
-    let user = image.config.user.trim();
-    let (name, group) = user.split_once(':').map_or((user, None), |(name, group)| (name, Some(group)));
-    for (name, file, what) in [(Some(name), "/etc/passwd", "user"), (group, "/etc/group", "group")] {
-        let Some(name) = name.filter(|name| !name.is_empty() && name.parse::<u32>().is_err()) else { continue };
-        let list = content(image, contents, file).unwrap_or_default();
-        let mut names = list.split(|&byte| byte == b'\n').filter_map(|line| line.split(|&byte| byte == b':').next());
-        if !names.any(|known| known == name.as_bytes()) {
-            let message = format!(
-                "the configuration runs it as the {what} {}, which {file} does not have",
-                display_in_sentence(name)
-            );
-            report.broken.push(Broken { node: None, kind: BrokenKind::User, message });
-        }
+    let mut accounts = Accounts::default();
+    for (file, path) in ACCOUNT_FILES {
+        accounts.add(file, &content(image, contents, path).unwrap_or_default());
     }
+    for UnknownName { name, file, what } in accounts.unknown_names(&image.config.user) {
+        let name = display_in_sentence(name);
+        let message = format!("the configuration runs it as the {what} {name}, which {file} does not have");
+        report.broken.push(Broken { node: None, kind: BrokenKind::User, message });
+    }
+}
+
+/// That the program which is started runs on the processor of the configuration.
+fn check_architecture(image: &Image, contents: &Contents, report: &mut CheckReport) {
+    if let Some(other) = other_architecture(image, contents) {
+        report.broken.push(Broken { node: Some(other.node), kind: BrokenKind::Architecture, message: other.message });
+    }
+}
+
+/// A program that is started, for another processor than the configuration says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherArchitecture {
+    /// The program.
+    pub node: NodeId,
+    /// One sentence, safe to show.
+    pub message: String,
+}
+
+/// Whether what an image starts is for another processor than its configuration says. Only files on the way to the first
+/// program that is no script are read, a few at most.
+#[must_use]
+pub fn other_architecture(image: &Image, contents: &Contents) -> Option<OtherArchitecture> {
+    let tree = &image.tree;
+    let read = |id| {
+        let mut start = Vec::new();
+        let reader = contents.reader(tree, id).ok()?;
+        std::io::Read::read_to_end(&mut std::io::Read::take(reader, Program::START as u64), &mut start).ok()?;
+        Program::read(&start, tree.occurrence(id).bytes)
+    };
+    let (node, _, machine) = launch(image, &read)?.machine?;
+    let architecture = &image.config.platform.architecture;
+    (machine.runs_on(architecture) == Some(false)).then(|| {
+        let (program, architecture) = (shown(image, node), display_in_sentence(architecture));
+        let message = format!("the configuration says {architecture}, and {program} is for {}", machine.name());
+        OtherArchitecture { node, message }
+    })
 }
 
 /// The beginning of a file, at most 4 MiB.

@@ -3,6 +3,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::Place;
+use crate::support::images::Image;
 use crate::support::program::{Run, nixdive, run, run_command};
 use crate::support::tar_bytes::{Entry, Tar};
 
@@ -38,7 +39,8 @@ fn dives_rules_are_judged_and_the_flag_and_the_command_are_the_same() {
 
 #[test]
 fn findings_fail_by_severity_or_by_name_unless_they_are_allowed() {
-    let place = image(10);
+    // With what its configuration starts, so that it has no problem.
+    let place = Place::of(vec![Tar::new().add(Entry::file("bin/tool", "#!/bin/tool\n").mode(0o755)).finish()]);
     let judged = |rules: &str| {
         std::fs::write(place.path(".nixdive-ci"), rules).unwrap();
         run_command(nixdive().args(["--ci", place.image()]).current_dir(place.directory.path()))
@@ -212,4 +214,48 @@ fn nothing_is_written_where_one_output_cannot_be() {
     assert!(std::fs::read_to_string(place.path("old.html")).unwrap().starts_with("<!DOCTYPE html>"));
     let twice = [&arguments[..], &[outputs[0].as_str()]].concat();
     assert!(run(&twice).refused().contains("old.html: two things"));
+}
+
+/// An archive in a directory of its own with one tag, or none, and a file of so many bytes.
+fn tagged(name: &str, tag: Option<&str>, bytes: usize) -> Place {
+    let mut image = Image::new(vec![Tar::new().file("app/data", vec![1; bytes]).finish()]);
+    image.names.extend(tag.map(str::to_owned));
+    let place = Place::of_image(&image);
+    std::fs::rename(&place.image, place.path(name)).unwrap();
+    place
+}
+
+/// The fingerprints of GitLab's report, which are those of SARIF too.
+fn fingerprints(place: &Place, name: &str) -> Vec<String> {
+    let report = |format: &str| {
+        let image = place.text(name);
+        let arguments = ["ci", &image, "--max-size", "1kB", "--forbid-path", "/app/**", "--format", format];
+        let run = run_command(nixdive().args(arguments).current_dir("/"));
+        assert_eq!(run.code, Some(1), "{}", run.stderr);
+        serde_json::from_slice::<Value>(&run.stdout).unwrap()
+    };
+    let list = |values: Vec<Value>, key: &dyn Fn(&Value) -> Value| -> Vec<String> {
+        values.iter().map(|value| key(value).as_str().unwrap().to_owned()).collect()
+    };
+    let gitlab = list(report("gitlab").as_array().unwrap().clone(), &|issue| issue["fingerprint"].clone());
+    let results = report("sarif")["runs"][0]["results"].as_array().unwrap().clone();
+    let sarif = list(results, &|result| result["partialFingerprints"]["imageRule/v1"].clone());
+    assert_eq!(gitlab, sarif);
+    assert!(gitlab.len() >= 2, "{gitlab:?}");
+    let different: std::collections::BTreeSet<&String> = gitlab.iter().collect();
+    assert_eq!(different.len(), gitlab.len(), "one of each rule");
+    gitlab
+}
+
+#[test]
+fn fingerprints_tell_images_apart_and_stay_the_same_from_commit_to_commit() {
+    let of = |name: &str, tag: Option<&str>, bytes| fingerprints(&tagged(name, tag, bytes), name);
+    let app = of("a.tar", Some("team/app:1"), 2000);
+    assert_eq!(app, of("b-2f3c.tar", Some("team/app:2"), 3000), "another tag, file, directory and size");
+    assert_eq!(app, of("a.tar", Some("team/app:latest"), 2000));
+    let worker = of("a.tar", Some("team/worker:1"), 2000);
+    assert!(app.iter().all(|one| !worker.contains(one)), "two images in files of one name");
+    let untagged = of("app.tar", None, 2000);
+    assert_eq!(untagged, of("app.tar", None, 3000), "the directory of a job is no part of the name");
+    assert!(untagged.iter().all(|one| !of("worker.tar", None, 2000).contains(one)));
 }
