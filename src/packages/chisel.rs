@@ -52,6 +52,7 @@ pub(super) fn parse_manifest(index: usize, content: &[u8], builder: &mut SetBuil
             architecture: line.arch.as_ref().map(|arch| arch.as_bytes()),
             installed_bytes: None,
             licence: None,
+            source: None,
             database_file: index,
         });
         let mut paths = files.remove(&*line.name).unwrap_or_default();

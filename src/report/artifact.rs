@@ -8,7 +8,7 @@ use super::Format;
 use super::document::Pairs;
 use super::html::{Markup, Page};
 use super::json::{OWN, write_pretty};
-use super::markdown::code;
+use super::page::{self, quoted};
 use super::table::{Align, Table};
 use crate::image::{Artifact, ArtifactBlob, counted, display_bytes, display_in_sentence};
 
@@ -46,17 +46,18 @@ fn write_text(artifact: &Artifact, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn write_markdown(artifact: &Artifact, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "## {}\n\n| fact | value |\n| --- | --- |", heading(artifact))?;
-    for (name, value) in facts(artifact) {
-        writeln!(out, "| {name} | {} |", code(&value))?;
-    }
-    writeln!(out, "\n### {}\n", blobs_heading(artifact))?;
-    blobs(artifact, code).write_markdown(out)?;
+    let mut page = page::Page::default();
+    page.markup("## ").text(&heading(artifact)).markup("\n\n");
+    page.pairs("| fact | value |", facts(artifact).into_iter().map(|(name, value)| (name, quoted(&value))));
+    page.markup("\n### ").text(&blobs_heading(artifact)).markup("\n\n");
+    blobs(artifact, quoted).write_markdown(&mut page);
     if !artifact.annotations.is_empty() {
-        writeln!(out, "\n### Annotations\n\n| name | value |\n| --- | --- |")?;
+        page.markup("\n### Annotations\n\n| name | value |\n| --- | --- |\n");
     }
-    let mut annotations = artifact.annotations.iter();
-    annotations.try_for_each(|(name, value)| writeln!(out, "| {} | {} |", code(&shown(name)), code(&shown(value))))
+    for (name, value) in &artifact.annotations {
+        page.row([quoted(&shown(name)), quoted(&shown(value))]);
+    }
+    page.write(out)
 }
 
 fn write_html(artifact: &Artifact, out: &mut dyn Write) -> io::Result<()> {

@@ -39,6 +39,7 @@ pub(in crate::packages) fn parse_manifest(
             architecture: Some(field(ARCHITECTURE)).filter(|architecture| !architecture.is_empty()),
             installed_bytes: std::str::from_utf8(field(BYTES)).ok().and_then(|bytes| bytes.parse().ok()),
             licence: None,
+            source: None,
             database_file: index,
         });
     }
