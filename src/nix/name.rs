@@ -208,7 +208,8 @@ fn platform(text: &str) -> &str {
     let (mut length, mut systems) = (processor.len(), 0);
     for (place, part) in parts.enumerate() {
         let is_system = SYSTEMS.iter().any(|known| part.starts_with(known));
-        if !is_system && !(place == 0 && VENDORS.contains(&part)) {
+        let is_vendor = place == 0 && VENDORS.contains(&part);
+        if !(is_system || is_vendor) {
             break;
         }
         systems += usize::from(is_system);

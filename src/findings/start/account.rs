@@ -32,13 +32,16 @@ pub struct UnknownName<'a> {
     pub what: &'static str,
 }
 
+/// The names of a group's members.
+type Members = Vec<Box<[u8]>>;
+
 /// The users and groups of an image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Accounts {
     /// By name, user and group.
     users: HashMap<Box<[u8]>, (u32, u32)>,
     /// By name, the group and the names of its members.
-    groups: HashMap<Box<[u8]>, (u32, Vec<Box<[u8]>>)>,
+    groups: HashMap<Box<[u8]>, (u32, Members)>,
     /// Files that are there and could not be read: of their names nothing is known.
     unread: Vec<AccountFile>,
 }
