@@ -119,7 +119,7 @@ pub(super) fn open_sections(
 }
 
 /// What a blob is that has no tar header where a layer begins.
-fn format_of_unread(scan: &LayerScan, store: &LayerStore) -> Option<&'static str> {
+pub(super) fn format_of_unread(scan: &LayerScan, store: &LayerStore) -> Option<&'static str> {
     let is_no_tar = scan.entries == 0 && matches!(scan.failure, Some(TarError::NotAHeader(0)));
     match store {
         LayerStore::Plain(section) if is_no_tar => format_of_blob(section, Compression::None),

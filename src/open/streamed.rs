@@ -7,6 +7,7 @@ use hashbrown::HashMap;
 
 use super::assemble::{NOT_A_TAR_STREAM, ReadLayer, Stored, finish};
 use super::contents::LayerStore;
+use super::seekable::format_of_unread;
 use super::spool::Spool;
 use super::stream_start::{Beginning, Input, Sniffed, Started, not_an_archive, sniff, start};
 use super::{Keep, OpenError, Opened, Opening};
@@ -384,7 +385,8 @@ impl Reading<'_> {
         let stored = Stored::Exactly(section.length());
         let (compression, index) = (scan.compression, scan.gzip_index.clone());
         let store = LayerStore::Packed { section, compression, start: 0, length, index };
-        Ok(ReadLayer { scan, stored, store, format: None })
+        let format = format_of_unread(&scan, &store);
+        Ok(ReadLayer { scan, stored, store, format })
     }
 }
 

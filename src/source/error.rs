@@ -135,10 +135,14 @@ fn describe_artifact(artifact: &Artifact) -> String {
     let config = artifact.config.as_ref().map(|config| &config.media_type);
     let kind = match (artifact.kind, artifact.artifact_type.as_ref().or(config)) {
         (ArtifactKind::Other, Some(media_type)) => shown(media_type),
+        (kind @ ArtifactKind::UnreadableImage, _) => {
+            let media_type = artifact.blobs.first().map(|blob| blob.media_type.as_str()).unwrap_or_default();
+            format!("{}: {}", kind.name(), shown(media_type))
+        }
         (kind, _) => kind.name().to_owned(),
     };
     let (blobs, bytes) = (counted(artifact.blobs.len(), "blob"), display_bytes(artifact.blob_bytes()));
-    format!("OCI artifact ({kind}), {blobs}, {bytes}\nhint: `nixdive inspect` shows what it is made of")
+    format!("OCI artifact ({kind}), {blobs}, {bytes}; `nixdive inspect` shows what it is made of")
 }
 
 /// Items of a list that are shown; the others are counted.

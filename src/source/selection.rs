@@ -1,5 +1,7 @@
 //! Which of several images a selector means, and what to type for each.
 
+use hashbrown::HashMap;
+
 use super::{Choice, Request, SourceError};
 use crate::image::{Platform, display_name};
 use crate::reference::{Selector, Transport};
@@ -77,11 +79,20 @@ pub(super) fn choices<T: Named>(
     images: &[T],
     some: &[usize],
 ) -> Vec<Choice> {
-    let holders = |name: &String| some.iter().filter(|&&index| images[index].names().contains(name)).count();
+    let mut holders: HashMap<&str, (usize, usize)> = HashMap::new();
+    for &index in some {
+        for name in images[index].names() {
+            // How many images have the name, and the last of them: one may list a name twice.
+            let (count, last) = holders.entry(name).or_insert((0, usize::MAX));
+            *count += usize::from(*last != index);
+            *last = index;
+        }
+    }
+    let is_unique = |name: &str| holders.get(name).is_some_and(|&(count, _)| count == 1);
     let can_be_typed = |name: &String| !name.starts_with('@') && display_name(name.as_bytes()) == name.as_str();
     let choice = |&index: &usize| {
         let image = &images[index];
-        let name = image.names().iter().find(|name| can_be_typed(name) && holders(name) == 1);
+        let name = image.names().iter().find(|name| can_be_typed(name) && is_unique(name));
         let selector = name.map_or(Selector::Position(index), |name| Selector::Name(name.clone()));
         let title = match (image.names(), image.digest()) {
             ([], Some(digest)) => digest.to_owned(),
