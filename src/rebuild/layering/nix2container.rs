@@ -1,4 +1,4 @@
-//! nix2container's order and grouping: its `closure/closure.go` and `nix/layers.go`.
+//! nix2container's order and grouping: its `closure/layered.go`, `closure/popularity.go` and `nix/layers.go`.
 
 use super::graph::Graph;
 use super::popularity::alone_then_together;
@@ -8,22 +8,43 @@ pub(super) fn group(graph: &Graph<'_>, most: usize) -> Vec<Vec<u32>> {
     alone_then_together(order(graph), most)
 }
 
-/// The most referred to first: a path counts 1, and what those that refer to it count. Of equals the later one goes
-/// first.
+/// Places by descending score; of equal scores the higher node id comes first.
 pub(super) fn order(graph: &Graph<'_>) -> Vec<u32> {
-    let scores = scores(graph);
+    let (scores, ids) = (scores(graph), ids(graph));
     let mut order: Vec<u32> = graph.places().collect();
-    order.sort_by_key(|&place| std::cmp::Reverse((scores[place as usize], place)));
+    order.sort_by_key(|&place| std::cmp::Reverse((scores[place as usize], ids[place as usize])));
     order
 }
 
-pub(super) fn scores(graph: &Graph<'_>) -> Vec<u128> {
-    let mut scores = vec![1u128; graph.len()];
+/// Node ids by place: given in order of first sight along the closure graph that Nix writes. It lists the store paths
+/// in Nix's order; each is seen itself, then its references in the same order.
+fn ids(graph: &Graph<'_>) -> Vec<u32> {
+    let mut listed: Vec<u32> = graph.places().collect();
+    listed.sort_by_key(|&place| graph.nodes[place as usize].path);
+    let mut ids: Vec<Option<u32>> = vec![None; graph.len()];
+    let mut next = 0;
+    for place in listed {
+        let mut references = graph.nodes[place as usize].references.clone();
+        references.sort_by_key(|&reference| graph.nodes[reference as usize].path);
+        for seen in std::iter::once(place).chain(references) {
+            ids[seen as usize].get_or_insert_with(|| {
+                next += 1;
+                next - 1
+            });
+        }
+    }
+    ids.into_iter().flatten().collect()
+}
+
+/// Scores by place: 1, and the scores of all referrers. Go's `int64` wraps around where a closure has more ways to a
+/// path than it can count.
+pub(super) fn scores(graph: &Graph<'_>) -> Vec<i64> {
+    let mut scores = vec![1i64; graph.len()];
     for &place in graph.order.iter().rev() {
         let score = scores[place as usize];
         for &reference in &graph.nodes[place as usize].references {
             let other = &mut scores[reference as usize];
-            *other = other.saturating_add(score);
+            *other = other.wrapping_add(score);
         }
     }
     scores

@@ -1,3 +1,5 @@
+use std::process::Command;
+
 use super::graph::Graph;
 use super::*;
 use crate::nix::StorePath;
@@ -46,6 +48,96 @@ fn nix2containers_order_is_that_of_its_own_example() {
     let graph = Graph::of(&composition);
     assert_eq!(nix2container::scores(&graph), [1, 2, 3, 4, 6, 11, 2]);
     assert_eq!(text(&composition, &nix2container::order(&graph)), "FEDCGBA");
+}
+
+/// A closure of 540 paths whose hashes have nothing to do with who refers to whom. Many have equal scores, and those at
+/// the end of the chain have more than a 64-bit number counts.
+fn generated_closure() -> Composition {
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    let mut below = |most: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % most as u64) as usize
+    };
+    let digits = b"0123456789abcdfghijklmnpqrsvwxyz";
+    let mut composition = Composition::default();
+    for number in 0..540 {
+        let hash: String = (0..32).map(|_| char::from(digits[below(32)])).collect();
+        let path = StorePath::parse_base_name(format!("{hash}-p{number}").as_bytes()).unwrap();
+        let mut path = store_path_with(path, Vec::new());
+        // A chain in which each refers to the two before it; then libraries, and leaves that nothing refers to.
+        path.references = match number {
+            0..2 => Vec::new(),
+            2..120 => vec![number - 1, number - 2],
+            120..360 => (0..below(4)).map(|_| (number - 1 - below(40) as u32).max(120)).collect(),
+            _ => (0..1 + below(5)).map(|_| below(360) as u32).collect(),
+        };
+        path.references.retain(|&reference| reference < number);
+        composition.store_paths.push(path);
+    }
+    composition
+}
+
+/// What nix2container 20d3395 (2026-03) put into each of 540 layers of [`generated_closure`], by the number in its name.
+const ORDER_OF_NIX2CONTAINER: &str = include_str!("nix2container_order.txt");
+
+fn recorded_order() -> Vec<u32> {
+    ORDER_OF_NIX2CONTAINER.split_whitespace().map(|number| number.parse().unwrap()).collect()
+}
+
+#[test]
+fn nix2containers_order_of_ties_and_of_scores_beyond_64_bits() {
+    let composition = generated_closure();
+    assert_eq!(nix2container::order(&Graph::of(&composition)), recorded_order());
+}
+
+/// nix2container itself, where it is on PATH, groups the same closure as is done here.
+#[test]
+fn nix2container_groups_a_large_closure_in_the_same_way() {
+    let test = "nix2container_groups_a_large_closure_in_the_same_way";
+    if !Command::new("nix2container").arg("--help").output().is_ok_and(|output| output.status.success()) {
+        crate::nix::live::skip(test, "nix2container is not on PATH");
+        return;
+    }
+    let composition = generated_closure();
+    let store = tempfile::tempdir().unwrap();
+    let on_disk = |place: u32| store.path().join(composition.store_paths[place as usize].path.base_name());
+    // As Nix writes it: in its order of store paths, references too.
+    let mut listed: Vec<u32> = (0..composition.store_paths.len() as u32).collect();
+    listed.sort_by_key(|&place| &composition.store_paths[place as usize].path);
+    let mut graph = Vec::new();
+    for &place in &listed {
+        std::fs::write(on_disk(place), b"x").unwrap();
+        let mut references: Vec<_> =
+            composition.store_paths[place as usize].references.iter().map(|&other| on_disk(other)).collect();
+        references.sort();
+        references.dedup();
+        graph.push(serde_json::json!({ "path": on_disk(place), "references": references }));
+    }
+    let file = store.path().join("closure-graph.json");
+    std::fs::write(&file, serde_json::to_vec(&graph).unwrap()).unwrap();
+    for most in [1, 4, 20, 100, 540] {
+        let out = store.path().join("layers.json");
+        let arguments = ["layers-from-reproducible-storepaths".as_ref(), out.as_os_str(), file.as_os_str()];
+        let mut command = Command::new("nix2container");
+        let output = command.args(arguments).args(["--max-layers", &most.to_string()]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let layers: serde_json::Value = serde_json::from_slice(&std::fs::read(&out).unwrap()).unwrap();
+        let number = |path: &serde_json::Value| -> u32 {
+            path["path"].as_str().unwrap().rsplit_once("-p").unwrap().1.parse().unwrap()
+        };
+        let mut theirs: Vec<Vec<u32>> = Vec::new();
+        for layer in layers.as_array().unwrap() {
+            theirs.push(layer["paths"].as_array().unwrap().iter().map(number).collect());
+        }
+        if most == 540 {
+            let order: Vec<u32> = theirs.iter().flatten().copied().collect();
+            assert_eq!(order, recorded_order(), "{order:?}");
+        }
+        theirs.iter_mut().for_each(|layer| layer.sort_unstable());
+        assert_eq!(Strategy::Nix2container.assign(&composition, &[], most), theirs, "{most} layers");
+    }
 }
 
 #[test]
