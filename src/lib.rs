@@ -14,6 +14,7 @@ pub mod examine;
 pub mod extract;
 pub mod findings;
 pub mod glob;
+pub mod go_json;
 pub mod http;
 pub mod identify;
 pub mod image;

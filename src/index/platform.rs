@@ -36,7 +36,7 @@ impl ChildPlatform {
     /// # Errors
     /// [`NoPlatform`].
     pub fn read(document: &[u8]) -> Result<Self, NoPlatform> {
-        let mut platform: Self = serde_json::from_slice(document).map_err(|_| NoPlatform)?;
+        let mut platform: Self = crate::go_json::from_slice(document).map_err(|_| NoPlatform)?;
         let given = |text: &String| !text.is_empty();
         platform.variant = platform.variant.filter(given);
         platform.os_version = platform.os_version.filter(given);

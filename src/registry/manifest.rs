@@ -2,6 +2,7 @@ use serde::Deserialize;
 
 use super::repository::{Call, Target};
 use super::{Place, RegistryError, Repository, Verifier};
+use crate::go_json;
 use crate::http::{Body, Method, Response};
 use crate::image::Digest;
 
@@ -116,8 +117,7 @@ impl Repository {
         if actual != stated && stated.as_str() != EMPTY_DIGEST {
             return Err(RegistryError::Digest { host, what: what.to_owned(), stated, actual });
         }
-        let shape: Shape =
-            serde_json::from_slice(&bytes).map_err(|error| content(format!("is no manifest: {error}")))?;
+        let shape: Shape = go_json::from_slice(&bytes).map_err(|error| content(format!("is no manifest: {error}")))?;
         let is_first = content_type.starts_with("application/vnd.docker.distribution.manifest.v1+")
             || shape.schema_version == Some(1);
         if is_first {

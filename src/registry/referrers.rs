@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::repository::{Call, Target};
 use super::{MAX_MANIFEST_BYTES, RegistryError, Repository};
+use crate::go_json;
 use crate::http::{Body, Method};
 use crate::image::Digest;
 
@@ -74,7 +75,7 @@ impl Repository {
             }
             Err(error) => return Err(error),
         };
-        let index: Index = serde_json::from_slice(&bytes).map_err(|error| RegistryError::Content {
+        let index: Index = go_json::from_slice(&bytes).map_err(|error| RegistryError::Content {
             host: self.host().to_owned(),
             what,
             reason: error.to_string(),

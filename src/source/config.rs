@@ -1,15 +1,16 @@
 use serde::de::{IgnoredAny, MapAccess};
 
 use super::SourceError;
-use super::lenient::{Fill, Lenient, Objects, Pairs, Texts};
+use super::lenient::{Fill, Filled, Lenient, Objects, Pairs};
+use crate::go_json::field_of;
 use crate::image::{Config, Healthcheck, HistoryEntry};
 
 /// Bytes that a configuration may have. containers/image, which podman and skopeo are built on, stops at the same
 /// (`iolimits.MaxConfigBodySize`); in memory it can take seventy times as much.
 const MAX_CONFIG_BYTES: u64 = 4 << 20;
 
-/// An image configuration from its JSON. Every field may be missing or of another type than it should be: it then
-/// counts as not given.
+/// An image configuration from its JSON. Keys count in upper and lower case, as for engines. Every field may be missing or
+/// of another type than it should be: it then counts as not given.
 ///
 /// # Errors
 /// [`SourceError::Document`] when it is no JSON object, [`SourceError::TooLong`] beyond 4 MiB.
@@ -33,9 +34,14 @@ pub(super) fn parse_lenient<T: Fill>(name: &str, bytes: &[u8]) -> Result<T, Sour
     Ok(value)
 }
 
-/// Reads the value of an entry as what suits it.
-fn value<'de, T: Fill, A: MapAccess<'de>>(entries: &mut A) -> Result<T, A::Error> {
-    entries.next_value::<Lenient<T>>().map(|Lenient(value)| value)
+/// Fills a field with the value of an entry, as far as it suits it.
+fn fill<'de, T: Fill, A: MapAccess<'de>>(entries: &mut A, field: &mut T) -> Result<(), A::Error> {
+    entries.next_value_seed(Filled(field))
+}
+
+/// Passes over the value of an entry.
+fn skip<'de, A: MapAccess<'de>>(entries: &mut A) -> Result<(), A::Error> {
+    entries.next_value::<IgnoredAny>().map(drop)
 }
 
 #[derive(Default)]
@@ -44,29 +50,29 @@ struct Top {
     config: Config,
 }
 
+const TOP: &[&str] = &["os", "architecture", "variant", "created", "author", "config", "rootfs", "history"];
+
 impl Fill for Top {
     fn map<'de, A: MapAccess<'de>>(&mut self, mut entries: A) -> Result<(), A::Error> {
         self.is_object = true;
         let config = &mut self.config;
-        let mut run = Run::default();
+        let (mut run, mut rootfs, mut history) = (Run::default(), RootFs::default(), Objects::default());
         while let Some(key) = entries.next_key::<String>()? {
-            match key.as_str() {
-                "os" => config.platform.os = value::<Option<String>, A>(&mut entries)?.unwrap_or_default(),
-                "architecture" => {
-                    config.platform.architecture = value::<Option<String>, A>(&mut entries)?.unwrap_or_default();
-                }
-                "variant" => {
-                    let variant: Option<String> = value(&mut entries)?;
-                    config.platform.variant = variant.filter(|variant| !variant.is_empty());
-                }
-                "created" => config.created = value(&mut entries)?,
-                "author" => config.author = value(&mut entries)?,
-                "config" => run = value(&mut entries)?,
-                "rootfs" => config.diff_ids = value::<RootFs, A>(&mut entries)?.0,
-                "history" => config.history = value::<Objects<HistoryEntry>, A>(&mut entries)?.0,
-                _ => drop(entries.next_value::<IgnoredAny>()?),
+            match field_of(&key, TOP) {
+                Some("os") => fill(&mut entries, &mut config.platform.os)?,
+                Some("architecture") => fill(&mut entries, &mut config.platform.architecture)?,
+                Some("variant") => fill(&mut entries, &mut config.platform.variant)?,
+                Some("created") => fill(&mut entries, &mut config.created)?,
+                Some("author") => fill(&mut entries, &mut config.author)?,
+                Some("config") => fill(&mut entries, &mut run)?,
+                Some("rootfs") => fill(&mut entries, &mut rootfs)?,
+                Some("history") => fill(&mut entries, &mut history)?,
+                _ => skip(&mut entries)?,
             }
         }
+        config.platform.variant.take_if(|variant| variant.is_empty());
+        config.diff_ids = rootfs.0;
+        config.history = history.0;
         run.apply(config);
         Ok(())
     }
@@ -88,34 +94,59 @@ impl Run {
     }
 }
 
+const RUN: &[&str] = &[
+    "Entrypoint",
+    "Cmd",
+    "Env",
+    "Shell",
+    "OnBuild",
+    "User",
+    "WorkingDir",
+    "ExposedPorts",
+    "Volumes",
+    "Labels",
+    "StopSignal",
+    "Healthcheck",
+];
+
 impl Fill for Run {
     fn map<'de, A: MapAccess<'de>>(&mut self, mut entries: A) -> Result<(), A::Error> {
         let run = &mut self.0;
         while let Some(key) = entries.next_key::<String>()? {
-            match key.as_str() {
-                "Entrypoint" => run.entrypoint = value::<Texts, A>(&mut entries)?.0,
-                "Cmd" => run.cmd = value::<Texts, A>(&mut entries)?.0,
-                "Env" => run.env = value::<Texts, A>(&mut entries)?.0,
-                "Shell" => run.shell = value::<Texts, A>(&mut entries)?.0,
-                "OnBuild" => run.on_build = value::<Texts, A>(&mut entries)?.0,
-                "User" => run.user = value::<Option<String>, A>(&mut entries)?.unwrap_or_default(),
-                "WorkingDir" => {
-                    run.working_directory = value::<Option<String>, A>(&mut entries)?.unwrap_or_default();
+            match field_of(&key, RUN) {
+                Some("Entrypoint") => fill(&mut entries, &mut run.entrypoint)?,
+                Some("Cmd") => fill(&mut entries, &mut run.cmd)?,
+                Some("Env") => fill(&mut entries, &mut run.env)?,
+                Some("Shell") => fill(&mut entries, &mut run.shell)?,
+                Some("OnBuild") => fill(&mut entries, &mut run.on_build)?,
+                Some("User") => fill(&mut entries, &mut run.user)?,
+                Some("WorkingDir") => fill(&mut entries, &mut run.working_directory)?,
+                Some("ExposedPorts") => fill_names(&mut entries, &mut run.exposed_ports)?,
+                Some("Volumes") => fill_names(&mut entries, &mut run.volumes)?,
+                Some("Labels") => {
+                    let mut labels = Pairs(std::mem::take(&mut run.labels));
+                    fill(&mut entries, &mut labels)?;
+                    run.labels = labels.0;
                 }
-                "ExposedPorts" => run.exposed_ports = names(value(&mut entries)?),
-                "Volumes" => run.volumes = names(value(&mut entries)?),
-                "Labels" => run.labels = value::<Pairs, A>(&mut entries)?.0,
-                "StopSignal" => run.stop_signal = value(&mut entries)?,
-                "Healthcheck" => run.healthcheck = value::<Check, A>(&mut entries)?.0,
-                _ => drop(entries.next_value::<IgnoredAny>()?),
+                Some("StopSignal") => fill(&mut entries, &mut run.stop_signal)?,
+                Some("Healthcheck") => {
+                    let mut check = Check(run.healthcheck.take());
+                    fill(&mut entries, &mut check)?;
+                    run.healthcheck = check.0;
+                }
+                _ => skip(&mut entries)?,
             }
         }
         Ok(())
     }
 }
 
-fn names(pairs: Pairs) -> Vec<String> {
-    pairs.0.into_iter().map(|(name, _)| name).collect()
+/// Adds the names of an object whose values say nothing.
+fn fill_names<'de, A: MapAccess<'de>>(entries: &mut A, names: &mut Vec<String>) -> Result<(), A::Error> {
+    let mut pairs = Pairs(std::mem::take(names).into_iter().map(|name| (name, String::new())).collect());
+    fill(entries, &mut pairs)?;
+    *names = pairs.0.into_iter().map(|(name, _)| name).collect();
+    Ok(())
 }
 
 #[derive(Default)]
@@ -124,9 +155,9 @@ struct RootFs(Vec<String>);
 impl Fill for RootFs {
     fn map<'de, A: MapAccess<'de>>(&mut self, mut entries: A) -> Result<(), A::Error> {
         while let Some(key) = entries.next_key::<String>()? {
-            match key.as_str() {
-                "diff_ids" => self.0 = value::<Texts, A>(&mut entries)?.0,
-                _ => drop(entries.next_value::<IgnoredAny>()?),
+            match field_of(&key, &["diff_ids"]) {
+                Some(_) => fill(&mut entries, &mut self.0)?,
+                None => skip(&mut entries)?,
             }
         }
         Ok(())
@@ -136,34 +167,41 @@ impl Fill for RootFs {
 #[derive(Default)]
 struct Check(Option<Healthcheck>);
 
+const CHECK: &[&str] = &["Test", "Interval", "Timeout", "StartPeriod", "Retries"];
+
 impl Fill for Check {
+    fn nothing(&mut self) {
+        self.0 = None;
+    }
+
     fn map<'de, A: MapAccess<'de>>(&mut self, mut entries: A) -> Result<(), A::Error> {
-        let mut check = Healthcheck::default();
+        let check = self.0.get_or_insert_default();
         while let Some(key) = entries.next_key::<String>()? {
-            match key.as_str() {
-                "Test" => check.test = value::<Texts, A>(&mut entries)?.0,
-                "Interval" => check.interval = value(&mut entries)?,
-                "Timeout" => check.timeout = value(&mut entries)?,
-                "StartPeriod" => check.start_period = value(&mut entries)?,
-                "Retries" => check.retries = value(&mut entries)?,
-                _ => drop(entries.next_value::<IgnoredAny>()?),
+            match field_of(&key, CHECK) {
+                Some("Test") => fill(&mut entries, &mut check.test)?,
+                Some("Interval") => fill(&mut entries, &mut check.interval)?,
+                Some("Timeout") => fill(&mut entries, &mut check.timeout)?,
+                Some("StartPeriod") => fill(&mut entries, &mut check.start_period)?,
+                Some("Retries") => fill(&mut entries, &mut check.retries)?,
+                _ => skip(&mut entries)?,
             }
         }
-        self.0 = Some(check);
         Ok(())
     }
 }
 
+const HISTORY: &[&str] = &["created", "created_by", "author", "comment", "empty_layer"];
+
 impl Fill for HistoryEntry {
     fn map<'de, A: MapAccess<'de>>(&mut self, mut entries: A) -> Result<(), A::Error> {
         while let Some(key) = entries.next_key::<String>()? {
-            match key.as_str() {
-                "created" => self.created = value(&mut entries)?,
-                "created_by" => self.created_by = value(&mut entries)?,
-                "author" => self.author = value(&mut entries)?,
-                "comment" => self.comment = value(&mut entries)?,
-                "empty_layer" => self.empty_layer = value::<Option<bool>, A>(&mut entries)?.unwrap_or(false),
-                _ => drop(entries.next_value::<IgnoredAny>()?),
+            match field_of(&key, HISTORY) {
+                Some("created") => fill(&mut entries, &mut self.created)?,
+                Some("created_by") => fill(&mut entries, &mut self.created_by)?,
+                Some("author") => fill(&mut entries, &mut self.author)?,
+                Some("comment") => fill(&mut entries, &mut self.comment)?,
+                Some("empty_layer") => fill(&mut entries, &mut self.empty_layer)?,
+                _ => skip(&mut entries)?,
             }
         }
         Ok(())
@@ -181,17 +219,16 @@ pub(super) struct LegacyLayer {
 
 impl Fill for LegacyLayer {
     fn map<'de, A: MapAccess<'de>>(&mut self, mut entries: A) -> Result<(), A::Error> {
+        let mut container = Run::default();
         while let Some(key) = entries.next_key::<String>()? {
-            match key.as_str() {
-                "parent" => self.parent = value(&mut entries)?,
-                "created" => self.created = value(&mut entries)?,
-                "container_config" => {
-                    let command = value::<Run, A>(&mut entries)?.0.cmd;
-                    self.command = Some(command).filter(|words| !words.is_empty());
-                }
-                _ => drop(entries.next_value::<IgnoredAny>()?),
+            match field_of(&key, &["parent", "created", "container_config"]) {
+                Some("parent") => fill(&mut entries, &mut self.parent)?,
+                Some("created") => fill(&mut entries, &mut self.created)?,
+                Some("container_config") => fill(&mut entries, &mut container)?,
+                _ => skip(&mut entries)?,
             }
         }
+        self.command = Some(container.0.cmd).filter(|words| !words.is_empty());
         Ok(())
     }
 }
@@ -216,6 +253,27 @@ mod tests {
         assert_eq!(config.labels, [("n".to_owned(), "7".to_owned())]);
         assert_eq!(config.history.len(), 2);
         assert_eq!(config.diff_ids, ["sha256:ab"]);
+    }
+
+    /// Right answers from Go 1.26's `encoding/json`, into the structs of the OCI image specification.
+    #[test]
+    fn keys_count_in_any_case_and_the_last_of_several_counts() {
+        let bytes = br#"{"OS": "linux", "Architecture": "arm64", "config": {"entrypoint": ["/old"], "Entrypoint": ["/a", "b"],
+            "cmd": ["first"], "CMD": ["-g"], "env": ["A=1", "B=2"], "user": "1000", "labels": {"a": "1", "A": "2", "a": "3"},
+            "workingdir": "/w", "exposedports": {"80/tcp": {}}, "Stop\u017fignal": "SIGINT"},
+            "Config": {"User": null, "Env": ["C=3"], "Labels": {"b": "4"}, "Cmd": null},
+            "RootFS": {"Diff_IDs": ["sha256:ab"]}, "History": [{"Created_By": "x", "EMPTY_LAYER": true}]}"#;
+        let config = parse_config("config.json", bytes).unwrap();
+        assert_eq!(config.platform.to_string(), "linux/arm64");
+        assert_eq!(config.entrypoint, ["/a", "b"]);
+        assert_eq!((config.cmd.len(), config.env.as_slice()), (0, &["C=3".to_owned()][..]));
+        assert_eq!((config.user.as_str(), config.working_directory.as_str()), ("1000", "/w"));
+        let labels: Vec<String> = config.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(labels, ["A=2", "a=3", "b=4"]);
+        assert_eq!(config.exposed_ports, ["80/tcp"]);
+        assert_eq!(config.stop_signal.as_deref(), Some("SIGINT"));
+        assert_eq!((config.diff_ids.len(), config.history.len()), (1, 1));
+        assert!(config.history[0].empty_layer);
     }
 
     #[test]

@@ -3,13 +3,16 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// Items of one list that are kept: far beyond any real configuration.
 const MAX_ITEMS: usize = 100_000;
 
-/// Something that is filled by the values that suit it, and left alone by all others.
+/// Something that is filled by the values that suit it, and left alone by all others. As with Go's `encoding/json`, a
+/// second value for the same place goes over the first one: objects are merged, all else is replaced.
 pub(super) trait Fill: Default {
+    fn nothing(&mut self) {}
+
     fn text(&mut self, _text: &str) {}
 
     fn number(&mut self, _number: u64) {}
@@ -33,59 +36,76 @@ pub(super) struct Lenient<T>(pub T);
 
 impl<'de, T: Fill> Deserialize<'de> for Lenient<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(FillVisitor(PhantomData))
+        let mut value = T::default();
+        Filled(&mut value).deserialize(deserializer)?;
+        Ok(Self(value))
     }
 }
 
-struct FillVisitor<T>(PhantomData<T>);
+/// Fills something with the next value.
+pub(super) struct Filled<'a, T>(pub &'a mut T);
 
-impl<'de, T: Fill> Visitor<'de> for FillVisitor<T> {
-    type Value = Lenient<T>;
+impl<'de, T: Fill> DeserializeSeed<'de> for Filled<'_, T> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, T: Fill> Visitor<'de> for Filled<'_, T> {
+    type Value = ();
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("a JSON value")
     }
 
-    fn visit_bool<E: Error>(self, truth: bool) -> Result<Self::Value, E> {
-        let mut value = T::default();
-        value.truth(truth);
-        Ok(Lenient(value))
+    fn visit_bool<E: Error>(self, truth: bool) -> Result<(), E> {
+        self.0.truth(truth);
+        Ok(())
     }
 
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
-        let mut value = T::default();
-        value.number(number);
-        Ok(Lenient(value))
+    fn visit_u64<E: Error>(self, number: u64) -> Result<(), E> {
+        self.0.number(number);
+        Ok(())
     }
 
-    fn visit_i64<E: Error>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(Lenient(T::default()))
+    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(Lenient(T::default()))
+    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-        Ok(Lenient(T::default()))
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        self.0.nothing();
+        Ok(())
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        let mut value = T::default();
-        value.text(text);
-        Ok(Lenient(value))
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        self.0.text(text);
+        Ok(())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Self::Value, A::Error> {
-        let mut value = T::default();
-        value.list(items)?;
-        Ok(Lenient(value))
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<(), A::Error> {
+        self.0.list(items)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<Self::Value, A::Error> {
-        let mut value = T::default();
-        value.map(entries)?;
-        Ok(Lenient(value))
+    fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<(), A::Error> {
+        self.0.map(entries)
+    }
+}
+
+impl Fill for String {
+    fn text(&mut self, text: &str) {
+        text.clone_into(self);
+    }
+}
+
+impl Fill for bool {
+    fn truth(&mut self, truth: bool) {
+        *self = truth;
     }
 }
 
@@ -108,34 +128,45 @@ impl Fill for Option<bool> {
 }
 
 /// Texts of a list; a text alone is a list of one.
-#[derive(Debug, Default)]
-pub(super) struct Texts(pub Vec<String>);
+impl Fill for Vec<String> {
+    fn nothing(&mut self) {
+        self.clear();
+    }
 
-impl Fill for Texts {
     fn text(&mut self, text: &str) {
-        self.0.push(text.to_owned());
+        *self = vec![text.to_owned()];
     }
 
     fn list<'de, A: SeqAccess<'de>>(&mut self, mut items: A) -> Result<(), A::Error> {
+        self.clear();
         while let Some(Lenient(item)) = items.next_element::<Lenient<Option<String>>>()? {
-            self.0.extend(item.filter(|_| self.0.len() < MAX_ITEMS));
+            self.extend(item.filter(|_| self.len() < MAX_ITEMS));
         }
         Ok(())
     }
 }
 
-/// Names and values of an object, in the order of the names. Numbers and truths count as the texts that they are.
+/// Names and values of an object, in the order of the names; of equal names the last counts. Numbers and truths count as
+/// the texts that they are.
 #[derive(Debug, Default)]
 pub(super) struct Pairs(pub Vec<(String, String)>);
 
 impl Fill for Pairs {
+    fn nothing(&mut self) {
+        self.0.clear();
+    }
+
     fn map<'de, A: MapAccess<'de>>(&mut self, mut entries: A) -> Result<(), A::Error> {
         while let Some((name, Lenient(Scalar(value)))) = entries.next_entry::<String, Lenient<Scalar>>()? {
             if self.0.len() < MAX_ITEMS {
                 self.0.push((name, value));
             }
         }
-        self.0.sort();
+        // The sort keeps the order of equal names, so the last one comes first once the list is turned round.
+        self.0.sort_by(|(one, _), (other, _)| one.cmp(other));
+        self.0.reverse();
+        self.0.dedup_by(|later, earlier| later.0 == earlier.0);
+        self.0.reverse();
         Ok(())
     }
 }
@@ -162,7 +193,12 @@ impl Fill for Scalar {
 pub(super) struct Objects<T>(pub Vec<T>);
 
 impl<T: Fill> Fill for Objects<T> {
+    fn nothing(&mut self) {
+        self.0.clear();
+    }
+
     fn list<'de, A: SeqAccess<'de>>(&mut self, mut items: A) -> Result<(), A::Error> {
+        self.0.clear();
         while let Some(Lenient(item)) = items.next_element::<Lenient<T>>()? {
             if self.0.len() < MAX_ITEMS {
                 self.0.push(item);

@@ -10,6 +10,7 @@ use super::directory::open_file;
 use super::json_format::{NIX2CONTAINER, json_format};
 use super::lenient::{Bounded, Lenient};
 use super::{Container, DescribedLayer, Layout, Request, SourceError};
+use crate::go_json;
 use crate::image::{Config, Digest, HistoryEntry, Identity, LayerContents, Platform, TreeBuilder, display_in_sentence};
 use crate::nix::{STORE_DIRECTORY, StorePath};
 use crate::reference::Location;
@@ -47,7 +48,7 @@ struct LayerDocument {
     media_type: Option<String>,
     #[serde(rename = "layer-path", default)]
     layer_path: String,
-    #[serde(rename = "History", alias = "history", default)]
+    #[serde(rename = "History", default)]
     history: Lenient<HistoryEntry>,
 }
 
@@ -163,10 +164,10 @@ fn parse(bytes: &[u8]) -> Result<(Config, Vec<LayerDocument>), SourceError> {
     };
     let mut config = Config::default();
     if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
-        let layers: LayerList = serde_json::from_slice(bytes).map_err(refused)?;
+        let layers: LayerList = go_json::from_slice(bytes).map_err(refused)?;
         return Ok((config, layers.0));
     }
-    let document: ImageDocument = serde_json::from_slice(bytes).map_err(refused)?;
+    let document: ImageDocument = go_json::from_slice(bytes).map_err(refused)?;
     if document.version != VERSION {
         let reason = format!("has version {} of nix2container's image.json; {VERSION} is known", document.version);
         return Err(SourceError::NotAnImage(reason));
@@ -226,6 +227,7 @@ impl Reading<'_> {
             self.absent_files += usize::from(!layer.layer_path.is_empty());
         }
         let described = DescribedLayer {
+            store_paths: paths.iter().map(|(path, _)| path.to_string()).collect(),
             name: if layer.layer_path.is_empty() { layer.digest } else { layer.layer_path },
             located: number.to_string(),
             digest: Some(digest),

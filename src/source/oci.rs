@@ -130,8 +130,8 @@ pub(super) fn elsewhere(urls: &[String]) -> String {
     }
 }
 
-/// A JSON document of a known shape.
+/// A JSON document of a known shape, read as engines read it.
 pub(super) fn parse<T: DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<T, SourceError> {
-    serde_json::from_slice(bytes)
+    crate::go_json::from_slice(bytes)
         .map_err(|error| SourceError::Document { name: name.to_owned(), reason: error.to_string() })
 }

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{Document, TransferError};
+use crate::go_json;
 use crate::image::{Compression, Digest};
 use crate::rebuild::write::{CONFIG_TYPE, MANIFEST_TYPE};
 
@@ -57,7 +58,7 @@ pub(super) struct Shape {
 
 impl Shape {
     pub fn parse(what: &str, bytes: &[u8]) -> Result<Self, TransferError> {
-        serde_json::from_slice(bytes).map_err(|error| TransferError::part(what, error))
+        go_json::from_slice(bytes).map_err(|error| TransferError::part(what, error))
     }
 
     /// What it is: what it says, else what its parts tell.
@@ -134,29 +135,63 @@ pub(super) fn document(media_type: &str, bytes: Vec<u8>) -> Document {
     Document { media_type: media_type.to_owned(), digest, bytes }
 }
 
+/// The part of a configuration that lists its layers.
+#[derive(Deserialize)]
+struct ConfigShape {
+    rootfs: Option<RootFs>,
+}
+
+#[derive(Deserialize)]
+struct RootFs {
+    diff_ids: Option<Vec<Value>>,
+}
+
 /// The diffIDs of a configuration, in their order; what is none ends the list.
 pub(super) fn diff_ids(config: &[u8]) -> Vec<Digest> {
-    let value: Value = serde_json::from_slice(config).unwrap_or_default();
-    let listed = value.pointer("/rootfs/diff_ids").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let shape = go_json::from_slice(config).unwrap_or(ConfigShape { rootfs: None });
+    let listed = shape.rootfs.and_then(|rootfs| rootfs.diff_ids).unwrap_or_default();
     listed.iter().map_while(|one| Digest::parse(one.as_str()?)).collect()
 }
 
-/// The configuration that nix2container makes of its `image.json` (its `image/image.go`, `GetConfigBlob`): what is to be
+/// An `image.json`, as far as a configuration is made of it. `image-config` stays as it is written there.
+#[derive(Deserialize)]
+struct NixImage {
+    #[serde(rename = "image-config")]
+    config: Option<Value>,
+    layers: Vec<NixLayer>,
+    arch: Option<String>,
+    created: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct NixLayer {
+    #[serde(rename = "History")]
+    history: Option<Value>,
+}
+
+fn nix_image(bytes: &[u8]) -> Result<NixImage, serde_json::Error> {
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+        let layers = go_json::from_slice(bytes)?;
+        return Ok(NixImage { config: None, layers, arch: None, created: None });
+    }
+    go_json::from_slice(bytes)
+}
+
+/// The configuration that nix2container makes of its `image.json` (its `nix/image.go`, `GetConfigBlob`): what is to be
 /// run as it stands there, one diffID and one step of history a layer.
 pub(super) fn nix_config(image: &[u8], diff_ids: &[Digest]) -> Result<Document, TransferError> {
-    let image: Value = serde_json::from_slice(image).map_err(|error| TransferError::part("the image.json", error))?;
-    let text = |key: &str| image.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let layers = image.get("layers").or(Some(&image)).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let history = layers.iter().map(|layer| layer.get("History").or(layer.get("history")).cloned());
-    let history: Vec<Value> = history.map(|step| step.unwrap_or_else(|| json!({}))).collect();
+    let image = nix_image(image).map_err(|error| TransferError::part("the image.json", error))?;
+    let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let history: Vec<Value> =
+        image.layers.into_iter().map(|layer| layer.history.unwrap_or_else(|| json!({}))).collect();
     let diff_ids: Vec<&str> = diff_ids.iter().map(Digest::as_str).collect();
     let mut config = Map::new();
-    if let Some(created) = text("created") {
+    if let Some(created) = given(image.created) {
         config.insert("created".into(), created.into());
     }
-    config.insert("architecture".into(), text("arch").unwrap_or("amd64").into());
+    config.insert("architecture".into(), given(image.arch).unwrap_or_else(|| "amd64".to_owned()).into());
     config.insert("os".into(), "linux".into());
-    config.insert("config".into(), image.get("image-config").cloned().unwrap_or_else(|| json!({})));
+    config.insert("config".into(), image.config.unwrap_or_else(|| json!({})));
     config.insert("rootfs".into(), json!({"type": "layers", "diff_ids": diff_ids}));
     config.insert("history".into(), history.into());
     Ok(document(CONFIG_TYPE, Value::Object(config).to_string().into_bytes()))

@@ -56,8 +56,8 @@ struct Check {
     retries: Option<u64>,
 }
 
-/// Reads what dockerTools and nix2container take as `config`, as JSON: the `config` of an OCI image configuration. A key
-/// that is not known is an error, as it would be lost.
+/// Reads what dockerTools and nix2container take as `config`, as JSON: the `config` of an OCI image configuration, its keys
+/// in upper or lower case. A key that is not known is an error, as it would be lost.
 ///
 /// # Errors
 /// [`ConfigError`].
@@ -69,7 +69,8 @@ pub fn read_config(bytes: &[u8]) -> Result<Config, ConfigError> {
     if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
         return Err(ConfigError::Document("it is no JSON object".to_owned()));
     }
-    let document: Document = serde_json::from_slice(bytes).map_err(|error| ConfigError::Document(error.to_string()))?;
+    let document: Document =
+        crate::go_json::from_slice(bytes).map_err(|error| ConfigError::Document(error.to_string()))?;
     let check = |check: Check| Healthcheck {
         test: check.test,
         interval: check.interval,
