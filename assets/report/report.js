@@ -102,6 +102,7 @@ const paths = data.paths === null ? null : (() => {
     names,
     parents,
     isOfBoth,
+    hasLayers: Boolean(columns.layers),
     bytesOf,
     pathOf,
     folded: (place) => folded.get(place) || 0,

@@ -31,7 +31,7 @@ function pathSource(table) {
   };
   const columns = paths.isOfBoth
     ? [(place) => (right(place) || 0) - (left(place) || 0), paths.fateOf, left, right, paths.pathOf, from]
-    : [paths.rightOf, paths.layerOf, paths.typeOf, paths.pathOf];
+    : [paths.rightOf, ...(paths.hasLayers ? [paths.layerOf] : []), paths.typeOf, paths.pathOf];
   return { columns: table.columns, length: places.length, get: (column, row) => columns[column](places[row]) };
 }
 

@@ -207,16 +207,12 @@ pub(super) fn sort(rows: &mut [PathRow]) {
 }
 
 fn layer_row(layer: &crate::image::Layer) -> LayerRow {
-    let what = match (&layer.created_by, &layer.comment) {
-        (None, Some(comment)) if !comment.is_empty() => comment.as_str(),
-        _ => layer.command(),
-    };
     LayerRow {
         diff_id: layer.diff_id.as_ref().map(ToString::to_string),
         digest: layer.digest.as_ref().map(ToString::to_string),
         unpacked_bytes: layer.known_unpacked_bytes(),
         compressed_bytes: layer.compressed_bytes.map(crate::image::Measured::bytes),
-        command: crate::image::display_in_sentence(what),
+        command: crate::image::display_in_sentence(&layer.title()),
     }
 }
 

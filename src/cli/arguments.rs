@@ -255,6 +255,8 @@ pub enum Format {
     Markdown,
     /// One file for a browser
     Html,
+    /// The references of the Nix store, as nix-store --query --tree prints them
+    Tree,
 }
 
 /// `nixdive inspect`.
@@ -443,7 +445,7 @@ pub enum CompareFormat {
     Markdown,
     /// One file for a browser
     Html,
-    /// As `nix store diff-closures` prints it
+    /// The lines of `nix store diff-closures`, sizes in KiB as Nix 2.8 prints them
     DiffClosures,
 }
 

@@ -9,7 +9,7 @@ use crate::image::{Image, LayerIndex};
 use crate::nix::study::StoreStudy;
 use crate::open::{Keep, OpenError, Opened};
 use crate::packages::{CapturedFile, Inventory, find};
-use crate::report::{Format, InspectOptions, Inspection, write_artifact};
+use crate::report::{Format, InspectOptions, Inspection, write_artifact, write_store_tree};
 use crate::scan::{Cancel, Captured};
 use crate::study::{StoreWatch, StudyOptions, study};
 
@@ -19,12 +19,27 @@ pub fn run(arguments: &InspectArguments) -> anyhow::Result<ExitCode> {
         return super::tags::raw(&arguments.image, arguments.raw_bytes, &arguments.open);
     }
     let format = match arguments.format {
+        arguments::Format::Tree => return tree(arguments),
         arguments::Format::Text => Format::Text,
         arguments::Format::Json => Format::Json,
         arguments::Format::Markdown => Format::Markdown,
         arguments::Format::Html => Format::Html,
     };
     report(&arguments.image, &arguments.open, format, arguments.findings)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints the references of the store.
+fn tree(arguments: &InspectArguments) -> anyhow::Result<ExitCode> {
+    let watch = StoreWatch::new();
+    let opened = open_watched(&arguments.image, &arguments.open, Keep::Trees, &watch)?;
+    let Some(store) = study(&opened, &StudyOptions { watch: Some(&watch), ..StudyOptions::default() })? else {
+        anyhow::bail!("the image has no store paths: there is nothing in /nix/store");
+    };
+    for sentence in &store.unread {
+        output::note(&format!("not read: {sentence}"));
+    }
+    output::print(|out| write_store_tree(&store, out))?;
     Ok(ExitCode::SUCCESS)
 }
 

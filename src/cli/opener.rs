@@ -349,7 +349,10 @@ fn overview(image: &Arc<Image>) -> tui::Opened {
 
 fn outline(layout: &Layout) -> tui::Identified {
     let layer = |layer: &crate::source::DescribedLayer| tui::LayerOutline {
-        command: layer.created_by.clone().unwrap_or_default(),
+        command: match layer.store_paths.as_slice() {
+            [] => layer.created_by.clone().unwrap_or_default(),
+            paths => paths.join(", "),
+        },
         diff_id: layer.diff_id.as_ref().map(ToString::to_string),
         compressed_bytes: layer.stored_bytes,
     };

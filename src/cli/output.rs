@@ -16,6 +16,16 @@ pub fn note(message: &str) {
     let _ = writeln!(io::stderr(), "nixdive: {}", shown.join("\n"));
 }
 
+/// Layers that Docker and overlayfs take; containerd and podman take a few more.
+const MOST_LAYERS_OF_ENGINES: usize = 125;
+
+/// Warns where `--max-layers` allows an image that engines refuse.
+pub fn warn_of_max_layers(max_layers: usize) {
+    if max_layers > MOST_LAYERS_OF_ENGINES {
+        note(&format!("warning: --max-layers {max_layers}: engines take at most {MOST_LAYERS_OF_ENGINES} layers"));
+    }
+}
+
 /// Whether whoever read standard output has gone away.
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error

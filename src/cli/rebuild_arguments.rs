@@ -158,9 +158,9 @@ pub struct ConfigArguments {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Writing")]
 pub struct WriteArguments {
-    /// Layers at most
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
-    pub max_layers: u16,
+    /// Maximum number of layers of the whole image [default: 100]; engines take at most 125
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub max_layers: Option<u16>,
     /// How store paths are put into layers
     #[arg(long, value_enum, default_value_t = Strategy::Stable)]
     pub strategy: Strategy,

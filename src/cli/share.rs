@@ -17,6 +17,7 @@ pub fn run(arguments: &ShareArguments) -> anyhow::Result<ExitCode> {
         arguments::ShareFormat::Markdown => ShareFormat::Markdown,
         arguments::ShareFormat::Html => ShareFormat::Html,
     };
+    output::warn_of_max_layers(arguments.max_layers);
     report(&wanted, &arguments.open, arguments.max_layers, format)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -21,7 +21,7 @@ pub fn run(arguments: &WhyArguments) -> anyhow::Result<ExitCode> {
     let Some(store) = study(&opened, &StudyOptions { watch: Some(&watch), ..StudyOptions::default() })? else {
         anyhow::bail!("the image has no store paths: there is nothing in /nix/store");
     };
-    let meant = meant(&store, &arguments.wanted)?;
+    let meant = meant(&store, &arguments.wanted, if opened.image.is_closure() { "closure" } else { "image" })?;
     let answers: Vec<Why> = meant.into_iter().map(|path| store.why(path, arguments.all)).collect();
     let found = arguments.precise.then(|| excerpts(&opened, &places(&store, &answers)));
     for sentence in &store.unread {
@@ -42,7 +42,7 @@ pub fn run(arguments: &WhyArguments) -> anyhow::Result<ExitCode> {
 }
 
 /// The store paths that the text means.
-fn meant(store: &StoreStudy, text: &str) -> anyhow::Result<Vec<PathId>> {
+fn meant(store: &StoreStudy, text: &str, whole: &str) -> anyhow::Result<Vec<PathId>> {
     let shown = display_name(text.as_bytes()).into_owned();
     match store.find(text) {
         Match::Paths(paths) => Ok(paths),
@@ -57,11 +57,11 @@ fn meant(store: &StoreStudy, text: &str) -> anyhow::Result<Vec<PathId>> {
             let by = absent.and_then(|absent| absent.sightings.iter().find_map(|sighting| sighting.from));
             let by =
                 by.and_then(|id| store.get_path(id)).map_or("outside the store".to_owned(), |by| format!("by {by}"));
-            anyhow::bail!("{path} is named {by}, but is not in the image")
+            anyhow::bail!("{path} is named {by}, but is not in the {whole}")
         }
-        Match::Nothing(near) if near.is_empty() => anyhow::bail!("no store path in the image is called «{shown}»"),
+        Match::Nothing(near) if near.is_empty() => anyhow::bail!("no store path in the {whole} is called «{shown}»"),
         Match::Nothing(near) => {
-            anyhow::bail!("no store path in the image is called «{shown}»; there is {}", near.join(", "))
+            anyhow::bail!("no store path in the {whole} is called «{shown}»; there is {}", near.join(", "))
         }
     }
 }

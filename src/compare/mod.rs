@@ -210,6 +210,25 @@ pub struct Differences {
 }
 
 impl Comparison<'_> {
+    /// Whether both sides are store paths of this machine rather than images: layers and transfers then mean nothing.
+    #[must_use]
+    pub fn is_of_closures(&self) -> bool {
+        self.left.image.is_closure() && self.right.image.is_closure()
+    }
+
+    /// NAR bytes of all store paths, of the left side and of the right one.
+    #[must_use]
+    pub fn nar_bytes(&self) -> [u64; 2] {
+        [&self.left, &self.right].map(|side| side.store.map_or(0, StoreStudy::total_nar_bytes))
+    }
+
+    /// By how many bytes the right side is larger: NAR bytes of closures, unpacked bytes of images.
+    #[must_use]
+    pub fn headline_delta(&self) -> i64 {
+        let [left, right] = self.nar_bytes();
+        if self.is_of_closures() { delta(left, right) } else { self.bytes.unpacked.delta() }
+    }
+
     /// The differences alone, for whoever keeps the images.
     #[must_use]
     pub fn into_differences(self) -> Differences {

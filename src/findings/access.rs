@@ -47,7 +47,9 @@ pub(super) fn find(scene: &Scene<'_>, found: &mut Gathered) {
     set_id(scene, found);
     capabilities(scene, found);
     world_writable(scene, found);
-    user(scene, found);
+    if !scene.image.is_closure() {
+        user(scene, found);
+    }
 }
 
 fn set_id(scene: &Scene<'_>, found: &mut Gathered) {

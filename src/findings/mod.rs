@@ -152,7 +152,9 @@ pub fn find(subject: &Subject<'_>) -> Findings {
     files::find(&scene, &mut found);
     tools::find(&scene, &mut found);
     access::find(&scene, &mut found);
-    layers::find(&scene, &mut found);
+    if !subject.image.is_closure() {
+        layers::find(&scene, &mut found);
+    }
     secrets::find(&scene, &mut found);
     let executed = start::find(&scene, &mut found);
     if let Some(study) = subject.store {

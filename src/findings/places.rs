@@ -36,6 +36,7 @@ impl Places<'_> {
             Location::Path { node, layer, offset, .. } => {
                 let path = (self.quote)(&display_name(&self.image.tree.path(*node)));
                 let offset = offset.map(|offset| format!(" at byte {offset}")).unwrap_or_default();
+                let layer = layer.filter(|_| !self.image.is_closure());
                 let layer = layer.map(|layer| format!(", layer {}", layer.0)).unwrap_or_default();
                 format!("{path}{offset}{layer}")
             }

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use super::Digest;
 
 /// How a byte stream is compressed. Found by its first bytes, never by a name.
@@ -111,6 +113,9 @@ pub struct Layer {
     pub created: Option<String>,
     /// Annotations of its descriptor, in order.
     pub annotations: Vec<(String, String)>,
+    /// The store paths that it is made of, where the source lists them apart from its history, as nix2container and
+    /// nix-snapshotter do.
+    pub store_paths: Vec<String>,
     /// Whether its files are here. Where they are not, counts are of what is.
     pub contents: LayerContents,
     /// Whether its entries are those that its table of contents lists: it was not read itself, nothing of it was checked,
@@ -138,12 +143,28 @@ impl Layer {
         (!self.is_absent()).then_some(self.file_bytes)
     }
 
-    /// The command without the shell that runs it, as dive shows it; `(missing)` where the history says nothing.
+    /// What it is: the store paths that it is made of; else the command without the shell that runs it, as dive shows it;
+    /// `(missing)` where the history says nothing. Not safe to print.
     #[must_use]
-    pub fn command(&self) -> &str {
-        match &self.created_by {
-            None => "(missing)",
-            Some(command) => command.strip_prefix("/bin/sh -c ").unwrap_or(command),
+    pub fn command(&self) -> Cow<'_, str> {
+        match (self.store_paths.as_slice(), &self.created_by) {
+            ([one], _) => Cow::Borrowed(one),
+            ([first, second, rest @ ..], _) => {
+                let more = if rest.is_empty() { String::new() } else { format!(", … {} more", rest.len()) };
+                Cow::Owned(format!("{first}, {second}{more}"))
+            }
+            ([], None) => Cow::Borrowed("(missing)"),
+            ([], Some(command)) => Cow::Borrowed(command.strip_prefix("/bin/sh -c ").unwrap_or(command)),
+        }
+    }
+
+    /// What it is, on one line of a table: its comment where it has no command and no list of store paths, else its
+    /// command. Not safe to print.
+    #[must_use]
+    pub fn title(&self) -> Cow<'_, str> {
+        match (&self.created_by, &self.comment) {
+            (None, Some(comment)) if !comment.is_empty() && self.store_paths.is_empty() => Cow::Borrowed(comment),
+            _ => self.command(),
         }
     }
 }

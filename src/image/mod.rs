@@ -56,6 +56,8 @@ pub struct Identity {
     pub manifest_digest: Option<Digest>,
     /// Digest of the configuration, which Docker calls the image ID.
     pub config_digest: Option<Digest>,
+    /// Store paths that were opened with their closures in place of an image; empty for an image.
+    pub store_roots: Vec<String>,
 }
 
 /// Something about an image that a person should know and that did not stop it from being read.
@@ -85,6 +87,13 @@ pub struct Image {
 }
 
 impl Image {
+    /// Whether it is the closure of store paths of this machine rather than an image: it has no configuration, and its
+    /// layers are only the way in which it is read.
+    #[must_use]
+    pub fn is_closure(&self) -> bool {
+        !self.identity.store_roots.is_empty()
+    }
+
     /// Sum of the layers' unpacked tar streams, bytes.
     #[must_use]
     pub fn unpacked_bytes(&self) -> u64 {

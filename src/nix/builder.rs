@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::claims::{ANNOTATION_OF_LAYER, ANNOTATION_PREFIX, COMMENT_PREFIX};
 use super::contents::StoreContents;
-use crate::image::{Config, FileTree, Kind, Layer, LayerIndex};
+use crate::image::{Config, FileTree, Image, Kind, Layer, LayerIndex};
 
 /// A program that puts store paths into images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,7 +33,7 @@ impl Builder {
             Self::DockerToolsSingle => "dockerTools.buildImage",
             Self::Nix2Container => "nix2container",
             Self::Nixery => "Nixery",
-            Self::Other => "not built by Nix, with a Nix store in it",
+            Self::Other => "unknown, with a Nix store in it",
         }
     }
 }
@@ -41,6 +41,8 @@ impl Builder {
 /// What gave a builder away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
+    /// An `image.json`, which only nix2container writes.
+    Document,
     /// Annotations of this layer's descriptor.
     Annotation(LayerIndex),
     /// The comment of a history entry, by its place.
@@ -58,6 +60,7 @@ pub enum Signal {
 impl fmt::Display for Signal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Document => formatter.write_str("its image.json"),
             Self::Annotation(layer) => write!(formatter, "annotations of layer {}", layer.0),
             Self::Comment(place) => write!(formatter, "the comment of history entry {place}"),
             Self::Command(place) => write!(formatter, "the command of history entry {place}"),
@@ -77,9 +80,22 @@ pub struct Recognition {
     pub signal: Signal,
 }
 
-/// Recognises the builder of an image; `None` where it has nothing to do with Nix.
+/// Recognises the builder of an image; `None` where it has nothing to do with Nix, and for store paths of this machine.
 #[must_use]
-pub fn recognise(config: &Config, layers: &[Layer], tree: &FileTree, store: &StoreContents) -> Option<Recognition> {
+pub fn recognise(image: &Image, store: &StoreContents) -> Option<Recognition> {
+    if image.is_closure() {
+        return None;
+    }
+    let found = recognise_parts(&image.config, &image.layers, &image.tree, store);
+    let is_document = image.identity.source_kind == "nix2container";
+    match found {
+        Some(Recognition { builder: Builder::Nix2Container, .. }) => found,
+        _ if is_document => Some(Recognition { builder: Builder::Nix2Container, signal: Signal::Document }),
+        _ => found,
+    }
+}
+
+fn recognise_parts(config: &Config, layers: &[Layer], tree: &FileTree, store: &StoreContents) -> Option<Recognition> {
     let annotated = layers.iter().position(|layer| layer.annotations.iter().any(is_snapshotter));
     if let Some(index) = annotated.and_then(|index| u16::try_from(index).ok()) {
         return Some(Recognition { builder: Builder::NixSnapshotter, signal: Signal::Annotation(LayerIndex(index)) });
@@ -131,7 +147,7 @@ mod tests {
     fn builder(config: &Config, items: &[(&str, Kind)]) -> Option<Builder> {
         let items = items.iter().map(|(path, kind)| item(path, *kind, "")).collect();
         let fixture = Fixture::new(&[items]);
-        recognise(config, &[], &fixture.tree, &StoreContents::new(&fixture.tree)).map(|found| found.builder)
+        recognise_parts(config, &[], &fixture.tree, &StoreContents::new(&fixture.tree)).map(|found| found.builder)
     }
 
     fn history(entry: HistoryEntry) -> Config {

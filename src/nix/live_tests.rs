@@ -7,7 +7,7 @@ use std::io::Write;
 use super::contents::fixture::{Fixture, Study, rows_of_nix};
 use super::contents::{Place, TreeEntryKind};
 use super::graph::{Chains, PathId, Reachability, shortest_chain};
-use super::live::{Lab, lab};
+use super::live::{Lab, lab, labs};
 use super::nar::NarWriter;
 use super::rewrite::{HashModulo, HashRewriter, StorePathRewriter, content_address_text, content_addressed_path};
 use super::{Sha256Hash, StorePath};
@@ -162,6 +162,70 @@ fn write_nar<W: Write>(
     nar.finish().unwrap().0.finish().unwrap()
 }
 
+/// Whether a version of Nix hashes the places of references to oneself: 2.17 to 2.34 leave them out (NixOS/nix#15837).
+fn hashes_places(version: (u32, u32)) -> bool {
+    !((2, 17)..=(2, 34)).contains(&version)
+}
+
+/// The content-addressed name of a path whose references have theirs, and its hash.
+fn new_name(
+    fixture: &Fixture,
+    study: &Study,
+    id: PathId,
+    renamed: &[(StorePath, StorePath)],
+    with_places: bool,
+) -> (StorePath, Sha256Hash) {
+    let old = path(study, id);
+    let (hash, refers_to_itself) = match with_places {
+        true => write_nar(fixture, study, id, renamed, HashModulo::new(&old.hash())).finish().unwrap(),
+        false => {
+            let zeros = HashRewriter::new(Vec::new(), &old.hash(), [0; 32]);
+            let (nar, places) = write_nar(fixture, study, id, renamed, zeros).finish().unwrap();
+            (Sha256Hash::of(&nar), !places.is_empty())
+        }
+    };
+    let references: BTreeSet<StorePath> = renamed.iter().map(|pair| pair.1.clone()).collect();
+    (content_addressed_path(&hash, old.name(), &references, refers_to_itself).unwrap(), hash)
+}
+
+/// The references of a path with their new names.
+fn renamed_references(study: &Study, id: PathId, renamed: &[Option<StorePath>]) -> Vec<(StorePath, StorePath)> {
+    let references = study.graph.references(id).iter();
+    references.map(|&other| (path(study, other).clone(), renamed[other.index()].clone().unwrap())).collect()
+}
+
+/// Which versions of Nix give the names that nixdive gives, as README.md says.
+#[test]
+fn names_of_paths_that_refer_to_themselves_are_those_of_the_versions_that_hash_their_places() {
+    let test = "names_of_paths_that_refer_to_themselves_are_those_of_the_versions_that_hash_their_places";
+    for lab in labs(test) {
+        let with_places = hashes_places(lab.version());
+        let top = build(&lab, SMALL);
+        let fixture = Fixture::from_store(&lab.path().join("root/nix/store"));
+        let study = Study::new(&fixture);
+        let closure = Reachability::new(&study.graph, &[id(&study, &top)]);
+        let printed = lab.run("nix", &["store", "make-content-addressed", "-r", "--json", &top]);
+        let truth: serde_json::Value = serde_json::from_str(&printed).unwrap();
+        let mut renamed: Vec<Option<StorePath>> = vec![None; study.graph.len()];
+        let mut of_nix_alone = 0;
+        for id in study.graph.references_first().into_iter().flatten().filter(|&id| closure.contains(id)) {
+            let references = renamed_references(&study, id, &renamed);
+            let (new, _) = new_name(&fixture, &study, id, &references, with_places);
+            assert_eq!(
+                truth["rewrites"][path(&study, id).to_string()],
+                new.to_string().as_str(),
+                "{:?}",
+                lab.version()
+            );
+            let (own, _) = new_name(&fixture, &study, id, &references, true);
+            assert!(own == new || study.graph.has_self_reference(id));
+            of_nix_alone += usize::from(own != new);
+            renamed[id.index()] = Some(new);
+        }
+        assert_eq!(of_nix_alone > 0, !with_places, "{:?}", lab.version());
+    }
+}
+
 /// New names of all members, bottom up, and the hashes of their rewritten NARs.
 fn names_are_those_of_make_content_addressed(
     lab: &Lab,
@@ -177,16 +241,8 @@ fn names_are_those_of_make_content_addressed(
     let mut renamed: Vec<Option<StorePath>> = vec![None; study.graph.len()];
     for id in study.graph.references_first().into_iter().flatten().filter(|&id| closure.contains(id)) {
         let old = path(study, id);
-        let references: Vec<(StorePath, StorePath)> = study
-            .graph
-            .references(id)
-            .iter()
-            .map(|&other| (path(study, other).clone(), renamed[other.index()].clone().unwrap()))
-            .collect();
-        let modulo = write_nar(fixture, study, id, &references, HashModulo::new(&old.hash()));
-        let (hash, refers_to_itself) = modulo.finish().unwrap();
-        let new_references: BTreeSet<StorePath> = references.iter().map(|pair| pair.1.clone()).collect();
-        let new = content_addressed_path(&hash, old.name(), &new_references, refers_to_itself).unwrap();
+        let references = renamed_references(study, id, &renamed);
+        let (new, hash) = new_name(fixture, study, id, &references, hashes_places(lab.version()));
         assert_eq!(truth[&old.to_string()], new.to_string().as_str());
         if id.index() % 10 == 0 {
             let rewriter = HashRewriter::new(Vec::new(), &old.hash(), *new.hash().as_bytes());

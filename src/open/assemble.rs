@@ -8,6 +8,8 @@ use crate::image::{
     Compression, Digest, DigestCheck, FileTree, Image, Kind, Layer, LayerContents, LayerIndex, Measured, TreeBuilder,
     Warning, compute_history,
 };
+use crate::nix::LayerClaim;
+use crate::nix::contents::StoreContents;
 use crate::scan::tar::{BLOCK, TarError};
 use crate::scan::{Captured, LayerScan};
 use crate::source::{DescribedLayer, Layout, RootfsWalk};
@@ -83,11 +85,39 @@ pub(super) fn finish(
         stores.push(read.store);
     }
     let tree = tree.finish();
+    name_by_store_paths(&mut layers, &tree);
     let contents = Contents::new(stores, watched);
     let (tree, exact) = with_history(tree, &contents, opening.options.comparison_bytes, &mut warnings);
     opening.cancel().check().map_err(|_| OpenError::Cancelled)?;
     let image = Image { identity: layout.identity, config: layout.config, layers, tree, warnings, source_bytes };
     Ok(Opened { image, contents, captured, exact })
+}
+
+/// Lists the store paths of layers whose history does not say what they are: those of nix-snapshotter, whose annotations
+/// name them, and those of nix2container once they were copied.
+fn name_by_store_paths(layers: &mut [Layer], tree: &FileTree) {
+    for layer in layers.iter_mut().filter(|layer| layer.store_paths.is_empty()) {
+        if let Some(claim) = LayerClaim::annotated(&layer.annotations) {
+            layer.store_paths = claim.paths.iter().map(ToString::to_string).collect();
+        }
+    }
+    let is_unnamed = |layer: &Layer| {
+        let says_nothing = match layer.created_by.as_deref() {
+            None => layer.comment.is_none(),
+            Some(command) => command == "nix2container",
+        };
+        layer.store_paths.is_empty() && says_nothing
+    };
+    if !layers.iter().any(is_unnamed) {
+        return;
+    }
+    let unnamed: Vec<bool> = layers.iter().map(is_unnamed).collect();
+    for (layer, share) in StoreContents::shares(tree) {
+        let index = layer.index();
+        if let (Some(true), Some(layer)) = (unnamed.get(index), layers.get_mut(index)) {
+            layer.store_paths.push(share.to_string());
+        }
+    }
 }
 
 fn with_history(
@@ -185,6 +215,7 @@ fn layer(number: usize, described: DescribedLayer, read: &ReadLayer, warnings: &
         comment: described.comment,
         created: described.created,
         annotations: described.annotations,
+        store_paths: described.store_paths,
         contents,
         listed: matches!(read.store, LayerStore::Listed(_)),
     }

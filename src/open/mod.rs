@@ -161,7 +161,14 @@ pub fn build_installable(
     options: &OpenOptions,
     progress: &Progress,
 ) -> Result<PathBuf, OpenError> {
-    Opening { reference, options, progress }.build(installable.as_ref())
+    let opening = Opening { reference, options, progress };
+    match opening.build(installable.as_ref())? {
+        nix::installable::Built::Path(path) => Ok(path),
+        nix::installable::Built::Outputs(_) => {
+            let reason = "builds several outputs of a package, none of which is an image";
+            Err(opening.source_error(SourceError::NotAnImage(reason.to_owned())))
+        }
+    }
 }
 
 /// Runs a script that writes an image, and shows to `take` what it writes.
@@ -267,7 +274,15 @@ impl Opening<'_> {
     }
 
     fn path(&self, path: &Path) -> Result<Opened, OpenError> {
-        let metadata = std::fs::metadata(path).map_err(|error| self.io_error(error))?;
+        let metadata = match std::fs::metadata(path) {
+            Ok(metadata) => metadata,
+            Err(error) => {
+                return match self.listed_store_paths(path) {
+                    Some(roots) => self.closure(&roots),
+                    None => Err(self.io_error(error)),
+                };
+            }
+        };
         match self.reference.transport {
             Some(Transport::Rootfs) => return self.rootfs(path),
             Some(Transport::Stream) => return self.script(path),
@@ -286,7 +301,7 @@ impl Opening<'_> {
             return Err(self.source_error(SourceError::Script(path.display().to_string())));
         }
         match self.store_path_at(path).filter(|_| !nix::may_be_an_image(&file)) {
-            Some(store_path) => self.closure(&store_path),
+            Some(store_path) => self.closure(&[store_path]),
             None if is_script => Err(self.source_error(SourceError::Script(path.display().to_string()))),
             None => self.archive(file_section(file, metadata.len())),
         }
@@ -306,7 +321,7 @@ impl Opening<'_> {
         let container = DirectoryContainer::new(path);
         let layout = match read_layout(&container, &self.request(), false) {
             Err(error @ SourceError::NotAnImage(_)) => match self.store_path_at(path) {
-                Some(store_path) => return self.closure(&store_path),
+                Some(store_path) => return self.closure(&[store_path]),
                 None if self.is_flake(path) => return self.flake(path),
                 None => return Err(self.source_error(error)),
             },

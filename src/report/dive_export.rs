@@ -43,7 +43,10 @@ impl Serialize for Layers<'_> {
                 id: layer.stored_as.split('/').next().unwrap_or_default(),
                 digest_id: step.and(digest).map_or("", String::as_str),
                 size_bytes: layer.file_bytes,
-                command: step.map_or("(missing)", |step| command(step)),
+                command: match layer.store_paths.is_empty() {
+                    true => step.map_or("(missing)".into(), |step| command(step).into()),
+                    false => layer.command(),
+                },
                 file_list: FileList { tree: &image.tree, layer: index, lister: &lister },
             }
         }))
@@ -62,7 +65,7 @@ struct LayerExport<'a> {
     id: &'a str,
     digest_id: &'a str,
     size_bytes: u64,
-    command: &'a str,
+    command: Cow<'a, str>,
     file_list: FileList<'a>,
 }
 

@@ -25,8 +25,10 @@ pub(super) fn write(inspection: &Inspection<'_>, out: &mut dyn Write) -> io::Res
             page.markup("\n> ").text(&sentence).markup("\n");
         }
     }
-    page.markup("\n### Layers\n\n");
-    sections::layers(image, quoted).write_markdown(&mut page);
+    if !image.is_closure() {
+        page.markup("\n### Layers\n\n");
+        sections::layers(image, quoted).write_markdown(&mut page);
+    }
     nix_store(inspection, &mut page);
     waste(inspection, &mut page);
     if !inspection.largest_files.is_empty() {
@@ -39,7 +41,9 @@ pub(super) fn write(inspection: &Inspection<'_>, out: &mut dyn Write) -> io::Res
     if let Some(packages) = inspection.packages.filter(|found| !found.packages.packages().is_empty()) {
         let count = packages.packages.packages().len();
         page.markup("\n<details><summary>Packages (").text(&count.to_string()).markup(")</summary>\n\n");
-        sections::packages(packages, inspection.options.waste, quoted).write_markdown(&mut page);
+        sections::packages(packages, inspection.options.waste, quoted)
+            .without("layer", image.is_closure())
+            .write_markdown(&mut page);
         page.left_out(count, inspection.options.waste).markup("\n</details>\n");
     }
     let config = sections::config(image);

@@ -23,6 +23,7 @@ mod sections;
 mod store;
 mod table;
 mod text;
+mod tree;
 mod why;
 
 pub use artifact::{ARTIFACT_SCHEMA, write_artifact};
@@ -33,6 +34,7 @@ pub use document::{DocumentPath, INSPECT_SCHEMA};
 pub use inspect::{Format, InspectOptions, Inspection};
 pub use plan::{PLAN_SCHEMA, PlanReport};
 pub use sbom::{Component, Distribution, Sbom, SbomFormat};
+pub use tree::write_store_tree;
 pub use why::{WHY_SCHEMA, WhyReport};
 
 #[cfg(test)]

@@ -63,12 +63,9 @@ pub(super) fn shortened(text: String, limit: usize) -> String {
     }
 }
 
-/// What made a layer, on one line: its command, or the comment of one that has none.
+/// What a layer is, on one line: its store paths, its command, or the comment of one that has none.
 pub(super) fn layer_command(layer: &Layer) -> String {
-    match (&layer.created_by, &layer.comment) {
-        (None, Some(comment)) if !comment.is_empty() => one_line(comment),
-        _ => one_line(layer.command()),
-    }
+    one_line(&layer.title())
 }
 
 /// A count with commas between groups of three digits.

@@ -23,8 +23,11 @@ pub(super) fn title(image: &Image) -> String {
     field_value(identity.references.first().unwrap_or(&identity.requested))
 }
 
-/// `linux/amd64`, or that nothing says so.
+/// `linux/amd64`, or that nothing says so; of store paths, how many were opened.
 pub(super) fn platform(image: &Image) -> String {
+    if image.is_closure() {
+        return counted(image.identity.store_roots.len(), "store path");
+    }
     let platform = &image.config.platform;
     if platform.os.is_empty() && platform.architecture.is_empty() {
         return "platform unknown".into();
@@ -37,6 +40,8 @@ pub(super) fn source(image: &Image, quote: Quote) -> String {
     let identity = &image.identity;
     let mut parts =
         vec![format!("{} {}", field_value(&identity.source_kind), quote(&field_value(&identity.requested)))];
+    let roots = identity.store_roots.iter().filter(|root| **root != identity.requested);
+    parts.extend(roots.map(|root| quote(&field_value(root))));
     if let Some(digest) = &identity.manifest_digest {
         parts.push(format!("manifest {}", digest.short()));
     }
@@ -52,6 +57,9 @@ pub(super) fn source(image: &Image, quote: Quote) -> String {
 /// The figures as names and values.
 pub(super) fn figures(inspection: &Inspection<'_>) -> Vec<(&'static str, String)> {
     let image = inspection.image;
+    if image.is_closure() {
+        return closure_figures(inspection);
+    }
     let figures = &inspection.assessment.figures;
     let entries = match image.has_absent_layers() {
         true => String::new(),
@@ -104,6 +112,19 @@ pub(super) fn is_of_windows(image: &Image) -> bool {
         tree.lookup(path).zip(tree.top_layer()).is_some_and(|(node, top)| tree.visible_at(node, top).is_some())
     };
     image.config.platform.os == "windows" || (is_visible(b"/Files") && is_visible(b"/Hives"))
+}
+
+/// The figures of store paths that were opened in place of an image.
+fn closure_figures(inspection: &Inspection<'_>) -> Vec<(&'static str, String)> {
+    let entries = inspection.image.layers.iter().map(|layer| layer.entries).fold(0, u64::saturating_add);
+    let files = bytes_and_exact(inspection.assessment.figures.visible_file_bytes);
+    let mut lines = Vec::new();
+    if let Some(study) = inspection.store {
+        let bytes = bytes_and_exact(study.total_nar_bytes());
+        lines.push(("Closure", format!("{bytes} of NAR in {}", counted(study.ids().len(), "store path"))));
+    }
+    lines.push(("Files", format!("{files}, {} entries", grouped(entries))));
+    lines
 }
 
 fn files(inspection: &Inspection<'_>) -> String {
@@ -240,7 +261,7 @@ pub(super) fn largest_files(inspection: &Inspection<'_>, quote: Quote) -> Table<
     for file in &inspection.largest_files {
         table.row([display_bytes(file.bytes), file.layer.0.to_string(), quote(&path(inspection.image, file.node))]);
     }
-    table
+    table.without("layer", inspection.image.is_closure())
 }
 
 /// The largest directories of the stacked image.

@@ -28,7 +28,8 @@ pub(super) fn figures(study: &StoreStudy, quote: Quote) -> Vec<(&'static str, St
         },
     ));
     let unreachable: Vec<PathId> = study.unreachable().collect();
-    lines.push(match unreachable.len() {
+    let of_image = !study.is_closure();
+    let reached = match unreachable.len() {
         0 if absent > 0 => ("Unreachable", "not known, as contents that may refer to others are not here".to_owned()),
         0 => ("Unreachable", "none: every store path is held by the configuration or a file".to_owned()),
         count => {
@@ -36,10 +37,11 @@ pub(super) fn figures(study: &StoreStudy, quote: Quote) -> Vec<(&'static str, St
             let names = unreachable.iter().map(|&id| name(study, id));
             ("Unreachable", format!("{count}, {bytes} that nothing refers to: {}", listed(names, count, quote)))
         }
-    });
+    };
+    lines.extend(Some(reached).filter(|_| of_image && study.ids().len() > 0));
     let twice: Vec<PathId> =
         study.ids().filter(|&id| study.store.get(id).is_some_and(|p| p.layers.len() > 1)).collect();
-    if !twice.is_empty() {
+    if !twice.is_empty() && of_image {
         let names = twice.iter().map(|&id| name(study, id));
         lines.push((
             "In layers",
@@ -85,6 +87,7 @@ fn name(study: &StoreStudy, id: PathId) -> String {
 
 /// The paths that add most.
 pub(super) fn adding_most(image: &Image, study: &StoreStudy, limit: usize, quote: Quote) -> Table<6> {
+    let is_hidden = image.is_closure();
     let mut table = Table::new([
         ("added", Right),
         ("closure", Right),
@@ -108,7 +111,7 @@ pub(super) fn adding_most(image: &Image, study: &StoreStudy, limit: usize, quote
             holder(image, study, id, quote),
         ]);
     }
-    table
+    table.without("layers", is_hidden)
 }
 
 /// What a path would leave with, in a few words.

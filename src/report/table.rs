@@ -15,11 +15,24 @@ pub(super) enum Align {
 pub(super) struct Table<const N: usize> {
     columns: [(&'static str, Align); N],
     rows: Vec<[String; N]>,
+    hidden: Option<&'static str>,
 }
 
 impl<const N: usize> Table<N> {
     pub fn new(columns: [(&'static str, Align); N]) -> Self {
-        Self { columns, rows: Vec::new() }
+        Self { columns, rows: Vec::new(), hidden: None }
+    }
+
+    /// The same table without a column, by its heading, where that is to be hidden.
+    pub fn without(self, heading: &'static str, is_hidden: bool) -> Self {
+        Self { hidden: is_hidden.then_some(heading), ..self }
+    }
+
+    /// The cells of a row that are shown.
+    fn shown<'a, T>(&'a self, row: &'a [T; N]) -> impl Iterator<Item = &'a T> + Clone {
+        let is_shown =
+            |(cell, (heading, _)): (&'a T, &(&'static str, Align))| (Some(*heading) != self.hidden).then_some(cell);
+        row.iter().zip(&self.columns).filter_map(is_shown)
     }
 
     pub fn row(&mut self, cells: [String; N]) {
@@ -37,10 +50,11 @@ impl<const N: usize> Table<N> {
         let headings = self.columns.map(|(heading, _)| heading.to_owned());
         for row in std::iter::once(&headings).chain(&self.rows) {
             let mut line = String::new();
-            for ((cell, &width), (_, align)) in row.iter().zip(&widths).zip(self.columns) {
+            for ((cell, &width), (_, align)) in self.shown(row).zip(self.shown(&widths)).zip(self.shown(&self.columns))
+            {
                 let padding = " ".repeat(width.saturating_sub(cell.width()));
                 let (before, after) =
-                    if align == Align::Right { (padding, String::new()) } else { (String::new(), padding) };
+                    if *align == Align::Right { (padding, String::new()) } else { (String::new(), padding) };
                 line.extend(["  ", &before, cell, &after]);
             }
             writeln!(out, "{}", line.trim_end())?;
@@ -50,10 +64,10 @@ impl<const N: usize> Table<N> {
 
     /// As a GitHub table.
     pub fn write_markdown(&self, page: &mut Page) {
-        page.row(self.columns.map(|(heading, _)| heading));
-        page.rule(self.columns.map(|(_, align)| align));
+        page.row(self.shown(&self.columns).map(|(heading, _)| *heading));
+        page.rule(self.shown(&self.columns).map(|(_, align)| *align));
         for row in &self.rows {
-            page.row(row);
+            page.row(self.shown(row));
         }
     }
 }

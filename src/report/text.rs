@@ -23,8 +23,10 @@ pub(super) fn write(inspection: &Inspection<'_>, out: &mut dyn Write) -> io::Res
         findings::write_text(found, Places { image, store: inspection.store, quote }, out)?;
         findings::unread(found).iter().try_for_each(|sentence| writeln!(out, "  {sentence}"))?;
     }
-    heading("Layers, base first (+ added, ~ modified, - removed)", out)?;
-    sections::layers(image, quote).write_text(out)?;
+    if !image.is_closure() {
+        heading("Layers, base first (+ added, ~ modified, - removed)", out)?;
+        sections::layers(image, quote).write_text(out)?;
+    }
     if let Some(study) = inspection.store {
         heading("Nix store", out)?;
         pairs(&store::figures(study, quote), out)?;
@@ -55,7 +57,9 @@ pub(super) fn write(inspection: &Inspection<'_>, out: &mut dyn Write) -> io::Res
     if let Some(packages) = inspection.packages.filter(|found| !found.packages.packages().is_empty()) {
         let count = packages.packages.packages().len();
         heading(&shown("Packages, largest first", count, inspection), out)?;
-        sections::packages(packages, inspection.options.waste, quote).write_text(out)?;
+        sections::packages(packages, inspection.options.waste, quote)
+            .without("layer", image.is_closure())
+            .write_text(out)?;
     }
     let config = sections::config(image);
     if !config.is_empty() {

@@ -31,6 +31,8 @@ pub struct DescribedLayer {
     pub media_type: Option<String>,
     /// Annotations of its descriptor, in order.
     pub annotations: Vec<(String, String)>,
+    /// The store paths that it is made of, where the source lists them.
+    pub store_paths: Vec<String>,
     /// Addresses outside the source where it lies too.
     pub urls: Vec<String>,
     /// The command that made it.

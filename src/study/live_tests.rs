@@ -13,11 +13,13 @@ use super::{StoreWatch, StudyOptions, excerpts, study};
 use crate::nix::contents::Place;
 use crate::nix::contents::fixture::{Row, rows_of_nix};
 use crate::nix::graph::PathId;
-use crate::nix::live::{Lab, lab};
+use crate::nix::live::{Lab, lab, labs};
 use crate::nix::live_tests::{FLAT, LARGE, SMALL, build};
 use crate::nix::study::{Match, StoreStudy};
-use crate::open::{Keep, OpenOptions, Opened, Progress, Verify, open_section};
+use crate::open::{Keep, OpenOptions, Opened, Progress, Verify, open, open_section};
+use crate::reference::Reference;
 use crate::scan::Section;
+use crate::store::LocalStore;
 use crate::testing::archive::{Written, docker_archive, tar_of};
 
 /// How the layers of an image are made of store paths.
@@ -199,6 +201,109 @@ fn read_chain(study: &StoreStudy, printed: &str) -> (Vec<PathId>, Vec<String>) {
         }
     }
     (chain, hits)
+}
+
+/// A store path of a lab, opened as its closure.
+fn open_closure(lab: &Lab, typed: &str) -> (Opened, StoreStudy) {
+    let watch = StoreWatch::new();
+    let options = OpenOptions {
+        store: LocalStore::at(&lab.path().join("root")),
+        watch: Some(Arc::new(watch.clone())),
+        ..OpenOptions::default()
+    };
+    let reference = Reference::parse(typed.as_ref()).unwrap();
+    let opened = open(&reference, &options, &Progress::new()).unwrap();
+    let study = study(&opened, &StudyOptions { watch: Some(&watch), ..StudyOptions::default() }).unwrap().unwrap();
+    (opened, study)
+}
+
+/// Where a store path of a lab lies.
+fn on_disk(lab: &Lab, path: &str) -> String {
+    format!("{}{path}", lab.path().join("root").display())
+}
+
+fn printed_tree(study: &StoreStudy) -> String {
+    let mut out = Vec::new();
+    crate::report::write_store_tree(study, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+/// The store paths of a tree that `nix why-depends` prints, each with its depth.
+fn indented_paths(printed: &str) -> Vec<(usize, String)> {
+    let line = |line: &str| {
+        let start = line.find("/nix/store/")?;
+        let path = line[start..].split(['\u{1b}', ' ']).next()?.to_owned();
+        let depth = line[..start].chars().filter(|&character| matches!(character, ' ' | '│' | '├' | '└' | '─' | '→'));
+        Some((depth.count(), path))
+    };
+    printed.lines().filter_map(line).collect()
+}
+
+/// The chains of such a tree: from the root to each line that has nothing below it.
+fn chains_of_tree(lines: &[(usize, String)]) -> Vec<Vec<String>> {
+    let mut chains = Vec::new();
+    let mut chain: Vec<(usize, String)> = Vec::new();
+    for (place, line) in lines.iter().enumerate() {
+        chain.retain(|above| above.0 < line.0);
+        chain.push(line.clone());
+        if lines.get(place + 1).is_none_or(|next| next.0 <= line.0) {
+            chains.push(chain.iter().map(|(_, path)| path.clone()).collect());
+        }
+    }
+    chains
+}
+
+/// A store path that is opened is the root of its closure: figures, tree and chains are those of Nix.
+#[test]
+fn a_store_path_is_the_root_that_nix_takes_it_for() {
+    let test = "a_store_path_is_the_root_that_nix_takes_it_for";
+    for lab in labs(test) {
+        for expression in [SMALL, LARGE, FLAT] {
+            let top = build(&lab, expression);
+            let (opened, study) = open_closure(&lab, &on_disk(&lab, &top));
+            assert_eq!(opened.image.identity.store_roots, std::slice::from_ref(&top));
+            assert_eq!(study.unreachable().count(), 0);
+            let members: Vec<String> = study.ids().map(|id| study.get_path(id).unwrap().to_string()).collect();
+            let mut required: Vec<String> = lab.run("nix-store", &["-qR", &top]).lines().map(str::to_owned).collect();
+            required.sort();
+            assert_eq!(members, required);
+            let whole = study.paths[study.root_paths()[0].index()];
+            assert_eq!(whole.closure_bytes, Some(study.total_nar_bytes()));
+            assert_eq!(printed_tree(&study), lab.run("nix-store", &["-q", "--tree", &top]));
+            chains_are_in_the_order_of_why_depends(&lab, &study, &top);
+        }
+        let tops = [build(&lab, SMALL), build(&lab, FLAT)];
+        let typed: Vec<String> = tops.iter().map(|top| on_disk(&lab, top)).collect();
+        let (_, study) = open_closure(&lab, &typed.join(","));
+        assert_eq!(study.root_paths().len(), 2);
+        assert_eq!(study.unreachable().count(), 0);
+        assert_eq!(printed_tree(&study), lab.run("nix-store", &["-q", "--tree", &tops[0], &tops[1]]));
+    }
+}
+
+fn chains_are_in_the_order_of_why_depends(lab: &Lab, study: &StoreStudy, top: &str) {
+    // Nix 2.8 reckons distances in the order of addresses, and may print a longer chain.
+    if lab.version() < (2, 20) {
+        return;
+    }
+    let deep: Vec<PathId> = study.ids().filter(|&id| study.paths[id.index()].depth >= Some(1)).collect();
+    for &target in deep.iter().step_by(deep.len() / 6 + 1) {
+        let to = study.get_path(target).unwrap().to_string();
+        let named = |chain: &crate::nix::study::Chain| -> Vec<String> {
+            chain.paths.iter().map(|&id| study.get_path(id).unwrap().to_string()).collect()
+        };
+        let shortest = indented_paths(&lab.run("nix", &["why-depends", top, &to]));
+        assert_eq!(named(&study.why(target, false).chains[0]), chains_of_tree(&shortest)[0]);
+        let why = study.why(target, true);
+        if why.is_truncated || why.chains.len() > 200 {
+            continue;
+        }
+        // What Nix has shown once stands without what is below it: not all chains are printed to their ends.
+        let mut all = chains_of_tree(&indented_paths(&lab.run("nix", &["why-depends", "--all", top, &to])));
+        all.retain(|chain| chain.last() == Some(&to));
+        let mut ours = why.chains.iter().map(named);
+        assert!(all.iter().all(|chain| ours.any(|other| other == *chain)), "{to}: {all:?}");
+    }
 }
 
 #[test]

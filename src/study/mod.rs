@@ -81,7 +81,7 @@ pub fn study_contents(
 ) -> Result<Option<StoreStudy>, StudyError> {
     let outline = StoreOutline::new(&image.tree);
     if outline.store.paths.is_empty() {
-        let builder = recognise(&image.config, &image.layers, &image.tree, &outline.store);
+        let builder = recognise(image, &outline.store);
         if builder.is_none_or(|found| found.builder == Builder::Other) {
             return Ok(None);
         }

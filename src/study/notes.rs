@@ -11,6 +11,9 @@ pub(super) struct LayerNotes {
     pub files: Vec<FileNotes>,
     /// Files that were not, or not wholly, looked at, in their order.
     pub missed: Vec<u64>,
+    /// Where the content of the last file that came by begins. What lies behind it never came by: store paths of this
+    /// machine that are mounted over the layer.
+    pub last: Option<u64>,
     /// Files outside the store were looked at from here on; before, no store path had been seen.
     pub outside_from: Option<u64>,
     /// NARs of store paths whose entries came in order, and how many entries those were. A path that came twice is
@@ -34,7 +37,7 @@ pub(super) struct FileNotes {
 impl LayerNotes {
     /// Whether a file in the store was looked at to its end.
     pub fn has_seen(&self, start: u64) -> bool {
-        self.missed.binary_search(&start).is_err()
+        self.last.is_some_and(|last| start <= last) && self.missed.binary_search(&start).is_err()
     }
 
     /// Whether a file outside the store was looked at to its end.

@@ -125,6 +125,7 @@ impl LayerWatch for Layer {
             return false;
         }
         self.notes.outside_from.get_or_insert(fields.offset);
+        self.notes.last = self.notes.last.max(Some(fields.offset));
         if fields.sparse.is_some() {
             self.notes.missed.push(fields.offset);
             return false;

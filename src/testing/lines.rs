@@ -55,6 +55,7 @@ fn layer(file_bytes: u64, entries: u64) -> Layer {
         comment: None,
         created: None,
         annotations: Vec::new(),
+        store_paths: Vec::new(),
         contents: crate::image::LayerContents::Present,
         listed: false,
     }

@@ -12,7 +12,7 @@ use super::shelf::{Recording, RemoteContainer, Shelf};
 use super::{BlobSource, Document, Parcel, ParcelLayer, Shipment, TransferError};
 use crate::engines::{ContentStore, EngineClient};
 use crate::http::HttpOptions;
-use crate::image::{Compression, Digest};
+use crate::image::{Compression, Digest, LayerContents};
 use crate::open::{OpenOptions, Progress, Spool, build_installable, run_script};
 use crate::rebuild::write::CONFIG_TYPE;
 use crate::reference::{Engine, ImageName, Location, Reference, Transport};
@@ -365,9 +365,11 @@ impl Gathering<'_> {
             let no_digest = || self.refused("a layer of it has no digest");
             let diff_id = layer.diff_id.clone().or_else(|| Digest::parse(text)).ok_or_else(no_digest)?;
             let found = made.blob(&layer.located).map_err(|error| self.failed(error))?;
-            let source: Arc<dyn BlobSource> = match found {
-                Some(section) => Arc::new(section),
-                None => Arc::new(super::blob::Missing("its store paths are not here".to_owned())),
+            let source: Arc<dyn BlobSource> = match (found, &layer.contents) {
+                // What stands in for absent store paths is not the layer.
+                (_, LayerContents::Absent(paths)) => Arc::new(super::blob::Missing(absent(paths))),
+                (Some(section), _) => Arc::new(section),
+                (None, _) => Arc::new(super::blob::Missing(absent(&[]))),
             };
             listed.push(diff_id.clone());
             layers.push(ParcelLayer {
@@ -382,6 +384,16 @@ impl Gathering<'_> {
         }
         let (config, platform) = (nix_config(&bytes, &listed)?, layout.config.platform);
         Ok(one(Parcel { manifest: None, config, layers, platform }))
+    }
+}
+
+/// Why a layer made of store paths cannot be read.
+fn absent(paths: &[String]) -> String {
+    let more = paths.len().saturating_sub(1);
+    match paths.first() {
+        None => "its file is absent from /nix/store of this machine".to_owned(),
+        Some(path) if more == 0 => format!("absent store path: {path} is not on this machine"),
+        Some(path) => format!("absent store paths: {path} and {more} more are not on this machine"),
     }
 }
 

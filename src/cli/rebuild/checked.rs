@@ -21,7 +21,7 @@ pub fn check(opened: &Opened) -> anyhow::Result<ExitCode> {
             writeln!(out, "broken: {}", broken.message)?;
         }
         for link in report.loose_links.iter().take(MOST_TOLD) {
-            writeln!(out, "note: {link} leads nowhere")?;
+            writeln!(out, "note: {link}")?;
         }
         for doubt in report.doubts.iter().take(MOST_TOLD) {
             writeln!(out, "note: {doubt}")?;

@@ -16,25 +16,26 @@ use crate::transfer::{ParcelLayer, gather};
 
 use super::configure;
 
-/// The store path that was opened as an image, where one was.
-pub fn named_path(image: &Image) -> Option<StorePath> {
-    if image.identity.source_kind != "store-path" {
-        return None;
-    }
-    StorePath::parse(image.layers.last()?.stored_as.as_bytes()).ok()
+/// The store paths that were opened in place of an image; none for an image.
+pub fn opened_paths(image: &Image) -> Vec<StorePath> {
+    let roots = image.identity.store_roots.iter();
+    roots.filter_map(|root| StorePath::parse(root.as_bytes()).ok()).collect()
 }
 
-/// The store paths that were named: that of `first`, and those besides it.
-pub fn named_paths(first: StorePath, arguments: &RebuildArguments) -> anyhow::Result<Vec<StorePath>> {
-    let mut paths = vec![first];
+/// The store paths that were named: those opened first, and those besides them.
+pub fn named_paths(first: Vec<StorePath>, arguments: &RebuildArguments) -> anyhow::Result<Vec<StorePath>> {
+    let mut paths = first;
     for text in &arguments.more {
         let opened = open_for(text, &arguments.open, Keep::Trees)?;
-        let Some(path) = named_path(&opened.image) else {
+        let more = opened_paths(&opened.image);
+        if more.is_empty() {
             let shown = display_name(text.as_encoded_bytes());
             anyhow::bail!("{shown} is an image: only of store paths can several become one");
-        };
-        if !paths.contains(&path) {
-            paths.push(path);
+        }
+        for path in more {
+            if !paths.contains(&path) {
+                paths.push(path);
+            }
         }
     }
     Ok(paths)

@@ -17,7 +17,7 @@ use super::arguments::OpenArguments;
 use super::inspect::packages_of;
 use super::rebuild_arguments::{self, ChoiceArguments, PlanFormat, RebuildArguments, Strategy, WriteArguments};
 use super::{open_for, open_watched, output};
-use crate::image::{Image, display_name};
+use crate::image::{Image, counted, display_name};
 use crate::nix::StorePath;
 use crate::nix::study::StoreOutline;
 use crate::open::{Keep, Opened};
@@ -45,8 +45,9 @@ pub fn run(arguments: &RebuildArguments) -> anyhow::Result<ExitCode> {
     if arguments.check {
         return checked::check(&opened);
     }
-    if let Some(path) = closure::named_path(&opened.image) {
-        return of_store_path(path, arguments, &opened, &destinations, &options);
+    let paths = closure::opened_paths(&opened.image);
+    if !paths.is_empty() {
+        return of_store_paths(paths, arguments, &opened, &destinations, &options);
     }
     if let Some(more) = arguments.more.first() {
         let image = shown(&arguments.image);
@@ -92,13 +93,14 @@ pub fn run(arguments: &RebuildArguments) -> anyhow::Result<ExitCode> {
 }
 
 /// Writes an image of a closure.
-fn of_store_path(
-    path: StorePath,
+fn of_store_paths(
+    paths: Vec<StorePath>,
     arguments: &RebuildArguments,
     opened: &Opened,
     destinations: &Outputs,
     options: &WriteOptions,
 ) -> anyhow::Result<ExitCode> {
+    let path = shown(&arguments.image);
     let chosen = &arguments.choices;
     if !(chosen.keep.is_empty() && chosen.drop.is_empty() && chosen.cut.is_empty()) {
         anyhow::bail!(
@@ -112,7 +114,7 @@ fn of_store_path(
     if arguments.plan || destinations.is_empty() {
         anyhow::bail!("all of {path} and what it needs is kept: say with --output where the image is to be written");
     }
-    let paths = closure::named_paths(path, arguments)?;
+    let paths = closure::named_paths(paths, arguments)?;
     let (composed, base) = closure::of_paths(paths, arguments)?;
     let below = base.as_ref().unwrap_or(opened);
     let base_blobs = closure::base_blobs(arguments, &below.image)?;
@@ -121,6 +123,26 @@ fn of_store_path(
     let words = Words { before: None, notes: composed.notes };
     write(arguments, &composed.composition, &content, destinations, options, &words)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Layers of an image where nothing else is asked for.
+const DEFAULT_MAX_LAYERS: u16 = 100;
+
+/// Refuses a number of layers into which the image does not fit, and warns of one that engines refuse.
+fn check_max_layers(given: usize, composition: &Composition) -> anyhow::Result<()> {
+    let (base, outside) = (composition.base.len(), usize::from(!composition.outside.is_empty()));
+    let least = base + outside + usize::from(!composition.store_paths.is_empty());
+    if given < least {
+        let parts = [
+            (base > 0).then(|| format!("{} of the image below", counted(base, "layer"))),
+            (outside > 0).then(|| "1 for files outside the store".to_owned()),
+            (least > base + outside).then(|| "1 for store paths".to_owned()),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        anyhow::bail!("--max-layers {given}: the image needs at least {least}: {}", parts.join(", "));
+    }
+    output::warn_of_max_layers(given);
+    Ok(())
 }
 
 /// Chooses layers and writes.
@@ -134,7 +156,11 @@ fn write(
 ) -> anyhow::Result<()> {
     let siblings = siblings(&arguments.write.siblings, &arguments.open)?;
     let strategy = strategy(arguments.write.strategy);
-    let layers = strategy.assign(composition, &siblings, usize::from(arguments.write.max_layers));
+    let max_layers = usize::from(arguments.write.max_layers.unwrap_or(DEFAULT_MAX_LAYERS));
+    if let Some(given) = arguments.write.max_layers {
+        check_max_layers(usize::from(given), composition)?;
+    }
+    let layers = strategy.assign(composition, &siblings, max_layers);
     let options = WriteOptions { form: strategy.tar_form(), ..options.clone() };
     let writing = Writing { composition, layers: &layers, content, options: &options, words };
     if destinations.remote.is_empty() {

@@ -56,6 +56,23 @@ impl StoreContents {
         contents
     }
 
+    /// Each store path with every layer that has an entry of that very path, in the order of the paths.
+    #[must_use]
+    pub fn shares(tree: &FileTree) -> Vec<(LayerIndex, StorePath)> {
+        let mut shares = Vec::new();
+        let Some(store) = tree.lookup(b"/nix/store") else { return shares };
+        for node in tree.children(store) {
+            let Ok(path) = StorePath::parse_base_name(tree.name(node)) else { continue };
+            let occurrences = tree.occurrences_of(node).map(|id| tree.occurrence(id));
+            let present =
+                occurrences.filter(|occurrence| !matches!(occurrence.kind, Kind::Whiteout | Kind::OpaqueMark));
+            let mut layers: Vec<LayerIndex> = present.map(|occurrence| occurrence.layer).collect();
+            layers.dedup();
+            shares.extend(layers.into_iter().map(|layer| (layer, path.clone())));
+        }
+        shares
+    }
+
     /// The store path of that id.
     #[must_use]
     pub fn get(&self, id: PathId) -> Option<&ImageStorePath> {

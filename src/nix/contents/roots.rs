@@ -9,6 +9,8 @@ use super::references::{ContentReferences, Evidence, Place, evidence};
 /// lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RootSource {
+    /// It is what was opened: a store path in place of an image.
+    Given,
     /// An argument of the entry point.
     Entrypoint(usize),
     /// A further argument.

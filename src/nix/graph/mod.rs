@@ -10,11 +10,13 @@ mod dominators;
 mod duplicates;
 mod reachable;
 mod rows;
+mod tree;
 
 pub use chains::{Chains, shortest_chain};
 pub use dominators::Dominators;
 pub use duplicates::{Duplicate, same_content, same_package};
 pub use reachable::Reachability;
+pub use tree::TreeLine;
 
 use rows::Rows;
 

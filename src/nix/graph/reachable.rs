@@ -30,7 +30,7 @@ impl Reachability {
     }
 
     /// Breadth first along `next`, over paths that are `allowed`.
-    pub(super) fn search<'g>(
+    pub(in crate::nix) fn search<'g>(
         count: usize,
         from: &[PathId],
         next: impl Fn(PathId) -> &'g [PathId],

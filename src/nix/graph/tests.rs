@@ -209,3 +209,35 @@ fn references_come_before_what_refers_to_them() {
     let groups: Vec<Vec<u32>> = graph.references_first().iter().map(|group| numbers(group)).collect();
     assert_eq!(groups, [vec![3], vec![1, 2], vec![0], vec![4]]);
 }
+
+/// What `nix-store --query --tree` of Nix 2.34 prints of seven files that name each other.
+#[test]
+fn a_tree_has_the_order_of_nix() {
+    let [f2, f4, f5, f1, f6, f0, f3] = [0, 1, 2, 3, 4, 5, 6].map(PathId);
+    let references =
+        [(f6, f5), (f6, f3), (f5, f4), (f5, f2), (f4, f3), (f4, f1), (f3, f2), (f3, f0), (f2, f1), (f1, f0)];
+    let graph = ClosureGraph::new(vec![1; 7], &references).unwrap();
+    let mut lines = Vec::new();
+    let shown: Result<(), ()> = graph.show_tree(&[f6, f1], |line| {
+        lines.push((line.path, line.lasts.len(), line.lasts.last() == Some(&true), line.is_repeated));
+        Ok(())
+    });
+    assert_eq!(shown, Ok(()));
+    let expected = [
+        (f6, 0, false, false),
+        (f5, 1, false, false),
+        (f2, 2, false, false),
+        (f1, 3, true, false),
+        (f0, 4, true, false),
+        (f4, 2, true, false),
+        (f1, 3, false, true),
+        (f3, 3, true, false),
+        (f2, 4, false, true),
+        (f0, 4, true, true),
+        (f3, 1, true, true),
+        (f1, 0, false, true),
+    ];
+    assert_eq!(lines, expected);
+    let itself = ClosureGraph::new(vec![1; 2], &[(PathId(1), PathId(0)), (PathId(1), PathId(1))]).unwrap();
+    assert_eq!(itself.tree_references(PathId(1)), [PathId(0), PathId(1)]);
+}

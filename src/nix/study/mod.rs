@@ -123,7 +123,7 @@ impl StoreStudy {
     ) -> Result<Self, GraphError> {
         let tree = &image.tree;
         let StoreOutline { store, entries } = outline;
-        let builder = recognise(&image.config, &image.layers, tree, &store);
+        let builder = recognise(image, &store);
         let mut scanner = ReferenceScanner::new(store.candidates());
         let mut is_truncated = findings.is_truncated;
         let evidence = all_evidence(tree, &entries, &findings.references, &mut scanner, &mut is_truncated);
@@ -148,7 +148,8 @@ impl StoreStudy {
         };
         let weights = entries.iter().zip(&paths).map(weight);
         let graph = ClosureGraph::new(weights.collect(), &references)?;
-        let mut roots = config_roots(&image.config, &mut scanner);
+        let mut roots = given_roots(image, &store);
+        roots.extend(config_roots(&image.config, &mut scanner));
         roots.extend(tree_roots(tree, &store, &findings.references, &mut scanner));
         let root_paths: Vec<PathId> = roots.iter().map(|root| root.path).collect();
         let reached = Reachability::new(&graph, &root_paths);
@@ -219,6 +220,12 @@ impl StoreStudy {
         self.unreachable().map(|id| self.graph.nar_bytes(id)).fold(0, u64::saturating_add)
     }
 
+    /// Whether it is that of store paths that were opened in place of an image.
+    #[must_use]
+    pub fn is_closure(&self) -> bool {
+        self.roots.iter().any(|root| root.source == RootSource::Given)
+    }
+
     /// The paths that roots name, in order, each once.
     #[must_use]
     pub fn root_paths(&self) -> Vec<PathId> {
@@ -245,6 +252,12 @@ impl StoreStudy {
         ids.sort_by_key(|id| std::cmp::Reverse(added(id)));
         ids
     }
+}
+
+/// The store paths that were opened in place of an image, in the order in which they were given.
+fn given_roots(image: &Image, store: &StoreContents) -> Vec<Root> {
+    let given = image.identity.store_roots.iter().filter_map(|path| StorePath::parse(path.as_bytes()).ok());
+    given.filter_map(|path| Some(Root { path: store.id_of(&path)?, source: RootSource::Given })).collect()
 }
 
 /// By [`PathId`], whether a path is absent or refers to one that is, directly or by others: its closure is not known.

@@ -21,6 +21,7 @@ impl RootSource {
             Self::Label(index) => config.labels.get(index).map(|(name, value)| format!("{name}={value}")),
             Self::Healthcheck(index) => config.healthcheck.as_ref()?.test.get(index).cloned(),
             Self::Shell(index) => config.shell.get(index).cloned(),
+            Self::Given => None,
             Self::Tree(node, Place::LinkTarget) => {
                 let occurrence = image.tree.visible_at(node, image.tree.top_layer()?)?;
                 Some(String::from_utf8_lossy(image.tree.link_target(occurrence)?).into_owned())
@@ -33,6 +34,7 @@ impl RootSource {
     #[must_use]
     pub fn label(self, image: &Image) -> Cow<'static, str> {
         Cow::Borrowed(match self {
+            Self::Given => "root",
             Self::Entrypoint(_) => "config Entrypoint",
             Self::Command(_) => "config Cmd",
             Self::Environment(_) => "config Env",
@@ -51,6 +53,7 @@ impl RootSource {
         let label = self.label(image);
         let text = self.text(image).map(|text| one_line(&text)).unwrap_or_default();
         match self {
+            Self::Given => "root: the store path that was opened".to_owned(),
             Self::Tree(_, Place::LinkTarget) => format!("{label} → {text}"),
             Self::Tree(_, Place::Content(offset)) => format!("{label} (its content, at byte {offset})"),
             Self::Tree(..) => format!("{label} (its name)"),

@@ -1,6 +1,6 @@
 use super::StoreStudy;
 use crate::nix::contents::{Evidence, RootSource};
-use crate::nix::graph::{Chains, PathId};
+use crate::nix::graph::{Chains, PathId, Reachability};
 use crate::nix::store_path::{StoreHash, StorePath};
 
 /// Steps that a search for all chains may take.
@@ -71,11 +71,21 @@ impl StoreStudy {
         if all {
             is_truncated = search.is_truncated() || chains.len() > MOST_CHAINS;
             chains.truncate(MOST_CHAINS);
+            if self.is_closure() {
+                self.sort_as_nix(path, &mut chains);
+            }
         } else {
             chains.sort_by(|left, right| left.reasons.first().cmp(&right.reasons.first()));
             chains.truncate(1);
         }
         Why { path, chains, is_truncated }
+    }
+
+    /// Puts chains to a path in the order of `nix why-depends --all`: at each step, what is nearer to it comes first.
+    fn sort_as_nix(&self, path: PathId, chains: &mut [Chain]) {
+        let distances = Reachability::search(self.graph.len(), &[path], |id| self.graph.referrers(id), |_| true);
+        let steps = |chain: &Chain| chain.paths.iter().map(|&id| (distances.depth(id), id)).collect::<Vec<_>>();
+        chains.sort_by_cached_key(steps);
     }
 
     /// The proofs that one path refers to another, in the order of the NAR; none where only a database says so.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::program::{Running, in_words};
+use crate::nix::StorePath;
 use crate::open::{OpenError, Opened, Opening};
 use crate::reference::Transport;
 use crate::source::{Choice, SourceError};
@@ -19,9 +20,17 @@ const MAX_PRINTED: u64 = 1 << 20;
 /// How long Nix may take to end once it has told what it built.
 const PATIENCE: Duration = Duration::from_secs(600);
 
+/// What a build led to.
+pub(in crate::open) enum Built {
+    /// One path.
+    Path(PathBuf),
+    /// Several outputs of a package, none of them an image.
+    Outputs(Vec<StorePath>),
+}
+
 /// One thing that was built, as `nix build --json` tells of it.
 #[derive(Deserialize)]
-struct Built {
+struct BuiltDocument {
     #[serde(default)]
     outputs: BTreeMap<String, Option<String>>,
     /// In place of outputs, where the installable is a store path.
@@ -30,7 +39,7 @@ struct Built {
 
 /// The paths that were built; none where what Nix printed is not understood.
 fn built_paths(printed: &[u8]) -> Vec<String> {
-    let built: Vec<Built> = serde_json::from_slice(printed).unwrap_or_default();
+    let built: Vec<BuiltDocument> = serde_json::from_slice(printed).unwrap_or_default();
     let paths = built.into_iter().flat_map(|built| built.outputs.into_values().flatten().chain(built.path));
     let mut paths: Vec<String> = paths.collect();
     paths.sort();
@@ -54,11 +63,14 @@ impl Opening<'_> {
 
     /// Builds an installable, and opens the result.
     pub(in crate::open) fn installable(&self, installable: &OsStr) -> Result<Opened, OpenError> {
-        self.path(&self.build(installable)?)
+        match self.build(installable)? {
+            Built::Path(path) => self.path(&path),
+            Built::Outputs(outputs) => self.closure(&outputs),
+        }
     }
 
-    /// Builds an installable; where the result lies.
-    pub(in crate::open) fn build(&self, installable: &OsStr) -> Result<PathBuf, OpenError> {
+    /// Builds an installable.
+    pub(in crate::open) fn build(&self, installable: &OsStr) -> Result<Built, OpenError> {
         let mut command = Command::new("nix");
         command.args(["--extra-experimental-features", "nix-command flakes", "build", "--no-link"]);
         // `--print-out-paths` is not there before Nix 2.9.
@@ -78,8 +90,13 @@ impl Opening<'_> {
         }
         match built_paths(&printed).as_slice() {
             [] => Err(self.not_built("told of no path that it built".to_owned(), running.said())),
-            [one] => Ok(PathBuf::from(one)),
+            [one] => Ok(Built::Path(PathBuf::from(one))),
             several => {
+                let outputs: Option<Vec<StorePath>> =
+                    several.iter().map(|path| self.package_at(Path::new(path))).collect();
+                if let Some(outputs) = outputs {
+                    return Ok(Built::Outputs(outputs));
+                }
                 let choice = |path: &String| Choice { reference: path.clone(), title: path.clone(), platform: None };
                 Err(self.source_error(SourceError::Several(several.iter().map(choice).collect())))
             }

@@ -1,7 +1,7 @@
 //! What Nix built and is no archive.
 
 pub(super) mod closure;
-mod installable;
+pub(super) mod installable;
 mod program;
 mod script;
 mod store_path;

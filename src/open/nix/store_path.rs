@@ -1,5 +1,8 @@
-//! A store path that is no image, as one: each path of its closure a layer.
+//! Store paths that are not images, as one: each path of their closure a layer.
 
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::image::{Config, Identity, TreeBuilder};
@@ -7,7 +10,7 @@ use crate::nix::StorePath;
 use crate::open::{OpenError, Opened, Opening, seekable};
 use crate::reference::Transport;
 use crate::scan::NameRoom;
-use crate::source::{DescribedLayer, Layout, SourceError, StoreLayers};
+use crate::source::{DescribedLayer, DirectoryContainer, Layout, SourceError, StoreLayers, read_layout};
 use crate::store::{Rules, StoreError, TarPlan};
 
 impl Opening<'_> {
@@ -18,11 +21,32 @@ impl Opening<'_> {
             .flatten()
     }
 
-    /// Opens the closure of a store path. Where it has more paths than an image layers, all are in one.
-    pub(in crate::open) fn closure(&self, path: &StorePath) -> Result<Opened, OpenError> {
+    /// The store paths that a list with commas between them names; `None` unless each part is a store path that is not
+    /// an image.
+    pub(in crate::open) fn listed_store_paths(&self, list: &Path) -> Option<Vec<StorePath>> {
+        let parts = list.as_os_str().as_bytes().split(|&byte| byte == b',');
+        let paths: Option<Vec<StorePath>> =
+            parts.map(|part| self.package_at(Path::new(OsStr::from_bytes(part)))).collect();
+        paths.filter(|paths| paths.len() > 1)
+    }
+
+    /// The store path that a path is, where that is neither an image nor a script.
+    pub(in crate::open) fn package_at(&self, path: &Path) -> Option<StorePath> {
+        let store_path = self.store_path_at(path)?;
+        if !path.is_dir() {
+            let file = File::open(path).ok()?;
+            return (!super::is_script(&file) && !super::may_be_an_image(&file)).then_some(store_path);
+        }
+        let read = read_layout(&DirectoryContainer::new(path), &self.request(), false);
+        matches!(read, Err(SourceError::NotAnImage(_))).then_some(store_path)
+    }
+
+    /// Opens the closure of store paths. Where it has more paths than an image layers, all are in one.
+    pub(in crate::open) fn closure(&self, roots: &[StorePath]) -> Result<Opened, OpenError> {
         let failed = |number| move |error: StoreError| self.source_error(SourceError::Store { number, error });
         let store = &self.options.store;
-        let closure = store.closure(path, self.cancel()).map_err(failed(0))?;
+        let tops: Vec<&StorePath> = roots.iter().collect();
+        let closure = store.closure_of(&tops, self.cancel()).map_err(failed(0))?;
         let together = closure.paths.len() > TreeBuilder::MAX_LAYERS;
         let groups: Vec<&[StorePath]> = if together { vec![&closure.paths] } else { closure.paths.chunks(1).collect() };
         let room = NameRoom::default();
@@ -34,11 +58,14 @@ impl Opening<'_> {
             }
             sections.push(plan.finish().into_section());
             let name = paths.last().map(ToString::to_string).unwrap_or_default();
-            layers.push(DescribedLayer { name, located: number.to_string(), ..DescribedLayer::default() });
+            let store_paths = paths.iter().map(ToString::to_string).collect();
+            let located = number.to_string();
+            layers.push(DescribedLayer { name, located, store_paths, ..DescribedLayer::default() });
         }
         let identity = Identity {
             requested: self.reference.text.clone(),
             source_kind: "store-path".to_owned(),
+            store_roots: roots.iter().map(ToString::to_string).collect(),
             ..Identity::default()
         };
         let mut layout = Layout { identity, config: Config::default(), layers, warnings: Vec::new() };

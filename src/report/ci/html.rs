@@ -29,7 +29,7 @@ pub(super) fn write(report: &CiReport<'_>, out: &mut dyn Write) -> io::Result<()
     let mut subtitle = Markup::default();
     digests(image, Digests::Whole, &mut subtitle);
     let mut page = Page::new(&format!("{}: {}", text::word(verdict), title(image)), subtitle);
-    page.set_paths(Paths::of_image(&image.tree));
+    page.set_paths(Paths::of_image(image));
     page.section("verdict", "Verdict", headline(report, verdict));
     problems(report, &mut page);
     page.table_section("rules", "Rules", Markup::default(), rules(report));

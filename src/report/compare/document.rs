@@ -47,7 +47,10 @@ pub(super) fn document<'a>(comparison: &'a Comparison<'a>, notes: &[String]) -> 
         left: identity(left.image),
         right: identity(right.image),
         bytes: bytes(comparison),
-        layers: comparison.layers.rows.iter().map(|row| layer(left.image, right.image, row)).collect(),
+        layers: match comparison.is_of_closures() {
+            true => Vec::new(),
+            false => comparison.layers.rows.iter().map(|row| layer(left.image, right.image, row)).collect(),
+        },
         files: Files(comparison),
         file_sums: json!({
             "addedBytes": sums.added_bytes,
@@ -123,8 +126,8 @@ fn bytes(comparison: &Comparison<'_>) -> Value {
             "exact": bytes.compressed_is_exact,
         },
         "sharedUnpacked": bytes.shared_unpacked,
-        "pullDelta": bytes.pull_delta,
-        "pushDelta": bytes.push_delta,
+        "pullDelta": bytes.pull_delta.filter(|_| !comparison.is_of_closures()),
+        "pushDelta": bytes.push_delta.filter(|_| !comparison.is_of_closures()),
     })
 }
 

@@ -39,7 +39,7 @@ pub(super) fn write(comparison: &Comparison<'_>, notes: &[String], out: &mut dyn
     page.set_paths(Paths::of_both(&left.tree, &right.tree, fates(comparison)));
     page.section("figures", "Figures", headline(comparison, notes));
     // What was saved comes before what is new all the same.
-    if comparison.bytes.unpacked.delta() > 0 {
+    if comparison.headline_delta() > 0 {
         growth("Why it grew", comparison, &mut page);
         categories(comparison, &mut page);
     } else {
@@ -54,7 +54,9 @@ pub(super) fn write(comparison: &Comparison<'_>, notes: &[String], out: &mut dyn
     map(&mut page, about);
     page.table_section("store", "Nix store", Markup::default(), changed_store_paths(comparison));
     page.table_section("packages", "Packages", Markup::default(), changed_packages(comparison));
-    page.table_section("layers", "Layers", Markup::default(), layers(comparison));
+    if !comparison.is_of_closures() {
+        page.table_section("layers", "Layers", Markup::default(), layers(comparison));
+    }
     let before = left_out(&page);
     let files = changed_files(comparison, page.path_rows());
     page.table_section("files", "Files", before, files);
@@ -96,6 +98,11 @@ fn headline(comparison: &Comparison<'_>, notes: &[String]) -> Markup {
     let (unpacked, compressed) = (bytes.unpacked, bytes.compressed);
     let count = |side: &Side<'_>| side.image.layers.len();
     let shared = comparison.layers.rows.iter().filter(|row| row.change == LayerChange::Shared).count();
+    if comparison.is_of_closures() {
+        closure_figures(comparison, &mut content);
+        warnings(notes.iter().map(String::as_str), &mut content);
+        return content;
+    }
     let figures = [
         Figure {
             name: "Unpacked",
@@ -134,6 +141,26 @@ fn headline(comparison: &Comparison<'_>, notes: &[String]) -> Markup {
     Figure::write_all(&figures, &mut content);
     warnings(notes.iter().map(String::as_str), &mut content);
     content
+}
+
+fn closure_figures(comparison: &Comparison<'_>, out: &mut Markup) {
+    let [left, right] = comparison.nar_bytes();
+    let paths = |side: &Side<'_>| side.store.map_or(0, |study| study.ids().len());
+    let figures = [
+        Figure {
+            name: "NAR",
+            value: format!("{} → {}", display_bytes(left), display_bytes(right)),
+            detail: format!("{} ({})", signed(crate::compare::delta(left, right)), signed_percent(left, right)),
+            meaning: "The NAR bytes of all store paths: what Nix gives as their size.",
+        },
+        Figure {
+            name: "Store paths",
+            value: format!("{} → {}", paths(&comparison.left), paths(&comparison.right)),
+            detail: format!("{} shared", comparison.store.shared.len()),
+            meaning: "The closures of what was opened.",
+        },
+    ];
+    Figure::write_all(&figures, out);
 }
 
 fn growth(heading: &str, comparison: &Comparison<'_>, page: &mut Page<'_>) {

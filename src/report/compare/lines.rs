@@ -19,10 +19,25 @@ const NAMED: usize = 3;
 pub(super) const COMMAND_CHARACTERS: usize = 80;
 pub(super) const CAUSE_CHARACTERS: usize = 120;
 
+/// The figures of two closures: what stands in place of layers, compression and transfers.
+fn closure_figures(comparison: &Comparison<'_>, mut grid: Grid) -> Grid {
+    let [left, right] = comparison.nar_bytes();
+    let delta = crate::compare::delta(left, right);
+    let difference = format!("{} ({})", signed(delta), signed_percent(left, right));
+    grid.row(vec!["NAR".into(), display_bytes(left), display_bytes(right), difference]);
+    let paths = |side: &Side<'_>| side.store.map_or(0, |study| study.ids().len()).to_string();
+    let shared = format!("{} shared", comparison.store.shared.len());
+    grid.row(vec!["store paths".into(), paths(&comparison.left), paths(&comparison.right), shared]);
+    grid
+}
+
 /// The figures that matter most: name, left, right, difference.
 pub(super) fn figures(comparison: &Comparison<'_>) -> Grid {
     let bytes = &comparison.bytes;
     let mut grid = Grid::new(&[("", Left), ("left", Right), ("right", Right), ("difference", Right)]);
+    if comparison.is_of_closures() {
+        return closure_figures(comparison, grid);
+    }
     let unpacked = bytes.unpacked;
     grid.row(vec![
         "unpacked".into(),
@@ -53,6 +68,12 @@ pub(super) fn figures(comparison: &Comparison<'_>) -> Grid {
 
 /// The figures of fetching and sending, as sentences.
 pub(super) fn transfers(comparison: &Comparison<'_>) -> Vec<String> {
+    if comparison.is_of_closures() {
+        return vec![format!(
+            "Shared by whole store paths: {} of NAR",
+            display_bytes(comparison.store.shared_nar_bytes())
+        )];
+    }
     let bytes = &comparison.bytes;
     let about = if bytes.compressed_is_exact { "" } else { "~" };
     let known = |bytes: Option<u64>| bytes.map_or("unknown".into(), |bytes| format!("{about}{}", display_bytes(bytes)));
@@ -75,12 +96,16 @@ pub(super) fn headline_without_causes(comparison: &Comparison<'_>, quote: Quote)
 }
 
 fn headline_with(comparison: &Comparison<'_>, quote: Quote, cause: impl Fn(&GrowthItem) -> String) -> String {
-    let delta = comparison.bytes.unpacked.delta();
+    let (subject, measure, of) = match comparison.is_of_closures() {
+        true => ("closure", "NAR bytes", "of NAR"),
+        false => ("image", "unpacked bytes", "unpacked"),
+    };
+    let delta = comparison.headline_delta();
     let amount = display_bytes(delta.unsigned_abs());
     let start = match delta {
-        0 => "The right image has exactly as many unpacked bytes as the left one".to_owned(),
-        1.. => format!("The right image adds {amount} unpacked"),
-        _ => format!("The right image saves {amount} unpacked: {}. New in it", savings(comparison)),
+        0 => format!("The right {subject} has exactly as many {measure} as the left one"),
+        1.. => format!("The right {subject} adds {amount} {of}"),
+        _ => format!("The right {subject} saves {amount} {of}: {}. New in it", savings(comparison)),
     };
     let items = &comparison.growth.items;
     let named = items
@@ -113,7 +138,9 @@ pub(super) fn sections(comparison: &Comparison<'_>, quote: Quote) -> Vec<Section
     }
     sections.extend(details::store(comparison, quote));
     sections.push(details::packages(comparison, quote));
-    sections.push(details::layers(comparison, quote));
+    if !comparison.is_of_closures() {
+        sections.push(details::layers(comparison, quote));
+    }
     sections.extend(FileChangeKind::ALL.map(|kind| details::files(comparison, kind, quote)));
     sections.push(details::config(comparison, quote));
     if comparison.equivalents.is_none() {
@@ -202,6 +229,7 @@ pub(super) fn cause(side: &Side<'_>, cause: Cause, quote: Quote) -> String {
     match cause {
         Cause::Root(source) => quote(&shortened(source.describe(side.image), CAUSE_CHARACTERS)),
         Cause::Reference(id) => format!("a reference of {}", quote(&software(side, id))),
+        Cause::Unreached(_) if side.image.is_closure() => "nothing leads to it".to_owned(),
         Cause::Unreached(index) => format!("nothing leads to it; {}", layer(index)),
         Cause::Layer(index) => layer(index),
     }

@@ -25,8 +25,10 @@ pub(super) fn write(comparison: &Comparison<'_>, notes: &[String], out: &mut dyn
     for line in lines::transfers(comparison) {
         page.markup("- ").text(&line).markup("\n");
     }
-    page.markup("- Platforms: ").text(&brief(&platform(left))).markup(" and ").text(&brief(&platform(right)));
-    page.markup("\n");
+    if !comparison.is_of_closures() {
+        page.markup("- Platforms: ").text(&brief(&platform(left))).markup(" and ").text(&brief(&platform(right)));
+        page.markup("\n");
+    }
     for note in notes.iter().take(MOST_NOTES) {
         page.markup("\n> ⚠ ").code(&shortened(one_line(note), 400)).markup("\n");
     }

@@ -56,12 +56,12 @@ impl ShareReport<'_> {
 
     fn write_text(&self, out: &mut dyn Write) -> io::Result<()> {
         self.names(str::to_owned).write_text(out)?;
-        for matrix in &self.sharing.levels {
+        for matrix in self.levels() {
             writeln!(out, "\n{}", heading(matrix.level))?;
             writeln!(out, "  {}", together(matrix))?;
             self.grid(matrix).write_text(out)?;
         }
-        if let Some(proposal) = Proposal::new(self.sharing, str::to_owned) {
+        if let Some(proposal) = Proposal::new(self.sharing, str::to_owned).filter(|_| !self.is_of_closures()) {
             proposal.write_text(out)?;
         }
         self.notes.iter().try_for_each(|note| writeln!(out, "Warning  {}", display_name(note.as_bytes())))
@@ -71,11 +71,11 @@ impl ShareReport<'_> {
         let mut page = Page::default();
         page.markup("## What ").text(&self.images.len().to_string()).markup(" images share\n\n");
         self.names(quoted).write_markdown(&mut page);
-        for matrix in &self.sharing.levels {
+        for matrix in self.levels() {
             page.markup("\n### ").markup(heading(matrix.level)).markup("\n\n").text(&together(matrix)).markup("\n\n");
             self.grid(matrix).write_markdown(&mut page);
         }
-        if let Some(proposal) = Proposal::new(self.sharing, quoted) {
+        if let Some(proposal) = Proposal::new(self.sharing, quoted).filter(|_| !self.is_of_closures()) {
             proposal.write_markdown(&mut page);
         }
         for note in self.notes.iter().take(10) {
@@ -84,15 +84,30 @@ impl ShareReport<'_> {
         page.write(out)
     }
 
+    /// Whether all are store paths of this machine rather than images: layers then mean nothing.
+    fn is_of_closures(&self) -> bool {
+        self.images.iter().all(|image| image.is_closure())
+    }
+
+    /// What is shared, at each level that means something.
+    fn levels(&self) -> impl Iterator<Item = &Matrix> {
+        let has_layers = !self.is_of_closures();
+        self.sharing.levels.iter().filter(move |matrix| has_layers || matrix.level != Level::Layers)
+    }
+
     fn names(&self, quote: Quote) -> Grid {
-        let mut grid = Grid::new(&[("", Left), ("image", Left), ("unpacked", Right), ("layers", Right)]);
+        let has_layers = !self.is_of_closures();
+        let mut columns = vec![("", Left), ("image", Left), ("unpacked", Right)];
+        columns.extend(Some(("layers", Right)).filter(|_| has_layers));
+        let mut grid = Grid::new(&columns);
         let has_users = self.users.iter().any(|users| !users.is_empty());
         if has_users {
             grid.columns.push(("used by".to_owned(), Left));
         }
         for (number, image) in self.images.iter().enumerate() {
             let layers = image.layers.len().to_string();
-            let mut cells = vec![letter(number), quote(&title(image)), display_bytes(image.unpacked_bytes()), layers];
+            let mut cells = vec![letter(number), quote(&title(image)), display_bytes(image.unpacked_bytes())];
+            cells.extend(Some(layers).filter(|_| has_layers));
             cells.extend(self.users.get(number).filter(|_| has_users).map(|users| quote(users)));
             grid.row(cells);
         }

@@ -6,6 +6,8 @@ mod packages;
 mod store;
 mod waste;
 
+use std::borrow::Cow;
+
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
@@ -234,7 +236,10 @@ struct LayerDocument<'a> {
     unmodified: u32,
     removed: u32,
     removed_bytes: u64,
-    command: &'a str,
+    command: Cow<'a, str>,
+    /// The store paths that it is made of; left out where the source does not list them.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    store_paths: &'a [String],
     created_by: Option<&'a str>,
     comment: Option<&'a str>,
     created: Option<&'a str>,
@@ -280,6 +285,7 @@ impl<'a> LayerDocument<'a> {
             removed: summary.removed,
             removed_bytes: summary.removed_bytes,
             command: layer.command(),
+            store_paths: &layer.store_paths,
             created_by: layer.created_by.as_deref(),
             comment: layer.comment.as_deref(),
             created: layer.created.as_deref(),

@@ -205,6 +205,7 @@ impl SourceDocument {
         let text = source.text(image);
         let place = |kind, index| Self { kind, index: Some(index), text: text.clone(), ..Self::default() };
         match source {
+            RootSource::Given => Self { kind: "given", ..Self::default() },
             RootSource::Entrypoint(index) => place("entrypoint", index),
             RootSource::Command(index) => place("cmd", index),
             RootSource::Environment(index) => place("env", index),

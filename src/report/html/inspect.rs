@@ -20,12 +20,14 @@ pub(in crate::report) fn write(inspection: &Inspection<'_>, out: &mut dyn Write)
     let mut subtitle = Markup::default();
     digests(image, Digests::Whole, &mut subtitle);
     let mut page = Page::new(&sections::title(image), subtitle);
-    page.set_paths(Paths::of_image(&image.tree));
+    page.set_paths(Paths::of_image(image));
     page.section("figures", "Figures", headline(inspection));
     judged(inspection, &mut page);
     let about = "Every area is as large as its file bytes. Choose a directory to look into it.";
     map(&mut page, about);
-    page.table_section("layers", "Layers", Markup::default(), layers_table(image));
+    if !image.is_closure() {
+        page.table_section("layers", "Layers", Markup::default(), layers_table(image));
+    }
     if let Some(study) = inspection.store {
         store_paths(inspection, study, &mut page);
     }
@@ -79,6 +81,14 @@ fn headline(inspection: &Inspection<'_>) -> Markup {
             meaning: "All copies of paths that layers write more than once or remove, as dive counts them.",
         },
     ];
+    if image.is_closure() {
+        list = vec![Figure {
+            name: "Files",
+            value: display_bytes(figures.visible_file_bytes),
+            detail: format!("{} entries", grouped(entries)),
+            meaning: "The files of the closure.",
+        }];
+    }
     if let Some(study) = inspection.store.filter(|study| study.ids().len() > study.absent_paths()) {
         list.push(Figure {
             name: "Nix store",
@@ -175,16 +185,19 @@ fn hits(finding: &Finding, places: Places<'_>, out: &mut Markup) {
 fn store_paths(inspection: &Inspection<'_>, study: &StoreStudy, page: &mut Page<'_>) {
     let mut content = Markup::default();
     out_pairs(&store::figures(study, str::to_owned), &mut content);
-    let columns = [
+    let is_closure = inspection.image.is_closure();
+    let mut columns = vec![
         ("added", Kind::Bytes),
         ("closure", Kind::Bytes),
         ("NAR", Kind::Bytes),
         ("files", Kind::Count),
-        ("layers", Kind::Text),
         ("name", Kind::Code),
         ("held by", Kind::Code),
         ("store path", Kind::Code),
     ];
+    if !is_closure {
+        columns.insert(LAYERS_COLUMN, ("layers", Kind::Text));
+    }
     let caption = "Store paths; added: what would leave the image with each";
     let mut table = Table::new("store-paths", caption, &columns).sorted(0, Order::Descending);
     for id in study.by_added_bytes() {
@@ -192,16 +205,19 @@ fn store_paths(inspection: &Inspection<'_>, study: &StoreStudy, page: &mut Page<
         let here = |number: u64| Cell::known((!path.is_absent).then_some(number));
         let layers: Vec<String> =
             known.layers.iter().take(MOST_LAYERS).map(|share| share.layer.0.to_string()).collect();
-        table.row(vec![
+        let mut cells = vec![
             here(path.added_bytes),
             Cell::known(path.closure_bytes),
             here(study.graph.nar_bytes(id)),
             here(path.files.into()),
-            Cell::text(&layers.join(" ")),
             Cell::text(known.path.name()),
             Cell::text(&store::holder(inspection.image, study, id, str::to_owned)),
             Cell::text(&known.path.to_string()),
-        ]);
+        ];
+        if !is_closure {
+            cells.insert(LAYERS_COLUMN, Cell::text(&layers.join(" ")));
+        }
+        table.row(cells);
     }
     if table.is_empty() {
         return page.section("store", "Nix store", content);
@@ -209,6 +225,8 @@ fn store_paths(inspection: &Inspection<'_>, study: &StoreStudy, page: &mut Page<
     page.table_section("store", "Nix store", content, table);
 }
 
+/// Where the layers of a store path stand in its row.
+const LAYERS_COLUMN: usize = 4;
 /// Layers of one store path that are named.
 const MOST_LAYERS: usize = 8;
 

@@ -164,14 +164,22 @@ pub(in crate::report) fn map(page: &mut Page<'_>, about: &str) {
 
 /// The table of the files of one image, the largest first.
 pub(in crate::report) fn files(page: &mut Page<'_>, image: &Image) {
-    let columns = [("file bytes", Kind::Bytes), ("layer", Kind::Count), ("type", Kind::Text), ("path", Kind::Code)];
-    let table = Table::new("files", "Files as a container sees them", &columns);
+    let mut columns = vec![("file bytes", Kind::Bytes), ("type", Kind::Text), ("path", Kind::Code)];
+    let has_layers = !image.is_closure();
+    if has_layers {
+        columns.insert(1, ("layer", Kind::Count));
+    }
+    let caption = if has_layers { "Files as a container sees them" } else { "Files of the closure" };
+    let table = Table::new("files", caption, &columns);
     let mut table = table.sorted(0, Order::Descending).of_paths(page.path_rows());
     for file in largest(image, STATIC_ROWS).0 {
         let entry = image.tree.occurrence(file.occurrence);
         let path = display_name(&image.tree.path(file.node)).into_owned();
-        let layer = Cell::number(file.layer.0.into());
-        table.row(vec![Cell::number(file.bytes), layer, Cell::text(type_name(entry.kind)), Cell::text(&path)]);
+        let mut cells = vec![Cell::number(file.bytes), Cell::text(type_name(entry.kind)), Cell::text(&path)];
+        if has_layers {
+            cells.insert(1, Cell::number(file.layer.0.into()));
+        }
+        table.row(cells);
     }
     let before = left_out(page);
     page.table_section("files", "Files", before, table);

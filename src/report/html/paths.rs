@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 
-use crate::image::{FileTree, Kind, NodeId, OccurrenceId, display_name};
+use crate::image::{FileTree, Image, Kind, NodeId, OccurrenceId, display_name};
 use crate::report::names::shortened;
 
 /// Paths that a page carries; smaller ones beyond them are counted.
@@ -82,12 +82,15 @@ pub(in crate::report) struct Paths<'a> {
     places: [Vec<u32>; 2],
     /// The places of entries that are carried, directories before what is in them.
     order: Vec<u32>,
+    /// Whether the layer of each path is told; it is of images, not of closures.
+    has_layers: bool,
 }
 
 impl<'a> Paths<'a> {
     /// The paths of one image. The cost is one run over its final tree.
-    pub fn of_image(tree: &'a FileTree) -> Self {
-        Self::gather([None, Some(tree)]).choose()
+    pub fn of_image(image: &'a Image) -> Self {
+        let paths = Self::gather([None, Some(&image.tree)]).choose();
+        Self { has_layers: !image.is_closure(), ..paths }
     }
 
     /// The paths of two images, each once; `fates` names what became of those that changed, by node of either tree.
@@ -117,7 +120,8 @@ impl<'a> Paths<'a> {
         for (side, tree) in root.sides.iter_mut().zip(trees) {
             *side = tree.map(|_| There { node: NodeId::ROOT, occurrence: None, bytes: 0 });
         }
-        let mut paths = Self { trees, entries: vec![root], places: [Vec::new(), Vec::new()], order: Vec::new() };
+        let mut paths =
+            Self { trees, entries: vec![root], places: [Vec::new(), Vec::new()], order: Vec::new(), has_layers: false };
         for (side, tree) in trees.into_iter().enumerate() {
             if let Some(tree) = tree {
                 paths.add_tree(side, tree);
@@ -367,7 +371,7 @@ impl Serialize for Paths<'_> {
             map.serialize_entry("leftBytes", &Column(self, |_, entry| Some(entry.sides[0]?.bytes)))?;
             map.serialize_entry("fates", &self.kept().map(|entry| entry.fate.letter()).collect::<String>())?;
             map.serialize_entry("moves", &self.moves())?;
-        } else {
+        } else if self.has_layers {
             map.serialize_entry("layers", &Column(self, |paths, entry| paths.layer(entry)))?;
         }
         map.serialize_entry("folded", &self.folded())?;

@@ -3,7 +3,7 @@
 use super::data::ComparedImage;
 use super::tables::Mark;
 use super::words::{cause, grown, known_by, listed, one_line, signed, titled};
-use crate::compare::{BothSides, Differences, Equivalents, FileChangeKind, LayerChange, Software};
+use crate::compare::{BothSides, Differences, Equivalents, FileChangeKind, LayerChange, Software, delta};
 use crate::image::{Image, Platform, counted, display_bytes};
 
 /// Items that a list shows.
@@ -53,7 +53,7 @@ pub fn summary(left: &ComparedImage, right: &ComparedImage, found: &Differences,
         categories(&mut lines, found);
         matched(&mut lines, left, right, equivalents);
     }
-    counts(&mut lines, found);
+    counts(&mut lines, found, are_closures(left, right));
     if found.equivalents.is_none() {
         categories(&mut lines, found);
     }
@@ -69,18 +69,29 @@ fn identity(image: &ComparedImage) -> String {
     let digest = identity.config_digest.as_ref().map(|digest| format!(", config {}", digest.short()));
     let asked = (identity.references.first() != Some(&identity.requested)).then(|| one_line(&identity.requested));
     let asked = asked.map(|text| format!(", opened as {text}")).unwrap_or_default();
+    if image.image.is_closure() {
+        return format!("{}: closure of {}{asked}", image.title(), counted(identity.store_roots.len(), "store path"));
+    }
     let (title, kind, count) = (image.title(), one_line(&identity.source_kind), counted(layers.len(), "layer"));
     format!("{title}: {}, {kind}, {count}{}{asked}", platform(&config.platform), digest.unwrap_or_default())
 }
 
 /// `The right image adds 28 MB unpacked: +27 MB coreutils-9.1 and what it needs (/bin/ls → …), …`.
 fn headline(left: &ComparedImage, right: &ComparedImage, found: &Differences) -> String {
-    let difference = found.bytes.unpacked.delta();
+    let is_closures = are_closures(left, right);
+    let (subject, bytes, of) = match is_closures {
+        true => ("closure", "NAR bytes", "of NAR"),
+        false => ("image", "unpacked bytes", "unpacked"),
+    };
+    let difference = match is_closures {
+        true => delta(nar_bytes(left), nar_bytes(right)),
+        false => found.bytes.unpacked.delta(),
+    };
     let amount = display_bytes(difference.unsigned_abs());
     let start = match difference {
-        0 => "The right image has exactly as many unpacked bytes as the left one".to_owned(),
-        1.. => format!("The right image adds {amount} unpacked"),
-        _ => format!("The right image saves {amount} unpacked"),
+        0 => format!("The right {subject} has exactly as many {bytes} as the left one"),
+        1.. => format!("The right {subject} adds {amount} {of}"),
+        _ => format!("The right {subject} saves {amount} {of}"),
     };
     let items = &found.growth.items;
     let named = items.iter().take(NAMED);
@@ -99,6 +110,14 @@ fn bytes(lines: &mut Vec<Line>, left: &ComparedImage, right: &ComparedImage, fou
     lines.push(Line::Heading("Bytes".to_owned()));
     let bytes = &found.bytes;
     let figures = |name, left, right, delta| Line::Figures { name, left, right, delta };
+    if are_closures(left, right) {
+        let (before, after) = (nar_bytes(left), nar_bytes(right));
+        lines.push(figures("NAR", display_bytes(before), display_bytes(after), signed(delta(before, after))));
+        let paths = |image: &ComparedImage| image.store.as_ref().map_or(0, |study| study.ids().len()).to_string();
+        let shared = format!("{} shared", found.store.shared.len());
+        lines.push(figures("store paths", paths(left), paths(right), shared));
+        return;
+    }
     let unpacked = bytes.unpacked;
     let percent = match unpacked.left {
         0 => String::new(),
@@ -121,6 +140,15 @@ fn bytes(lines: &mut Vec<Line>, left: &ComparedImage, right: &ComparedImage, fou
     ] {
         lines.push(Line::Figure { value, meaning });
     }
+}
+
+/// Whether both sides are store paths of this machine rather than images.
+fn are_closures(left: &ComparedImage, right: &ComparedImage) -> bool {
+    left.image.is_closure() && right.image.is_closure()
+}
+
+fn nar_bytes(image: &ComparedImage) -> u64 {
+    image.store.as_ref().map_or(0, |study| study.total_nar_bytes())
 }
 
 fn growth(lines: &mut Vec<Line>, left: &ComparedImage, right: &ComparedImage, found: &Differences) {
@@ -199,7 +227,7 @@ fn only(lines: &mut Vec<Line>, heading: &str, mark: Mark, image: &ComparedImage,
     more(lines, list.len());
 }
 
-fn counts(lines: &mut Vec<Line>, found: &Differences) {
+fn counts(lines: &mut Vec<Line>, found: &Differences, is_closures: bool) {
     lines.extend([Line::Gap, Line::Heading("What differs".to_owned())]);
     let number = |count: usize, what: &str| (count > 0).then(|| format!("{count} {what}"));
     let joined = |parts: Vec<Option<String>>| {
@@ -223,7 +251,9 @@ fn counts(lines: &mut Vec<Line>, found: &Differences) {
         number(found.layers.rows.iter().filter(|row| row.change == change).count(), change.as_str())
     };
     let all = [LayerChange::Shared, LayerChange::Moved, LayerChange::Added, LayerChange::Removed];
-    lines.push(Line::Text(format!("Layers: {}", joined(all.map(layer).into_iter().collect()))));
+    if !is_closures {
+        lines.push(Line::Text(format!("Layers: {}", joined(all.map(layer).into_iter().collect()))));
+    }
     let store = &found.store;
     if !store.is_empty() || !store.shared.is_empty() {
         lines.push(Line::Text(format!(

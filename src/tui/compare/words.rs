@@ -54,12 +54,9 @@ pub fn package(image: &ComparedImage, index: PackageIndex) -> String {
     format!("{} {} {}", package.kind.as_str(), one_line(&package.name), one_line(&package.version))
 }
 
-/// What made a layer: its command, or the comment of one that has none.
+/// What a layer is: its store paths, its command, or the comment of one that has none.
 pub fn layer_command(layer: &Layer) -> String {
-    match (&layer.created_by, &layer.comment) {
-        (None, Some(comment)) if !comment.is_empty() => shortened(comment),
-        _ => shortened(layer.command()),
-    }
+    shortened(&layer.title())
 }
 
 /// What grew.
@@ -111,6 +108,7 @@ pub fn cause(right: &ComparedImage, item: &GrowthItem) -> String {
         Cause::Root(source) => shortened(&source.describe(&right.image)),
         Cause::Reference(_) if item.chain.len() > 1 => way(),
         Cause::Reference(id) => format!("a reference of {}", store_name(right, id)),
+        Cause::Unreached(_) if right.image.is_closure() => "nothing leads to it".to_owned(),
         Cause::Unreached(index) => format!("nothing leads to it; {}", layer(index)),
         Cause::Layer(index) => layer(index),
     }

@@ -245,8 +245,10 @@ fn layer(sheet: &mut Sheet, session: &Session, glyphs: &Glyphs) {
         }
         return;
     };
-    // Layers of Nix have none; their comment says what is in them.
-    sheet.field("Command", layer.created_by.as_ref().map_or("", |_| layer.command()));
+    // Layers of Nix have none; their comment, or a list of their store paths, says what is in them.
+    let command = layer.created_by.as_deref().unwrap_or_default();
+    sheet.field("Command", command.strip_prefix("/bin/sh -c ").unwrap_or(command));
+    sheet.list("Store paths", &layer.store_paths);
     sheet.field("Comment", layer.comment.as_deref().unwrap_or_default());
     if let Some(bytes) = layer.known_unpacked_bytes() {
         sheet.field("Unpacked", &format!("{} ({bytes})", display_bytes(bytes)));

@@ -158,11 +158,20 @@ fn net(session: &Session, layer: usize) -> (String, bool) {
 
 /// What a layer is: the store paths that it holds where it says so, else its command.
 pub(super) fn label(layer: &Layer) -> String {
+    if !layer.store_paths.is_empty() {
+        return named_store_paths(&layer.store_paths);
+    }
     match layer.comment.as_deref().filter(|_| layer.created_by.is_none()) {
         Some(comment) if comment.contains("/nix/store/") => one_line(&store_names(comment).join(", ")),
         Some(comment) if !comment.trim().is_empty() => one_line(comment),
-        _ => brief_command(layer.command()),
+        _ => brief_command(&layer.command()),
     }
+}
+
+/// Store paths in one line, without the store and their hashes.
+pub(super) fn named_store_paths(paths: &[String]) -> String {
+    let names: Vec<&str> = paths.iter().flat_map(|path| store_names(path)).collect();
+    one_line(&names.join(", "))
 }
 
 /// A command in one line without what Docker and BuildKit put around it, the digests of what it copies cut short.

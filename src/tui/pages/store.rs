@@ -182,9 +182,13 @@ impl StorePage {
         }
     }
 
-    /// What a path leads to, those that add most first.
+    /// What a path leads to, those that add most first; in a closure its references in the order of
+    /// `nix-store --query --tree`.
     pub fn neighbours(&self, path: PathId, way: Way) -> Vec<PathId> {
         let Some(study) = &self.study else { return Vec::new() };
+        if study.is_closure() && way == Way::References {
+            return study.graph.tree_references(path).into_iter().filter(|&id| id != path).collect();
+        }
         let mut paths = match way {
             Way::References => study.graph.references(path).to_vec(),
             Way::Referrers => study.graph.referrers(path).to_vec(),

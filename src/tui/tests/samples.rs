@@ -76,6 +76,7 @@ pub(super) fn layer(tree: &FileTree, index: usize, command: &str) -> Layer {
         comment: None,
         created: Some("2024-05-01T10:00:00Z".into()),
         annotations: Vec::new(),
+        store_paths: Vec::new(),
         contents: crate::image::LayerContents::Present,
         listed: false,
     }
@@ -91,6 +92,7 @@ pub(super) fn image(tree: FileTree, commands: &[&str]) -> Image {
             references: vec!["registry.example/team/web:1.4".into(), "web:latest".into()],
             manifest_digest: None,
             config_digest: Some(crate::image::Digest::from_sha256(&[7; 32])),
+            store_roots: Vec::new(),
         },
         config: Config {
             platform: Platform { os: "linux".into(), architecture: "amd64".into(), variant: None },

@@ -1,8 +1,17 @@
 //! What Nix builds.
 
+use std::sync::Arc;
+
+use nixdive::compare::{CompareOptions, KnownContents, Outline, Side};
+use nixdive::findings::Subject;
 use nixdive::image::{DigestCheck, LayerContents};
-use nixdive::open::{Keep, OpenOptions, Verify};
+use nixdive::nix::contents::RootSource;
+use nixdive::nix::study::StoreStudy;
+use nixdive::open::{Keep, OpenOptions, Opened, Verify};
+use nixdive::packages::Inventory;
+use nixdive::report::{CompareFormat, Format, InspectOptions, Inspection, write_comparison};
 use nixdive::store::LocalStore;
+use nixdive::study::{StoreWatch, StudyOptions, study};
 use serde_json::{Value, json};
 
 use crate::support::compress::gzip;
@@ -167,6 +176,231 @@ fn a_store_path_that_is_no_image_opens_as_its_closure() {
     assert_eq!(open_with(typed, with_store(root.path())).unwrap().image.layers.len(), 3);
     let error = open_with(store.join(BASE_NAME).join("bin"), with_store(root.path())).unwrap_err().to_string();
     assert!(error.contains("holds no image"), "{error}");
+}
+
+/// Opened with what is read of its store, as commands do.
+fn studied(typed: impl AsRef<std::ffi::OsStr>, root: &std::path::Path) -> (Opened, StoreStudy) {
+    let watch = StoreWatch::new();
+    let options = OpenOptions { watch: Some(Arc::new(watch.clone())), ..with_store(root) };
+    let opened = open_with(typed, options).unwrap();
+    let study = study(&opened, &StudyOptions { watch: Some(&watch), ..StudyOptions::default() }).unwrap().unwrap();
+    (opened, study)
+}
+
+fn named(study: &StoreStudy, name: &str) -> nixdive::nix::graph::PathId {
+    study.ids().find(|&id| study.get_path(id).unwrap().base_name() == name).unwrap()
+}
+
+const LIBRARY: &str = "xkqm7yb4n7aj317l7w8xfchlfazmxlzx-library-2.0";
+const DATA: &str = "35kdi21hl9pb66jiwhc8k8jpq3d8fzzd-data-1.1";
+
+/// A store in which a tool refers to a library, and that to data.
+fn store_of_three(root: &std::path::Path) -> std::path::PathBuf {
+    let store = root.join("nix/store");
+    for (path, content) in [
+        (BASE_NAME, format!("#!/bin/sh\ncat /nix/store/{LIBRARY}/data\n")),
+        (LIBRARY, format!("see /nix/store/{DATA}/file\n")),
+        (DATA, "x".repeat(5000)),
+    ] {
+        std::fs::create_dir_all(store.join(path)).unwrap();
+        file(&store.join(path), "file", content.as_bytes());
+    }
+    store
+}
+
+fn report(opened: &Opened, study: &StoreStudy, format: Format) -> String {
+    let mut text = Vec::new();
+    let inspection = Inspection::new(&opened.image, InspectOptions::default()).with_store(Some(study));
+    inspection.write(format, &mut text).unwrap();
+    String::from_utf8(text).unwrap()
+}
+
+#[test]
+fn a_store_path_is_the_root_of_its_closure() {
+    let root = scratch();
+    let store = store_of_three(root.path());
+    let (opened, study) = studied(store.join(BASE_NAME), root.path());
+    assert!(opened.image.is_closure());
+    let (tool, data) = (named(&study, BASE_NAME), named(&study, DATA));
+    assert_eq!(
+        study.roots.iter().map(|root| (root.path, root.source)).collect::<Vec<_>>(),
+        [(tool, RootSource::Given)]
+    );
+    assert_eq!((study.unreachable().count(), study.builder), (0, None));
+    let why = study.why(data, false);
+    assert_eq!(why.chains[0].paths, [tool, named(&study, LIBRARY), data]);
+    let whole = study.paths[tool.index()];
+    assert_eq!((whole.added_bytes, whole.closure_bytes), (study.total_nar_bytes(), Some(study.total_nar_bytes())));
+
+    for format in [Format::Text, Format::Markdown] {
+        let text = report(&opened, &study, format).to_lowercase();
+        assert!(text.contains("3 store paths") && text.contains("root"), "{text}");
+        for word in ["layer", "unreachable", "builder", "efficiency", "compressed", "(missing)", "not built"] {
+            assert!(!text.contains(word), "{word}: {text}");
+        }
+    }
+    let document: Value = serde_json::from_str(&report(&opened, &study, Format::Json)).unwrap();
+    let root = json!({"path": format!("/nix/store/{BASE_NAME}"), "source": {"kind": "given"}});
+    assert_eq!((&document["store"]["roots"], &document["builder"]), (&json!([root]), &Value::Null));
+
+    let facts = nixdive::examine::examine(&opened.image, &opened.contents, 0, &nixdive::scan::Cancel::new()).unwrap();
+    let subject = Subject { image: &opened.image, packages: None, store: Some(&study), facts: Some(&facts) };
+    let found: Vec<&str> =
+        nixdive::findings::find(&subject).list.iter().map(|finding| finding.rule.info().id).collect();
+    assert_eq!(found, [] as [&str; 0]);
+}
+
+#[test]
+fn several_store_paths_are_several_roots() {
+    let root = scratch();
+    let store = store_of_three(root.path());
+    let typed = format!("{},{}", store.join(LIBRARY).display(), store.join(BASE_NAME).display());
+    let (opened, study) = studied(&typed, root.path());
+    assert_eq!(opened.image.identity.store_roots, [LIBRARY, BASE_NAME].map(|path| format!("/nix/store/{path}")));
+    assert_eq!(study.root_paths().len(), 2);
+    let data = study.why(named(&study, DATA), false);
+    assert_eq!(data.chains[0].paths, [named(&study, LIBRARY), named(&study, DATA)]);
+    let error = open_with(format!("{typed},/nix/store/nothing"), with_store(root.path())).unwrap_err();
+    assert!(error.to_string().contains("no such file"), "{error}");
+}
+
+#[test]
+fn two_closures_are_compared_by_their_store_paths() {
+    let root = scratch();
+    let store = store_of_three(root.path());
+    let newer = "0kdi21hl9pb66jiwhc8k8jpq3d8fzzd3-tool-1.1";
+    let extra = "1kdi21hl9pb66jiwhc8k8jpq3d8fzzd3-extra-3";
+    std::fs::create_dir_all(store.join(newer)).unwrap();
+    std::fs::create_dir_all(store.join(extra)).unwrap();
+    file(&store.join(extra), "file", "y".repeat(9000).as_bytes());
+    file(&store.join(newer), "file", format!("/nix/store/{LIBRARY} /nix/store/{extra}").as_bytes());
+    let (left, left_study) = studied(store.join(BASE_NAME), root.path());
+    let (right, right_study) = studied(store.join(newer), root.path());
+    let packages = Inventory::default();
+    let side = |image, store| Side { image, packages: &packages, store: Some(store) };
+    let comparison = Outline::new(&left.image, &right.image).finish(
+        side(&left.image, &left_study),
+        side(&right.image, &right_study),
+        &KnownContents::default(),
+        CompareOptions::default(),
+    );
+    for format in [CompareFormat::Text, CompareFormat::Markdown, CompareFormat::DiffClosures] {
+        let mut text = Vec::new();
+        write_comparison(&comparison, &[], format, &mut text).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        assert!(text.contains("extra"), "{text}");
+        if format != CompareFormat::DiffClosures {
+            assert!(text.contains("2 shared") && text.contains("a reference of"), "{text}");
+        }
+        for word in ["layer", "delta)", "nothing leads", "(missing)", "unpacked", "platform"] {
+            assert!(!text.to_lowercase().contains(word), "{word}: {text}");
+        }
+    }
+    let mut text = Vec::new();
+    write_comparison(&comparison, &[], CompareFormat::Json, &mut text).unwrap();
+    let document: Value = serde_json::from_slice(&text).unwrap();
+    assert_eq!((&document["layers"], &document["bytes"]["pullDelta"]), (&json!([]), &Value::Null));
+}
+
+#[test]
+fn the_store_of_this_machine_gives_a_nix_snapshotter_image_its_references() {
+    let root = scratch();
+    store_of_three(root.path());
+    let mut mount_points = Tar::new().directory("nix/").directory("nix/store/");
+    for path in [BASE_NAME, LIBRARY, DATA] {
+        mount_points = mount_points.directory(format!("nix/store/{path}/"));
+    }
+    let tar = mount_points.file("etc/motd", "the first file of the layer").finish();
+    let layout = snapshotter_layout(root.path(), tar, &[DATA, LIBRARY, BASE_NAME]);
+    let (opened, study) = studied(&layout, root.path());
+    let refers = |from, to| study.graph.references(named(&study, from)).contains(&named(&study, to));
+    assert!(refers(BASE_NAME, LIBRARY) && refers(LIBRARY, DATA));
+    assert_eq!(study.graph.reference_count(), 2);
+    assert!(study.paths.iter().all(|path| path.nar_hash.is_some()));
+    let paths = [DATA, LIBRARY, BASE_NAME].map(|path| format!("/nix/store/{path}"));
+    let mut listed = opened.image.layers[0].store_paths.clone();
+    listed.sort();
+    assert_eq!(listed, {
+        let mut paths = paths.clone();
+        paths.sort();
+        paths
+    });
+    assert!(report(&opened, &study, Format::Text).contains(&format!("/nix/store/{DATA}")));
+}
+
+/// Layers are named by their store paths also where the history names the builder, or nothing.
+#[test]
+fn layers_made_of_store_paths_are_named_by_them() {
+    let root = scratch();
+    let many = [BASE_NAME, LIBRARY, DATA];
+    for history in [json!({}), json!({"created_by": "nix2container"})] {
+        let layer = |paths: &[&str], digit: &str| {
+            let paths: Vec<Value> = paths.iter().map(|path| json!({"path": format!("/nix/store/{path}")})).collect();
+            json!({"digest": format!("sha256:{}", digit.repeat(64)), "size": 5120, "paths": paths, "History": history,
+                "diff_ids": format!("sha256:{}", digit.repeat(64))})
+        };
+        let document =
+            json!({"version": 1, "image-config": {}, "layers": [layer(&[BASE_NAME], "1"), layer(&many, "2")]});
+        let file = file(root.path(), "image.json", document.to_string().as_bytes());
+        let shown = run(&["inspect", "--format", "json", file.to_str().unwrap()]).done();
+        let document: Value = serde_json::from_slice(&shown.stdout).unwrap();
+        assert_eq!(document["layers"][0]["command"], format!("/nix/store/{BASE_NAME}"));
+        assert_eq!(document["layers"][1]["storePaths"].as_array().unwrap().len(), 3);
+        assert_eq!(document["builder"]["name"], "nix2container");
+        for format in ["text", "markdown", "html"] {
+            let shown = run(&["inspect", "--format", format, file.to_str().unwrap()]).done();
+            let text = shown.text();
+            assert!(text.contains(&format!("/nix/store/{LIBRARY}")) || text.contains("library-2.0"), "{text}");
+            assert!(text.contains("tool-1.0") && !text.contains("(missing)"), "{text}");
+        }
+        let target = format!("oci:{}", root.path().join("copied").display());
+        let copied = run(&["copy", file.to_str().unwrap(), &target]);
+        assert_eq!(copied.code, Some(2));
+        assert!(copied.stderr.contains("absent store path: /nix/store/"), "{}", copied.stderr);
+        assert!(!copied.stderr.contains("damaged"), "{}", copied.stderr);
+    }
+    // A copy has no list of paths any more.
+    let tar = |path: &str| Tar::new().directory("nix/store/").directory(format!("nix/store/{path}/")).finish();
+    let mut image = Image::of(vec![Layer::stored(tar(LIBRARY), OCI_GZIP, gzip)]);
+    image.config["history"] = json!([{"created_by": "nix2container"}]);
+    let layout = write_directory(&root.path().join("layout"), &oci_members(&[image]));
+    let opened = open_with(&layout, OpenOptions::default()).unwrap();
+    assert_eq!(opened.image.layers[0].command(), format!("/nix/store/{LIBRARY}"));
+}
+
+/// Engines and nix2container read keys in any case; what is copied keeps them as they are written.
+#[test]
+fn keys_of_a_configuration_count_in_any_case_and_stay_as_they_are_written() {
+    let root = scratch();
+    let lower = json!({"entrypoint": ["/bin/app"], "cmd": ["-v"], "user": "1000:1000", "labels": {"a": "b"},
+        "workingdir": "/srv", "exposedports": {"80/tcp": {}}});
+    let mut image = Image::sample();
+    image.config["config"] = lower.clone();
+    let layout = write_directory(&root.path().join("layout"), &oci_members(std::slice::from_ref(&image)));
+    let archive = file(root.path(), "image.tar", &docker_archive(&image));
+    let document = json!({"Version": 1, "Image-Config": lower, "Layers": []});
+    let nix = file(root.path(), "image.json", document.to_string().as_bytes());
+    let config = |typed: &std::path::Path| -> Value {
+        let run = run(&["inspect", "--format", "json", typed.to_str().unwrap()]).done();
+        serde_json::from_slice::<Value>(&run.stdout).unwrap()
+    };
+    for typed in [&layout, &archive, &nix] {
+        let shown = config(typed);
+        assert_eq!(shown["config"]["entrypoint"], json!(["/bin/app"]), "{}", typed.display());
+        assert_eq!(shown["config"]["user"], "1000:1000");
+        assert_eq!(shown["config"]["labels"], json!({"a": "b"}));
+        let target = root.path().join("copy");
+        let _ = std::fs::remove_dir_all(&target);
+        run(&["copy", typed.to_str().unwrap(), &format!("oci:{}", target.display())]).done();
+        let copied = config(&target);
+        if typed != &nix {
+            assert_eq!(copied["identity"]["configDigest"], shown["identity"]["configDigest"]);
+        }
+        let digest = copied["identity"]["configDigest"].as_str().unwrap().replace("sha256:", "");
+        let written: Value =
+            serde_json::from_slice(&std::fs::read(target.join("blobs/sha256").join(digest)).unwrap()).unwrap();
+        assert_eq!(written["config"], lower);
+    }
 }
 
 /// Runs the program with a `nix` of the test's own, or with none.

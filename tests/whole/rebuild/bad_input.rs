@@ -37,6 +37,19 @@ fn what_is_started_has_to_be_there_and_readable() {
 }
 
 #[test]
+fn as_many_layers_as_were_allowed_or_none_at_all() {
+    let bench = Bench::new(vec![script(b"#!/bin/sh\n")], "/bin/app");
+    let message = bench.rebuild(&["--max-layers", "1"]).refused();
+    assert!(message.contains("--max-layers 1: the image needs at least 2: 1 for files outside the store"), "{message}");
+    assert_eq!(bench.written(), [""; 0]);
+    for (most, warns) in [("2", false), ("125", false), ("126", true), ("1000", true)] {
+        let run = bench.rebuild(&["--max-layers", most]);
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        assert_eq!(run.stderr.contains("engines take at most 125 layers"), warns, "{most}: {}", run.stderr);
+    }
+}
+
+#[test]
 fn an_entry_point_that_an_upper_layer_removes_is_not_there() {
     let bench = Bench::new(vec![script(b"#!/bin/sh\n"), Tar::new().file("bin/.wh.app", "").finish()], "/bin/app");
     assert!(bench.rebuild(&[]).refused().contains("which is not in it"));

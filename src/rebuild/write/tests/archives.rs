@@ -16,7 +16,7 @@ fn an_archive_opens_as_the_nix_image_that_it_was_made_of() {
     assert_eq!(image.config.entrypoint, [format!("/nix/store/{A}/bin/a")]);
     assert_eq!(image.config.created.as_deref(), Some("1970-01-01T00:00:01Z"));
     let store = crate::nix::contents::StoreContents::new(&image.tree);
-    let builder = crate::nix::recognise(&image.config, &image.layers, &image.tree, &store).unwrap().builder;
+    let builder = crate::nix::recognise(image, &store).unwrap().builder;
     assert_eq!(builder, crate::nix::Builder::DockerToolsLayered);
     let claims: Vec<usize> = image
         .layers
