@@ -58,6 +58,7 @@ fn layer(index: u32) -> Layer {
         comment: None,
         created: None,
         annotations: Vec::new(),
+        store_paths: Vec::new(),
         contents: nixdive::image::LayerContents::Present,
         listed: false,
     }

@@ -391,7 +391,8 @@ fn keys_of_a_configuration_count_in_any_case_and_stay_as_they_are_written() {
         assert_eq!(shown["config"]["labels"], json!({"a": "b"}));
         let target = root.path().join("copy");
         let _ = std::fs::remove_dir_all(&target);
-        run(&["copy", typed.to_str().unwrap(), &format!("oci:{}", target.display())]).done();
+        let copied = run(&["copy", typed.to_str().unwrap(), &format!("oci:{}", target.display())]);
+        assert_eq!(copied.code, Some(0), "{}", copied.stderr);
         let copied = config(&target);
         if typed != &nix {
             assert_eq!(copied["identity"]["configDigest"], shown["identity"]["configDigest"]);
