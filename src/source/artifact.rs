@@ -81,7 +81,7 @@ pub(super) fn artifact_of(request: &Request<'_>, bytes: &[u8]) -> Option<Artifac
 
 /// A manifest as an artifact, whatever it describes.
 fn read(request: &Request<'_>, bytes: &[u8]) -> Option<Artifact> {
-    let manifest: LooseManifest = serde_json::from_slice(bytes).ok()?;
+    let manifest: LooseManifest = crate::go_json::from_slice(bytes).ok()?;
     let listed = manifest.layers.or(manifest.blobs);
     if manifest.config.is_none() && listed.is_none() {
         return None;
