@@ -144,7 +144,8 @@ fn sum_path(tree: &FileTree, node: NodeId, found: &mut Assessment) -> PathSum {
                 }
             }
         }
-        if occurrence.is_leaf() && !matches!(occurrence.kind, Kind::Whiteout | Kind::OpaqueMark) {
+        let is_mark = matches!(occurrence.kind, Kind::Whiteout | Kind::OpaqueMark) || occurrence.is_implied();
+        if occurrence.is_leaf() && !is_mark {
             sum.add(occurrence.layer, occurrence.bytes);
         }
     }
@@ -172,7 +173,7 @@ pub(super) fn hidden_by_whiteout(tree: &FileTree, node: NodeId, layer: LayerInde
     let target = tree.occurrence(id);
     // dive stacks a layer's implied directories over entries of lower layers, which makes those count as implied too.
     let implied_since = tree.last_change_below(node, below).is_some_and(|changed| changed > target.layer);
-    if target.kind != Kind::Directory || implied_since {
+    if target.kind != Kind::Directory || target.is_implied() || implied_since {
         return Hidden::Other;
     }
     Hidden::Directory(target.bytes.saturating_add(totals.bytes))

@@ -120,7 +120,8 @@ fn sightings(tree: &FileTree, node: NodeId) -> Vec<Sighting> {
     for id in tree.occurrences_of(node) {
         let occurrence = tree.occurrence(id);
         let layer = occurrence.layer;
-        if occurrence.is_leaf() && !matches!(occurrence.kind, Kind::Whiteout | Kind::OpaqueMark) {
+        let is_mark = matches!(occurrence.kind, Kind::Whiteout | Kind::OpaqueMark) || occurrence.is_implied();
+        if occurrence.is_leaf() && !is_mark {
             let difference = occurrence.difference();
             found.push(Sighting { layer, bytes: occurrence.bytes, is_whiteout: false, difference });
         }

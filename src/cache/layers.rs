@@ -12,7 +12,7 @@ use crate::scan::{Captured, LayerScan};
 
 /// The beginning of such a file. What other versions of this program wrote is not read: they may look for other files in
 /// a layer, and see other things in it.
-const MAGIC: &[u8] = concat!("nixdive layer 1 ", env!("CARGO_PKG_VERSION"), "\n").as_bytes();
+const MAGIC: &[u8] = concat!("nixdive layer 2 ", env!("CARGO_PKG_VERSION"), "\n").as_bytes();
 /// Bytes of the checksum at the end, which is BLAKE3's.
 const CHECKSUM: usize = 32;
 /// Bytes that the index of one layer may have.
@@ -21,6 +21,7 @@ const HAS_CONTENT: u8 = 1;
 const HAS_XATTRS: u8 = 2;
 const HAS_SEGMENTS: u8 = 4;
 const HAS_DEVICE: u8 = 8;
+const IS_ABSOLUTE: u8 = 16;
 
 /// A layer as it was read once.
 #[derive(Debug, Default)]
@@ -159,6 +160,7 @@ impl LayerWriting {
         encoder.number(scan.captured.len() as u64);
         for file in &scan.captured {
             encoder.text(&file.path);
+            encoder.number(file.offset);
             encoder.text(&file.content);
         }
         self.flush();
@@ -187,7 +189,8 @@ fn encode_fields(encoder: &mut Encoder, fields: &EntryFields) {
     let flags = flag(fields.content.is_some(), HAS_CONTENT)
         | flag(!fields.xattrs.is_empty(), HAS_XATTRS)
         | flag(fields.sparse.is_some(), HAS_SEGMENTS)
-        | flag(fields.device != (0, 0), HAS_DEVICE);
+        | flag(fields.device != (0, 0), HAS_DEVICE)
+        | flag(fields.is_absolute, IS_ABSOLUTE);
     encoder.fixed(&[flags, fields.type_flag, fields.kind as u8]);
     for number in [u64::from(fields.mode), u64::from(fields.uid), u64::from(fields.gid), fields.bytes, fields.offset] {
         encoder.number(number);
@@ -254,7 +257,8 @@ fn decode(bytes: &[u8]) -> Option<(KnownLayer, bool)> {
     }
     let has_captured = decoder.byte()? == 1;
     for _ in 0..decoder.number()? {
-        scan.captured.push(Captured { path: decoder.text()?.to_vec(), content: decoder.text()?.to_vec() });
+        let (path, offset) = (decoder.text()?.to_vec(), decoder.number()?);
+        scan.captured.push(Captured { path, offset, content: decoder.text()?.to_vec() });
     }
     decoder.is_empty().then_some((known, has_captured))
 }
@@ -263,6 +267,7 @@ fn decode_fields(decoder: &mut Decoder<'_>, pool: &mut XattrPool) -> Option<Entr
     let [flags, type_flag, kind] = decoder.fixed()?;
     let mut fields = EntryFields::new(kind_of(kind)?);
     fields.type_flag = type_flag;
+    fields.is_absolute = flags & IS_ABSOLUTE != 0;
     fields.mode = decoder.small()?;
     fields.uid = decoder.small()?;
     fields.gid = decoder.small()?;

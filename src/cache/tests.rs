@@ -134,7 +134,7 @@ fn write_layer(cache: &Cache, entries: &[Entry]) -> LayerScan {
         entries: entries.len() as u64,
         diff_id: Some([3; 32]),
         oddities: vec!["odd".to_owned()],
-        captured: vec![Captured { path: b"etc/x".to_vec(), content: b"content".to_vec() }],
+        captured: vec![Captured { path: b"etc/x".to_vec(), offset: 512, content: b"content".to_vec() }],
         ..LayerScan::default()
     };
     let mut writing = cache.begin_layer().unwrap();

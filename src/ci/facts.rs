@@ -47,6 +47,8 @@ pub struct Facts<'a> {
     pub figures: &'a Figures,
     /// All that budgets look at.
     pub snapshot: &'a Snapshot,
+    /// The image as umoci and the vfs storage driver unpack it, where that is another one.
+    pub followed: Option<&'a Snapshot>,
     /// Why store paths are there; `None` for an image without a store.
     pub reasons: Option<Reasons<'a>>,
     /// Findings; `None` where nobody looked for them.

@@ -97,7 +97,7 @@ pub struct StorePathRow {
 }
 
 /// A package of a database.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PackageRow {
     /// `deb`, `apk`, `rpm`, `python`.

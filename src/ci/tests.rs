@@ -16,7 +16,8 @@ fn rules(text: &str) -> Configuration {
 /// The results of all rules but dive's.
 fn own(rules: &Configuration, now: &Snapshot, against: Against<'_>) -> Vec<RuleResult> {
     let figures = Figures { efficiency: 1.0, ..Figures::default() };
-    let facts = Facts { figures: &figures, snapshot: now, reasons: None, findings: None, differences: None };
+    let facts =
+        Facts { figures: &figures, snapshot: now, reasons: None, findings: None, differences: None, followed: None };
     judge(rules, &facts, against).rules.into_iter().filter(|rule| !rule.is_dives).collect()
 }
 
@@ -107,8 +108,14 @@ fn findings_that_nobody_looked_for_cannot_be_judged() {
     let found = [fact("known", Severity::Problem), fact("small", Severity::Information)];
     let figures = Figures::default();
     let now = snapshot(1);
-    let mut facts =
-        Facts { figures: &figures, snapshot: &now, reasons: None, findings: Some(&found), differences: None };
+    let mut facts = Facts {
+        figures: &figures,
+        snapshot: &now,
+        reasons: None,
+        findings: Some(&found),
+        differences: None,
+        followed: None,
+    };
     let status = |facts: &Facts<'_>| judge(&rules, facts, Against::NotGiven).rules.last().unwrap().status;
     assert_eq!(status(&facts), Status::Pass);
     let worse = [fact("new", Severity::Warning)];

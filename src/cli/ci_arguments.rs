@@ -50,10 +50,10 @@ pub struct RuleArguments {
     /// The most that it may grow; unpacked bytes unless another metric is named. Given twice, both must hold
     #[arg(long, value_name = "[METRIC=]AMOUNT|PERCENT%")]
     pub max_growth: Vec<String>,
-    /// A package that must not be there, with stars; deb:, apk:, rpm:, python:, nix: say the kind
+    /// Fail if a package matches this glob; deb:, apk:, rpm:, python:, nix: give the kind
     #[arg(long, value_name = "[KIND:]NAME")]
     pub forbid_package: Vec<String>,
-    /// A file that must not be there; * stays within a directory, ** does not
+    /// Fail if a file matches this glob (* within a directory, ** across), also where engines follow links of lower layers
     #[arg(long, value_name = "PATH")]
     pub forbid_path: Vec<String>,
     /// An image that this one is to equal, bit for bit

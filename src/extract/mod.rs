@@ -129,9 +129,8 @@ fn plan(tree: &FileTree, node: NodeId, layer: LayerIndex, room: usize) -> Plan {
     let Some(seen) = tree.see_alone(node, scope, Baseline::Below) else { return plan };
     let mut stack = vec![(node, seen, tree.name(node).to_vec())];
     while let Some((node, seen, path)) = stack.pop() {
-        // A file that a broken layer puts something below becomes a directory.
         if seen.is_directory {
-            plan.directories.push((path.clone(), seen.occurrence));
+            plan.directories.push((path.clone(), seen.occurrence.filter(|&id| !tree.occurrence(id).is_implied())));
             for child in tree.children(node).rev() {
                 let visible = tree.see(child, scope, Baseline::Below, seen.floors);
                 let Some(seen) = visible.filter(|seen| seen.change != Change::Removed) else { continue };

@@ -10,6 +10,7 @@ mod elf;
 mod facts;
 mod files;
 mod layers;
+mod links;
 mod places;
 mod reclaim;
 mod rules;
@@ -155,6 +156,7 @@ pub fn find(subject: &Subject<'_>) -> Findings {
     if !subject.image.is_closure() {
         layers::find(&scene, &mut found);
     }
+    links::find(&scene, &mut found);
     secrets::find(&scene, &mut found);
     let executed = start::find(&scene, &mut found);
     if let Some(study) = subject.store {

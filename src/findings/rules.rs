@@ -115,6 +115,9 @@ rules! {
     HiddenCopies "image.hidden-copies" Warning
         "write each file once with its final content, mode and owner, and delete in the step that creates"
         "change files where they are made, not in a layer above (extraCommands and fromImage add, they do not replace)";
+    /// Names that pass through symbolic links of lower layers.
+    WritesThroughLink "image.writes-through-link" Warning
+        "write to the path that the link leads to (usr/bin/x where /bin is a link to usr/bin); COPY and ADD to /usr/bin, not to /bin";
     /// A layer that is large as a whole.
     OversizedLayer "image.oversized-layer" Information
         "split what rarely changes from what often does: dependencies first, the program last"

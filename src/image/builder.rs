@@ -2,6 +2,12 @@ use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
+mod hard_links;
+mod names;
+mod removal;
+
+use self::hard_links::HardLinks;
+use self::names::{Place, Way};
 use super::occurrence::{Extra, flags};
 use super::tree::{NONE, Node};
 use super::{ContentHash, EntryBatch, FileTree, Kind, LayerIndex, NodeId, Occurrence, OccurrenceId, Owner, RawEntry};
@@ -21,6 +27,21 @@ pub enum TreeLimit {
     /// More layers than [`TreeBuilder::MAX_LAYERS`].
     #[error("more than {} layers; an image of that many is refused", TreeBuilder::MAX_LAYERS)]
     Layers,
+    /// Names that lead through symbolic links with far longer targets than any image needs.
+    #[error(
+        "entries lead through symbolic links with far longer targets than any image needs; such an image is refused"
+    )]
+    Links,
+}
+
+/// What becomes of a symbolic link of a lower layer when an entry has a name that passes through it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LowerLinks {
+    /// A directory hides it, as with the overlay file system of Docker, Podman and containerd.
+    #[default]
+    Hidden,
+    /// It is followed, as by umoci and the vfs driver, which unpack all layers into one directory.
+    Followed,
 }
 
 const WHITEOUT_PREFIX: &[u8] = b".wh.";
@@ -33,11 +54,31 @@ pub struct TreeBuilder {
     index: HashTable<u32>,
     hasher: DefaultHashBuilder,
     owner_index: hashbrown::HashMap<Owner, u32>,
+    lower_links: LowerLinks,
     last_directory: Vec<u8>,
-    /// Where each part of the last directory's path ends, and its node.
-    last_parts: Vec<(usize, u32)>,
+    last_parts: Vec<Part>,
     layer: LayerIndex,
     layer_hashes: Vec<ContentHash>,
+    /// By node, the highest finished layer that hides what lower layers have below it; 0 where none does.
+    erased: Vec<u16>,
+    /// Number of the current layer's entry that is being added, from 1.
+    entry: u32,
+    /// By occurrence of the current layer, the number of the entry that wrote it last.
+    written: Vec<u32>,
+    /// By node, the number of the current layer's last entry that removed all that the layer had below it.
+    removed: hashbrown::HashMap<u32, u32>,
+    hard_links: HardLinks,
+    /// The first content with several names that was noted in the current layer.
+    first_content: usize,
+    /// Parts and bytes of link targets walked so far.
+    effort: u64,
+}
+
+/// Where a part of the last directory's path ends, the directory there, and whether a link led to it.
+struct Part {
+    end: usize,
+    place: Place,
+    moved: bool,
 }
 
 impl Default for TreeBuilder {
@@ -54,9 +95,15 @@ impl TreeBuilder {
     /// Layers that one image may have. Docker stops at 127.
     pub const MAX_LAYERS: usize = 10_000;
 
-    /// An empty tree with its root.
+    /// An empty tree with its root, built as overlay engines stack layers.
     #[must_use]
     pub fn new() -> Self {
+        Self::with_lower_links(LowerLinks::Hidden)
+    }
+
+    /// An empty tree with its root, built in either way in which engines treat links of lower layers.
+    #[must_use]
+    pub fn with_lower_links(lower_links: LowerLinks) -> Self {
         let mut tree = FileTree::default();
         tree.nodes.push(Node {
             parent: NONE,
@@ -74,10 +121,18 @@ impl TreeBuilder {
             // Seeded anew for every tree, so that an image cannot choose names that all fall into one bucket.
             hasher: DefaultHashBuilder::default(),
             owner_index: hashbrown::HashMap::new(),
+            lower_links,
             last_directory: Vec::new(),
             last_parts: Vec::new(),
             layer: LayerIndex(0),
             layer_hashes: Vec::new(),
+            erased: vec![0],
+            entry: 0,
+            written: Vec::new(),
+            removed: hashbrown::HashMap::new(),
+            hard_links: HardLinks::default(),
+            first_content: 0,
+            effort: 0,
         }
     }
 
@@ -96,10 +151,9 @@ impl TreeBuilder {
         Ok(self.layer)
     }
 
-    fn end_layer(&mut self) {
-        if !self.tree.layer_starts.is_empty() {
-            self.tree.layer_hashes.push(std::mem::take(&mut self.layer_hashes));
-        }
+    /// Where the current layer's occurrences begin.
+    fn start(&self) -> usize {
+        self.tree.layer_starts.last().map_or(0, |&start| start as usize)
     }
 
     /// Adds entries to the layer begun last.
@@ -131,61 +185,52 @@ impl TreeBuilder {
             Some(slash) => (&path[..slash], &path[slash + 1..]),
             None => (&path[..0], path),
         };
+        self.entry = self.entry.saturating_add(1);
         if name == OPAQUE_NAME {
-            let node = self.directory(directory)?;
-            return self.mark_opaque(node);
+            return match self.directory(directory, Way::Mark)? {
+                Some(place) => self.mark_opaque(place),
+                None => Ok(()),
+            };
         }
         if name.starts_with(AUFS_PREFIX) || path.starts_with(AUFS_PREFIX) {
             return Ok(()); // AUFS bookkeeping (.wh..wh.aufs, .wh..wh.plnk/…, .wh..wh.orph): names nothing in the image
         }
-        let parent = self.directory(directory)?;
-        if let Some(hidden) = name.strip_prefix(WHITEOUT_PREFIX)
-            && !matches!(hidden, b"" | b"." | b"..")
-        {
-            let node = self.child(parent, hidden)?;
-            return self.mark_whiteout(node, entry);
-        }
         if name.is_empty() && entry.fields.kind != Kind::Directory {
             return Ok(()); // the root is a directory whatever an entry for it says; engines refuse such a layer
         }
-        let node = if name.is_empty() { parent } else { self.child(parent, name)? };
-        self.place(node, entry, link)
+        let hidden = name.strip_prefix(WHITEOUT_PREFIX).filter(|hidden| !matches!(*hidden, b"" | b"." | b".."));
+        let way = if hidden.is_some() { Way::Mark } else { Way::Make };
+        let Some(parent) = self.directory(directory, way)? else { return Ok(()) };
+        if let Some(hidden) = hidden {
+            return self.mark_whiteout(parent, hidden, entry);
+        }
+        let node = if name.is_empty() { 0 } else { self.child(parent.node, name)? };
+        let live = self.live(node, parent.removed);
+        self.place(node, live, entry, link)
     }
 
-    /// The node of a directory path, made with all its parents where it is new.
-    fn directory(&mut self, path: &[u8]) -> Result<u32, TreeLimit> {
-        let common = common_prefix(path, &self.last_directory);
-        while let Some(&(end, _)) = self.last_parts.last()
-            && (end > common || path.get(end).is_some_and(|&byte| byte != b'/'))
-        {
-            self.last_parts.pop();
-        }
-        let (mut start, mut node) = self.last_parts.last().map_or((0, 0), |&(end, node)| (end + 1, node));
-        self.last_directory.truncate(common);
-        self.last_directory.extend_from_slice(&path[common..]);
-        while start < path.len() {
-            let end = memchr::memchr(b'/', &path[start..]).map_or(path.len(), |length| start + length);
-            if end > start {
-                node = self.child(node, &path[start..end])?;
-                self.last_parts.push((end, node));
-            }
-            start = end + 1;
-        }
-        Ok(node)
-    }
-
-    fn child(&mut self, parent: u32, name: &[u8]) -> Result<u32, TreeLimit> {
-        let name = &name[..name.len().min(usize::from(u16::MAX))];
-        let tree = &mut self.tree;
-        let hash = self.hasher.hash_one((parent, name));
+    fn find_hashed(&self, parent: u32, name: &[u8], hash: u64) -> Option<u32> {
+        let tree = &self.tree;
         let same = |&index: &u32| {
             let node = &tree.nodes[index as usize];
             let start = node.name_offset as usize;
             node.parent == parent && tree.names.get(start..start + usize::from(node.name_length)) == Some(name)
         };
-        if let Some(&found) = self.index.find(hash, same) {
+        self.index.find(hash, same).copied()
+    }
+
+    fn find_child(&self, parent: u32, name: &[u8]) -> Option<u32> {
+        let name = &name[..name.len().min(usize::from(u16::MAX))];
+        self.find_hashed(parent, name, self.hasher.hash_one((parent, name)))
+    }
+
+    fn child(&mut self, parent: u32, name: &[u8]) -> Result<u32, TreeLimit> {
+        let name = &name[..name.len().min(usize::from(u16::MAX))];
+        let hash = self.hasher.hash_one((parent, name));
+        if let Some(found) = self.find_hashed(parent, name, hash) {
             return Ok(found);
         }
+        let tree = &mut self.tree;
         let index = tree.nodes.len();
         // Most paths are entries; a name of many parts can imply a thousand times as many.
         if index >= Self::IMPLIED_AT_LEAST + 4 * tree.occurrences.len() {
@@ -207,6 +252,7 @@ impl TreeBuilder {
         };
         above.first_child = index;
         tree.nodes.push(node);
+        self.erased.push(0);
         let hasher = &self.hasher;
         self.index.insert_unique(hash, index, |&other| {
             let node = &tree.nodes[other as usize];
@@ -217,20 +263,14 @@ impl TreeBuilder {
         Ok(index)
     }
 
-    /// The occurrence of `node` in the current layer, made as `kind` where it is new; whether it was new.
-    fn occurrence(&mut self, node: u32, kind: Kind) -> Result<(usize, bool), TreeLimit> {
+    /// The occurrence of `node` in the current layer, emptied; made where it is not `live`.
+    fn occurrence(&mut self, node: u32, live: Option<usize>, kind: Kind) -> Result<usize, TreeLimit> {
         let newest = self.tree.nodes[node as usize].occurrence;
-        if let Some(id) = OccurrenceId::from_raw(newest)
-            && self.tree.occurrences[id.index()].layer == self.layer
-        {
-            return Ok((id.index(), false));
-        }
-        let index = self.tree.occurrences.len();
-        if index >= Self::MAX_ENTRIES {
-            return Err(TreeLimit::Entries);
-        }
+        let removed = OccurrenceId::from_raw(newest)
+            .map(OccurrenceId::index)
+            .filter(|&index| self.tree.occurrences[index].layer == self.layer);
         let owner = self.owner(Owner { uid: 0, gid: 0 });
-        self.tree.occurrences.push(Occurrence {
+        let mut made = Occurrence {
             node,
             older: newest,
             extra: NONE,
@@ -244,9 +284,29 @@ impl TreeBuilder {
             flags: 0,
             difference: super::Difference::empty(),
             type_flag: 0,
-        });
+        };
+        if let Some(index) = live.or(removed) {
+            self.release(index);
+            made.older = self.tree.occurrences[index].older;
+            self.tree.occurrences[index] = made;
+            self.set_written(index);
+            return Ok(index);
+        }
+        let index = self.tree.occurrences.len();
+        if index >= Self::MAX_ENTRIES {
+            return Err(TreeLimit::Entries);
+        }
+        self.tree.occurrences.push(made);
+        self.written.push(self.entry);
         self.tree.nodes[node as usize].occurrence = index as u32;
-        Ok((index, true))
+        Ok(index)
+    }
+
+    fn set_written(&mut self, index: usize) {
+        let at = index - self.start();
+        if let Some(written) = self.written.get_mut(at) {
+            *written = self.entry;
+        }
     }
 
     fn owner(&mut self, owner: Owner) -> u32 {
@@ -257,34 +317,90 @@ impl TreeBuilder {
         })
     }
 
-    fn mark_opaque(&mut self, node: u32) -> Result<(), TreeLimit> {
-        let (index, _) = self.occurrence(node, Kind::OpaqueMark)?;
+    /// A directory that an entry below it implies, and that hides something else or that only a mark makes.
+    fn imply(&mut self, node: u32, live: Option<usize>) -> Result<usize, TreeLimit> {
+        let index = self.occurrence(node, live, Kind::Directory)?;
         let occurrence = &mut self.tree.occurrences[index];
-        // A later entry of the same name may yet make a directory of it. A whiteout hides all of that anyway.
-        if occurrence.kind != Kind::Whiteout {
-            occurrence.flags |= flags::OPAQUE;
+        occurrence.flags = flags::IMPLIED;
+        occurrence.mode_bits = 0o755;
+        occurrence.type_flag = b'5';
+        Ok(index)
+    }
+
+    fn mark_opaque(&mut self, place: Place) -> Result<(), TreeLimit> {
+        self.forget_way();
+        let index = match self.live_at(place) {
+            // The directory is removed already.
+            Some(index) if self.tree.occurrences[index].kind == Kind::Whiteout => return Ok(()),
+            Some(index) => index,
+            None if place.node == 0 || place.has_lower_directory => {
+                self.occurrence(place.node, None, Kind::OpaqueMark)?
+            }
+            None => self.imply(place.node, None)?,
+        };
+        self.tree.occurrences[index].flags |= flags::OPAQUE;
+        Ok(())
+    }
+
+    fn mark_whiteout(&mut self, parent: Place, name: &[u8], entry: &RawEntry) -> Result<(), TreeLimit> {
+        if self.live_at(parent).is_some_and(|index| self.tree.occurrences[index].kind == Kind::Whiteout) {
+            return Ok(()); // removed with the directory above
+        }
+        self.settle(parent)?;
+        let node = self.child(parent.node, name)?;
+        let live = self.live(node, parent.removed);
+        if self.tree.nodes[node as usize].first_child != NONE {
+            self.forget_way();
+        }
+        match live.map(|index| (index, self.tree.occurrences[index].kind)) {
+            None | Some((_, Kind::Whiteout | Kind::OpaqueMark)) => {
+                let index = self.occurrence(node, live, Kind::Whiteout)?;
+                let occurrence = &mut self.tree.occurrences[index];
+                occurrence.mode_bits = entry.fields.mode;
+                occurrence.mtime = entry.fields.mtime;
+                occurrence.type_flag = entry.fields.type_flag;
+                occurrence.flags = absolute(entry);
+            }
+            // A whiteout removes nothing of its own layer, wherever it is.
+            Some((index, _)) => self.tree.occurrences[index].flags |= flags::WHITEOUT_TOO | flags::ERASES,
         }
         Ok(())
     }
 
-    fn mark_whiteout(&mut self, node: u32, entry: &RawEntry) -> Result<(), TreeLimit> {
-        let (index, new) = self.occurrence(node, Kind::Whiteout)?;
-        let occurrence = &mut self.tree.occurrences[index];
-        if new || occurrence.kind == Kind::OpaqueMark {
-            occurrence.kind = Kind::Whiteout;
-            occurrence.flags = 0;
-            occurrence.mode_bits = entry.fields.mode;
-            occurrence.mtime = entry.fields.mtime;
-            occurrence.type_flag = entry.fields.type_flag;
-        } else if occurrence.kind != Kind::Whiteout {
-            occurrence.flags |= flags::WHITEOUT_TOO;
-        }
-        Ok(())
-    }
-
-    fn place(&mut self, node: u32, entry: &RawEntry, link: &[u8]) -> Result<(), TreeLimit> {
+    fn place(&mut self, node: u32, live: Option<usize>, entry: &RawEntry, link: &[u8]) -> Result<(), TreeLimit> {
         let fields = &entry.fields;
-        let (index, new) = self.occurrence(node, fields.kind)?;
+        let target = match fields.kind {
+            Kind::HardLink => self.target_now(link)?,
+            _ => None,
+        };
+        if target.is_some_and(|(target, _)| target == node) && live.is_some() {
+            return Ok(()); // a second entry of one file, which tar writes as a link to itself
+        }
+        let before = live.map(|index| (self.tree.occurrences[index].kind, self.tree.occurrences[index].flags));
+        let kept = match before {
+            None => 0,
+            Some((Kind::Whiteout, _)) => flags::WHITEOUT_TOO,
+            Some((Kind::Directory | Kind::OpaqueMark, kept)) if fields.kind == Kind::Directory => {
+                kept & (flags::OPAQUE | flags::ERASES | flags::WHITEOUT_TOO)
+            }
+            Some((_, kept)) => kept & flags::WHITEOUT_TOO,
+        };
+        let has_below = self.tree.nodes[node as usize].first_child != NONE;
+        if fields.kind != Kind::Directory && has_below {
+            self.removed.insert(node, self.entry);
+        }
+        let is_moved = self.is_moved();
+        if has_below && fields.kind != Kind::Directory
+            || before.is_some_and(|(kind, _)| kind != Kind::Directory || fields.kind != Kind::Directory)
+        {
+            self.forget_way();
+        }
+        let index = self.occurrence(node, live, fields.kind)?;
+        // After the place was emptied: its content may have gone to another name, which the link is a name of then.
+        let content = match target {
+            Some((_, target)) => self.content_number(target),
+            None => NONE,
+        };
         let owner = self.owner(Owner { uid: fields.uid, gid: fields.gid });
         let needs_extra =
             !link.is_empty() || !fields.xattrs.is_empty() || fields.sparse.is_some() || fields.device != (0, 0);
@@ -294,23 +410,14 @@ impl TreeBuilder {
                 xattrs: fields.xattrs.clone(),
                 sparse: fields.sparse.clone().map(Vec::into_boxed_slice),
                 device: fields.device,
+                content,
             });
             (self.tree.extras.len() - 1) as u32
         } else {
             NONE
         };
         let occurrence = &mut self.tree.occurrences[index];
-        let mut kept = 0;
-        if !new {
-            kept = match occurrence.kind {
-                Kind::Whiteout => flags::WHITEOUT_TOO,
-                Kind::OpaqueMark if fields.kind == Kind::Directory => flags::OPAQUE,
-                Kind::OpaqueMark => flags::WHITEOUT_TOO,
-                _ => occurrence.flags & (flags::OPAQUE | flags::WHITEOUT_TOO),
-            };
-        }
-        occurrence.flags = kept;
-        occurrence.kind = fields.kind;
+        occurrence.flags = kept | absolute(entry) | if is_moved { flags::MOVED } else { 0 };
         occurrence.type_flag = fields.type_flag;
         occurrence.mode_bits = fields.mode;
         occurrence.mtime = fields.mtime;
@@ -318,14 +425,28 @@ impl TreeBuilder {
         occurrence.offset = fields.offset;
         occurrence.owner = owner;
         occurrence.extra = extra;
+        if fields.kind == Kind::HardLink {
+            self.name_content(content, index);
+            if content == NONE {
+                self.await_target(index, link);
+            }
+        }
         if let Some(hash) = fields.content {
-            occurrence.flags |= flags::HASHED;
-            let start = self.tree.layer_starts.last().copied().unwrap_or_default() as usize;
-            self.layer_hashes.resize(self.layer_hashes.len().max(index - start + 1), [0; 16]);
-            self.layer_hashes[index - start] = hash;
+            self.tree.occurrences[index].flags |= flags::HASHED;
+            self.keep_hash(index, hash);
         }
         Ok(())
     }
+
+    fn keep_hash(&mut self, index: usize, hash: ContentHash) {
+        let at = index - self.start();
+        self.layer_hashes.resize(self.layer_hashes.len().max(at + 1), [0; 16]);
+        self.layer_hashes[at] = hash;
+    }
+}
+
+fn absolute(entry: &RawEntry) -> u8 {
+    if entry.fields.is_absolute { flags::ABSOLUTE } else { 0 }
 }
 
 /// Bytes at the start that two paths have in common.

@@ -48,6 +48,8 @@ pub struct EntryFields {
     pub sparse: Option<Vec<Segment>>,
     /// Identity of the content, where the content was read.
     pub content: Option<ContentHash>,
+    /// Whether the name in the archive begins with a slash.
+    pub is_absolute: bool,
 }
 
 impl EntryFields {
@@ -67,6 +69,7 @@ impl EntryFields {
             xattrs: Xattrs::new(),
             sparse: None,
             content: None,
+            is_absolute: false,
         }
     }
 }

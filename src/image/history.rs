@@ -196,6 +196,8 @@ impl Replay {
         let hidden = if shown == NONE { self.hidden.remove(&occurrence.node) } else { None };
         let covered = if shown == NONE { hidden } else { Some(shown) };
         let difference = match covered {
+            // It was there already for what is in it.
+            None if occurrence.is_implied() && self.below_entries[node] > 0 => Difference::empty(),
             None => Difference::ADDED,
             Some(covered) => difference_between(tree, OccurrenceId(covered), id, comparison),
         };

@@ -113,29 +113,21 @@ impl FileTree {
         self.linked(id).filter(|&id| self.occurrence(id).kind == Kind::File)
     }
 
-    /// What an occurrence is a name of: itself, or for a hard link what it names, in the same layer or the next lower one
-    /// that has it. `None` for a hard link that leads nowhere.
+    /// What an occurrence is a name of: itself, or for a hard link what its target was when the link was unpacked.
+    /// `None` for a hard link that leads nowhere.
     #[must_use]
     pub fn linked(&self, id: OccurrenceId) -> Option<OccurrenceId> {
-        let mut at = id;
-        for _ in 0..Self::MAX_LINKS {
-            let occurrence = self.occurrence(at);
-            if occurrence.kind != Kind::HardLink {
-                return Some(at);
-            }
-            let target = self.lookup(self.link_target(at)?)?;
-            let layer = occurrence.layer;
-            at = match self.occurrence_in(target, layer) {
-                Some(same) if self.occurrence(same).kind != Kind::Whiteout && same != at => same,
-                _ => self.visible_at(target, LayerIndex(layer.0.checked_sub(1)?))?,
-            };
+        if self.occurrence(id).kind != Kind::HardLink {
+            return Some(id);
         }
-        None
+        let content = self.extra(id)?.content;
+        let carrier = OccurrenceId::from_raw(*self.linked_contents.get(content as usize)?)?;
+        (self.occurrence(carrier).kind != Kind::HardLink).then_some(carrier)
     }
 }
 
 /// The parts of a path, last first; empty ones and `.` left out.
-fn split(path: &[u8]) -> Vec<Vec<u8>> {
+pub(super) fn split(path: &[u8]) -> Vec<Vec<u8>> {
     let parts = path.split(|&byte| byte == b'/').filter(|part| !matches!(*part, b"" | b"."));
     let mut parts: Vec<Vec<u8>> = parts.map(<[u8]>::to_vec).collect();
     parts.reverse();

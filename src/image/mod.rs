@@ -16,6 +16,7 @@ mod lookup;
 mod moment;
 mod occurrence;
 mod order;
+mod readings;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -25,7 +26,7 @@ mod walk;
 mod xattrs;
 
 pub use artifact::{Artifact, ArtifactBlob, ArtifactKind};
-pub use builder::{TreeBuilder, TreeLimit};
+pub use builder::{LowerLinks, TreeBuilder, TreeLimit};
 pub use config::{Config, Healthcheck, HistoryEntry, Platform};
 pub use digest::Digest;
 pub use entry::{ContentHash, EntryBatch, EntryFields, RawEntry, Segment};
@@ -37,7 +38,7 @@ pub use moment::{days_since_1970, seconds_of};
 pub use occurrence::{Difference, Kind, Occurrence, OccurrenceId, Owner};
 pub use order::{CompareOrder, SortKey};
 pub use text::{TextEscaper, counted, display_bytes, display_in_sentence, display_mode, display_name};
-pub use tree::{FileTree, LayerIndex, LayerSummary, Node, NodeId, Totals};
+pub use tree::{FileTree, HiddenLink, LayerIndex, LayerSummary, Node, NodeId, Totals};
 pub use view::{Baseline, Change, Floors, Scope, Seen};
 pub use xattrs::{Xattr, XattrPool, Xattrs};
 

@@ -91,6 +91,14 @@ pub(super) mod flags {
     pub const LEAF: u8 = 1 << 2;
     /// The content's identity is known.
     pub const HASHED: u8 = 1 << 3;
+    /// Lower content of this directory is hidden by a whiteout of the same layer that came behind it.
+    pub const ERASES: u8 = 1 << 4;
+    /// A directory without an entry, made because something else was in its place or nothing.
+    pub const IMPLIED: u8 = 1 << 5;
+    /// The name in the archive begins with a slash.
+    pub const ABSOLUTE: u8 = 1 << 6;
+    /// The name in the archive led here through a symbolic link.
+    pub const MOVED: u8 = 1 << 7;
 }
 
 /// One path in one layer. 48 bytes, so that a million of them are 48 MB.
@@ -134,7 +142,7 @@ impl Occurrence {
     /// anything that is not a directory.
     #[must_use]
     pub fn erases_below(&self) -> bool {
-        self.flags & (flags::OPAQUE | flags::WHITEOUT_TOO) != 0 || self.kind != Kind::Directory
+        self.flags & (flags::OPAQUE | flags::ERASES) != 0 || self.kind != Kind::Directory
     }
 
     /// Whether the directory hides what lower layers have in it.
@@ -147,6 +155,25 @@ impl Occurrence {
     #[must_use]
     pub fn is_whiteout_too(&self) -> bool {
         self.flags & flags::WHITEOUT_TOO != 0
+    }
+
+    /// Whether it is a directory that the layer has no entry for: entries or marks below it replace something else of
+    /// a lower layer, or need a directory where there was none.
+    #[must_use]
+    pub fn is_implied(&self) -> bool {
+        self.flags & flags::IMPLIED != 0
+    }
+
+    /// Whether its name in the archive begins with a slash.
+    #[must_use]
+    pub fn is_absolute(&self) -> bool {
+        self.flags & flags::ABSOLUTE != 0
+    }
+
+    /// Whether its name in the archive is another path, which led here through a symbolic link of the same layer.
+    #[must_use]
+    pub fn is_moved(&self) -> bool {
+        self.flags & flags::MOVED != 0
     }
 
     /// Whether no other entry of the same layer lies below this one.
@@ -169,4 +196,6 @@ pub(super) struct Extra {
     pub xattrs: Xattrs,
     pub sparse: Option<Box<[Segment]>>,
     pub device: (u32, u32),
+    /// Of a hard link: the index of its content in `FileTree::linked_contents`.
+    pub content: u32,
 }

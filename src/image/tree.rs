@@ -105,6 +105,22 @@ pub struct FileTree {
     /// Identities of content by occurrence, for layers whose content was read whole; empty for the others.
     pub(super) layer_hashes: Vec<Vec<ContentHash>>,
     pub(super) summaries: Vec<LayerSummary>,
+    /// Contents that hard links are names of: the occurrence that has each; `NONE` where none has it any more.
+    pub(super) linked_contents: Vec<u32>,
+    /// Directories that hide a symbolic link of a lower layer because an entry's name passes through it: the
+    /// directory's occurrence and the link's.
+    pub(super) hidden_links: Vec<(u32, u32)>,
+    /// Entries below something of the same layer that is not a directory.
+    pub(super) refused: u64,
+}
+
+/// A directory in the place of a lower layer's symbolic link, made because names of entries pass through that link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HiddenLink {
+    /// The directory.
+    pub directory: OccurrenceId,
+    /// The link that it hides.
+    pub link: OccurrenceId,
 }
 
 impl FileTree {
@@ -118,6 +134,21 @@ impl FileTree {
     #[must_use]
     pub fn occurrence_count(&self) -> usize {
         self.occurrences.len()
+    }
+
+    /// Links of lower layers that the names of entries pass through. Overlay engines show a directory in place of
+    /// each; umoci and the vfs driver follow it ([`Self::with_links_followed`]).
+    pub fn hidden_links(&self) -> impl ExactSizeIterator<Item = HiddenLink> + use<'_> {
+        self.hidden_links
+            .iter()
+            .map(|&(directory, link)| HiddenLink { directory: OccurrenceId(directory), link: OccurrenceId(link) })
+    }
+
+    /// Number of names that lead below a file of the same layer, or through links without end. Engines refuse such a
+    /// layer; the tree has a directory there.
+    #[must_use]
+    pub fn refused_names(&self) -> u64 {
+        self.refused
     }
 
     /// Number of layers.

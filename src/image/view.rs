@@ -84,7 +84,7 @@ pub struct Seen {
     pub totals: Totals,
     /// To hand to its children.
     pub floors: Floors,
-    /// Whether it can have children: also a link or file below which an archive has entries all the same.
+    /// Whether it can have children.
     pub is_directory: bool,
 }
 

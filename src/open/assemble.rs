@@ -1,9 +1,10 @@
 use std::path::Path;
 
+use super::captured;
 use super::comparison::StoredComparison;
 use super::contents::{LayerStore, read_in};
 use super::nix::closure;
-use super::{Contents, OpenError, Opened, Opening};
+use super::{Contents, OpenError, Opened, Opening, links};
 use crate::image::{
     Compression, Digest, DigestCheck, FileTree, Image, Kind, Layer, LayerContents, LayerIndex, Measured, TreeBuilder,
     Warning, compute_history,
@@ -87,6 +88,10 @@ pub(super) fn finish(
     let tree = tree.finish();
     name_by_store_paths(&mut layers, &tree);
     let contents = Contents::new(stores, watched);
+    if let Some(wanted) = opening.options.wanted {
+        captured = captured::settle(&tree, &contents, wanted, captured, &mut warnings);
+    }
+    warnings.extend(links::warnings(&tree));
     let (tree, exact) = with_history(tree, &contents, opening.options.comparison_bytes, &mut warnings);
     opening.cancel().check().map_err(|_| OpenError::Cancelled)?;
     let image = Image { identity: layout.identity, config: layout.config, layers, tree, warnings, source_bytes };
@@ -271,7 +276,7 @@ pub(super) fn rootfs(
                 && (wanted.is_wanted)(path)
                 && let Ok(content) = read_in(root, path, wanted.most_bytes)
             {
-                scan.captured.push(Captured { path: path.to_vec(), content });
+                scan.captured.push(Captured { path: path.to_vec(), offset: entry.fields.offset, content });
             }
         }
         tree.add(&batch).map_err(limit)?;

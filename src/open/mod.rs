@@ -1,9 +1,11 @@
 //! From a reference to an image: the one place that knows sources, the scan and the data model together.
 
 mod assemble;
+mod captured;
 mod comparison;
 mod contents;
 mod error;
+mod links;
 mod nix;
 mod pipe;
 mod progress;
@@ -27,7 +29,7 @@ pub use remote::Remote;
 pub use spool::{Spool, scratch_directory, unnamed_file};
 pub use verify::{check_layer, refine};
 
-use crate::image::{Compression, Image, LayerIndex, Platform};
+use crate::image::{Compression, Image, LayerIndex, Platform, TreeLimit};
 use crate::reference::{Location, Reference, Transport};
 use crate::scan::compression::Access;
 use crate::scan::{Cancel, Captured, ContentWatch, Section, UnpackLimit, Wanted, compression};
@@ -134,6 +136,41 @@ pub struct Opened {
     pub captured: Vec<(LayerIndex, Captured)>,
     /// Whether every file that several layers hold was compared with the one it covers.
     pub exact: bool,
+}
+
+impl Opened {
+    /// The image as umoci and the vfs storage driver unpack it, with the wanted files' content: names that pass through
+    /// a symbolic link of a lower layer follow it. `None` where no name does, so that all engines agree.
+    ///
+    /// # Errors
+    /// [`TreeLimit`].
+    pub fn with_links_followed(&self, wanted: Option<Wanted>) -> Result<Option<FollowedImage>, TreeLimit> {
+        let Some(tree) = self.image.tree.with_links_followed()? else { return Ok(None) };
+        let (captured, mut warnings) = (self.captured.clone(), Vec::new());
+        let captured = match wanted {
+            Some(wanted) => captured::settle(&tree, &self.contents, wanted, captured, &mut warnings),
+            None => captured,
+        };
+        let Image { identity, config, layers, source_bytes, .. } = &self.image;
+        let image = Image {
+            identity: identity.clone(),
+            config: config.clone(),
+            layers: layers.clone(),
+            tree,
+            warnings,
+            source_bytes: *source_bytes,
+        };
+        Ok(Some(FollowedImage { image, captured }))
+    }
+}
+
+/// An image in the reading of [`Opened::with_links_followed`].
+#[derive(Debug)]
+pub struct FollowedImage {
+    /// Plain data; its contents are found with those of the image opened.
+    pub image: Image,
+    /// The content of the files that were wanted, by layer.
+    pub captured: Vec<(LayerIndex, Captured)>,
 }
 
 /// Opens the image that a reference names. `progress` tells how far it is, and stops it.

@@ -13,7 +13,8 @@ use crate::image::{FileTree, HistoryEntry, Image, Kind, LayerIndex, OccurrenceId
 /// Writes what `dive --json` writes: same fields, same order, same values.
 ///
 /// Source: dive v0.13.1, `export.NewExport`, and Go's `archive/tar` and `encoding/json`. Each byte of a name that is
-/// not UTF-8 becomes U+FFFD, as Go does it. Paths stand without leading `/` or `./`, also where the archive has one.
+/// not UTF-8 becomes U+FFFD, as Go does it. Paths stand without leading `./`, and with a leading `/` where
+/// the archive has one.
 ///
 /// # Errors
 /// Those of `out`.
@@ -131,7 +132,9 @@ impl<'a> FileExport<'a> {
 fn write_path(tree: &FileTree, id: OccurrenceId, whiteout: bool, path: &mut Vec<u8>) {
     let node = tree.occurrence(id).node();
     path.clear();
-    path.extend_from_slice(tree.path(node).strip_prefix(b"/").unwrap_or_default());
+    let whole = tree.path(node);
+    let is_absolute = tree.occurrence(id).is_absolute();
+    path.extend_from_slice(if is_absolute { &whole } else { whole.strip_prefix(b"/").unwrap_or_default() });
     if whiteout {
         let name_at = path.len().saturating_sub(tree.name(node).len());
         path.splice(name_at..name_at, *b".wh.");

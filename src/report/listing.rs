@@ -65,13 +65,15 @@ impl<'a> Lister<'a> {
             if occurrence.kind == Kind::Whiteout || occurrence.is_whiteout_too() {
                 rows.push((self.whiteout_position(node), Listed::Whiteout(id)));
             }
-            if occurrence.kind != Kind::Whiteout {
+            // What the archive has no entry for is listed with what is in it.
+            if occurrence.kind != Kind::Whiteout && !occurrence.is_implied() {
                 self.seen[node.index()] = layer.0 + 1;
                 rows.push((self.position(node), Listed::Entry(id)));
             }
         }
         for id in self.tree.layer_occurrences(layer) {
-            if self.tree.occurrence(id).kind != Kind::OpaqueMark {
+            let occurrence = self.tree.occurrence(id);
+            if occurrence.kind != Kind::OpaqueMark && (!occurrence.is_implied() || occurrence.is_whiteout_too()) {
                 self.imply(self.tree.occurrence(id).node(), layer, &mut rows);
             }
         }

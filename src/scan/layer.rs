@@ -52,6 +52,8 @@ pub struct LayerScan {
 pub struct Captured {
     /// Its path below the root.
     pub path: Vec<u8>,
+    /// Where its content begins in the unpacked layer, bytes.
+    pub offset: u64,
     /// All of its content.
     pub content: Vec<u8>,
 }
@@ -256,6 +258,8 @@ fn collect<I: TarInput>(
         }
         scan.entries += 1;
         climbs += u64::from(normalize(&walker.member().path, &mut path).climbs);
+        let is_absolute = walker.member().path.first() == Some(&b'/');
+        walker.member_mut().fields.is_absolute = is_absolute;
         let wanted = options.wanted.filter(|wanted| wants(wanted, walker.member(), &path, &captured_bytes));
         let mut content = wanted.map(|_| Vec::new());
         let needed = walker.content_comes_by() || wanted.is_some();
@@ -267,7 +271,8 @@ fn collect<I: TarInput>(
         let failure = if needed { read_content(walker, content.as_mut(), watched) } else { None };
         if let Some(content) = content.filter(|_| failure.is_none()) {
             captured_bytes += content.len() as u64;
-            scan.captured.push(Captured { path: path.clone(), content });
+            let offset = walker.member().fields.offset;
+            scan.captured.push(Captured { path: path.clone(), offset, content });
         }
         let member = walker.member_mut();
         let fields = std::mem::replace(&mut member.fields, crate::image::EntryFields::new(Kind::File));

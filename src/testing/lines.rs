@@ -9,6 +9,31 @@ use crate::image::{
 /// PATH, `o` opaque whiteout in PATH, `r` an entry with this very name.
 pub(crate) type Layers<'a> = &'a [&'a [&'a str]];
 
+/// The lines of a layer that engines unpack in whatever order they are: nothing below a file, no whiteout below one, no
+/// directory that a whiteout of its layer names.
+pub(crate) fn orderless(lines: &[String]) -> Vec<&str> {
+    let parts = |line: &str| {
+        let mut words = line.split(' ');
+        (words.next().unwrap_or_default().to_owned(), words.next().unwrap_or_default().to_owned())
+    };
+    let mut kept: Vec<&str> = Vec::new();
+    for line in lines {
+        let conflicts = |other: &&str| {
+            let ((kind, path), (other_kind, other_path)) = (parts(line), parts(other));
+            let ends = |above: &str, below: &str| above == "f" || (above == "w" && below == "w");
+            let is_below =
+                |below: &str, above: &str| below.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'));
+            is_below(&path, &other_path) && ends(&other_kind, &kind)
+                || is_below(&other_path, &path) && ends(&kind, &other_kind)
+                || path == other_path && matches!((kind.as_str(), other_kind.as_str()), ("w", "d") | ("d", "w"))
+        };
+        if !kept.iter().any(conflicts) {
+            kept.push(line);
+        }
+    }
+    kept
+}
+
 /// The tree of some layers, with its history. Content is told apart by `content=`.
 pub(crate) fn tree(layers: Layers<'_>) -> FileTree {
     let mut builder = TreeBuilder::new();

@@ -5,4 +5,4 @@ mod corpus;
 mod lines;
 
 pub(crate) use corpus::{corpus_file, corpus_image, open_as_typed};
-pub(crate) use lines::{Layers, image, path, tree};
+pub(crate) use lines::{Layers, image, orderless, path, tree};

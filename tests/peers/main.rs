@@ -7,9 +7,16 @@
 // clippy.toml allows them in test functions; here all functions serve tests.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[path = "../support/tar_bytes.rs"]
+#[allow(dead_code)]
+mod tar_bytes;
+
 mod corpus;
 mod engines;
+mod headers;
 mod images;
+mod layout;
+mod overlay;
 mod peers;
 mod rootfs;
 mod rules;

@@ -52,6 +52,11 @@ impl Entry {
         Self { device: (major, minor), ..Self::of(type_flag, name) }
     }
 
+    /// Its name as it was given.
+    pub fn path(&self) -> &[u8] {
+        &self.name
+    }
+
     pub fn mode(self, mode: u32) -> Self {
         Self { mode, ..self }
     }
@@ -93,6 +98,13 @@ impl Entry {
         let sum: u32 = block.iter().map(|&byte| u32::from(byte)).sum();
         block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
         block
+    }
+}
+
+impl std::fmt::Display for Entry {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (name, link) = (self.name.escape_ascii(), self.link.escape_ascii());
+        write!(formatter, "{} {name} {link}", char::from(self.type_flag))
     }
 }
 

@@ -12,6 +12,7 @@ mod list;
 mod manifest;
 mod output;
 mod sbom;
+mod unpacking;
 
 use std::path::{Path, PathBuf};
 

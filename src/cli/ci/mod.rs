@@ -43,6 +43,7 @@ pub fn check(image: &OsString, arguments: &RuleArguments, open: &OpenArguments) 
     let side = Side::open(image, open, Looks { in_full: has_own, verify, content })?;
     let found = if content { Some(side.findings()?) } else { None };
     let snapshot = if has_own { side.snapshot() } else { Snapshot::default() };
+    let followed = if has_own { side.followed_snapshot(open)? } else { None };
     let baseline = match &gathered.baseline {
         None => Baseline::None,
         Some(named) => Baseline::read(named, open, rules.on_missing_baseline)?,
@@ -51,7 +52,8 @@ pub fn check(image: &OsString, arguments: &RuleArguments, open: &OpenArguments) 
         None => None,
         Some(other) => Some((shown(other), side.differences(other, open)?)),
     };
-    let outcome = judged(rules, &side, &snapshot, &baseline, differences.as_ref(), found.as_deref());
+    let outcome =
+        judged(rules, &side, (&snapshot, followed.as_ref()), &baseline, differences.as_ref(), found.as_deref());
     if outcome.is_without_rules() && arguments.update_baseline.is_none() {
         anyhow::bail!(
             "no rule is set: dive's are turned off and there is none besides. Set one, such as --max-size 300MB"
@@ -86,7 +88,7 @@ pub fn check(image: &OsString, arguments: &RuleArguments, open: &OpenArguments) 
 fn judged(
     rules: &Configuration,
     side: &Side,
-    snapshot: &Snapshot,
+    (snapshot, followed): (&Snapshot, Option<&Snapshot>),
     baseline: &Baseline,
     differences: Option<&(String, Vec<ImageDifference>)>,
     findings: Option<&[FindingFact]>,
@@ -94,6 +96,7 @@ fn judged(
     let facts = Facts {
         figures: &side.assessment.figures,
         snapshot,
+        followed,
         reasons: side.reasons(),
         findings,
         differences: differences.map(|(name, found)| (name.as_str(), found.as_slice())),

@@ -59,6 +59,16 @@ impl Side {
         Snapshot::new(&self.opened.image, &self.assessment, self.packages.as_ref(), self.store.as_ref())
     }
 
+    /// All that forbidding rules look at, of the image as engines unpack it that follow links of lower layers; `None`
+    /// where all engines unpack the same.
+    pub fn followed_snapshot(&self, open: &OpenArguments) -> anyhow::Result<Option<Snapshot>> {
+        let Some(followed) = self.opened.with_links_followed(open.options(Keep::Trees).wanted)? else {
+            return Ok(None);
+        };
+        let packages = packages_of(&followed.image, &followed.captured);
+        Ok(Some(Snapshot::new(&followed.image, &assess(&followed.image), packages.as_ref(), None)))
+    }
+
     pub fn reasons(&self) -> Option<Reasons<'_>> {
         self.store.as_ref().map(|study| Reasons { image: &self.opened.image, study })
     }

@@ -70,6 +70,11 @@ pub fn cases() -> Vec<Case> {
             layers(vec![vec![big("a", 9000)], vec![big("a", 9001)]]),
             layers(vec![vec![big("a", 9000)], vec![big("b", 9001)]]),
         ),
+        case(
+            Rule::WritesThroughLink,
+            layers(vec![vec![Written::symlink("bin", "usr/bin")], vec![file("bin/a", "a")]]),
+            layers(vec![vec![Written::symlink("bin", "usr/bin")], vec![file("usr/bin/a", "a")]]),
+        ),
         case(Rule::OversizedLayer, one(vec![file("a", "a")]).configured(large), one(vec![file("a", "a")])),
         case(Rule::SetUid, one(vec![with_mode("usr/bin/su", 0o4755)]), one(vec![with_mode("usr/bin/su", 0o755)])),
         case(

@@ -35,9 +35,11 @@ fn a_whiteout_hides_nothing_of_its_own_layer_wherever_it_stands() {
         assert_eq!(visible(layers), ["/a"]);
         assert_eq!(tree(layers).totals_at(NodeId::ROOT, TOP).bytes, 2);
     }
-    for layer in [["w a", "d a", "f a/c 1"], ["f a/c 1", "d a", "w a"], ["d a", "w a", "f a/c 1"]] {
+    for layer in [["f a/c 1", "d a", "w a"], ["d a", "w a", "f a/c 1"]] {
         assert_eq!(visible(&[&["d a", "f a/b 1"], &layer]), ["/a", "/a/c"]);
     }
+    // Overlay engines make a character device of the whiteout and then replace it by a directory, which merges.
+    assert_eq!(visible(&[&["d a", "f a/b 1"], &["w a", "d a", "f a/c 1"]]), ["/a", "/a/b", "/a/c"]);
 }
 
 #[test]
@@ -74,11 +76,94 @@ fn a_whiteout_and_an_opaque_mark_of_one_path_remove_it() {
 }
 
 #[test]
-fn an_opaque_mark_holds_however_often_the_directory_is_written() {
+fn an_opaque_mark_holds_as_long_as_its_directory() {
     let base = &["d a", "f a/old 1"][..];
-    for layer in [["f a 1", "o a", "d a"], ["o a", "f a 1", "d a"], ["d a", "o a", "d a"]] {
-        assert_eq!(visible(&[base, &layer]), ["/a"], "{layer:?}");
+    assert_eq!(visible(&[base, &["d a", "o a", "d a"]]), ["/a"]);
+    // A file takes the marked directory's place, and a directory without a mark that of the file.
+    for layer in [["o a", "f a 1", "d a"], ["f a 1", "o a", "d a"]] {
+        assert_eq!(visible(&[base, &layer]), ["/a", "/a/old"], "{layer:?}");
     }
+}
+
+/// Layers and what podman's overlay storage and containerd show of them.
+#[test]
+fn the_tree_is_what_an_overlay_engine_shows() {
+    let usr = &["d usr", "d usr/lib", "f usr/lib/q 1", "l lib -> usr/lib"][..];
+    let cases: [(Layers<'_>, &[&str]); 21] = [
+        (&[usr, &["f lib/z 1"]], &["/lib", "/lib/z", "/usr", "/usr/lib", "/usr/lib/q"]),
+        (&[usr, &["w lib/q"]], &["/lib", "/usr", "/usr/lib", "/usr/lib/q"]),
+        (&[usr, &["o lib"]], &["/lib", "/usr", "/usr/lib", "/usr/lib/q"]),
+        (&[usr, &["d lib", "f lib/z 1"]], &["/lib", "/lib/z", "/usr", "/usr/lib", "/usr/lib/q"]),
+        (&[usr, &["f lib/z 1"], &["f lib/y 1"]], &["/lib", "/lib/y", "/lib/z", "/usr", "/usr/lib", "/usr/lib/q"]),
+        (&[usr, &["w lib"], &["f lib/y 1"]], &["/lib/y", "/usr", "/usr/lib", "/usr/lib/q"]),
+        (&[&["f lib 1"], &["f lib/z 1"]], &["/lib", "/lib/z"]),
+        (&[&["f b 1"], &["w a/x"]], &["/a", "/b"]),
+        (&[&["f b 1"], &["o a"]], &["/a", "/b"]),
+        (&[&["d d", "l l -> d", "f l/x 1"]], &["/d", "/d/x", "/l"]),
+        (&[&["d d", "f d/x 1"], &["d d", "l l -> d", "w l/x", "f l/y 1"]], &["/d", "/d/y", "/l"]),
+        (&[&["d d", "l l -> d", "w l/x", "f l/x 1"]], &["/d", "/d/x", "/l"]),
+        (&[&["d d", "f d/x 1"], &["d d", "l l -> d", "o l"]], &["/d", "/l"]),
+        (&[&["d a/b", "l a/l -> /a/b", "l a/m -> ../a/l", "f a/m/x 1"]], &["/a/b", "/a/b/x", "/a/l", "/a/m"]),
+        (&[&["d d", "l up -> ../../d", "f up/x 1"]], &["/d", "/d/x", "/up"]),
+        (&[&["d usr/lib", "f lib/a 1", "l lib -> usr/lib"]], &["/lib", "/usr/lib"]),
+        (&[&["f a/b/c 1", "w a/x", "f a 2"], &["d a"]], &["/a"]),
+        (&[&["d a", "f a/x 1"], &["w a", "w a/x", "o a"]], &[]),
+        (&[&["f a 1", "w a/x"], &["f b 1", "o b"]], &["/a", "/b"]),
+        (&[&["f f 1", "l a -> f", "w a/x"]], &["/a", "/f"]),
+        (&[&["d a", "f a/x 1"], &["w a", "d a", "o a", "f a/y 1"]], &["/a", "/a/y"]),
+    ];
+    for (layers, expected) in cases {
+        assert_eq!(visible(layers), expected, "{layers:?}");
+    }
+}
+
+/// Names that podman, Docker and umoci refuse: nothing of them is hidden, and nothing has children but directories.
+#[test]
+fn names_that_engines_refuse_are_shown_below_directories() {
+    let cases: [(Layers<'_>, &[&str], u64); 4] = [
+        (&[&["f a 1", "f a/x 1"]], &["/a", "/a/x"], 1),
+        (&[&["l a -> a", "f a/x 1"]], &["/a", "/a/x"], 1),
+        (&[&["f f 1", "l a -> f", "f a/x 1"]], &["/a", "/f", "/f/x"], 1),
+        (&[&["d usr/lib"], &["l lib -> usr/lib", "f lib/z 1"]], &["/lib", "/usr/lib", "/usr/lib/z"], 0),
+    ];
+    for (layers, expected, refused) in cases {
+        assert_eq!(visible(layers), expected, "{layers:?}");
+        assert_eq!(tree(layers).refused_names(), refused, "{layers:?}");
+    }
+}
+
+#[test]
+fn links_of_lower_layers_that_names_pass_through_are_told() {
+    let usr = &["d usr/lib", "l lib -> usr/lib"][..];
+    let hidden = |layers: Layers<'_>| {
+        let tree = tree(layers);
+        let links = tree.hidden_links();
+        links.map(|hidden| path(&tree, tree.occurrence(hidden.directory).node())).collect::<Vec<_>>()
+    };
+    assert_eq!(hidden(&[usr, &["f lib/x 1", "f lib/y 1"]]), ["/lib"]);
+    assert_eq!(hidden(&[usr, &["w lib/x"]]), ["/lib"]);
+    assert_eq!(hidden(&[usr, &["o lib"]]), ["/lib"]);
+    assert_eq!(hidden(&[usr, &["f lib/x 1", "d lib"]]), ["/lib"]);
+    let none: Vec<String> = Vec::new();
+    assert_eq!(hidden(&[usr, &["d lib", "f lib/x 1"]]), none);
+    assert_eq!(hidden(&[usr, &["w lib"], &["f lib/x 1"]]), none);
+    assert_eq!(hidden(&[usr, &["o /", "f lib/x 1"]]), none);
+    assert_eq!(hidden(&[&["d usr/lib", "l lib -> usr/lib", "f lib/x 1"]]), none);
+}
+
+#[test]
+fn the_other_reading_follows_links_of_lower_layers() {
+    let followed = |layers: Layers<'_>| {
+        let tree = tree(layers).with_links_followed().unwrap().unwrap();
+        tree.stacked_paths(TOP).map(|(node, _)| path(&tree, node)).collect::<Vec<_>>()
+    };
+    let usr = &["d usr/bin", "f usr/bin/sh 1", "l bin -> usr/bin"][..];
+    assert_eq!(followed(&[usr, &["f bin/nc 1"]]), ["/bin", "/usr", "/usr/bin", "/usr/bin/nc", "/usr/bin/sh"]);
+    assert_eq!(followed(&[usr, &["w bin/sh"]]), ["/bin", "/usr", "/usr/bin"]);
+    assert_eq!(followed(&[usr, &["f bin/nc 1", "d bin"]]), ["/bin", "/usr", "/usr/bin", "/usr/bin/nc", "/usr/bin/sh"]);
+    let twice: Layers<'_> = &[usr, &["f bin/nc 1"], &["f bin/nd 1", "w bin/sh"]];
+    assert_eq!(followed(twice), ["/bin", "/usr", "/usr/bin", "/usr/bin/nc", "/usr/bin/nd"]);
+    assert_eq!(tree(&[usr, &["f x 1"]]).with_links_followed().unwrap().map(|tree| tree.node_count()), None);
 }
 
 #[test]
@@ -110,7 +195,9 @@ fn a_directory_that_only_its_children_imply_is_there_without_an_entry() {
     assert_eq!(tree.visible_at(implied, LayerIndex(0)), None);
     assert!(tree.exists_at(implied, LayerIndex(0)));
     assert_eq!(tree.totals_at(node(&tree, "a"), LayerIndex(0)).bytes, 5);
-    assert!(!tree.exists_at(implied, LayerIndex(1)));
+    // A whiteout takes what is in the directory, not the directory.
+    assert!(tree.exists_at(implied, LayerIndex(1)));
+    assert_eq!(tree.totals_at(implied, LayerIndex(1)).entries, 0);
 }
 
 #[test]

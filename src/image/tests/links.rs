@@ -9,11 +9,47 @@ fn occurrence(tree: &FileTree, path: &str, layer: u16) -> OccurrenceId {
     tree.occurrence_in(node(tree, path), LayerIndex(layer)).unwrap()
 }
 
+/// The number of bytes that a path has in the topmost layer that has it.
+fn bytes(tree: &FileTree, path: &str) -> Option<u64> {
+    let id = tree.occurrences_of(node(tree, path)).next()?;
+    Some(tree.occurrence(tree.content_of(id)?).bytes)
+}
+
+/// Layers, a path and the length of its content as umoci unpacks it.
 #[test]
-fn a_hard_link_leads_to_the_content_of_its_layer_even_if_it_comes_first() {
-    let tree = tree(&[&["f a 1"], &["h b -> a", "f a 2"]]);
-    let content = tree.content_of(occurrence(&tree, "b", 1));
-    assert_eq!(content, Some(occurrence(&tree, "a", 1)));
+fn a_hard_link_has_the_content_that_its_target_has_at_that_moment() {
+    let cases: [(crate::testing::Layers<'_>, &[(&str, u64)]); 11] = [
+        (&[&["f a 1"], &["h b -> a", "f a 2"]], &[("a", 2), ("b", 1)]),
+        (&[&["f a 1", "h b -> a", "f a 2"]], &[("a", 2), ("b", 1)]),
+        (&[&["f a 7", "h b -> a", "h a -> b"]], &[("a", 7), ("b", 7)]),
+        (&[&["f a 7", "f b 3", "h t -> a", "h a -> b", "h b -> t"]], &[("a", 3), ("b", 7), ("t", 7)]),
+        (&[&["f a 1", "h b -> a", "h c -> a", "f a 2", "f b 3"]], &[("a", 2), ("b", 3), ("c", 1)]),
+        (&[&["f a 1", "h b -> a", "f a 2", "h c -> b", "f b 3", "h d -> a"]], &[("c", 1), ("d", 2)]),
+        (&[&["f d/x 4", "h b -> d/x", "f d 1"]], &[("b", 4), ("d", 1)]),
+        (&[&["f d/x 4", "h b -> d/x", "f d 1", "d d", "f d/x 5"]], &[("b", 4), ("d/x", 5)]),
+        (&[&["d usr/lib", "f usr/lib/z 4", "l lib -> usr/lib", "h hz -> lib/z"]], &[("hz", 4)]),
+        (&[&["d usr/lib", "f usr/lib/z 4", "l lib -> /usr/lib", "h lib/y -> ../lib/./z"]], &[("usr/lib/y", 4)]),
+        (&[&["f a 1", "h a -> a"]], &[("a", 1)]),
+    ];
+    for (layers, expected) in cases {
+        let tree = tree(layers);
+        for &(path, length) in expected {
+            assert_eq!(bytes(&tree, path), Some(length), "{path} of {layers:?}");
+        }
+    }
+}
+
+#[test]
+fn a_hard_link_to_a_symbolic_link_is_that_link() {
+    let tree = tree(&[&["d d", "l l -> d", "h m -> l", "f m/x 1", "f l 2"]]);
+    let id = occurrence(&tree, "m", 0);
+    assert_eq!(tree.linked(id).and_then(|id| tree.link_target(id)), Some(&b"d"[..]));
+    assert_eq!(bytes(&tree, "d/x"), Some(1));
+}
+
+#[test]
+fn a_hard_link_before_its_target_finds_it_although_no_engine_does() {
+    assert_eq!(bytes(&tree(&[&["h b -> a", "h a -> c", "f c 2"]]), "b"), Some(2));
 }
 
 #[test]

@@ -10,7 +10,8 @@ use crate::testing::{path, tree};
 fn line() -> impl Strategy<Value = Line> {
     let kinds = prop::sample::select(vec!['f', 'f', 'f', 'd', 'd', 'l', 'w', 'w', 'o']);
     let modes = prop::sample::select(vec![0o644, 0o755]);
-    (kinds, "[ab](/[abc]){0,3}", 0..3u64, modes, 0..2i64, 0..2u8, "[xy]").prop_map(
+    let links = prop::sample::select(vec!["x", "a", "b", "/a", "../b", "a/c"]).prop_map(str::to_owned);
+    (kinds, "[ab](/[abc]){0,3}", 0..3u64, modes, 0..2i64, 0..2u8, links).prop_map(
         |(kind, path, bytes, mode, time, content, target)| {
             let target = if kind == 'l' { target } else { String::new() };
             Line { kind, path, bytes, mode, time, content, target }
@@ -81,6 +82,7 @@ fn change_in_layer(model: &Model, layer: usize, path: &str) -> Change {
     let by_below = if changed_below { Change::Modified(Difference::CONTENT) } else { Change::Unmodified };
     let has_entries_below = own.entries.keys().any(|other| is_below(other, path));
     match (own.entries.get(path), before.get(path)) {
+        (Some(newer), None) if newer.is_implied() && exists(&before, path) => by_below,
         (Some(_), None) => Change::Added,
         (Some(newer), Some((_, older))) => match change_of(newer.difference(older)) {
             Change::Unmodified | Change::Touched if changed_below => by_below,
@@ -128,6 +130,8 @@ proptest! {
                 prop_assert_eq!(found, expected, "{} at {}", &path, index);
                 prop_assert_eq!(tree.totals_at(node, layer), totals(state, &path), "{} at {}", &path, index);
                 prop_assert_eq!(tree.exists_at(node, layer), exists(state, &path), "{} at {}", &path, index);
+                let is_directory = state.get(&path).is_none_or(|(_, line)| line.kind == 'd');
+                prop_assert!(is_directory || totals(state, &path).entries == 0, "{} at {}", &path, index);
             }
             let expected: Vec<String> = model.paths().into_iter().filter(|path| exists(state, path)).collect();
             let mut listed: Vec<String> = tree.stacked_paths(layer).map(|(node, _)| path(&tree, node)[1..].to_owned()).collect();
@@ -143,7 +147,11 @@ proptest! {
             let (before, after) = (model.before(index), &model.states[index]);
             let summary = tree.layer_summary(LayerIndex(index as u16));
             let covers = layer.entries.iter().filter_map(|(path, newer)| Some(newer.difference(&before.get(path)?.1)));
-            let (modified, unmodified): (Vec<_>, Vec<_>) = covers.partition(|difference| difference.is_real());
+            let (modified, mut unmodified): (Vec<_>, Vec<_>) = covers.partition(|difference| difference.is_real());
+            let was_implied = |(path, newer): &(&String, &Line)| {
+                newer.is_implied() && !before.contains_key(*path) && exists(&before, path)
+            };
+            unmodified.extend(layer.entries.iter().filter(was_implied).map(|_| Difference::empty()));
             let removed: Vec<_> = before.iter().filter(|(path, _)| !after.contains_key(*path)).collect();
             prop_assert_eq!(summary.modified as usize, modified.len());
             prop_assert_eq!(summary.unmodified as usize, unmodified.len());

@@ -103,7 +103,10 @@ fn add(
     read.scan.entries = read.scan.entries.saturating_add(scan.entries);
     read.scan.file_bytes = read.scan.file_bytes.saturating_add(scan.file_bytes);
     read.scan.unpacked_bytes = first_bytes.saturating_add(scan.unpacked_bytes);
-    read.scan.captured.extend(scan.captured);
+    read.scan.captured.extend(scan.captured.into_iter().map(|mut file| {
+        file.offset = file.offset.saturating_add(first_bytes);
+        file
+    }));
     join(read, first_bytes, section);
     Ok(())
 }

@@ -69,7 +69,7 @@ impl Listing {
             if let Some(mut reader) = listed.read(start)? {
                 reader.read_to_end(&mut content)?;
             }
-            table.scan.captured.push(Captured { path, content });
+            table.scan.captured.push(Captured { path, offset: start, content });
         }
         Ok((table, listed))
     }

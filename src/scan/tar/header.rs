@@ -14,6 +14,8 @@ pub struct Header<'a>(&'a [u8; BLOCK]);
 pub enum Dialect {
     /// `ustar\0`: has a prefix field.
     Ustar,
+    /// `ustar\0` with `tar\0` at the end: has a shorter prefix field.
+    Star,
     /// `ustar  \0`: has sparse fields.
     Gnu,
     /// Neither.
@@ -39,23 +41,38 @@ impl<'a> Header<'a> {
     /// The dialect of the fields behind the first 257 bytes.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
-        match &self.0[257..263] {
-            b"ustar\0" => Dialect::Ustar,
-            b"ustar " => Dialect::Gnu,
+        match (&self.0[257..263], &self.0[263..265], &self.0[508..]) {
+            (b"ustar\0", _, b"tar\0") => Dialect::Star,
+            (b"ustar\0", _, _) => Dialect::Ustar,
+            (b"ustar ", b" \0", _) => Dialect::Gnu,
             _ => Dialect::V7,
         }
     }
 
-    /// The name, with the prefix where the dialect has one, appended to `path`.
+    /// The name, with the prefix where there is one, appended to `path`.
     pub fn append_path(&self, path: &mut Vec<u8>) {
-        if self.dialect() == Dialect::Ustar {
-            let prefix = until_nul(&self.0[345..500]);
-            if !prefix.is_empty() {
-                path.extend_from_slice(prefix);
-                path.push(b'/');
-            }
+        let prefix = self.prefix();
+        if !prefix.is_empty() {
+            path.extend_from_slice(prefix);
+            path.push(b'/');
         }
         path.extend_from_slice(until_nul(&self.0[..100]));
+    }
+
+    /// What stands in front of the name. GNU tar has two times in its place; as in Go's `archive/tar`, what cannot be
+    /// times is a prefix, which Go itself wrote there before version 1.8.
+    fn prefix(&self) -> &'a [u8] {
+        let prefix = until_nul(&self.0[345..500]);
+        match self.dialect() {
+            Dialect::Ustar => prefix,
+            Dialect::Star => until_nul(&self.0[345..476]),
+            Dialect::V7 => b"",
+            Dialect::Gnu => {
+                let is_time = |field: &[u8]| field[0] == 0 || is_number(field);
+                let has_times = is_time(&self.0[345..357]) && is_time(&self.0[357..369]);
+                if has_times || !prefix.is_ascii() { b"" } else { prefix }
+            }
+        }
     }
 
     /// Target of a link.
@@ -152,6 +169,17 @@ pub fn number(field: &[u8]) -> Option<i64> {
         value = value.checked_mul(8)?.checked_add(i64::from(byte - b'0'))?;
     }
     digits.next().is_none_or(|byte| byte == b' ' || byte == 0).then_some(value)
+}
+
+/// Whether Go's `archive/tar` takes a field for a number, which is stricter than [`number`].
+fn is_number(field: &[u8]) -> bool {
+    if field.first().is_some_and(|first| first & 0x80 != 0) {
+        return base_256(field).is_some();
+    }
+    let is_padding = |byte: &u8| matches!(byte, b' ' | 0);
+    let start = field.iter().position(|byte| !is_padding(byte)).unwrap_or(field.len());
+    let end = field.iter().rposition(|byte| !is_padding(byte)).map_or(start, |last| last + 1);
+    until_nul(&field[start..end]).iter().all(|byte| (b'0'..=b'7').contains(byte))
 }
 
 fn base_256(field: &[u8]) -> Option<i64> {

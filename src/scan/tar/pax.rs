@@ -33,17 +33,32 @@ pub struct Extended {
 pub struct PaxSparse {
     /// The file's name; the header has a made-up one.
     pub name: Option<Vec<u8>>,
-    /// Unpacked size, bytes.
-    pub real_bytes: Option<u64>,
-    /// Formats 0.0 and 0.1: the runs.
-    pub segments: Vec<Segment>,
-    /// Format 1.0: the runs stand at the beginning of the content.
-    pub map_in_content: bool,
+    size: Option<u64>,
+    real_size: Option<u64>,
+    major: Vec<u8>,
+    minor: Vec<u8>,
+    /// Format 0.1: the runs as one list.
+    map: Vec<Segment>,
+    /// Format 0.0: the runs one by one.
+    runs: Vec<Segment>,
     offset: Option<u64>,
+    /// Whether the runs are no pairs of numbers.
+    is_broken: bool,
 }
 
 /// Where the attribute of a name is among those of an entry.
 type Places = HashMap<Arc<[u8]>, usize>;
+
+/// Where the runs of a sparse file are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PaxMap {
+    /// Formats 0.0 and 0.1: in the extended header.
+    InHeader(Vec<Segment>),
+    /// Format 1.0: at the beginning of the content.
+    InContent,
+    /// Nowhere: what should list them is malformed.
+    Broken,
+}
 
 /// Extended attributes that one entry may have. Linux takes names of 64 KiB together.
 const MAX_XATTRS: usize = 1000;
@@ -52,8 +67,7 @@ const MAX_XATTRS: usize = 1000;
 pub const MAX_SEGMENTS: usize = 1 << 20;
 
 impl Extended {
-    /// Reads the records of one extended header over what earlier ones said. `false` where a record is broken: those
-    /// before it are kept.
+    /// Reads the records of one extended header. `false` where a record is broken: those before it are kept.
     #[must_use]
     pub fn read(&mut self, mut data: &[u8]) -> bool {
         let names = self.xattrs.iter().enumerate();
@@ -102,51 +116,83 @@ impl Extended {
 }
 
 impl PaxSparse {
-    fn apply(&mut self, key: &[u8], value: &[u8]) {
-        match key {
-            b"name" => self.name = given(value),
-            b"realsize" | b"size" => self.real_bytes = decimal(value).or(self.real_bytes),
-            b"major" => self.map_in_content = value == b"1",
-            b"offset" => self.offset = decimal(value),
-            b"numbytes" => {
-                if let (Some(file_offset), Some(length)) = (self.offset.take(), decimal(value)) {
-                    self.push(Segment { file_offset, length });
-                }
-            }
-            b"map" => {
-                let mut numbers = value.split(|&byte| byte == b',').map_while(decimal);
-                while let (Some(file_offset), Some(length)) = (numbers.next(), numbers.next()) {
-                    self.push(Segment { file_offset, length });
-                }
-            }
-            _ => {}
+    /// Unpacked size, bytes.
+    #[must_use]
+    pub fn real_bytes(&self) -> Option<u64> {
+        self.size.or(self.real_size)
+    }
+
+    /// Where the runs are; `None` for a version that is not known, whose file is taken as it is stored, under the name
+    /// that it has for those who know nothing of sparse files.
+    #[must_use]
+    pub fn map(&self) -> Option<PaxMap> {
+        let in_header = || PaxMap::InHeader(if self.runs.is_empty() { &self.map } else { &self.runs }.clone());
+        match (self.major.as_slice(), self.minor.as_slice()) {
+            (b"0" | b"", b"0" | b"1" | b"") if self.is_broken => Some(PaxMap::Broken),
+            (b"0", b"0" | b"1") => Some(in_header()),
+            (b"1", b"0") => Some(PaxMap::InContent),
+            (b"", b"") if !self.map.is_empty() || !self.runs.is_empty() => Some(in_header()),
+            _ => None,
         }
     }
 
-    /// A header of bounded length bounds the number of runs too.
-    fn push(&mut self, segment: Segment) {
-        self.segments.push(segment);
+    fn apply(&mut self, key: &[u8], value: &[u8]) {
+        match key {
+            b"name" => self.name = given(value),
+            b"size" => self.size = decimal(value),
+            b"realsize" => self.real_size = decimal(value),
+            b"major" => self.major = value.to_vec(),
+            b"minor" => self.minor = value.to_vec(),
+            b"offset" => self.offset = decimal(value),
+            b"numbytes" => match (self.offset.take(), decimal(value)) {
+                (Some(file_offset), Some(length)) => self.runs.push(Segment { file_offset, length }),
+                _ => self.is_broken = true,
+            },
+            b"map" => match pairs(value) {
+                Some(map) => self.map = map,
+                None => self.is_broken = true,
+            },
+            _ => {}
+        }
     }
+}
+
+/// Offsets and lengths, separated by commas; `None` where something is not a number or stands alone.
+fn pairs(value: &[u8]) -> Option<Vec<Segment>> {
+    if value.is_empty() {
+        return Some(Vec::new());
+    }
+    let numbers: Vec<u64> = value.split(|&byte| byte == b',').map(decimal).collect::<Option<_>>()?;
+    let run = |pair: &[u64]| Segment { file_offset: pair[0], length: pair[1] };
+    numbers.len().is_multiple_of(2).then(|| numbers.chunks_exact(2).map(run).collect())
 }
 
 /// Key, value and what follows of `"%d %s=%s\n"`, where the number counts the whole record.
 fn record(data: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
-    let space = memchr::memchr(b' ', data.get(..data.len().min(20))?)?;
+    let space = memchr::memchr(b' ', data)?;
     let length = usize::try_from(decimal(&data[..space])?).ok()?;
     let body = data.get(space + 1..length)?.strip_suffix(b"\n")?;
     let equals = memchr::memchr(b'=', body)?;
-    Some((&body[..equals], &body[equals + 1..], data.get(length..)?))
+    let (key, value) = (&body[..equals], &body[equals + 1..]);
+    let is_text = matches!(key, b"path" | b"linkpath" | b"uname" | b"gname");
+    let has_nul = memchr::memchr(0, if is_text { value } else { key }).is_some();
+    (!key.is_empty() && !has_nul).then_some((key, value, data.get(length..)?))
 }
 
-/// A decimal number without sign.
+/// A decimal number that is not negative, as Go's `strconv.ParseInt` reads it: also with a sign and leading zeros.
 #[must_use]
 pub fn decimal(text: &[u8]) -> Option<u64> {
-    if text.is_empty() || text.len() > 20 {
+    let (sign, digits) = match text {
+        [sign @ (b'+' | b'-'), digits @ ..] => (*sign, digits),
+        digits => (b'+', digits),
+    };
+    if digits.is_empty() {
         return None;
     }
-    text.iter().try_fold(0u64, |value, &byte| {
+    let value = digits.iter().try_fold(0u64, |value, &byte| {
         byte.is_ascii_digit().then(|| value.checked_mul(10)?.checked_add(u64::from(byte - b'0')))?
-    })
+    });
+    value.filter(|&value| value <= i64::MAX as u64 && (sign == b'+' || value == 0))
 }
 
 /// An empty value takes back what an earlier header said: the plain header's field counts.

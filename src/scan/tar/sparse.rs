@@ -2,7 +2,7 @@
 
 use super::TarError;
 use super::header::{BLOCK, Header, gnu_sparse_continuation};
-use super::pax::{MAX_SEGMENTS, PaxSparse, decimal};
+use super::pax::{MAX_SEGMENTS, PaxMap, decimal};
 use crate::image::Segment;
 
 /// Gives the next block of the stream; `None` at the end of an entry's content.
@@ -34,9 +34,13 @@ impl SparseMap {
     }
 
     /// The forms of PAX. `next` gives the content, in which the newest form has its runs.
-    pub fn of_pax(sparse: PaxSparse, next: &mut NextBlock<'_>) -> Result<Self, TarError> {
-        let segments = if sparse.map_in_content { map_in_content(next)? } else { Some(sparse.segments) };
-        Ok(Self { segments, bytes: sparse.real_bytes })
+    pub fn of_pax(map: PaxMap, bytes: Option<u64>, next: &mut NextBlock<'_>) -> Result<Self, TarError> {
+        let segments = match map {
+            PaxMap::InContent => map_in_content(next)?,
+            PaxMap::InHeader(segments) => Some(segments),
+            PaxMap::Broken => None,
+        };
+        Ok(Self { segments, bytes })
     }
 
     /// The runs, and the length of the file in bytes, of which `stored` are stored. `None` where the runs do not follow

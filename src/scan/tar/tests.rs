@@ -4,6 +4,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::header::{BLOCK, Header, number};
+use super::pax::PaxMap;
 use super::{Extended, SectionInput, TarInput, TarWalker, normalize};
 use crate::image::{Segment, Xattr};
 use crate::scan::{BlockReader, Cancel, Part, Section, UnpackLimit};
@@ -77,12 +78,21 @@ fn an_extended_header_names_the_entry_behind_it() {
 #[test]
 fn a_sparse_file_has_the_name_that_gnu_tar_gives_beside_the_made_up_one() {
     let records = [record(b"path", b"d/GNUSparseFile.0/f"), record(b"GNU.sparse.name", b"d/f")].concat();
-    assert_eq!(first_path(&with_extended(&records, "short")), "d/f");
+    // Without a version or a map it is no sparse file, and Go's reader ignores the name.
+    assert_eq!(first_path(&with_extended(&records, "short")), "d/GNUSparseFile.0/f");
+    let of_version = |major: &[u8], minor: &[u8]| {
+        let version = [record(b"GNU.sparse.major", major), record(b"GNU.sparse.minor", minor)].concat();
+        first_path(&with_extended(&[records.clone(), version].concat(), "short"))
+    };
+    assert_eq!(of_version(b"0", b"1"), "d/f");
+    assert_eq!(of_version(b"2", b"0"), "d/GNUSparseFile.0/f");
 }
 
 #[test]
 fn a_sparse_map_before_the_content_ends_where_its_count_says() {
-    let records = [record(b"GNU.sparse.major", b"1"), record(b"GNU.sparse.realsize", b"2000")].concat();
+    let records =
+        [record(b"GNU.sparse.major", b"1"), record(b"GNU.sparse.minor", b"0"), record(b"GNU.sparse.realsize", b"2000")]
+            .concat();
     let mut content = b"2\n0\n10\n1990\n10\n".to_vec();
     content.resize(BLOCK, 0);
     content.extend([b'x'; 20]);
@@ -111,6 +121,66 @@ fn attributes_without_number_do_not_take_time_without_bound() {
 #[test]
 fn an_empty_value_of_an_extended_header_leaves_the_plain_one() {
     assert_eq!(first_path(&with_extended(&record(b"path", b""), "short")), "short");
+}
+
+/// Headers in front of a file `plain`, and the name that Go's `archive/tar` gives it.
+#[test]
+fn names_are_those_that_engines_read() {
+    let pax = |records: &[u8]| Written { flag: b'x', ..Written::file("extended", records) };
+    let long = |name: &[u8]| Written { flag: b'L', ..Written::file("././@LongLink", name) };
+    let global = || Written { flag: b'g', ..Written::file("global", &record(b"path", b"global")) };
+    let path = |name: &[u8]| record(b"path", name);
+    let cases: Vec<(Vec<Written>, &str)> = vec![
+        (vec![pax(&path(b"one")), pax(&path(b"two"))], "two"),
+        (vec![pax(&path(b"one")), pax(&record(b"comment", b"-"))], "plain"),
+        (vec![pax(&path(b"one")), pax(b"")], "plain"),
+        (vec![pax(&[path(b"one"), path(b"")].concat())], "plain"),
+        (vec![pax(&path(b"one")), long(b"long\0")], "long"),
+        (vec![long(b"long\0"), pax(&path(b"one"))], "long"),
+        (vec![long(b"long\0"), long(b"longer\0")], "longer"),
+        (vec![long(b"long\0"), long(b"\0")], "plain"),
+        (vec![long(b"\0"), pax(&path(b"one"))], "one"),
+        (vec![long(b"cut\0short")], "cut"),
+        (vec![pax(&path(b"one")), global()], "plain"),
+        (vec![long(b"long\0"), global()], "plain"),
+        (vec![global(), pax(&path(b"one"))], "one"),
+        (vec![pax(b"+12 path=on\n")], "on"),
+        (vec![pax(b"00000000000000000000000000000000000000000000000060 path=one\n")], "one"),
+    ];
+    for (mut entries, expected) in cases {
+        entries.push(Written::file("plain", b""));
+        let bytes = tar_of(&entries);
+        assert_eq!(first_path(&bytes), expected, "{entries:?}");
+    }
+}
+
+/// Fields of a header's second half, and the name that Go's `archive/tar` gives the file `name`.
+#[test]
+fn a_prefix_counts_where_engines_read_one() {
+    let name_of = |magic: &[u8; 8], fields: &[(usize, &[u8])]| {
+        let mut block = [0u8; BLOCK];
+        block[..4].copy_from_slice(b"name");
+        block[257..265].copy_from_slice(magic);
+        for (at, value) in fields {
+            block[*at..at + value.len()].copy_from_slice(value);
+        }
+        seal(&mut block);
+        let mut path = Vec::new();
+        Header::parse(&block).unwrap().append_path(&mut path);
+        String::from_utf8_lossy(&path).into_owned()
+    };
+    let long = [b'p'; 155];
+    assert_eq!(name_of(b"ustar\x0000", &[(345, b"root/.ssh")]), "root/.ssh/name");
+    assert_eq!(name_of(b"ustar\0xx", &[(345, b"root")]), "root/name");
+    assert_eq!(name_of(b"ustar\x0000", &[(345, &long)]).len(), 155 + 5);
+    assert_eq!(name_of(b"ustar\x0000", &[(345, &long[..131]), (508, b"tar\0")]).len(), 131 + 5);
+    assert_eq!(name_of(b"ustar  \0", &[(345, b"root/.ssh")]), "root/.ssh/name");
+    assert_eq!(name_of(b"ustar  \0", &[(345, b"00001234567\0"), (357, b"00001234567\0")]), "name");
+    assert_eq!(name_of(b"ustar  \0", &[(345, b"1234\0/x")]), "name");
+    assert_eq!(name_of(b"ustar  \0", &[(345, "r\u{e9}/x".as_bytes())]), "name");
+    assert_eq!(name_of(b"ustar   ", &[(345, b"root")]), "name");
+    assert_eq!(name_of(b"other\x0000", &[(345, b"root")]), "name");
+    assert_eq!(name_of(&[0; 8], &[(345, b"root")]), "name");
 }
 
 proptest! {
@@ -146,9 +216,9 @@ proptest! {
 
     #[test]
     fn extended_headers_read_back(
-        path in any_path(), link in any_path(), bytes in any::<u64>(), uid in any::<u32>(), gid in any::<u32>(),
+        path in any_path(), link in any_path(), bytes in 0..=i64::MAX as u64, uid in any::<u32>(), gid in any::<u32>(),
         mtime in -1_000_000_000_000i64..1_000_000_000_000, name in "[a-z.]{1,9}", value in prop::collection::vec(any::<u8>(), 0..300),
-        segments in prop::collection::vec((any::<u64>(), any::<u64>()), 0..5),
+        segments in prop::collection::vec((0..=i64::MAX as u64, 0..=i64::MAX as u64), 1..5),
     ) {
         prop_assume!(!path.is_empty() && !link.is_empty());
         let map: Vec<String> = segments.iter().map(|(at, length)| format!("{at},{length}")).collect();
@@ -165,7 +235,7 @@ proptest! {
         let sparse = extended.sparse.take().unwrap();
         let segments: Vec<Segment> =
             segments.into_iter().map(|(file_offset, length)| Segment { file_offset, length }).collect();
-        prop_assert_eq!(sparse.segments, segments);
+        prop_assert_eq!(sparse.map(), Some(PaxMap::InHeader(segments)));
         let xattr = Xattr { name: format!("user.{name}").into_bytes().into(), value: value.into() };
         let expected = Extended {
             path: Some(path), link: Some(link), content_bytes: Some(bytes), uid: Some(uid), gid: Some(gid),
@@ -193,7 +263,9 @@ proptest! {
         flag in prop::sample::select(b"0x1g".to_vec()),
     ) {
         let data: Vec<u8> = records.iter().flat_map(|(key, value)| record(key.as_bytes(), value)).collect();
-        prop_assert!(Extended::default().read(&data));
+        let is_text = |key: &str| matches!(key, "path" | "linkpath");
+        let has_nul = records.iter().any(|(key, value)| is_text(key) && value.contains(&0));
+        prop_assert_eq!(Extended::default().read(&data), !has_nul);
         let mut padded = content.into_bytes();
         padded.resize(1024, 0);
         let bytes = tar_of(&[

@@ -262,6 +262,8 @@ impl<I: TarInput> TarWalker<I> {
         match header.type_flag() {
             b'x' => {
                 let data = self.extension(offset, length?, MAX_EXTENDED_BYTES)?;
+                // Of several in a row the last alone counts, as for Go's reader.
+                self.extended = Extended::default();
                 if !self.extended.read(&data) {
                     self.note(format!("the extended header at offset {offset} is broken; what could be read counts"));
                 }
@@ -270,17 +272,20 @@ impl<I: TarInput> TarWalker<I> {
             // A volume's label, and a global header: Docker and containerd leave both out, so that what a global header
             // says is no attribute of the entries behind it.
             b'V' | b'g' => {
+                // Go's reader gives both out as entries: what stood before them is theirs.
+                self.extended = Extended::default();
+                (self.long_path, self.long_link) = (None, None);
                 self.content_left = length?;
                 self.padding = padding(self.content_left);
                 self.finish_entry()?;
                 Ok(false)
             }
             b'L' => {
-                self.long_path = Some(self.long_name(offset, length?)?);
+                self.long_path = self.long_name(offset, length?)?;
                 Ok(false)
             }
             b'K' => {
-                self.long_link = Some(self.long_name(offset, length?)?);
+                self.long_link = self.long_name(offset, length?)?;
                 Ok(false)
             }
             _ => self.real_entry(header, offset).map(|()| true),
@@ -300,33 +305,38 @@ impl<I: TarInput> TarWalker<I> {
         Ok(data)
     }
 
-    fn long_name(&mut self, offset: u64, length: u64) -> Result<Vec<u8>, TarError> {
+    /// `None` for an empty one: the name beside it counts.
+    fn long_name(&mut self, offset: u64, length: u64) -> Result<Option<Vec<u8>>, TarError> {
         let mut name = self.extension(offset, length, MAX_NAME_BYTES + 1)?;
         name.truncate(super::header::until_nul(&name).len());
-        Ok(name)
+        Ok(Some(name).filter(|name| !name.is_empty()))
     }
 
     fn real_entry(&mut self, header: &Header<'_>, offset: u64) -> Result<(), TarError> {
         let extended = std::mem::take(&mut self.extended);
         let mut path = std::mem::take(&mut self.member.path);
         path.clear();
-        // A sparse file's own name stands apart: the others are made up for readers who do not know of it.
-        let pax_path = extended.sparse.as_ref().and_then(|sparse| sparse.name.clone()).or(extended.path);
-        match pax_path.or(self.long_path.take()) {
-            Some(name) => path.extend_from_slice(super::header::until_nul(&name)),
+        match self.long_path.take().or(extended.path) {
+            Some(name) => path.extend_from_slice(&name),
             None => header.append_path(&mut path),
+        }
+        let kind = kind(header.type_flag(), &path);
+        let sparse = extended.sparse.and_then(|sparse| Some((sparse.map()?, sparse)));
+        // A sparse file's own name stands apart: the others are made up for readers who do not know of it.
+        if let Some(name) = sparse.as_ref().and_then(|(_, sparse)| sparse.name.as_deref()) {
+            path.clear();
+            path.extend_from_slice(super::header::until_nul(name));
         }
         let mut link = std::mem::take(&mut self.member.link);
         link.clear();
-        match extended.link.or(self.long_link.take()) {
-            Some(name) => link.extend_from_slice(super::header::until_nul(&name)),
+        match self.long_link.take().or(extended.link) {
+            Some(name) => link.extend_from_slice(&name),
             None => link.extend_from_slice(header.link()),
         }
         let longest = path.len().max(link.len()) as u64;
         if longest > MAX_NAME_BYTES {
             return Err(TarError::Extended { offset, length: longest, most: MAX_NAME_BYTES });
         }
-        let kind = kind(header.type_flag(), &path);
         if !matches!(kind, Kind::Symlink | Kind::HardLink) {
             link.clear();
         }
@@ -350,9 +360,9 @@ impl<I: TarInput> TarWalker<I> {
         self.member = Member { path, link, fields, stored_bytes, header_offset: offset };
         self.content_left = stored_bytes;
         self.padding = padding(stored_bytes);
-        let map = match extended.sparse {
+        let map = match sparse {
             _ if header.type_flag() == b'S' => Some(SparseMap::of_header(header, &mut || self.block().map(Some))?),
-            Some(sparse) => Some(SparseMap::of_pax(sparse, &mut || self.content_block())?),
+            Some((map, sparse)) => Some(SparseMap::of_pax(map, sparse.real_bytes(), &mut || self.content_block())?),
             None => None,
         };
         if let Some(map) = map {
