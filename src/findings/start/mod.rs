@@ -30,8 +30,12 @@ pub fn may_be_mounted(image: &Image, path: &[u8]) -> bool {
         || image.config.volumes.iter().any(|volume| is_at_or_below(volume.as_bytes()))
 }
 
-/// Whether all files of the image are known, and a Linux kernel starts them, so that what is not there is missing.
+/// Whether all files of the image are known, and a Linux kernel starts them, so that what is not there is missing. The
+/// closure of a store path is not started.
 fn is_told_by_files(image: &Image) -> bool {
+    if image.is_closure() {
+        return false;
+    }
     let is_linux = matches!(image.config.platform.os.as_str(), "" | "linux");
     is_linux && image.layers.iter().all(|layer| layer.contents == LayerContents::Present)
 }
