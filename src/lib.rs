@@ -4,6 +4,7 @@
 //! together, [`study`] reads through it what [`nix`] asks of contents.
 
 pub mod analysis;
+pub mod beneath;
 pub mod build;
 pub mod cache;
 pub mod ci;
@@ -11,6 +12,7 @@ pub mod cli;
 pub mod compare;
 pub mod engines;
 pub mod examine;
+pub mod execution;
 pub mod extract;
 pub mod findings;
 pub mod glob;

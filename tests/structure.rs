@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 const ARROWS: &[(&str, &[&str])] = &[
     ("reference", &[]),
     ("http", &["image", "scan"]),
-    ("registry", &["go_json", "http", "image", "reference", "scan"]),
+    ("beneath", &[]),
+    ("execution", &["image", "reference"]),
+    ("registry", &["execution", "go_json", "http", "image", "reference", "scan"]),
     ("cache", &["image", "scan"]),
     ("engines", &["http", "image", "reference"]),
     ("glob", &[]),
@@ -17,28 +19,32 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("image", &[]),
     ("sqlite", &[]),
     ("yaml", &["image"]),
-    ("build", &["image"]),
+    ("build", &["execution", "image"]),
     ("manifest", &["image", "yaml"]),
     ("scan", &["image"]),
     ("store", &["image", "nix", "scan"]),
-    ("source", &["go_json", "image", "nix", "reference", "scan", "store"]),
-    ("open", &["cache", "engines", "http", "image", "nix", "reference", "registry", "scan", "source", "store"]),
+    ("source", &["beneath", "execution", "go_json", "image", "nix", "reference", "scan", "store"]),
+    (
+        "open",
+        &["cache", "engines", "execution", "http", "image", "nix", "reference", "registry", "scan", "source", "store"],
+    ),
     ("analysis", &["image"]),
     ("nix", &["image", "sqlite"]),
     ("study", &["image", "scan", "open", "nix"]),
     ("packages", &["image", "sqlite"]),
     ("findings", &["image", "nix", "packages"]),
     ("examine", &["image", "scan", "open", "findings"]),
-    ("extract", &["image", "open"]),
+    ("extract", &["beneath", "image", "open"]),
     ("preview", &["image", "scan"]),
     ("search", &["image", "scan", "open"]),
     ("identify", &["image", "scan", "open"]),
     ("compare", &["image", "nix", "packages"]),
     ("ci", &["glob", "image", "yaml", "analysis", "nix", "packages"]),
-    ("rebuild", &["glob", "go_json", "image", "findings", "study", "scan", "open", "nix", "packages", "store"]),
+    ("rebuild", &["beneath", "glob", "go_json", "image", "findings", "study", "scan", "open", "nix", "packages", "store"]),
     (
         "transfer",
         &[
+            "beneath",
             "cache",
             "engines",
             "go_json",
@@ -58,9 +64,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "beneath",
             "glob",
             "cache",
             "engines",
+            "execution",
             "http",
             "image",
             "build",
@@ -107,6 +115,26 @@ fn every_room_uses_only_rooms_before_it() {
         }
     }
     assert!(wrong.is_empty(), "arrows that point back:\n{}", wrong.join("\n"));
+}
+
+/// Who may start a program is said by a permission, and `execution` alone turns one into a command.
+#[test]
+fn commands_are_made_in_one_place() {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut places = Vec::new();
+    for file in fs::read_dir(&sources).unwrap().flatten().flat_map(|entry| {
+        let name = entry.file_name().to_string_lossy().trim_end_matches(".rs").to_owned();
+        files_of(&sources, &name)
+    }) {
+        let text = fs::read_to_string(&file).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let is_of_tests =
+            ["nix/live.rs", "live_tests", "testing"].iter().any(|part| file.to_string_lossy().contains(part));
+        if code.contains("Command::new(") && !is_of_tests {
+            places.push(file.strip_prefix(&sources).unwrap().display().to_string());
+        }
+    }
+    assert_eq!(places, ["execution.rs"]);
 }
 
 #[test]

@@ -1,10 +1,11 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use super::BuildError;
+use crate::execution::{ExecutionRefused, Permission};
 
 /// How long an engine may take to say that it is there.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -43,15 +44,16 @@ impl Engine {
     /// The wanted one, or the first that is there. Where there are several, Docker counts if its daemon answers.
     ///
     /// # Errors
-    /// [`BuildError::NoEngine`], [`BuildError::NotOnPath`].
-    pub fn find(wanted: Option<Self>) -> Result<Self, BuildError> {
+    /// If there is none, or programs may not be started.
+    pub fn find(wanted: Option<Self>, execution: Permission) -> Result<Self, BuildError> {
         if let Some(engine) = wanted {
             return if engine.is_on_path() { Ok(engine) } else { Err(BuildError::NotOnPath(engine)) };
         }
+        execution.check(Self::Docker.program())?;
         let there: Vec<Self> = Self::ALL.into_iter().filter(|engine| engine.is_on_path()).collect();
         match there.as_slice() {
             [] => Err(BuildError::NoEngine),
-            [Self::Docker, other, ..] if !daemon_answers() => Ok(*other),
+            [Self::Docker, other, ..] if !daemon_answers(execution)? => Ok(*other),
             [first, ..] => Ok(*first),
         }
     }
@@ -83,21 +85,21 @@ impl Engine {
     }
 }
 
-fn daemon_answers() -> bool {
-    let mut command = Command::new(Engine::Docker.program());
+fn daemon_answers(execution: Permission) -> Result<bool, ExecutionRefused> {
+    let mut command = execution.command(Engine::Docker.program())?;
     command.args(["version", "--format", "{{.Server.Version}}"].map(OsStr::new));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let Ok(mut child) = command.spawn() else { return false };
+    let Ok(mut child) = command.spawn() else { return Ok(false) };
     let begun = Instant::now();
     while begun.elapsed() < PATIENCE {
         match child.try_wait() {
             Ok(None) => std::thread::sleep(Duration::from_millis(10)),
-            Ok(Some(status)) => return status.success(),
+            Ok(Some(status)) => return Ok(status.success()),
             Err(_) => break,
         }
     }
     // It may have ended meanwhile.
     let _ = child.kill();
     let _ = child.wait();
-    false
+    Ok(false)
 }

@@ -10,8 +10,9 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
+use crate::execution::{ExecutionRefused, Permission};
 use run::{AfterSignals, Ended, run};
 
 /// The most bytes that a file with an image's digest may have.
@@ -41,6 +42,9 @@ pub enum BuildError {
     /// Its build succeeded and told of no image.
     #[error("{0} has built nothing: it told of no image")]
     NoImage(Engine),
+    /// No program may be started.
+    #[error(transparent)]
+    Refused(#[from] ExecutionRefused),
     /// An argument that is needed for finding the image.
     #[error("--iidfile tells this program what was built; it cannot be given")]
     OwnArgument,
@@ -101,7 +105,7 @@ impl Built {
 ///
 /// # Errors
 /// [`BuildError`]. After [`BuildError::Stopped`] nothing is left to clean up.
-pub fn build(engine: Engine, arguments: &[OsString]) -> Result<Built, BuildError> {
+pub fn build(engine: Engine, arguments: &[OsString], execution: Permission) -> Result<Built, BuildError> {
     let is_own =
         |argument: &OsString| argument == "--iidfile" || argument.as_encoded_bytes().starts_with(b"--iidfile=");
     if arguments.iter().any(is_own) {
@@ -110,7 +114,7 @@ pub fn build(engine: Engine, arguments: &[OsString]) -> Result<Built, BuildError
     let afterwards = AfterSignals::new().map_err(io_error("signals"))?;
     let place = tempfile::Builder::new().prefix("nixdive-").tempdir().map_err(io_error("a temporary directory"))?;
     let identity_file = place.path().join("image");
-    let mut command = Command::new(engine.program());
+    let mut command = execution.command(engine.program())?;
     command.args(engine.build_arguments()).arg("--iidfile").arg(&identity_file).args(arguments);
     // Standard input may be a Dockerfile or a context.
     command.stdin(Stdio::inherit()).stdout(Stdio::piped());
@@ -120,7 +124,7 @@ pub fn build(engine: Engine, arguments: &[OsString]) -> Result<Built, BuildError
 
     let archive = tempfile::tempfile().map_err(io_error("a temporary file"))?;
     let out = archive.as_fd().try_clone_to_owned().map_err(io_error("a temporary file"))?;
-    let mut command = Command::new(engine.program());
+    let mut command = execution.command(engine.program())?;
     command.args(engine.save_arguments(&identity)).stdin(Stdio::null()).stdout(Stdio::from(out));
     ended(engine, "save", run(&mut command, &afterwards).map_err(io_error(engine.program()))?)?;
     Ok(Built { archive, afterwards, engine, identity })

@@ -62,10 +62,8 @@ impl FindingRules {
 pub struct RuleFile {
     /// dive's rules; what is not written is as by default. `None` where the file has no `rules`.
     pub dive: Option<DiveRules>,
-    /// `baseline: {image: …}`, as written.
-    pub baseline_image: Option<String>,
-    /// `baseline: {file: …}`, as written.
-    pub baseline_file: Option<String>,
+    /// `baseline: {image: …}` or `baseline: {file: …}`, as written, and its line.
+    pub baseline: Option<(String, u32)>,
     /// `onMissingBaseline`.
     pub on_missing_baseline: Option<OnMissingBaseline>,
     /// `budgets`.
@@ -221,18 +219,18 @@ impl Reader<'_> {
     }
 
     fn baseline(&mut self, node: &Node) -> Result<(), RuleFileError> {
+        let mut named = Vec::new();
         for (key, line, node) in self.map(node, "baseline")? {
-            let value = Some(self.text(node)?.to_owned());
             match key.as_str() {
-                "image" => self.file.baseline_image = value,
-                "file" => self.file.baseline_file = value,
+                "image" | "file" => named.push((self.text(node)?.to_owned(), node.line)),
                 _ => return Err(self.unknown(key, *line, "image, file")),
             }
         }
-        match (&self.file.baseline_image, &self.file.baseline_file) {
-            (Some(_), None) | (None, Some(_)) => Ok(()),
-            _ => Err(self.error(node.line, "a baseline is either {image: …} or {file: …}")),
+        match <[(String, u32); 1]>::try_from(named) {
+            Ok([baseline]) => self.file.baseline = Some(baseline),
+            Err(_) => return Err(self.error(node.line, "a baseline is either {image: …} or {file: …}")),
         }
+        Ok(())
     }
 
     fn budget(&self, node: &Node) -> Result<Budget, RuleFileError> {

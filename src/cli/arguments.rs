@@ -1,6 +1,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::ci_arguments::{CiArguments, RuleArguments};
@@ -10,9 +11,15 @@ use super::rebuild_arguments::RebuildArguments;
 use super::remote_arguments::RemoteArguments;
 use crate::build;
 use crate::compare::CompareOptions;
+use crate::execution::Permission;
 use crate::image::Platform;
-use crate::open::{Keep, OpenOptions, Verify};
+use crate::open::{Keep, OpenOptions, Remote, Verify};
 use crate::scan::{UnpackLimit, Wanted};
+
+/// The variable of the environment that does what `--no-exec` does.
+const NO_EXECUTION: &str = "NIXDIVE_NO_EXEC";
+/// What forbids programs then.
+const NO_EXECUTION_REASON: &str = "--no-exec or NIXDIVE_NO_EXEC refuses every program";
 
 /// Inspect, compare and rebuild container images, with an understanding of Nix.
 #[derive(Debug, Parser)]
@@ -21,9 +28,13 @@ use crate::scan::{UnpackLimit, Wanted};
     compressed, found by its content; «-» is standard input. To say the kind: docker-archive:FILE[:REFERENCE], \
     oci:DIRECTORY[:REFERENCE], oci-archive:FILE[:REFERENCE], dir:DIRECTORY, rootfs:DIRECTORY, nix:FILE. Images in \
     registries and engines are docker://NAME, docker-daemon:NAME, podman:NAME, containerd:NAME, or a bare NAME. What Nix \
-    builds counts too: nix2container's image.json, a store path, an installable such as .#image, which is built, and \
-    stream:SCRIPT, which is run. Without an image, \
-    nixdive shows those it finds here; two images are compared, more are held against each other.\n\nExit codes: 0 done, 1 a rule failed, 2 could not.")]
+    built counts too: nix2container's image.json and store paths. Without an image, \
+    nixdive shows those it finds here; two images are compared, more are held against each other.\n\n\
+    Only these start a program: an installable (.#ATTRIBUTE, FLAKE#ATTRIBUTE, flake:DIR or flake:FLAKE), which nix builds; \
+    stream:SCRIPT and stream:.#ATTRIBUTE, which run a script; build and --dockerfile, which run docker, podman or buildah; \
+    rebuild --emit-nix --build, which runs nix; and credential helpers named in your own docker or podman \
+    configuration. Files never do: references in rule files, Compose and Kubernetes files name images only. --no-exec, \
+    or NIXDIVE_NO_EXEC=1, refuses every program.\n\nExit codes: 0 done, 1 a rule failed, 2 could not.")]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
@@ -121,6 +132,9 @@ pub struct OpenArguments {
     /// GiB that any compressed stream may unpack to, however small it is
     #[arg(long, value_name = "GIB", default_value_t = 4)]
     pub unpack_limit: u64,
+    /// Start no program: build and run nothing, and ask no credential helper
+    #[arg(long, env = NO_EXECUTION, hide_env_values = true, value_parser = FalseyValueParser::new())]
+    pub no_exec: bool,
     /// What to show in place of references that nobody typed.
     #[arg(skip)]
     pub titles: Vec<(String, String)>,
@@ -138,6 +152,7 @@ impl Default for OpenArguments {
             platform: None,
             verify: false,
             unpack_limit: 4,
+            no_exec: false,
             titles: Vec::new(),
             judging: false,
             remote: RemoteArguments::default(),
@@ -146,6 +161,16 @@ impl Default for OpenArguments {
 }
 
 impl OpenArguments {
+    /// Whether programs may be started.
+    pub fn execution(&self) -> Permission {
+        if self.no_exec { Permission::refused(NO_EXECUTION_REASON) } else { Permission::granted() }
+    }
+
+    /// How registries and engines are reached.
+    pub fn remote(&self) -> Remote {
+        self.remote.remote(self.execution())
+    }
+
     /// The options that the arguments mean.
     pub fn options(&self, keep: Keep) -> OpenOptions {
         OpenOptions {
@@ -158,7 +183,8 @@ impl OpenArguments {
             }),
             unpack_limit: UnpackLimit { always: self.unpack_limit.saturating_mul(1 << 30), ..UnpackLimit::default() },
             titles: self.titles.clone(),
-            remote: self.remote.remote(),
+            remote: self.remote(),
+            execution: self.execution(),
             tables: !self.judging,
             ..OpenOptions::default()
         }

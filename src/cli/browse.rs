@@ -10,12 +10,13 @@ use super::arguments::{BrowseArguments, ComparingArguments, OpenArguments};
 use super::local_images::LocalImages;
 use super::named::Wanted;
 use super::opener::Opener;
-use super::{build, ci, compare, inspect, open_for, output, samples, settings, share};
+use super::{build, ci, compare, inspect, open_parsed, output, samples, settings, share};
 use crate::analysis::assess;
 use crate::build::Built;
 use crate::compare::SharingOutline;
 use crate::image::{counted, display_bytes};
 use crate::open::Keep;
+use crate::reference::Reference;
 use crate::report::{CompareFormat, Format, ShareFormat, write_dive_export};
 use crate::source::{Discovered, discover};
 use crate::tui::{self, Choice, Ended, Opening, Options, Settings, Start};
@@ -97,14 +98,14 @@ pub(super) fn together(
 
 fn one(
     arguments: &BrowseArguments,
-    image: &OsString,
+    image: &Reference,
     open: &OpenArguments,
     built: Option<&Built>,
 ) -> anyhow::Result<ExitCode> {
     if let Some(flag) = arguments.comparing.first_given() {
         anyhow::bail!("{flag} is about two images: give another one");
     } else if let Some(file) = &arguments.json {
-        let opened = open_for(image, open, Keep::Trees)?;
+        let opened = open_parsed(image, open, Keep::Trees)?;
         let assessment = assess(&opened.image);
         output::write_whole(file, |out| write_dive_export(&opened.image, &assessment, out))?;
     } else if arguments.ci || ci::is_asked_by_environment() {
@@ -122,7 +123,7 @@ fn one(
 /// Browses an image in the terminal. Where it was built just now, the interface sees to signals from here on.
 pub(super) fn browse(
     open: &OpenArguments,
-    image: Option<&OsString>,
+    image: Option<&Reference>,
     built: Option<&Built>,
 ) -> anyhow::Result<ExitCode> {
     let start = match image {
@@ -131,16 +132,16 @@ pub(super) fn browse(
     };
     display(open, start, built, |opener| {
         if let Some(image) = image {
-            opener.start(Opening::FIRST, image.to_owned());
+            opener.start(Opening::FIRST, image.clone());
         }
     })
 }
 
 /// What is shown of an image that is being opened.
-fn title(open: &OpenArguments, image: &OsString) -> String {
-    let typed = image.to_string_lossy();
-    let title = open.titles.iter().find(|(known, _)| *known == typed).map(|(_, title)| title.clone());
-    title.unwrap_or_else(|| typed.into_owned())
+fn title(open: &OpenArguments, image: &Reference) -> String {
+    let typed = &image.text;
+    let title = open.titles.iter().find(|(known, _)| known == typed).map(|(_, title)| title.clone());
+    title.unwrap_or_else(|| typed.clone())
 }
 
 /// Runs the interface, after `begin` has the images opened with which it starts.
@@ -188,8 +189,10 @@ fn found(image: &Discovered) -> Choice {
     if let Some(age) = image.modified.and_then(|time| SystemTime::now().duration_since(time).ok()) {
         detail.push_str(&format!(", {} old", in_words(age.as_secs())));
     }
-    let reference = image.path.display().to_string();
-    Choice { title: reference.clone(), reference, detail }
+    let title = image.path.display().to_string();
+    // A file that is called `stream:x` stays a file, also when it is gone by the time that it is chosen.
+    let reference = if image.path.is_absolute() { title.clone() } else { format!("./{title}") };
+    Choice { title, reference, detail }
 }
 
 /// A length of time to one unit.

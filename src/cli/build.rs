@@ -7,6 +7,7 @@ use super::named::{self, Wanted};
 use super::{browse, inspect};
 use crate::build::{self, BuildError, Built, dockerfile_arguments};
 use crate::image::display_in_sentence;
+use crate::reference::Reference;
 use crate::report::Format;
 
 /// Arguments for the engine's build, white space between them.
@@ -20,10 +21,11 @@ pub fn run(arguments: &BuildArguments) -> anyhow::Result<ExitCode> {
     engine_arguments.extend(arguments.arguments.iter().cloned());
     let last = arguments.arguments.last().map(|last| last.to_string_lossy().into_owned()).unwrap_or_default();
     let built = built(arguments.engine, &engine_arguments, &format!("build {last}"), &mut open)?;
+    let reference = Reference::parse(&built.path())?;
     if std::io::stdout().is_terminal() {
-        return browse::browse(&open, Some(&built.path()), Some(&built));
+        return browse::browse(&open, Some(&reference), Some(&built));
     }
-    inspect::report(&built.path(), &open, Format::Text, false)?;
+    inspect::report(&reference, &open, Format::Text, false)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -53,7 +55,7 @@ pub(super) fn wanted(
     let arguments = dockerfile_arguments(path, &more)?;
     let title = format!("build {}", path.display());
     let built = built(dockerfile.engine, &arguments, &title, open)?;
-    wanted.images.insert(0, built.path());
+    wanted.images.insert(0, Reference::parse(&built.path())?);
     wanted.users.insert(0, String::new());
     Ok((wanted, Some(built)))
 }
@@ -70,7 +72,9 @@ fn built(
     title: &str,
     open: &mut OpenArguments,
 ) -> anyhow::Result<Built> {
-    let built = build::Engine::find(engine.map(Into::into)).and_then(|engine| build::build(engine, arguments));
+    let execution = open.execution();
+    let engine = build::Engine::find(engine.map(Into::into), execution);
+    let built = engine.and_then(|engine| build::build(engine, arguments, execution));
     let built = built.map_err(|error| {
         if let BuildError::Stopped(signal) = error {
             // Everything is tidy: the signal may do what it does. Where it does not end the program, the error does.

@@ -1,4 +1,3 @@
-use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -140,23 +139,18 @@ impl HowToGather<'_> {
     /// Those of opening and studying, each with the number of the image.
     pub fn gather(
         &self,
-        images: &[OsString],
+        images: &[Reference],
         finished: &(dyn Fn(usize) + Sync),
     ) -> Result<Vec<Gathered>, (usize, anyhow::Error)> {
-        let mut references = Vec::new();
-        for (number, image) in images.iter().enumerate() {
-            let reference = Reference::parse(image).map_err(|error| (number, error.into()))?;
-            let from_input = |known: &Reference| known.location == Location::StandardInput;
-            if from_input(&reference) && references.iter().any(from_input) {
-                return Err((number, anyhow::anyhow!("only one image can come by standard input")));
-            }
-            references.push(reference);
+        let from_input = |(_, image): &(usize, &Reference)| image.location == Location::StandardInput;
+        if let Some((number, _)) = images.iter().enumerate().filter(from_input).nth(1) {
+            return Err((number, anyhow::anyhow!("only one image can come by standard input")));
         }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let at_once = images.len().clamp(1, cores.max(2));
         let threads = cores.div_ceil(at_once);
         let mut gathered = Vec::new();
-        let jobs: Vec<(usize, (&Reference, &Progress))> = references.iter().zip(self.progress).enumerate().collect();
+        let jobs: Vec<(usize, (&Reference, &Progress))> = images.iter().zip(self.progress).enumerate().collect();
         for group in jobs.chunks(at_once) {
             let results: Vec<anyhow::Result<Gathered>> = std::thread::scope(|scope| {
                 let mut running = Vec::new();

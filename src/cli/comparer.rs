@@ -1,6 +1,5 @@
 //! Opens several images for the terminal interface, compares them, and answers its questions about them.
 
-use std::ffi::OsString;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,6 +15,7 @@ use crate::identify::{IdentifyError, identify};
 use crate::image::{ContentHash, OccurrenceId};
 use crate::open::{Contents, Keep, Programs, Progress};
 use crate::preview::Syntaxes;
+use crate::reference::Reference;
 use crate::scan::Cancel;
 use crate::tui::{
     CompareRequest, Compared, ComparedImage, Message, Opening, Report, Request, Shared, SideProgress, Stage, Transfer,
@@ -29,7 +29,7 @@ pub struct Comparer {
     /// One that is open already, and comes before the others.
     pub beside: Option<Held>,
     /// Those that are to be opened.
-    pub images: Vec<OsString>,
+    pub images: Vec<Reference>,
     pub options: CompareOptions,
     pub different_platforms: bool,
     /// One for each image that is to be opened.
@@ -122,7 +122,7 @@ impl Comparer {
 
     /// An error with the image that it is about.
     fn failure(&self, number: usize, error: &str) -> String {
-        let name = self.images.get(number).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = self.images.get(number).map(|image| image.text.clone()).unwrap_or_default();
         let before = usize::from(self.beside.is_some());
         let side = match (self.images.len() + before, number + before) {
             (2, 0) => "The left image".to_owned(),

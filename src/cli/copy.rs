@@ -1,4 +1,5 @@
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
 use super::copy_arguments::{CopyArguments, CopyFormat};
@@ -27,10 +28,7 @@ fn copy_all(arguments: &CopyArguments, progress: &TransferProgress) -> anyhow::R
     let opening = arguments.open.options(Keep::Trees);
     let opening = OpenOptions { remote: opening.remote.noting(progress.waits()), ..opening };
     let source = OpenOptions { remote: arguments.logins.source(&opening.remote), ..opening.clone() };
-    let protected = match &reference.location {
-        Location::Path(path) => vec![path.clone()],
-        _ => Vec::new(),
-    };
+    let protected = reference.local_path().map(Path::to_owned).into_iter().collect();
     let options = CopyOptions {
         remote: arguments.logins.destination(&opening.remote),
         compression,

@@ -14,7 +14,7 @@ use crate::index::{Clash, Index, IndexPlan};
 use crate::open::{Keep, OpenOptions, Progress, open};
 use crate::rebuild::check::other_architecture;
 use crate::rebuild::write::{Destination, LayerCompression};
-use crate::reference::{ImageName, Location, Reference, Transport};
+use crate::reference::{ImageName, Location, Reference};
 use crate::scan::Cancel;
 use crate::transfer::{Arrival, CopyDestination, CopyOptions, Shipment, TransferProgress, copy, gather};
 
@@ -139,7 +139,7 @@ fn check_programs(
     options: &OpenOptions,
     cancel: &Cancel,
 ) -> anyhow::Result<()> {
-    if !matches!(reference.location, Location::Path(_)) || reference.transport == Some(Transport::Stream) {
+    if !matches!(reference.location, Location::Path(_)) {
         return Ok(());
     }
     let source = display_in_sentence(&reference.text);
@@ -163,10 +163,7 @@ fn check_programs(
 }
 
 fn path_of(image: &OsString) -> Option<std::path::PathBuf> {
-    match Reference::parse(image).ok()?.location {
-        Location::Path(path) => Some(path),
-        _ => None,
-    }
+    Reference::parse(image).ok()?.local_path().map(std::path::Path::to_owned)
 }
 
 /// Repositories that blobs may be mounted from.

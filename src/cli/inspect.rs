@@ -1,14 +1,14 @@
-use std::ffi::OsString;
 use std::process::ExitCode;
 
 use super::arguments::{self, InspectArguments, OpenArguments};
-use super::{open_watched, output};
+use super::{open_parsed_watched, output};
 use crate::examine::examine;
 use crate::findings::{Findings, Subject, find as judge, redact};
 use crate::image::{Image, LayerIndex};
 use crate::nix::study::StoreStudy;
 use crate::open::{Keep, OpenError, Opened};
 use crate::packages::{CapturedFile, Inventory, find};
+use crate::reference::Reference;
 use crate::report::{Format, InspectOptions, Inspection, write_artifact, write_store_tree};
 use crate::scan::{Cancel, Captured};
 use crate::study::{StoreWatch, StudyOptions, study};
@@ -25,7 +25,7 @@ pub fn run(arguments: &InspectArguments) -> anyhow::Result<ExitCode> {
         arguments::Format::Markdown => Format::Markdown,
         arguments::Format::Html => Format::Html,
     };
-    report(&arguments.image, &arguments.open, format, arguments.findings)?;
+    report(&Reference::parse(&arguments.image)?, &arguments.open, format, arguments.findings)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -54,10 +54,10 @@ pub fn packages_of(image: &Image, captured: &[(LayerIndex, Captured)]) -> Option
 
 /// Writes a report of an image to standard output. Findings are looked for only where they are `judged`, as that reads
 /// the files' content; secrets that they tell of are then taken out of the rest of the report.
-pub fn report(image: &OsString, arguments: &OpenArguments, format: Format, judged: bool) -> anyhow::Result<()> {
+pub fn report(image: &Reference, arguments: &OpenArguments, format: Format, judged: bool) -> anyhow::Result<()> {
     let watch = StoreWatch::new();
     let keep = if judged { Keep::Content } else { Keep::Trees };
-    let mut opened = match open_watched(image, arguments, keep, &watch) {
+    let mut opened = match open_parsed_watched(image, arguments, keep, &watch) {
         Ok(opened) => opened,
         Err(error) => match error.downcast_ref::<OpenError>().and_then(OpenError::artifact) {
             Some(artifact) => return output::print(|out| write_artifact(artifact, format, out)),

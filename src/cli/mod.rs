@@ -107,19 +107,32 @@ fn usage(error: &clap::Error) -> ExitCode {
     if error.use_stderr() { ExitCode::from(COULD_NOT) } else { ExitCode::SUCCESS }
 }
 
-/// Opens an image for a command that prints something of it. Ctrl-C ends the program, as for any filter.
+/// Opens an image that was typed, for a command that prints something of it. Ctrl-C ends the program, as for any filter.
 fn open_for(image: &OsString, arguments: &OpenArguments, keep: Keep) -> anyhow::Result<Opened> {
-    let reference = Reference::parse(image)?;
-    let options = OpenOptions { programs: Programs::Foreground, ..arguments.options(keep) };
-    Ok(open_reference(&reference, &options, &Progress::new())?)
+    open_parsed(&Reference::parse(image)?, arguments, keep)
 }
 
-/// The same, with a watch on what a Nix store contains.
+/// Opens a reference for a command that prints something of it.
+fn open_parsed(reference: &Reference, arguments: &OpenArguments, keep: Keep) -> anyhow::Result<Opened> {
+    let options = OpenOptions { programs: Programs::Foreground, ..arguments.options(keep) };
+    Ok(open_reference(reference, &options, &Progress::new())?)
+}
+
+/// Opens an image that was typed, with a watch on what a Nix store contains.
 fn open_watched(image: &OsString, arguments: &OpenArguments, keep: Keep, watch: &StoreWatch) -> anyhow::Result<Opened> {
-    let reference = Reference::parse(image)?;
+    open_parsed_watched(&Reference::parse(image)?, arguments, keep, watch)
+}
+
+/// Opens a reference, with a watch on what a Nix store contains.
+fn open_parsed_watched(
+    reference: &Reference,
+    arguments: &OpenArguments,
+    keep: Keep,
+    watch: &StoreWatch,
+) -> anyhow::Result<Opened> {
     let watch = Some(Arc::new(watch.clone()) as Arc<_>);
     let options = OpenOptions { programs: Programs::Foreground, watch, ..arguments.options(keep) };
-    Ok(open_reference(&reference, &options, &Progress::new())?)
+    Ok(open_reference(reference, &options, &Progress::new())?)
 }
 
 /// Opens a reference, or the sample within the program where it is the one that is meant.

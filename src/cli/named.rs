@@ -8,7 +8,7 @@ use std::path::Path;
 use super::arguments::{Mapping, NamedArguments};
 use crate::image::display_in_sentence;
 use crate::manifest::{self, EnvironmentFile, Manifest, NamedImage};
-use crate::reference::{ImageName, Location, Reference, Transport};
+use crate::reference::{DataReference, Reference, named_image};
 
 /// Bytes that a `.env` file may have.
 const MAX_ENVIRONMENT_BYTES: u64 = 1 << 20;
@@ -17,7 +17,7 @@ const MAX_ENVIRONMENT_BYTES: u64 = 1 << 20;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Wanted {
     /// References of theirs.
-    pub images: Vec<OsString>,
+    pub images: Vec<Reference>,
     /// For each, who uses it, safe to print; empty where it was given itself.
     pub users: Vec<String>,
     /// What of the files is not followed, as sentences, safe to print.
@@ -45,14 +45,14 @@ pub(super) fn expand(arguments: &[OsString], named: &NamedArguments) -> anyhow::
     let mut known = Vec::new();
     for argument in arguments {
         let Some(manifest) = manifest_of(argument)? else {
-            wanted.images.push(argument.clone());
+            wanted.images.push(Reference::parse(argument)?);
             wanted.users.push(String::new());
             continue;
         };
         let file = display_in_sentence(&argument.to_string_lossy());
         wanted.is_named = true;
         wanted.notes.extend(manifest.notes.iter().map(|note| format!("{file}: {note}")));
-        put_images(&file, &manifest, &named.map, &mut used, &mut wanted)?;
+        put_images(argument, &manifest, &named.map, &mut used, &mut wanted)?;
         known.extend(manifest.images.iter().flat_map(|image| image.users.clone()));
     }
     let unused = named.map.iter().zip(&used).find(|(_, used)| !**used).map(|(mapping, _)| mapping);
@@ -69,12 +69,14 @@ pub(super) fn expand(arguments: &[OsString], named: &NamedArguments) -> anyhow::
 }
 
 fn put_images(
-    file: &str,
+    file: &OsString,
     manifest: &Manifest,
     map: &[Mapping],
     used: &mut [bool],
     wanted: &mut Wanted,
 ) -> anyhow::Result<()> {
+    let directory = Path::new(file).parent().unwrap_or(Path::new(""));
+    let file = display_in_sentence(&file.to_string_lossy());
     let mut missing = Vec::new();
     for image in &manifest.images {
         let mut mapped = None;
@@ -85,20 +87,27 @@ fn put_images(
                 anyhow::bail!("{file}: --map gives «{users}» two images; they use one, give it once");
             }
         }
-        match mapped.cloned().or_else(|| openable(image)) {
-            Some(reference) => {
-                wanted.images.push(reference);
-                wanted.users.push(image.shown());
-            }
-            None => missing.push(image),
-        }
+        let reference = match mapped {
+            Some(typed) => Reference::parse(typed)?,
+            None => match openable(image, directory) {
+                Ok(found) => found.into_reference(),
+                Err(why) => {
+                    missing.push((image, why));
+                    continue;
+                }
+            },
+        };
+        wanted.images.push(reference);
+        wanted.users.push(image.shown());
     }
-    if let Some(first) = missing.first() {
-        let lines: Vec<String> = missing.iter().map(|image| why_missing(image)).collect();
+    if let Some((first, _)) = missing.first() {
         let user = first.users.first().map_or("", String::as_str);
+        let line =
+            |(image, why): &(&NamedImage, String)| format!("{file}:{}: {}", image.line, display_in_sentence(why));
+        let lines: Vec<String> = missing.iter().map(line).collect();
         anyhow::bail!(
-            "{file}: {}; say which image is meant with --map {}=FILE",
-            display_in_sentence(&lines.join("; ")),
+            "{}\nhint: `--map {}=FILE` says which image is meant",
+            lines.join("\n"),
             display_in_sentence(user)
         );
     }
@@ -108,26 +117,13 @@ fn put_images(
     Ok(())
 }
 
-/// nix-snapshotter's references lie in the store of this machine; all others are names of images, in an engine or in a
-/// registry, also where a file is called so.
-fn openable(image: &NamedImage) -> Option<OsString> {
-    let text = image.reference.as_ref()?;
-    if text.starts_with("nix:0/") {
-        let reference = Reference::parse(text.as_ref()).ok()?;
-        let is_path = matches!(reference.location, Location::Path(_));
-        return (reference.transport == Some(Transport::Nix) && is_path).then(|| text.into());
-    }
-    ImageName::parse(text)?;
-    let is_name = Reference::parse(text.as_ref()).is_ok_and(|found| matches!(found.location, Location::Name(_)));
-    Some(if is_name { text.into() } else { format!("docker://{text}").into() })
-}
-
-fn why_missing(image: &NamedImage) -> String {
+/// The image that a file names, or why it names none. The file is data: it cannot have a program started.
+fn openable(image: &NamedImage, directory: &Path) -> Result<DataReference, String> {
     let users = image.shown();
     match (&image.reference, &image.why_none) {
-        (Some(reference), _) => format!("«{reference}» of «{users}» is no name of an image"),
-        (None, Some(why)) => format!("«{users}» {why}"),
-        (None, None) => format!("«{users}» names no image"),
+        (Some(text), _) => named_image(text, directory).map_err(|error| format!("image of `{users}`: {error}")),
+        (None, Some(why)) => Err(format!("`{users}` {why}")),
+        (None, None) => Err(format!("`{users}` names no image")),
     }
 }
 

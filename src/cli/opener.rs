@@ -1,6 +1,5 @@
 //! Opens images on threads of their own for the terminal interface, and tells it how far they are.
 
-use std::ffi::OsString;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -59,10 +58,14 @@ impl Opener {
     /// Does what the interface asks for.
     pub fn perform(&mut self, effect: Effect) {
         match effect {
-            Effect::Open { opening, reference } => self.start(opening, OsString::from(reference)),
-            Effect::Compare { opening, with, reference, options } => {
-                self.start_beside(opening, with, OsString::from(reference), options);
-            }
+            Effect::Open { opening, reference } => match Reference::parse(reference.as_ref()) {
+                Ok(reference) => self.start(opening, reference),
+                Err(error) => self.fail(opening, error.to_string()),
+            },
+            Effect::Compare { opening, with, reference, options } => match Reference::parse(reference.as_ref()) {
+                Ok(reference) => self.start_beside(opening, with, reference, options),
+                Err(error) => self.fail(opening, error.to_string()),
+            },
             Effect::Cancel(opening) => {
                 if let Some(running) = self.running.remove(&opening) {
                     running.cancels.iter().for_each(Cancel::cancel);
@@ -95,7 +98,7 @@ impl Opener {
     }
 
     /// Begins to open an image.
-    pub fn start(&mut self, opening: Opening, image: OsString) {
+    pub fn start(&mut self, opening: Opening, image: Reference) {
         let progress = Progress::new();
         let (requests, asked) = unbounded();
         let known: Arc<Known> = Arc::default();
@@ -108,27 +111,28 @@ impl Opener {
     }
 
     /// Begins to open several images, to compare them.
-    pub fn start_together(&mut self, opening: Opening, images: Vec<OsString>, arguments: &ComparingArguments) {
+    pub fn start_together(&mut self, opening: Opening, images: Vec<Reference>, arguments: &ComparingArguments) {
         self.compare(opening, None, images, arguments.options(), arguments.different_platforms);
     }
 
     /// Begins to open an image, to compare it with one that is open.
-    fn start_beside(&mut self, opening: Opening, with: Opening, image: OsString, options: CompareOptions) {
+    fn start_beside(&mut self, opening: Opening, with: Opening, image: Reference, options: CompareOptions) {
         match self.running.get(&with).and_then(|running| Held::of(&running.known)) {
             Some(held) => self.compare(opening, Some(held), vec![image], options, false),
-            None => {
-                let report = Report::Failed("the image is not read yet".to_owned());
-                // Whoever listened has left.
-                let _ = self.messages.send(Message::Report(opening, report));
-            }
+            None => self.fail(opening, "the image is not read yet".to_owned()),
         }
+    }
+
+    fn fail(&self, opening: Opening, reason: String) {
+        // Whoever listened has left.
+        let _ = self.messages.send(Message::Report(opening, Report::Failed(reason)));
     }
 
     fn compare(
         &mut self,
         opening: Opening,
         beside: Option<Held>,
-        images: Vec<OsString>,
+        images: Vec<Reference>,
         options: CompareOptions,
         different_platforms: bool,
     ) {
@@ -158,11 +162,7 @@ impl Opener {
         self.threads.retain(|thread| !thread.is_finished());
         match spawned {
             Ok(thread) => self.threads.push(thread),
-            Err(error) => {
-                let report = Report::Failed(format!("no thread can be started: {error}"));
-                // Whoever listened has left.
-                let _ = self.messages.send(Message::Report(opening, report));
-            }
+            Err(error) => self.fail(opening, format!("no thread can be started: {error}")),
         }
     }
 }
@@ -183,29 +183,23 @@ impl Job {
         self.messages.send(Message::Report(self.opening, report)).is_ok()
     }
 
-    fn run(&self, image: &OsString) {
-        let reference = match Reference::parse(image) {
-            Ok(reference) => reference,
-            Err(error) => {
-                self.tell(Report::Failed(error.to_string()));
-                return;
-            }
-        };
+    fn run(&self, reference: &Reference) {
         let (finished, watched) = bounded::<()>(0);
         let result = std::thread::scope(|scope| {
             scope.spawn(|| self.watch(&watched));
-            let result = open_reference(&reference, &self.options, &self.progress);
+            let result = open_reference(reference, &self.options, &self.progress);
             drop(finished);
             result
         });
         match result {
-            Ok(opened) => self.opened(opened, &reference),
+            Ok(opened) => self.opened(opened, reference),
             Err(OpenError::Cancelled) => {}
             Err(error) => {
                 let report = match (error.choices(), error.script()) {
                     (Some(choices), _) => Report::Choose(choices.iter().map(choice).collect()),
-                    (None, Some(script)) => confirm(script),
-                    (None, None) => Report::Failed(error.to_string()),
+                    // What a file names has a transport where it is a path, so this one was typed or chosen.
+                    (None, Some(script)) if reference.transport.is_none() => confirm(script),
+                    (None, _) => Report::Failed(error.to_string()),
                 };
                 self.tell(report);
             }

@@ -15,7 +15,7 @@ use crate::rebuild::layering::Strategy;
 use crate::rebuild::package_image::Granularity;
 use crate::rebuild::session::{Basis, RebuildError, Survey};
 use crate::rebuild::write::{self, Destination, WriteError, WriteOptions, WriteProgress, Written};
-use crate::reference::{Location, Reference};
+use crate::reference::Reference;
 use crate::scan::Cancel;
 use crate::tui::{PlanRequest, Planned, RebuildRequest, Rebuilt, Report, Transfer};
 
@@ -36,10 +36,7 @@ pub struct Origin {
 impl Origin {
     /// Of an image that was opened.
     pub fn new(reference: &Reference, image: &Image) -> Self {
-        let path = match &reference.location {
-            Location::Path(path) => Some(path),
-            _ => None,
-        };
+        let path = reference.local_path();
         let beside = path.filter(|path| !path.starts_with("/nix/store")).and_then(|path| beside(path));
         let proposal = beside.unwrap_or_else(|| {
             let known = image.identity.references.first().map_or("image", String::as_str);
@@ -48,7 +45,7 @@ impl Origin {
             let name: String = name.chars().filter(plain).collect();
             format!("{}-small.tar", if name.is_empty() { "image" } else { &name })
         });
-        Self { protected: path.into_iter().cloned().collect(), proposal }
+        Self { protected: path.into_iter().map(Path::to_owned).collect(), proposal }
     }
 }
 

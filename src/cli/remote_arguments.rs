@@ -4,6 +4,7 @@ use clap::Args;
 
 use crate::cache::Cache;
 use crate::engines::EngineEnvironment;
+use crate::execution::Permission;
 use crate::http::Secret;
 use crate::open::Remote;
 use crate::registry::{Environment, Login, Settings};
@@ -24,6 +25,9 @@ pub struct RemoteArguments {
     /// Take certificates (*.crt, *.cert, *.key) from this directory
     #[arg(long, value_name = "DIRECTORY")]
     pub cert_dir: Option<PathBuf>,
+    /// Fetch layers that the registry does not have from the URLs in the image's manifest
+    #[arg(long)]
+    pub allow_foreign_urls: bool,
     /// Ask no registry; only what is in the cache can be opened
     #[arg(long)]
     pub offline: bool,
@@ -34,13 +38,15 @@ pub struct RemoteArguments {
 
 impl RemoteArguments {
     /// What the arguments and the environment mean.
-    pub fn remote(&self) -> Remote {
+    pub fn remote(&self, execution: Permission) -> Remote {
         Remote {
             settings: Settings {
                 authfile: self.authfile.clone(),
                 login: self.creds.clone(),
                 certificates: self.cert_dir.clone(),
                 verify_tls: self.tls_verify,
+                foreign_urls: self.allow_foreign_urls,
+                execution,
                 environment: Environment::of_process(),
             },
             engines: Some(EngineEnvironment::of_process()),

@@ -22,7 +22,7 @@ pub fn run(arguments: &TagsArguments) -> anyhow::Result<ExitCode> {
 /// Prints what refers to an image: digest, bytes of its manifest, and what it is.
 fn referrers(repository: &Repository, arguments: &TagsArguments) -> anyhow::Result<ExitCode> {
     let failed = |error| anyhow::anyhow!("{}: {error}", repository.name());
-    let manifest = arguments.open.remote.remote().manifest(repository).map_err(failed)?;
+    let manifest = arguments.open.remote().manifest(repository).map_err(failed)?;
     let referrers = repository.referrers(&manifest.digest).map_err(failed)?;
     output::print(|out| {
         referrers.iter().try_for_each(|one| {
@@ -36,7 +36,7 @@ fn referrers(repository: &Repository, arguments: &TagsArguments) -> anyhow::Resu
 /// Prints the manifest or index of an image as it is stored; a terminal gets no control characters unless `raw_bytes` says so.
 pub fn raw(image: &OsString, raw_bytes: bool, arguments: &OpenArguments) -> anyhow::Result<ExitCode> {
     let repository = repository(image, arguments)?;
-    let remote = arguments.remote.remote();
+    let remote = arguments.remote();
     let manifest = remote.manifest(&repository).map_err(|error| anyhow::anyhow!("{}: {error}", repository.name()))?;
     output::print_content(raw_bytes, |out| out.write_all(&manifest.bytes))?;
     Ok(ExitCode::SUCCESS)
@@ -44,7 +44,7 @@ pub fn raw(image: &OsString, raw_bytes: bool, arguments: &OpenArguments) -> anyh
 
 fn repository(image: &OsString, arguments: &OpenArguments) -> anyhow::Result<Repository> {
     let reference = Reference::parse(image)?;
-    let registries = arguments.remote.remote().registries(&Cancel::new())?;
+    let registries = arguments.remote().registries(&Cancel::new())?;
     let name: ImageName = match reference.location {
         Location::Registry(name) => name,
         Location::Name(name) => registries.complete(&name)?,

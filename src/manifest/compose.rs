@@ -52,7 +52,8 @@ pub(super) fn read(project: &Node, variable: &dyn Fn(&str) -> Option<String>) ->
         if extends && reference.is_some() {
             notes.push(format!("«extends» of «{shown}» is not followed; the image that it names itself counts"));
         }
-        images.add(name.clone(), reference, why_none);
+        let line = field(service, "image").map_or(*line, |image| image.line);
+        images.add(line, name.clone(), reference, why_none);
     }
     notes.dedup();
     Ok(Manifest { kind: ManifestKind::Compose, images: images.found, notes })

@@ -58,7 +58,8 @@ fn containers(object: &Node, kind: &str, specification: &Node, images: &mut Imag
         let user = format!("{kind}/{name}/{}", text("name").unwrap_or("-"));
         let reference = text("image").map(str::to_owned);
         let why_none = reference.is_none().then(|| "names no image".to_owned());
-        images.add(user, reference, why_none);
+        let line = container.get("image").unwrap_or(container).line;
+        images.add(line, user, reference, why_none);
     }
     Ok(())
 }

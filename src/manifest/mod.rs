@@ -28,6 +28,8 @@ pub enum ManifestKind {
 pub struct NamedImage {
     /// As it is written, variables filled in; `None` where it is built, or said elsewhere.
     pub reference: Option<String>,
+    /// The line of the file that names it first, from 1.
+    pub line: u32,
     /// Who uses it: a service, or `Kind/name/container`. Never empty, as written.
     pub users: Vec<String>,
     /// Why there is no reference, to go on after «NAME»: «is built from ./web».
@@ -121,7 +123,7 @@ struct Images {
 }
 
 impl Images {
-    fn add(&mut self, user: String, reference: Option<String>, why_none: Option<String>) {
+    fn add(&mut self, line: u32, user: String, reference: Option<String>, why_none: Option<String>) {
         let known = reference.as_ref().and_then(|reference| self.places.get(reference)).copied();
         if let Some(image) = known.and_then(|place| self.found.get_mut(place)) {
             image.users.push(user);
@@ -130,7 +132,7 @@ impl Images {
         if let Some(reference) = &reference {
             self.places.insert(reference.clone(), self.found.len());
         }
-        self.found.push(NamedImage { reference, users: vec![user], why_none });
+        self.found.push(NamedImage { reference, line, users: vec![user], why_none });
     }
 }
 

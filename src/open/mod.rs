@@ -24,13 +24,15 @@ use std::sync::Arc;
 
 pub use contents::{ContentError, Contents, cut_off};
 pub use error::OpenError;
+pub use nix::is_script;
 pub use progress::{Progress, Snapshot};
 pub use remote::Remote;
 pub use spool::{Spool, scratch_directory, unnamed_file};
 pub use verify::{check_layer, refine};
 
+use crate::execution::Permission;
 use crate::image::{Compression, Image, LayerIndex, Platform, TreeLimit};
-use crate::reference::{Location, Reference, Transport};
+use crate::reference::{Location, Program, Reference, Transport};
 use crate::scan::compression::Access;
 use crate::scan::{Cancel, Captured, ContentWatch, Section, UnpackLimit, Wanted, compression};
 use crate::source::{
@@ -94,6 +96,8 @@ pub struct OpenOptions {
     pub store: LocalStore,
     /// How programs are run.
     pub programs: Programs,
+    /// Whether programs may be started for an image.
+    pub execution: Permission,
     /// Looks at the content of layers that are read whole; see [`Contents::watched`].
     pub watch: Option<Arc<dyn ContentWatch>>,
     /// What to show in place of a reference, as it is typed: pairs of both.
@@ -117,6 +121,7 @@ impl Default for OpenOptions {
             wanted: None,
             store: LocalStore::default(),
             programs: Programs::default(),
+            execution: Permission::default(),
             watch: None,
             titles: Vec::new(),
             remote: Remote::default(),
@@ -188,38 +193,31 @@ pub fn open(reference: &Reference, options: &OpenOptions, progress: &Progress) -
     Ok(opened)
 }
 
-/// Builds an installable of Nix, and gives the one path that it led to.
+/// Runs what a program needs to be started for it, and gives the path of the image that was built.
 ///
 /// # Errors
-/// [`OpenError`].
-pub fn build_installable(
+/// If programs may not be started, or the build fails. A program that writes its image is for [`run_program`].
+pub fn build_program(
     reference: &Reference,
-    installable: &str,
+    program: &Program,
     options: &OpenOptions,
     progress: &Progress,
 ) -> Result<PathBuf, OpenError> {
-    let opening = Opening { reference, options, progress };
-    match opening.build(installable.as_ref())? {
-        nix::installable::Built::Path(path) => Ok(path),
-        nix::installable::Built::Outputs(_) => {
-            let reason = "builds several outputs of a package, none of which is an image";
-            Err(opening.source_error(SourceError::NotAnImage(reason.to_owned())))
-        }
-    }
+    Opening { reference, options, progress }.build_one(program)
 }
 
 /// Runs a script that writes an image, and shows to `take` what it writes.
 ///
 /// # Errors
-/// [`OpenError`], also where the script fails after its output was taken.
-pub fn run_script<T>(
+/// If programs may not be started, or the script fails, also after its output was taken.
+pub fn run_program<T>(
     reference: &Reference,
-    script: &Path,
+    program: &Program,
     options: &OpenOptions,
     progress: &Progress,
     take: impl FnOnce(Box<dyn Read + Send>) -> T,
 ) -> Result<T, OpenError> {
-    Opening { reference, options, progress }.run_script(script, take)
+    Opening { reference, options, progress }.run_script(program, take)
 }
 
 /// Opens the image in bytes that are part of this program.
@@ -303,7 +301,7 @@ impl Opening<'_> {
         match &self.reference.location {
             Location::StandardInput => self.standard_input(),
             Location::Path(path) => self.path(path),
-            Location::Installable(installable) => self.installable(installable.as_ref()),
+            Location::Program(program) => self.program(program),
             Location::Registry(name) => self.registry(name),
             Location::Engine(engine, name) => self.engine(*engine, name),
             Location::Name(name) => self.name(name),
@@ -320,10 +318,8 @@ impl Opening<'_> {
                 };
             }
         };
-        match self.reference.transport {
-            Some(Transport::Rootfs) => return self.rootfs(path),
-            Some(Transport::Stream) => return self.script(path),
-            _ => {}
+        if self.reference.transport == Some(Transport::Rootfs) {
+            return self.rootfs(path);
         }
         if metadata.is_dir() {
             return self.directory(path);
@@ -359,8 +355,7 @@ impl Opening<'_> {
         let layout = match read_layout(&container, &self.request(), false) {
             Err(error @ SourceError::NotAnImage(_)) => match self.store_path_at(path) {
                 Some(store_path) => return self.closure(&[store_path]),
-                None if self.is_flake(path) => return self.flake(path),
-                None => return Err(self.source_error(error)),
+                None => return Err(self.source_error(nix::not_built(path, error))),
             },
             read => read.map_err(|error| self.source_error(error))?,
         };

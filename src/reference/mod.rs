@@ -4,17 +4,24 @@
 //! `oci:DIRECTORY[:REFERENCE]`, `oci-archive:FILE[:REFERENCE]`, `dir:DIRECTORY`; `nix:FILE` is that of nix2container's
 //! skopeo; `rootfs:DIRECTORY` and `stream:SCRIPT` are ours. `docker://NAME` lies in a registry, `docker-daemon:NAME`,
 //! `podman:NAME` and `containerd:NAME` in an engine. Without a transport it is a path, whose kind is found by its content;
-//! `-` is standard input, what is no path and has a `#` in it is an installable of Nix, and what is no path and could be
-//! the name of an image is looked for in engines, then in registries.
+//! `-` is standard input, what is no path and reads as an installable of Nix (`.#image`, `flake:…`) is one, and what is no
+//! path and could be the name of an image is looked for in engines, then in registries.
+//!
+//! What a person typed is a [`Reference`], which may name a [`Program`] to start. What stands in a file is a
+//! [`DataReference`], which cannot.
 
+mod data;
 mod image_name;
+mod program;
 
 use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+pub use data::{DataReference, DataReferenceError, named_image};
 pub use image_name::ImageName;
+pub use program::{Program, Start};
 
 /// How an image is stored, where the user says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -80,8 +87,8 @@ pub enum Location {
     StandardInput,
     /// A file, a directory, or a symbolic link to one.
     Path(PathBuf),
-    /// What `nix build` takes: `FLAKE#OUTPUT`.
-    Installable(String),
+    /// Something to build or to run, which then is, or writes, the image.
+    Program(Program),
     /// An image in a registry.
     Registry(ImageName),
     /// An image in an engine, as it names its images: by name, or by the beginning of an ID.
@@ -190,7 +197,7 @@ impl Reference {
         {
             let (name, rest) = (&bytes[..colon], &bytes[colon + 1..]);
             if let Some(transport) = named(&Transport::OF_PATHS, name) {
-                return Self::behind_transport(shown, transport, rest);
+                return Self::behind_transport(shown, transport, rest, Path::new(""));
             }
             if let Some(transport) = named(&Transport::OF_NAMES, name)
                 && (transport != Transport::Docker || rest.starts_with(b"//"))
@@ -201,8 +208,8 @@ impl Reference {
                 return Err(ReferenceError::Unsupported(other.to_owned()));
             }
         }
-        let location = match text.to_str().filter(|text| text.contains('#') && !plain.exists()) {
-            Some(installable) => Location::Installable(installable.to_owned()),
+        let location = match text.to_str().filter(|text| program::is_installable(text) && !plain.exists()) {
+            Some(installable) => Location::Program(Program::installable(installable)),
             None => match text.to_str().filter(|_| plain.symlink_metadata().is_err()).and_then(bare_name) {
                 Some(name) => Location::Name(name),
                 None => Location::Path(plain),
@@ -243,8 +250,22 @@ impl Reference {
         })
     }
 
-    fn behind_transport(text: String, transport: Transport, rest: &[u8]) -> Result<Self, ReferenceError> {
-        let (path, selector) = if transport.takes_selector() { split_selector(rest) } else { (rest, None) };
+    /// The local file or directory that is named: the image, or the script that writes it.
+    #[must_use]
+    pub fn local_path(&self) -> Option<&Path> {
+        match &self.location {
+            Location::Path(path) => Some(path),
+            Location::Program(program) => match program.start() {
+                Start::Run(script) => Some(script),
+                Start::Build(_) | Start::BuildAndRun(_) => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// `base`: where relative paths begin.
+    fn behind_transport(text: String, transport: Transport, rest: &[u8], base: &Path) -> Result<Self, ReferenceError> {
+        let (path, selector) = if transport.takes_selector() { split_selector(rest, base) } else { (rest, None) };
         // nix-snapshotter's way to write it: an address of a host that is none, and the path behind it.
         let path = if transport == Transport::Nix {
             path.strip_prefix(b"0").filter(|rest| rest.starts_with(b"/")).unwrap_or(path)
@@ -257,7 +278,10 @@ impl Reference {
         let location = if path == b"-" || path == b"/dev/stdin" {
             Location::StandardInput
         } else {
-            Location::Path(PathBuf::from(OsStr::from_bytes(path)))
+            match transport {
+                Transport::Stream => Location::Program(streamed(path)),
+                _ => Location::Path(PathBuf::from(OsStr::from_bytes(path))),
+            }
         };
         Ok(Self { text, transport: Some(transport), location, selector })
     }
@@ -268,12 +292,29 @@ impl Reference {
         let path = match &self.location {
             Location::StandardInput => "-".to_owned(),
             Location::Path(path) => path.display().to_string(),
-            Location::Installable(installable) => installable.clone(),
+            Location::Program(program) => match program.start() {
+                Start::Build(installable) | Start::BuildAndRun(installable) => installable.to_owned(),
+                Start::Run(script) => script.display().to_string(),
+            },
             Location::Registry(name) | Location::Name(name) => name.to_string(),
             Location::Engine(_, name) => name.clone(),
         };
         format!("{}:{path}:{selector}", transport.name())
     }
+}
+
+/// The script behind `stream:`: a file, or an installable that Nix builds one of.
+fn streamed(path: &[u8]) -> Program {
+    let file = PathBuf::from(OsStr::from_bytes(path));
+    match std::str::from_utf8(path).ok().filter(|text| program::is_installable(text) && !file.exists()) {
+        Some(installable) => Program::built_script(installable),
+        None => Program::script(file),
+    }
+}
+
+/// Whether a text ends as files do that images come in.
+fn is_file_name(text: &str) -> bool {
+    FILE_ENDINGS.iter().any(|ending| text.ends_with(ending))
 }
 
 fn named(transports: &[Transport], name: &[u8]) -> Option<Transport> {
@@ -285,8 +326,8 @@ fn named(transports: &[Transport], name: &[u8]) -> Option<Transport> {
 fn bare_name(text: &str) -> Option<ImageName> {
     let name = ImageName::parse(text)?;
     let first = text.split('/').next().unwrap_or_default();
-    let is_file = FILE_ENDINGS.iter().any(|ending| text.ends_with(ending))
-        || (name.given_host().is_none() && text.contains('/') && std::path::Path::new(first).is_dir());
+    let is_file =
+        is_file_name(text) || (name.given_host().is_none() && text.contains('/') && Path::new(first).is_dir());
     let plain_word = name.given_host().is_none() && !name.path().contains('.');
     let is_name = name.given_tag().is_some() || name.digest().is_some() || name.given_host().is_some() || plain_word;
     (is_name && !is_file).then_some(name)
@@ -294,8 +335,8 @@ fn bare_name(text: &str) -> Option<ImageName> {
 
 /// Path and selector around a colon: the whole is the path when it exists as one, then the longest part in front of a
 /// colon that does, else the part in front of the first colon, as skopeo has it.
-fn split_selector(rest: &[u8]) -> (&[u8], Option<Selector>) {
-    let exists = |path: &[u8]| PathBuf::from(OsStr::from_bytes(path)).exists();
+fn split_selector<'r>(rest: &'r [u8], base: &Path) -> (&'r [u8], Option<Selector>) {
+    let exists = |path: &[u8]| base.join(OsStr::from_bytes(path)).exists();
     if exists(rest) {
         return (rest, None);
     }
@@ -332,7 +373,6 @@ mod tests {
             ("oci-archive:/tmp/x.tar", Some(Transport::OciArchive), "/tmp/x.tar", None),
             ("dir:some:where", Some(Transport::Dir), "some:where", None),
             ("rootfs:/srv/root", Some(Transport::Rootfs), "/srv/root", None),
-            ("stream:./result", Some(Transport::Stream), "./result", None),
             ("nix:image.json", Some(Transport::Nix), "image.json", None),
             ("nix:0/nix/store/x.tar", Some(Transport::Nix), "/nix/store/x.tar", None),
             ("with:colon.tar", None, "with:colon.tar", None),
@@ -346,10 +386,21 @@ mod tests {
     }
 
     #[test]
-    fn what_nix_builds_has_a_number_sign() {
+    fn programs_are_installables_and_scripts() {
+        let start = |text: &str| match parse(text).unwrap().location {
+            Location::Program(program) => match program.start() {
+                Start::Build(installable) => format!("build {installable}"),
+                Start::Run(script) => format!("run {}", script.display()),
+                Start::BuildAndRun(installable) => format!("build {installable} and run it"),
+            },
+            other => format!("{other:?}"),
+        };
         for text in [".#image", "nixpkgs#hello", "github:owner/repo/branch#a.b", "/some/flake#"] {
-            assert_eq!(parse(text).unwrap().location, Location::Installable(text.to_owned()));
+            assert_eq!(start(text), format!("build {text}"));
         }
+        assert_eq!(start("stream:./result"), "run ./result");
+        assert_eq!(start("stream:.#image"), "build .#image and run it");
+        assert_eq!(parse("image#1.tar").unwrap().location, Location::Path("image#1.tar".into()));
         let place = tempfile::tempdir().unwrap();
         let file = place.path().join("image#1.tar");
         std::fs::write(&file, "").unwrap();

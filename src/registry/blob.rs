@@ -137,6 +137,9 @@ impl BlobReader {
         let result = self.repository.read(&self.repository.blob_call(&path, range.clone(), &self.digest));
         let response = match result {
             Err(error @ (RegistryError::NotFound { .. } | RegistryError::Denied { .. })) if !self.urls.is_empty() => {
+                if !self.repository.registries().may_fetch_foreign_urls() {
+                    return Err(error.with_foreign_urls());
+                }
                 self.open_elsewhere(range.as_deref()).ok_or(error)?
             }
             other => other?,
@@ -144,10 +147,13 @@ impl BlobReader {
         self.check(response)
     }
 
-    /// Asks one of the addresses that the manifest gives. No credential goes there.
+    /// Asks one of the addresses that the manifest gives. No credential goes there, and no plain http is spoken for an
+    /// image that came by https.
     fn open_elsewhere(&self, range: Option<&str>) -> Option<Response> {
         let registries = self.repository.registries();
-        self.urls.iter().filter_map(|url| Address::parse(url)).find_map(|mut address| {
+        let is_plain_allowed = !self.repository.is_secure();
+        let addresses = self.urls.iter().filter_map(|url| Address::parse(url));
+        addresses.filter(|address| address.is_secure() || is_plain_allowed).find_map(|mut address| {
             for _ in 0..10 {
                 let http = registries.way(&address, false).ok()?;
                 let mut request = Request::new(Method::Get, address.clone());
@@ -155,7 +161,7 @@ impl BlobReader {
                 let response = http.send(request).ok()?;
                 match (response.status, response.header("location")) {
                     (200 | 206, _) => return Some(response),
-                    (300..400, Some(location)) => address = address.join(location)?,
+                    (300..400, Some(location)) => address = address.join_protected(location)?,
                     _ => return None,
                 }
             }

@@ -7,6 +7,7 @@ use hashbrown::HashMap;
 use super::credentials::{self, Credential, Found};
 use super::tokens::{Asking, Tokens};
 use super::{Challenge, Configuration, Environment, Place, RegistryError, Repository, Scope, certificates};
+use crate::execution::Permission;
 use crate::http::{Address, Http, HttpError, HttpOptions, Secret};
 use crate::reference::ImageName;
 
@@ -24,6 +25,10 @@ pub struct Settings {
     pub certificates: Option<PathBuf>,
     /// `--tls-verify`: whether certificates are checked and plain http is refused; by the configuration where not given.
     pub verify_tls: Option<bool>,
+    /// Whether layers that the registry does not have are fetched from the URLs in the manifest.
+    pub foreign_urls: bool,
+    /// Whether credential helpers may be started.
+    pub execution: Permission,
     /// Where files lie.
     pub environment: Environment,
 }
@@ -54,6 +59,12 @@ impl Registries {
             secure: Mutex::default(),
             tokens: Tokens::default(),
         })
+    }
+
+    /// Whether layers that the registry does not have are fetched from the URLs in the manifest.
+    #[must_use]
+    pub fn may_fetch_foreign_urls(&self) -> bool {
+        self.settings.foreign_urls
     }
 
     /// How servers are spoken to.
@@ -161,7 +172,7 @@ impl Registries {
             let credential = Credential::Password { user: user.clone(), password: password.clone() };
             return Ok(Some(Found { credential, source: "the one given with --creds".to_owned() }));
         }
-        credentials::find(&self.settings.environment, self.settings.authfile.as_ref(), name)
+        credentials::find(&self.settings.environment, self.settings.authfile.as_ref(), name, self.settings.execution)
     }
 }
 

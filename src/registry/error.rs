@@ -158,6 +158,19 @@ pub enum RegistryError {
 }
 
 impl RegistryError {
+    /// The same of a blob for which the manifest gives URLs that were not asked.
+    #[must_use]
+    pub(super) fn with_foreign_urls(self) -> Self {
+        const HINT: &str = "the manifest gives other URLs for it, which --allow-foreign-urls fetches";
+        match self {
+            Self::NotFound { host, what } => Self::NotFound { host, what: format!("{what}; {HINT}") },
+            Self::Denied { host, repository, reason, credential } => {
+                Self::Denied { host, repository, reason: format!("{reason}; {HINT}"), credential }
+            }
+            other => other,
+        }
+    }
+
     /// Whether another registry may have what this one has not, or does not give.
     #[must_use]
     pub fn is_of_this_place(&self) -> bool {

@@ -240,6 +240,12 @@ impl Repository {
         Err(RegistryError::Content { host: address.host().to_owned(), what: call.what.clone(), reason })
     }
 
+    /// Whether the place that the image comes from speaks TLS, as far as is known by now.
+    pub(super) fn is_secure(&self) -> bool {
+        let chosen = self.places.get(self.chosen.load(Ordering::Relaxed));
+        chosen.is_none_or(|place| self.home(place).is_secure())
+    }
+
     /// The server that a credential for this place may be shown to.
     fn home(&self, place: &Place) -> Address {
         self.registries.address_of(place, "/")

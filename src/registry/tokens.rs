@@ -11,6 +11,9 @@ use super::credentials::{Credential, Found};
 use super::{Challenge, RegistryError};
 use crate::http::{Address, Body, Http, Method, Request, Response, Secret, base64};
 
+/// Bytes of a refusal that are read, and letters of it that are shown.
+const MAX_REFUSAL_BYTES: u64 = 64 << 10;
+const MAX_REFUSAL_SHOWN: usize = 200;
 /// Bytes that the answer with a token may have.
 const MAX_TOKEN_BYTES: u64 = 1 << 20;
 /// How long a token is good for that does not say.
@@ -139,7 +142,7 @@ fn basic(scope: &Scope, refused: Option<&Secret>, asking: &Asking<'_>) -> Result
         _ => return Err(denied(scope, asking, "it asks for a name and a password")),
     };
     if refused == Some(&authorization) {
-        return Err(denied(scope, asking, "the name or the password is wrong"));
+        return Err(denied(scope, asking, "it does not accept the credential"));
     }
     Ok(Kept { authorization, until: None })
 }
@@ -151,7 +154,7 @@ fn fetch(challenge: &Challenge, scope: &Scope, asking: &Asking<'_>) -> Result<Ke
     let realm = challenge.parameter("realm").unwrap_or_default();
     let no_realm = || denied(scope, asking, "it names no valid place to get a token from");
     let realm = Address::parse(realm).ok_or_else(no_realm)?;
-    if !realm.is_secure() && !asking.registry.is_loopback() {
+    if !is_safe_realm(&realm, asking) {
         return Err(RegistryError::UnsafeRealm { host: scope.host.clone(), realm: realm.to_string() });
     }
     let service = challenge.parameter("service").unwrap_or_default();
@@ -161,12 +164,7 @@ fn fetch(challenge: &Challenge, scope: &Scope, asking: &Asking<'_>) -> Result<Ke
     match response.status {
         200 => {}
         400 | 401 | 403 => {
-            let shown = asking.credential.is_some();
-            return Err(denied(
-                scope,
-                asking,
-                if shown { "the credential is wrong or expired" } else { "not for everybody" },
-            ));
+            return Err(denied(scope, asking, &why_refused(response, asking.credential)));
         }
         status => return Err(RegistryError::Answer { host, status, what, message: String::new() }),
     }
@@ -184,6 +182,48 @@ fn fetch(challenge: &Challenge, scope: &Scope, asking: &Asking<'_>) -> Result<Ke
     let life = answer.expires_in.map_or(DEFAULT_LIFE, Duration::from_secs).max(DEFAULT_LIFE);
     let until = asking.now.checked_add(life.saturating_sub(MARGIN));
     Ok(Kept { authorization: Secret::new(format!("Bearer {token}")), until })
+}
+
+/// Whether a token may be fetched there. A credential goes to https, and to the very server in plain http that the
+/// registry is itself, on this machine; to another port of this machine in plain http goes a request without one.
+fn is_safe_realm(realm: &Address, asking: &Asking<'_>) -> bool {
+    let shows_credential = asking.credential.is_some_and(|found| !matches!(found.credential, Credential::Withheld));
+    let is_local = asking.registry.is_loopback() && realm.is_loopback();
+    realm.is_secure() || (is_local && (!shows_credential || realm.is_same_server(asking.registry)))
+}
+
+/// What a server of tokens says as it refuses (RFC 6749 section 5.2, and the errors of the distribution specification).
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Refusal {
+    error: String,
+    error_description: String,
+    details: String,
+    errors: Vec<RefusalError>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RefusalError {
+    message: String,
+}
+
+/// Why a server of tokens gives none: that the credential is wrong only where it says so.
+fn why_refused(response: Response, credential: Option<&Found>) -> String {
+    let (host, status) = (response.address.host().to_owned(), response.status);
+    let bytes = response.bytes(MAX_REFUSAL_BYTES).ok().flatten().unwrap_or_default();
+    let refusal: Refusal = serde_json::from_slice(&bytes).unwrap_or_default();
+    if refusal.error == "invalid_grant" {
+        return format!("{host} answers that the credential is wrong or expired");
+    }
+    let first = refusal.errors.into_iter().map(|error| error.message);
+    let said = [refusal.error_description, refusal.details, refusal.error].into_iter().chain(first);
+    let said = said.map(|text| text.trim().to_owned()).find(|text| !text.is_empty());
+    // A server may repeat what it was sent.
+    let said = said.filter(|text| credential.is_none_or(|found| !found.credential.is_in(text)));
+    let said: String = said.unwrap_or_default().chars().take(MAX_REFUSAL_SHOWN).collect();
+    let answer = format!("{host} answers {status} to the request for a token");
+    if said.is_empty() { answer } else { format!("{answer}: {said}") }
 }
 
 /// Ours, and what the registry asks for besides.

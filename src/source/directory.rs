@@ -1,10 +1,11 @@
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Container, MAX_DOCUMENT_BYTES, SourceError};
+use crate::beneath::{Directory, Links, is_led_out};
 use crate::scan::Section;
 use crate::scan::tar::normalize;
 
@@ -30,53 +31,65 @@ impl DirectoryContainer {
         Self { root: root.to_owned() }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        let mut path = Vec::new();
-        normalize(name.as_bytes(), &mut path);
-        let path = self.root.join(String::from_utf8_lossy(&path).as_ref());
-        match name.starts_with("blobs/").then(|| self.written_out_link(name, &path)).flatten() {
-            Some(target) => target,
-            None => path,
-        }
-    }
-
-    /// Where a blob leads that was a symbolic link in Git and was checked out, or downloaded, where there are none: Git
-    /// then writes a small file that holds the link's target (`core.symlinks` of git-config(1)). The target must be a
-    /// file of this directory.
-    fn written_out_link(&self, name: &str, path: &Path) -> Option<PathBuf> {
-        let (file, length) = open_file(path).ok()??;
-        if length > MAX_LINK_BYTES {
-            return None;
-        }
-        let mut target = String::new();
-        file.take(MAX_LINK_BYTES).read_to_string(&mut target).ok()?;
-        let is_path = target.starts_with("../") && !target.chars().any(char::is_control);
-        let (directory, _) = name.rsplit_once('/')?;
-        let mut inside = Vec::new();
-        normalize(format!("{directory}/{target}").as_bytes(), &mut inside);
-        let found = self.root.join(std::str::from_utf8(&inside).ok()?);
-        (is_path && found.metadata().ok()?.is_file()).then_some(found)
-    }
-
+    /// Opens a part. Links within the directory are followed, so that blobs can be links to one another; one that leads out
+    /// is an error.
     fn open(&self, name: &str) -> Result<Option<(File, u64)>, SourceError> {
-        match open_file(&self.path(name)) {
+        let failed = |error| SourceError::Part { name: name.to_owned(), error };
+        match self.open_below(name) {
             Ok(found) => Ok(found),
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
-            Err(error) => Err(SourceError::Part { name: name.to_owned(), error }),
+            Err(error) if is_led_out(&error) => {
+                let reason = "a symbolic link on the way leads out of the directory, and is not followed";
+                Err(failed(io::Error::other(reason)))
+            }
+            Err(error) => Err(failed(error)),
         }
+    }
+
+    fn open_below(&self, name: &str) -> io::Result<Option<(File, u64)>> {
+        let directory = Directory::open(&self.root)?;
+        let mut path = Vec::new();
+        normalize(name.as_bytes(), &mut path);
+        let path = PathBuf::from(String::from_utf8_lossy(&path).as_ref());
+        let Some((file, length)) = regular(directory.open_file(&path, Links::Inside)?)? else { return Ok(None) };
+        if name.starts_with("blobs/") && length <= MAX_LINK_BYTES {
+            return written_out_link(&directory, name, file, length);
+        }
+        Ok(Some((file, length)))
     }
 }
 
-/// Opens a regular file, and gives its length in bytes; `None` for anything else.
-pub(super) fn open_file(path: &Path) -> io::Result<Option<(File, u64)>> {
-    let file = File::options().read(true).custom_flags(NON_BLOCKING).open(path)?;
+/// The file where a blob leads that was a symbolic link in Git and was checked out, or downloaded, where there are none: Git
+/// then writes a small file that holds the link's target (`core.symlinks` of git-config(1)). The target must be a file of
+/// the directory; a blob that is none is itself.
+fn written_out_link(directory: &Directory, name: &str, mut file: File, length: u64) -> io::Result<Option<(File, u64)>> {
+    let mut target = String::new();
+    let is_text = file.by_ref().take(MAX_LINK_BYTES).read_to_string(&mut target).is_ok();
+    file.rewind()?;
+    let is_path = is_text && target.starts_with("../") && !target.chars().any(char::is_control);
+    let Some((parent, _)) = name.rsplit_once('/').filter(|_| is_path) else { return Ok(Some((file, length))) };
+    let mut inside = Vec::new();
+    normalize(format!("{parent}/{target}").as_bytes(), &mut inside);
+    let inside = PathBuf::from(String::from_utf8_lossy(&inside).as_ref());
+    let found = directory.open_file(&inside, Links::Inside).and_then(regular);
+    Ok(found.ok().flatten().or(Some((file, length))))
+}
+
+/// A file that is a regular one, and its length in bytes.
+fn regular(file: File) -> io::Result<Option<(File, u64)>> {
     let metadata = file.metadata()?;
     Ok(metadata.is_file().then_some((file, metadata.len())))
 }
 
+/// Opens a regular file, and gives its length in bytes; `None` for anything else.
+pub(super) fn open_file(path: &Path) -> io::Result<Option<(File, u64)>> {
+    regular(File::options().read(true).custom_flags(NON_BLOCKING).open(path)?)
+}
+
 impl Container for DirectoryContainer {
     fn locate(&self, name: &str) -> Option<String> {
-        self.path(name).metadata().ok()?.is_file().then(|| name.to_owned())
+        // What cannot be opened is there, and says why when it is read.
+        self.open(name).map_or(true, |found| found.is_some()).then(|| name.to_owned())
     }
 
     fn document(&self, name: &str) -> Result<Option<Vec<u8>>, SourceError> {

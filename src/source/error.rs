@@ -67,6 +67,9 @@ pub enum SourceError {
         shown(.0)
     )]
     Script(String),
+    /// A program that is needed for an image, and may not be started.
+    #[error(transparent)]
+    Refused(crate::execution::ExecutionRefused),
     /// A program that was run for an image, and failed.
     #[error("{what} {how}{}", last_words(.said))]
     Program {

@@ -10,6 +10,7 @@ use super::directory::open_file;
 use super::json_format::{NIX2CONTAINER, json_format};
 use super::lenient::{Bounded, Lenient};
 use super::{Container, DescribedLayer, Layout, Request, SourceError};
+use crate::beneath::{Directory, Links, is_led_out};
 use crate::go_json;
 use crate::image::{Config, Digest, HistoryEntry, Identity, LayerContents, Platform, TreeBuilder, display_in_sentence};
 use crate::nix::{STORE_DIRECTORY, StorePath};
@@ -245,16 +246,19 @@ impl Reading<'_> {
             let inside = Path::new(path).strip_prefix(directory);
             inside.is_ok_and(|inside| inside.components().all(|part| matches!(part, Component::Normal(_))))
         };
-        let file = if is_below(Path::new(STORE_DIRECTORY)) {
-            self.store.on_disk(path.as_bytes())
-        } else if self.beside.as_deref().is_some_and(is_below) {
-            PathBuf::from(path)
+        let opened = if is_below(Path::new(STORE_DIRECTORY)) {
+            open_file(&self.store.on_disk(path.as_bytes()))
+        } else if let Some(beside) = self.beside.as_deref().filter(|beside| is_below(beside)) {
+            open_file_below(beside, Path::new(path))
         } else {
             return Err(format!("its layer-path «{}» is outside {STORE_DIRECTORY}", display_in_sentence(path)));
         };
-        match open_file(&file) {
+        match opened {
             Ok(Some((file, length))) => Ok(Some(Section::new(std::sync::Arc::new(file), 0, length))),
             Ok(None) => Err(format!("its layer-path «{}» is no file", display_in_sentence(path))),
+            Err(error) if is_led_out(&error) => {
+                Err(format!("its layer-path «{}» is a link that leads out", display_in_sentence(path)))
+            }
             Err(_) => Ok(None),
         }
     }
@@ -284,6 +288,14 @@ impl Reading<'_> {
         let rest = format!("that the image names are not in {STORE_DIRECTORY} of this machine: contents not here");
         (!parts.is_empty()).then(|| format!("{} {rest}", parts.join(" and ")))
     }
+}
+
+/// A regular file below a directory, and its length in bytes; no link on the way leads out.
+fn open_file_below(directory: &Path, file: &Path) -> std::io::Result<Option<(std::fs::File, u64)>> {
+    let below = file.strip_prefix(directory).map_err(std::io::Error::other)?;
+    let file = Directory::open(directory)?.open_file(below, Links::Inside)?;
+    let metadata = file.metadata()?;
+    Ok(metadata.is_file().then_some((file, metadata.len())))
 }
 
 fn store_path(text: &str) -> Result<StorePath, String> {

@@ -4,20 +4,21 @@
 //! replaced last.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
-use tempfile::TempDir;
 
 use super::copy::{Arrival, CopyOptions, Sink};
-use super::store::{Entry, MAX_INDEX_BYTES, Store, put_file};
+use super::store::{Entry, Store, put_file};
 use super::{KnownBlobs, Shipment, TransferError, TransferProgress};
-use crate::rebuild::write::{ANNOTATION_NAME, NewFile, WriteError, member_header, new_directory};
+use crate::beneath::{Directory, TemporaryDirectory};
+use crate::rebuild::write::{
+    ANNOTATION_NAME, NewFile, SharedLayout, WriteError, blobs_of, member_header, new_directory, publish_new,
+};
 use crate::source::Naming;
 use crate::store::TAR_BLOCK;
 
-const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 /// What skopeo writes into `version`.
 const VERSION: &[u8] = b"Directory Transport Version: 1.1\n";
 
@@ -45,42 +46,64 @@ impl Sink for LayoutSink<'_> {
         options: &CopyOptions,
         progress: &TransferProgress,
     ) -> Result<Arrival, TransferError> {
-        let there = fs::read_dir(self.directory).ok().and_then(|mut entries| entries.next()).is_some();
-        let building = if there { None } else { Some(new_directory(self.directory)?) };
-        let root = building.as_ref().map_or(self.directory, TempDir::path).to_owned();
-        let mut index = Map::new();
-        if there {
-            index = self.read_index()?;
-        }
-        let mut store = Store { root: root.clone(), naming: Naming::Layout, added: Vec::new(), options, progress };
-        let known = if there { store.known(&index) } else { KnownBlobs::default() };
-        let (arrival, entry) = store.fill(shipment, &known)?;
-        let more = options.more_names.iter().map(|name| Some(name.as_str()));
-        for name in std::iter::once(self.reference).chain(more) {
-            index = with_entry(index, &entry, name);
-        }
-        let index = Value::Object(index);
-        if building.is_some() {
-            put_file(&root.join("oci-layout"), LAYOUT)?;
-        }
-        put_file(&root.join("index.json"), index.to_string().as_bytes())?;
-        if let Some(building) = building {
-            publish(building, self.directory)?;
-        }
-        store.added.clear();
-        Ok(arrival)
+        let is_there = fs::read_dir(self.directory).ok().and_then(|mut entries| entries.next()).is_some();
+        if is_there { self.add(shipment, options, progress) } else { self.make(shipment, options, progress) }
     }
 }
 
 impl LayoutSink<'_> {
-    fn read_index(&self) -> Result<Map<String, Value>, TransferError> {
-        let refused = |reason| WriteError::Exists { path: self.directory.to_owned(), reason };
-        if !self.directory.join("oci-layout").is_file() {
-            return Err(refused("is a directory with other things in it, and no OCI layout").into());
+    /// Adds to the layout that is there.
+    fn add(
+        &self,
+        shipment: &Shipment,
+        options: &CopyOptions,
+        progress: &TransferProgress,
+    ) -> Result<Arrival, TransferError> {
+        let mut shared = SharedLayout::open(self.directory)?;
+        let root = shared.root().clone();
+        let mut store = Store { root, naming: Naming::Layout, added: Vec::new(), options, progress };
+        let known = store.known(shared.index());
+        let added = store.fill(shipment, &known).and_then(|(arrival, entry)| {
+            shared.change_index(&mut |index| Ok(self.with_entries(index, &entry, options)))?;
+            Ok(arrival)
+        });
+        if added.is_err() {
+            shared.abandon(&store.added);
         }
-        let index = read_object(&self.directory.join("index.json"));
-        Ok(index.ok_or_else(|| refused("is an OCI layout whose index.json cannot be understood"))?)
+        added
     }
+
+    /// Makes a new layout.
+    fn make(
+        &self,
+        shipment: &Shipment,
+        options: &CopyOptions,
+        progress: &TransferProgress,
+    ) -> Result<Arrival, TransferError> {
+        let building = new_directory(self.directory)?;
+        let root = opened(&building)?;
+        blobs_of(&root, "sha256")?;
+        let mut store = Store { root, naming: Naming::Layout, added: Vec::new(), options, progress };
+        let (arrival, entry) = store.fill(shipment, &KnownBlobs::default())?;
+        let index = Value::Object(self.with_entries(Map::new(), &entry, options)).to_string();
+        let mut change = |index| Ok(self.with_entries(index, &entry, options));
+        publish_new(building, self.directory, index.as_bytes(), &mut change)?;
+        Ok(arrival)
+    }
+
+    /// An index with the image under all of its names.
+    fn with_entries(&self, mut index: Map<String, Value>, entry: &Entry, options: &CopyOptions) -> Map<String, Value> {
+        let more = options.more_names.iter().map(|name| Some(name.as_str()));
+        for name in std::iter::once(self.reference).chain(more) {
+            index = with_entry(index, entry, name);
+        }
+        index
+    }
+}
+
+fn opened(building: &TemporaryDirectory) -> Result<Directory, TransferError> {
+    let failed = |error| WriteError::Write { path: building.path().to_owned(), error };
+    Ok(Directory::open(building.path()).map_err(failed)?)
 }
 
 impl Sink for OciArchiveSink<'_> {
@@ -114,12 +137,12 @@ impl Sink for DirectorySink<'_> {
             return Err(WriteError::Exists { path: self.path.to_owned(), reason }.into());
         }
         let building = new_directory(self.path)?;
-        let root = building.path().to_owned();
-        let mut store = Store { root: root.clone(), naming: Naming::Directory, added: Vec::new(), options, progress };
+        let root = opened(&building)?;
+        let naming = Naming::Directory;
+        let mut store = Store { root: root.clone(), naming, added: Vec::new(), options, progress };
         let (arrival, entry) = store.fill(shipment, &KnownBlobs::default())?;
-        put_file(&root.join("manifest.json"), &entry.document.bytes)?;
-        put_file(&root.join("version"), VERSION)?;
-        store.added.clear();
+        put_file(&root, &root.path().join("manifest.json"), &entry.document.bytes)?;
+        put_file(&root, &root.path().join("version"), VERSION)?;
         // A directory cannot take the place of another in one step.
         let old = if is_one { Some(set_aside(self.path)?) } else { None };
         publish(building, self.path)?;
@@ -129,28 +152,16 @@ impl Sink for DirectorySink<'_> {
 }
 
 /// Moves a directory out of the way, to be removed.
-fn set_aside(path: &Path) -> Result<TempDir, TransferError> {
+fn set_aside(path: &Path) -> Result<TemporaryDirectory, TransferError> {
     let aside = new_directory(path)?;
     let failed = |error| WriteError::Write { path: path.to_owned(), error };
     fs::rename(path, aside.path().join("old")).map_err(failed)?;
     Ok(aside)
 }
 
-fn publish(building: TempDir, place: &Path) -> Result<(), TransferError> {
-    let failed = |error| WriteError::Write { path: place.to_owned(), error };
-    fs::rename(building.path(), place).map_err(failed)?;
-    // It is not where it was made any more; there is nothing to remove.
-    let _ = building.keep();
-    Ok(())
-}
-
-fn read_object(file: &Path) -> Option<Map<String, Value>> {
-    let mut bytes = Vec::new();
-    File::open(file).ok()?.take(MAX_INDEX_BYTES + 1).read_to_end(&mut bytes).ok()?;
-    match serde_json::from_slice(&bytes) {
-        Ok(Value::Object(object)) if bytes.len() as u64 <= MAX_INDEX_BYTES => Some(object),
-        _ => None,
-    }
+fn publish(building: TemporaryDirectory, place: &Path) -> Result<(), TransferError> {
+    let failed = |(error, _)| WriteError::Write { path: place.to_owned(), error };
+    Ok(building.publish(place).map_err(failed)?)
 }
 
 /// The index of a layout with one more image, in the place of the one of the same name.

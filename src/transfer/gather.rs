@@ -13,9 +13,9 @@ use super::{BlobSource, Document, Parcel, ParcelLayer, Shipment, TransferError};
 use crate::engines::{ContentStore, EngineClient};
 use crate::http::HttpOptions;
 use crate::image::{Compression, Digest, LayerContents};
-use crate::open::{OpenOptions, Progress, Spool, build_installable, run_script};
+use crate::open::{OpenOptions, Progress, Spool, build_program, is_script, run_program};
 use crate::rebuild::write::CONFIG_TYPE;
-use crate::reference::{Engine, ImageName, Location, Reference, Transport};
+use crate::reference::{Engine, ImageName, Location, Program, Reference, Start, Transport};
 use crate::registry::carried;
 use crate::scan::compression::{MAGIC_BYTES, decoder, detect};
 use crate::scan::{Cancel, Section, is_cancellation};
@@ -78,9 +78,18 @@ impl Gathering<'_> {
             Location::Engine(Engine::Containerd, name) => self.containerd(name),
             Location::Engine(engine, name) => self.engine(&self.engine_client(*engine)?, name),
             Location::Name(name) => self.name(name),
-            Location::Installable(installable) => {
-                let progress = Progress::with_cancel(self.cancel.clone());
-                self.path(&build_installable(self.reference, installable, self.options, &progress)?)
+            Location::Program(program) => self.program(program),
+        }
+    }
+
+    /// What Nix builds, or what a script writes.
+    fn program(&self, program: &Program) -> Result<Shipment, TransferError> {
+        let progress = Progress::with_cancel(self.cancel.clone());
+        match program.start() {
+            Start::Build(_) => self.path(&build_program(self.reference, program, self.options, &progress)?),
+            Start::Run(_) | Start::BuildAndRun(_) => {
+                let take = |mut output: Box<dyn Read + Send>| self.stream(&mut output);
+                run_program(self.reference, program, self.options, &progress, take)?
             }
         }
     }
@@ -106,17 +115,8 @@ impl Gathering<'_> {
 
     fn image_at(&self, path: &Path) -> Result<Shipment, TransferError> {
         let metadata = std::fs::metadata(path).map_err(|error| self.io_error(error))?;
-        match self.reference.transport {
-            Some(Transport::Rootfs) => {
-                return Err(self.made_by_rebuild("a directory of files and no image"));
-            }
-            Some(Transport::Stream) => {
-                let progress = Progress::with_cancel(self.cancel.clone());
-                return run_script(self.reference, path, self.options, &progress, |mut output| {
-                    self.stream(&mut output)
-                })?;
-            }
-            _ => {}
+        if self.reference.transport == Some(Transport::Rootfs) {
+            return Err(self.made_by_rebuild("a directory of files and no image"));
         }
         if metadata.is_dir() {
             let container = DirectoryContainer::new(path);
@@ -125,6 +125,9 @@ impl Gathering<'_> {
         let mut file = File::open(path).map_err(|error| self.io_error(error))?;
         if !metadata.is_file() {
             return self.stream(&mut file);
+        }
+        if is_script(&file) {
+            return Err(self.failed(SourceError::Script(path.display().to_string())));
         }
         self.archive(Section::new(Arc::new(file), 0, metadata.len()))
     }

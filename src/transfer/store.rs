@@ -1,6 +1,5 @@
 //! Files by their digests, as layouts and directories of skopeo's hold them.
 
-use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -14,8 +13,9 @@ use super::push::title_of;
 use super::{
     BlobSource, Document, KnownBlobs, LayerState, Parcel, ParcelLayer, Shipment, TransferError, TransferProgress,
 };
+use crate::beneath::{Directory, Links};
 use crate::image::{Digest, Platform};
-use crate::rebuild::write::{LayerCompression, NewFile, Workers, WriteError};
+use crate::rebuild::write::{LayerCompression, NewFile, Workers, WriteError, blobs_of};
 use crate::registry::Verifier;
 use crate::source::Naming;
 
@@ -33,9 +33,9 @@ pub(super) struct Entry {
 
 /// Files by their digests.
 pub(super) struct Store<'a> {
-    pub root: PathBuf,
+    pub root: Directory,
     pub naming: Naming,
-    /// Blobs that were not there before: they go again unless all is well.
+    /// Blobs that were not there before: they go again where the image does not become part of a layout.
     pub added: Vec<PathBuf>,
     pub options: &'a CopyOptions,
     pub progress: &'a TransferProgress,
@@ -43,16 +43,19 @@ pub(super) struct Store<'a> {
 
 impl Store<'_> {
     fn place(&self, digest: &Digest) -> PathBuf {
-        self.root.join(self.naming.blob(digest))
+        self.root.path().join(self.naming.blob(digest))
     }
 
+    /// Whether a blob of so many bytes is there. Links count that stay in the directory.
     fn has(&self, digest: &Digest, bytes: u64) -> bool {
-        fs::metadata(self.place(digest)).is_ok_and(|found| found.is_file() && found.len() == bytes)
+        let found = self.root.open_file(Path::new(&self.naming.blob(digest)), Links::Inside);
+        found.and_then(|file| file.metadata()).is_ok_and(|found| found.is_file() && found.len() == bytes)
     }
 
     fn read(&self, digest: &Digest) -> Option<Vec<u8>> {
         let mut bytes = Vec::new();
-        File::open(self.place(digest)).ok()?.take(MAX_INDEX_BYTES).read_to_end(&mut bytes).ok()?;
+        let file = self.root.open_file(Path::new(&self.naming.blob(digest)), Links::Inside).ok()?;
+        file.take(MAX_INDEX_BYTES).read_to_end(&mut bytes).ok()?;
         Some(bytes)
     }
 
@@ -251,7 +254,7 @@ impl Store<'_> {
         let failed = |error: io::Error| TransferError::reading(what.clone(), &error);
         let mut stream = Cancellable { inner: source.open(0).map_err(failed)?, cancel: self.progress.cancel().clone() };
         let directory = self.directory_for(stated)?;
-        let new = NewFile::beside(&directory.join("incoming"))?;
+        let new = NewFile::within(&directory, directory.path().join("incoming"))?;
         let mut verifier = stated.map_or_else(|| Verifier::Sha256(Sha256::new()), Verifier::new);
         let mut out = new.file();
         let write = |error| TransferError::from(WriteError::Write { path: new.place().to_owned(), error });
@@ -272,19 +275,18 @@ impl Store<'_> {
             ));
         }
         let place = self.place(&actual);
+        let is_new = is_free(&directory, &place);
         new.publish_at(&place)?;
-        self.added.push(place);
+        self.added.extend(is_new.then_some(place));
         Ok(actual)
     }
 
-    fn directory_for(&self, digest: Option<&Digest>) -> Result<PathBuf, TransferError> {
+    fn directory_for(&self, digest: Option<&Digest>) -> Result<Directory, TransferError> {
         let algorithm = digest.map_or("sha256", Digest::algorithm);
-        let directory = match self.naming {
+        Ok(match self.naming {
             Naming::Directory => self.root.clone(),
-            Naming::Layout | Naming::Registry => self.root.join("blobs").join(algorithm),
-        };
-        fs::create_dir_all(&directory).map_err(|error| WriteError::Write { path: directory.clone(), error })?;
-        Ok(directory)
+            Naming::Layout | Naming::Registry => blobs_of(&self.root, algorithm)?,
+        })
     }
 
     /// Bytes that were written.
@@ -293,28 +295,24 @@ impl Store<'_> {
         if self.has(&document.digest, bytes) {
             return Ok(0);
         }
-        self.directory_for(Some(&document.digest))?;
+        let directory = self.directory_for(Some(&document.digest))?;
         let place = self.place(&document.digest);
-        put_file(&place, &document.bytes)?;
-        self.added.push(place);
+        let is_new = is_free(&directory, &place);
+        put_file(&directory, &place, &document.bytes)?;
+        self.added.extend(is_new.then_some(place));
         Ok(bytes)
     }
 
     /// A manifest that an index in a directory of skopeo's lists.
     fn put_listed(&mut self, document: &Document) -> Result<u64, TransferError> {
-        let place = self.root.join(format!("{}.manifest.json", document.digest.hex()));
-        put_file(&place, &document.bytes)?;
+        let place = self.root.path().join(format!("{}.manifest.json", document.digest.hex()));
+        put_file(&self.root, &place, &document.bytes)?;
         Ok(document.bytes.len() as u64)
     }
 }
 
-impl Drop for Store<'_> {
-    fn drop(&mut self) {
-        for blob in &self.added {
-            // What cannot be removed is a blob that no image names.
-            let _ = fs::remove_file(blob);
-        }
-    }
+fn is_free(directory: &Directory, place: &Path) -> bool {
+    matches!(directory.kind(place.file_name().unwrap_or_default()), Ok(None))
 }
 
 struct Cancellable {
@@ -329,9 +327,9 @@ impl Read for Cancellable {
     }
 }
 
-/// Writes a small file, whole or not at all.
-pub(super) fn put_file(place: &Path, bytes: &[u8]) -> Result<(), TransferError> {
-    let new = NewFile::beside(place)?;
+/// Writes a small file into a directory, whole or not at all.
+pub(super) fn put_file(directory: &Directory, place: &Path, bytes: &[u8]) -> Result<(), TransferError> {
+    let new = NewFile::within(directory, place.to_owned())?;
     let mut file = new.file();
     file.write_all(bytes).map_err(|error| WriteError::Write { path: place.to_owned(), error })?;
     Ok(new.publish()?)

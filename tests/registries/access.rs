@@ -69,7 +69,7 @@ fn with_tokens(shop: Shop) -> Server {
                     Reply::new(200, r#"{"token":"t0ken","expires_in":300}"#)
                 }
                 None if refresh => Reply::new(200, r#"{"access_token":"t0ken"}"#),
-                _ => Reply::new(401, ""),
+                _ => Reply::new(401, r#"{"error":"invalid_grant"}"#),
             };
         }
         if seen.header("authorization") == Some("Bearer t0ken") {
@@ -180,8 +180,71 @@ fn foreign_layers_are_fetched_from_their_addresses_without_a_credential() {
         }
         if seen.target == missing { Reply::new(404, "") } else { shop.answer(seen) }
     });
-    with_password(Customer::new()).open(&server.host, IMAGE).unwrap();
+    let mut customer = with_password(Customer::new());
+    let error = customer.refused(&server.host, IMAGE);
+    assert!(error.contains("--allow-foreign-urls") && storage.seen().is_empty(), "{error}");
+    customer.remote.settings.foreign_urls = true;
+    customer.open(&server.host, IMAGE).unwrap();
+    assert!(!storage.seen().is_empty());
     assert!(storage.seen().iter().all(|seen| seen.header("authorization").is_none()));
+}
+
+#[test]
+fn a_password_goes_to_no_plain_realm_of_another_origin() {
+    let thief = Arc::new(Server::start(|_| Reply::new(200, r#"{"token":"t0ken"}"#)));
+    let elsewhere = thief.host.clone();
+    let (shop, _) = Shop::sample();
+    let server = Server::start(move |seen| match seen.header("authorization") {
+        Some("Bearer t0ken") => shop.answer(seen),
+        _ => Reply::new(401, "").with("www-authenticate", format!(r#"Bearer realm="http://{elsewhere}/token""#)),
+    });
+    let error = with_password(Customer::new()).refused(&server.host, IMAGE);
+    assert!(error.contains("no credential is shown") && thief.seen().is_empty(), "{error}");
+    // Nothing is given away by asking as anybody.
+    Customer::new().open(&server.host, IMAGE).unwrap();
+    assert!(thief.seen().iter().all(|seen| seen.header("authorization").is_none()) && !thief.seen().is_empty());
+}
+
+#[test]
+fn a_refusal_of_a_token_is_told_as_the_server_tells_it() {
+    for (status, body, told) in [
+        (401, r#"{"error":"invalid_grant"}"#.to_owned(), "wrong or expired"),
+        (401, r#"{"details":"two-factor authentication is required"}"#.to_owned(), "two-factor authentication"),
+        (403, r#"{"errors":[{"code":"DENIED","message":"not a member of the team"}]}"#.to_owned(), "not a member"),
+        (400, r#"{"error":"invalid_scope","error_description":"no such service"}"#.to_owned(), "no such service"),
+        (401, String::new(), "answers 401"),
+        (401, format!(r#"{{"details":"no user with the password {PASSWORD}"}}"#), "answers 401"),
+        (401, format!(r#"{{"details":"{}"}}"#, base64(format!("me:{PASSWORD}").as_bytes())), "answers 401"),
+    ] {
+        let answer = body.clone();
+        let server = Server::start(move |seen| {
+            if seen.target.starts_with("/token") {
+                return Reply::new(status, answer.clone());
+            }
+            let host = seen.header("host").unwrap();
+            Reply::new(401, "").with("www-authenticate", format!(r#"Bearer realm="http://{host}/token""#))
+        });
+        let error = with_password(Customer::new()).refused(&server.host, IMAGE);
+        assert!(error.contains(told), "{body}: {error}");
+        assert_eq!(error.contains("wrong or expired"), body.contains("invalid_grant"), "{body}: {error}");
+        assert!(!error.contains(PASSWORD) && !error.contains(&base64(b"me:hunter2")), "{error}");
+    }
+}
+
+#[test]
+fn a_credential_helper_is_not_started_without_permission() {
+    let (shop, _) = Shop::sample();
+    let server = guarded(shop);
+    let customer = Customer::new();
+    let entry = json!({"credHelpers": {server.host.clone(): "absent"}}).to_string();
+    customer.write("config/containers/auth.json", &entry);
+    let error = customer.refused(&server.host, IMAGE);
+    assert!(error.contains("docker-credential-absent") && error.contains("was not started"), "{error}");
+    // What is public is public.
+    let (shop, _) = Shop::sample();
+    let open = Server::start(move |seen| shop.answer(seen));
+    customer.write("config/containers/auth.json", &json!({"credsStore": "absent"}).to_string());
+    customer.open(&open.host, IMAGE).unwrap();
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use nixdive::execution::Permission;
 use nixdive::open::{Keep, OpenError, OpenOptions, Opened, Progress, open};
 use nixdive::reference::Reference;
 
@@ -18,7 +19,7 @@ pub type OpenResult = Result<Opened, OpenError>;
 
 /// Opens what is typed, with the means to fetch contents soon after.
 pub fn open_typed(typed: impl AsRef<OsStr>) -> OpenResult {
-    open_with(typed, OpenOptions { keep: Keep::Content, ..OpenOptions::default() })
+    open_with(typed, OpenOptions { keep: Keep::Content, execution: Permission::granted(), ..OpenOptions::default() })
 }
 
 /// Opens what is typed. Fails the test where that does not come to an end.

@@ -11,8 +11,10 @@ mod inspect;
 mod list;
 mod manifest;
 mod output;
+mod programs;
 mod sbom;
 mod unpacking;
+mod writers;
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,3 @@
-use std::ffi::OsString;
 use std::path::Path;
 
 use super::super::ci_arguments::{OnMissing, RuleArguments};
@@ -9,6 +8,7 @@ use crate::ci::{
     parse_bytes, parse_quota,
 };
 use crate::glob::Glob;
+use crate::reference::{DataReference, Reference};
 
 /// Bytes that a file of rules may have.
 const MAX_BYTES: u64 = 1 << 20;
@@ -19,8 +19,8 @@ const OWN_FILE: &str = ".nixdive-ci";
 /// All that is asked for.
 pub(super) struct Gathered {
     pub configuration: Configuration,
-    /// What growth is measured against, as it was named.
-    pub baseline: Option<OsString>,
+    /// What growth is measured against.
+    pub baseline: Option<Reference>,
     /// Whether there are rules besides dive's.
     pub has_own_rules: bool,
 }
@@ -45,8 +45,13 @@ pub(super) fn gather(arguments: &RuleArguments) -> anyhow::Result<Gathered> {
         dive = rules;
     }
     let mut configuration = Configuration::new(&dive)?;
-    let by_flag = arguments.baseline.clone();
-    let by_file = files().find_map(|file| file.baseline_file.clone().or(file.baseline_image.clone()));
+    let by_flag = arguments.baseline.as_ref().map(|typed| Reference::parse(typed)).transpose()?;
+    let own_path = arguments.rules.as_deref().unwrap_or(Path::new(OWN_FILE));
+    let dive_path = arguments.ci_config.as_deref().unwrap_or(Path::new(DIVE_FILE));
+    // Each is checked, also where another one counts.
+    let by_own_file = own_file.as_ref().map(|file| baseline(file, own_path)).transpose()?.flatten();
+    let by_dive_file = dive_file.as_ref().map(|file| baseline(file, dive_path)).transpose()?.flatten();
+    let by_file = by_own_file.or(by_dive_file);
     add_flags(&mut configuration, arguments)?;
     for file in [dive_file, own_file].into_iter().flatten() {
         configuration.add(file);
@@ -64,7 +69,15 @@ pub(super) fn gather(arguments: &RuleArguments) -> anyhow::Result<Gathered> {
         || !rules.forbidden_paths.is_empty()
         || !rules.forbidden_store_paths.is_empty()
         || !rules.findings.is_empty();
-    Ok(Gathered { has_own_rules, baseline: by_flag.or(by_file.map(OsString::from)), configuration })
+    Ok(Gathered { has_own_rules, baseline: by_flag.or(by_file.map(DataReference::into_reference)), configuration })
+}
+
+/// The baseline that a file of rules names. The file is data: it cannot have a program started.
+fn baseline(file: &RuleFile, path: &Path) -> anyhow::Result<Option<DataReference>> {
+    let Some((text, line)) = &file.baseline else { return Ok(None) };
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let parsed = DataReference::parse(text, directory);
+    Ok(Some(parsed.map_err(|error| anyhow::anyhow!("{}:{line}: baseline {error}", shown(path.as_os_str())))?))
 }
 
 fn flags(arguments: &RuleArguments) -> DiveRules {

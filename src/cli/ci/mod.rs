@@ -4,7 +4,7 @@ mod gather;
 mod image_name;
 mod sides;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -16,6 +16,7 @@ use crate::ci::{
     Against, Configuration, Facts, FindingFact, ImageDifference, Outcome, Snapshot, Subject, Verdict, judge, to_json,
 };
 use crate::image::display_name;
+use crate::reference::Reference;
 use crate::report::{CiFormat, CiReport};
 use sides::{Baseline, Looks, Side};
 
@@ -31,11 +32,11 @@ pub fn is_asked_by_environment() -> bool {
 
 /// `nixdive ci`.
 pub fn run(arguments: &CiArguments) -> anyhow::Result<ExitCode> {
-    check(&arguments.image, &arguments.rules, &arguments.open)
+    check(&Reference::parse(&arguments.image)?, &arguments.rules, &arguments.open)
 }
 
 /// Judges an image.
-pub fn check(image: &OsString, arguments: &RuleArguments, open: &OpenArguments) -> anyhow::Result<ExitCode> {
+pub fn check(image: &Reference, arguments: &RuleArguments, open: &OpenArguments) -> anyhow::Result<ExitCode> {
     let gathered = gather::gather(arguments)?;
     let rules = &gathered.configuration;
     let has_own = gathered.has_own_rules || arguments.update_baseline.is_some() || gathered.baseline.is_some();
@@ -50,7 +51,7 @@ pub fn check(image: &OsString, arguments: &RuleArguments, open: &OpenArguments) 
     };
     let differences = match &arguments.reproducible {
         None => None,
-        Some(other) => Some((shown(other), side.differences(other, open)?)),
+        Some(other) => Some((shown(other), side.differences(&Reference::parse(other)?, open)?)),
     };
     let outcome =
         judged(rules, &side, (&snapshot, followed.as_ref()), &baseline, differences.as_ref(), found.as_deref());

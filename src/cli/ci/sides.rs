@@ -1,10 +1,9 @@
-use std::ffi::OsString;
 use std::io::Read;
 use std::path::Path;
 
 use super::super::arguments::OpenArguments;
 use super::super::inspect::{findings, packages_of};
-use super::super::{open_for, open_watched};
+use super::super::{open_parsed, open_parsed_watched};
 use super::shown;
 use crate::analysis::{Assessment, assess};
 use crate::ci::{
@@ -15,6 +14,7 @@ use crate::findings::Severity;
 use crate::nix::study::StoreStudy;
 use crate::open::{Keep, Opened};
 use crate::packages::Inventory;
+use crate::reference::Reference;
 use crate::scan::identity_of;
 use crate::study::{StoreWatch, StudyOptions, study};
 
@@ -40,16 +40,16 @@ pub(super) struct Side {
 impl Side {
     /// Opens an image. Its packages and store are looked at where rules besides dive's may ask for them; it is held
     /// against its digests where it is to be reproducible, and its content kept at hand where that or findings need it.
-    pub fn open(image: &OsString, open: &OpenArguments, looks: Looks) -> anyhow::Result<Self> {
+    pub fn open(image: &Reference, open: &OpenArguments, looks: Looks) -> anyhow::Result<Self> {
         let Looks { in_full, verify, content } = looks;
         let open = OpenArguments { verify: open.verify || verify, judging: true, ..open.clone() };
         let keep = if verify || content { Keep::Content } else { Keep::Trees };
         if !in_full {
-            let opened = open_for(image, &open, keep)?;
+            let opened = open_parsed(image, &open, keep)?;
             return Ok(Self { assessment: assess(&opened.image), opened, packages: None, store: None });
         }
         let watch = StoreWatch::new();
-        let opened = open_watched(image, &open, keep, &watch)?;
+        let opened = open_parsed_watched(image, &open, keep, &watch)?;
         let store = study(&opened, &StudyOptions { watch: Some(&watch), ..StudyOptions::default() })?;
         let packages = packages_of(&opened.image, &opened.captured);
         Ok(Self { assessment: assess(&opened.image), opened, packages, store })
@@ -91,7 +91,7 @@ impl Side {
     }
 
     /// In what the image is not the same as another.
-    pub fn differences(&self, other: &OsString, open: &OpenArguments) -> anyhow::Result<Vec<ImageDifference>> {
+    pub fn differences(&self, other: &Reference, open: &OpenArguments) -> anyhow::Result<Vec<ImageDifference>> {
         let other = Self::open(other, open, Looks { verify: true, ..Looks::default() })?.opened;
         let identity = |opened: &Opened, id| {
             let tree = &opened.image.tree;
@@ -115,15 +115,17 @@ pub(super) enum Baseline {
 
 impl Baseline {
     /// Reads a baseline: a stored one by its content, else an image.
-    pub fn read(named: &OsString, open: &OpenArguments, on_missing: OnMissingBaseline) -> anyhow::Result<Self> {
-        let name = shown(named);
-        if let Some(stored) = stored(Path::new(named))? {
+    pub fn read(named: &Reference, open: &OpenArguments, on_missing: OnMissingBaseline) -> anyhow::Result<Self> {
+        let name = shown(named.text.as_ref());
+        let is_plain = named.transport.is_none();
+        let path = named.local_path().filter(|_| is_plain);
+        if let Some(stored) = path.map(stored).transpose()?.flatten() {
             let snapshot = from_json(&stored).map_err(|reason| anyhow::anyhow!("baseline {name}: {reason}"))?;
             return Ok(Self::Found { name, snapshot: Box::new(snapshot) });
         }
         match Side::open(named, open, Looks { in_full: true, ..Looks::default() }) {
             Ok(side) => Ok(Self::Found { name, snapshot: Box::new(side.snapshot()) }),
-            Err(error) if on_missing == OnMissingBaseline::Warn && !Path::new(named).exists() => {
+            Err(error) if on_missing == OnMissingBaseline::Warn && !path.is_some_and(Path::exists) => {
                 Ok(Self::Missing { name, reason: error.to_string() })
             }
             Err(error) => anyhow::bail!("the baseline cannot be read: {error}"),

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{ExitCode, Stdio};
 
 use crate::cli::arguments::{ComparingArguments, OpenArguments};
 use crate::cli::inspect::packages_of;
@@ -64,7 +64,11 @@ pub fn write(
 /// A build needs the image once more, to compare with.
 fn check_build(arguments: &RebuildArguments) -> anyhow::Result<()> {
     let reference = Reference::parse(&arguments.image)?;
-    if arguments.emit.build && reference.location == Location::StandardInput {
+    if !arguments.emit.build {
+        return Ok(());
+    }
+    arguments.open.execution().check("nix")?;
+    if reference.location == Location::StandardInput {
         anyhow::bail!("--build reads the image once more, to compare it; give it as a file");
     }
     Ok(())
@@ -111,7 +115,7 @@ fn tell(directory: &Path, flake: &Flake) {
 pub fn build(directory: &Path, image: &OsString, open: &OpenArguments) -> anyhow::Result<ExitCode> {
     let directory = std::path::absolute(directory)?;
     let result: PathBuf = directory.join("result");
-    let mut command = Command::new("nix");
+    let mut command = open.execution().command("nix")?;
     command.args(["--extra-experimental-features", "nix-command flakes", "build", "--out-link"]).arg(&result);
     // As a path, whatever is in its name, and whatever Git knows of it.
     command.args(["--", "path:."]).current_dir(&directory).stdin(Stdio::null());
@@ -128,7 +132,7 @@ pub fn build(directory: &Path, image: &OsString, open: &OpenArguments) -> anyhow
         );
     }
     let comparing = ComparingArguments { semantic: false, equivalent: true, different_platforms: false };
-    let images = vec![image.clone(), result.into_os_string()];
+    let images = vec![Reference::parse(image)?, Reference::parse(result.as_os_str())?];
     let wanted = Wanted { users: vec![String::new(); images.len()], images, ..Wanted::default() };
     browse::together(&wanted, &comparing, open, None)
 }

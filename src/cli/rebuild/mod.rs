@@ -9,7 +9,7 @@ mod sent;
 mod written;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ use crate::rebuild::plan::Plan;
 use crate::rebuild::session::Survey;
 use crate::rebuild::write::{LayerCompression, WriteOptions};
 use crate::rebuild::{Composition, ImageContent};
-use crate::reference::{Location, Reference};
+use crate::reference::Reference;
 use crate::report::PlanReport;
 use crate::scan::Cancel;
 use crate::study::{StoreWatch, StudyOptions, study};
@@ -166,7 +166,7 @@ fn write(
     if destinations.remote.is_empty() {
         return writing.write(&destinations.files);
     }
-    writing.send(destinations, &arguments.open.remote.remote())
+    writing.send(destinations, &arguments.open.remote())
 }
 
 /// What is to be known of a plan that is carried out.
@@ -223,9 +223,7 @@ fn write_options(arguments: &RebuildArguments) -> anyhow::Result<WriteOptions> {
 fn inputs<'a>(images: impl Iterator<Item = &'a OsString>) -> anyhow::Result<Vec<PathBuf>> {
     let mut inputs = Vec::new();
     for image in images {
-        if let Location::Path(path) = Reference::parse(image)?.location {
-            inputs.push(path);
-        }
+        inputs.extend(Reference::parse(image)?.local_path().map(Path::to_owned));
     }
     Ok(inputs)
 }

@@ -1,10 +1,8 @@
 //! What `nix build` takes: built, and then opened.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -12,7 +10,7 @@ use serde::Deserialize;
 use super::program::{Running, in_words};
 use crate::nix::StorePath;
 use crate::open::{OpenError, Opened, Opening};
-use crate::reference::Transport;
+use crate::reference::{Program, Start};
 use crate::source::{Choice, SourceError};
 
 /// Bytes of paths that a build may print.
@@ -48,30 +46,34 @@ fn built_paths(printed: &[u8]) -> Vec<String> {
 }
 
 impl Opening<'_> {
-    /// Whether a directory is a flake that may be built because its path was given.
-    pub(in crate::open) fn is_flake(&self, directory: &Path) -> bool {
-        matches!(self.reference.transport, None | Some(Transport::Nix)) && directory.join("flake.nix").is_file()
-    }
-
-    /// Builds what a directory with a `flake.nix` builds by default.
-    pub(in crate::open) fn flake(&self, directory: &Path) -> Result<Opened, OpenError> {
-        // A bare name would be looked for in the registry of flakes.
-        let named = directory.is_absolute() || directory.starts_with(".") || directory.starts_with("..");
-        let path = if named { directory.to_owned() } else { Path::new(".").join(directory) };
-        self.installable(path.as_os_str())
-    }
-
-    /// Builds an installable, and opens the result.
-    pub(in crate::open) fn installable(&self, installable: &OsStr) -> Result<Opened, OpenError> {
-        match self.build(installable)? {
-            Built::Path(path) => self.path(&path),
-            Built::Outputs(outputs) => self.closure(&outputs),
+    /// Opens what a program provides: what Nix builds, or what a script writes.
+    pub(in crate::open) fn program(&self, program: &Program) -> Result<Opened, OpenError> {
+        match program.start() {
+            Start::Build(_) => match self.build(program)? {
+                Built::Path(path) => self.path(&path),
+                Built::Outputs(outputs) => self.closure(&outputs),
+            },
+            Start::Run(_) | Start::BuildAndRun(_) => self.run_script(program, |output| self.pipe(output))?,
         }
     }
 
-    /// Builds an installable.
-    pub(in crate::open) fn build(&self, installable: &OsStr) -> Result<Built, OpenError> {
-        let mut command = Command::new("nix");
+    /// Has Nix build an installable whose result is one file or directory.
+    pub(in crate::open) fn build_one(&self, program: &Program) -> Result<PathBuf, OpenError> {
+        match self.build(program)? {
+            Built::Path(path) => Ok(path),
+            Built::Outputs(_) => {
+                let reason = "builds several outputs of a package, none of which is an image";
+                Err(self.source_error(SourceError::NotAnImage(reason.to_owned())))
+            }
+        }
+    }
+
+    /// Has Nix build an installable.
+    pub(in crate::open) fn build(&self, program: &Program) -> Result<Built, OpenError> {
+        let (Start::Build(installable) | Start::BuildAndRun(installable)) = program.start() else {
+            return Err(self.source_error(SourceError::NotAnImage("is a script, which is run and not built".into())));
+        };
+        let mut command = self.command("nix")?;
         command.args(["--extra-experimental-features", "nix-command flakes", "build", "--no-link"]);
         // `--print-out-paths` is not there before Nix 2.9.
         command.args(["--json", "--"]).arg(installable);

@@ -8,10 +8,14 @@ mod store_path;
 #[cfg(test)]
 mod tests;
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::process::Command;
 
 use super::{OpenError, Opened, Opening, seekable};
+use crate::image::display_name;
 use crate::scan::tar::{BLOCK, Header};
 use crate::scan::{Section, compression};
 use crate::source::{MAX_DOCUMENT_BYTES, SourceError, read_nix2container};
@@ -21,8 +25,9 @@ pub(super) fn looks_like_json(start: &[u8]) -> bool {
     matches!(start.iter().find(|byte| !byte.is_ascii_whitespace()), Some(b'{' | b'['))
 }
 
-/// Whether a file is a script. One that cannot be read is not told to be.
-pub(super) fn is_script(file: &File) -> bool {
+/// Whether a file begins as scripts do. `false` for one that cannot be read.
+#[must_use]
+pub fn is_script(file: &File) -> bool {
     let mut start = [0; 2];
     file.read_exact_at(&mut start, 0).is_ok() && start == *b"#!"
 }
@@ -43,7 +48,27 @@ pub(super) fn may_be_an_image(file: &File) -> bool {
     compression::detect(start).is_some() || looks_like_json(start) || is_tar
 }
 
+/// The error of a directory without an image, which says how to build the flake in it where there is one.
+pub(super) fn not_built(directory: &Path, error: SourceError) -> SourceError {
+    match error {
+        SourceError::NotAnImage(reason) if directory.join("flake.nix").is_file() => {
+            let shown = display_name(directory.as_os_str().as_encoded_bytes());
+            let path = if directory.is_absolute() || shown.starts_with('.') { "" } else { "./" };
+            SourceError::NotAnImage(format!(
+                "{reason}\nhint: the directory contains a flake.nix; `nixdive flake:{path}{shown}` builds and opens it"
+            ))
+        }
+        other => other,
+    }
+}
+
 impl Opening<'_> {
+    /// A command for a program that the image comes from.
+    fn command(&self, program: impl AsRef<OsStr>) -> Result<Command, OpenError> {
+        let refused = |error| self.source_error(SourceError::Refused(error));
+        self.options.execution.command(program).map_err(refused)
+    }
+
     /// nix2container's `image.json`.
     pub(super) fn image_json(&self, section: &Section) -> Result<Opened, OpenError> {
         let length = section.length();

@@ -63,8 +63,17 @@ pub enum DestinationError {
     /// One that cannot be written to.
     #[error("nothing is written to «{0}:» here; write oci-archive:FILE, and send it with `nixdive copy`")]
     Unsupported(String),
+    /// A prefix that stands for nothing.
+    #[error(
+        "`{0}`: unknown transport `{1}:`; expected one of {KNOWN}\nhint: a registry is written as \
+         `docker://HOST[:PORT]/NAME`, a file of that name as `./{0}`"
+    )]
+    Unknown(String, String),
 }
 
+/// What destinations begin with, for `rebuild` and `copy` together.
+const KNOWN: &str =
+    "docker-archive:, oci:, oci-archive:, nix: (rebuild), dir: (copy), docker://, docker-daemon:, podman:";
 /// Transports of skopeo's that are not written to; a file of that name is `./NAME:…`.
 const OTHERS: [&str; 8] =
     ["docker", "docker-daemon", "containers-storage", "dir", "ostree", "sif", "containerd", "rootfs"];
@@ -92,11 +101,15 @@ impl Destination {
             b"oci-archive" => "oci-archive",
             b"nix" => "nix",
             other => {
-                let other = String::from_utf8_lossy(other);
-                return match OTHERS.contains(&&*other) {
-                    true => Err(DestinationError::Unsupported(other.into_owned())),
-                    false => Ok(Self::archive(text)),
-                };
+                let shown = String::from_utf8_lossy(other);
+                if OTHERS.contains(&&*shown) {
+                    return Err(DestinationError::Unsupported(shown.into_owned()));
+                }
+                if is_transport(other, rest) && !has_directory(text) {
+                    let text = display_name(bytes).into_owned();
+                    return Err(DestinationError::Unknown(text, display_name(other).into_owned()));
+                }
+                return Ok(Self::archive(text));
             }
         };
         let (path, reference) = split_reference(rest);
@@ -157,6 +170,20 @@ impl fmt::Display for Destination {
         write!(formatter, "{transport}:{}", display_name(path))?;
         reference.map_or(Ok(()), |reference| write!(formatter, ":{reference}"))
     }
+}
+
+/// Whether what stands in front of the first colon reads as a transport, or as a registry's host: a word without a slash or
+/// a dot, or something without a slash that a port follows. A path says with `./` that it is one.
+fn is_transport(prefix: &[u8], rest: &[u8]) -> bool {
+    let is_word = prefix.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_+".contains(byte));
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let is_host = !prefix.contains(&b'/') && digits > 0 && rest.get(digits) == Some(&b'/');
+    is_word || is_host
+}
+
+/// Whether a text is a path into a directory that is there.
+fn has_directory(text: &OsStr) -> bool {
+    Path::new(text).parent().is_some_and(|parent| !parent.as_os_str().is_empty() && parent.is_dir())
 }
 
 fn split_reference(rest: &[u8]) -> (&[u8], Option<&[u8]>) {
@@ -232,6 +259,17 @@ mod tests {
     fn what_cannot_be_written_to_is_an_error() {
         assert_eq!(parse(""), Err(DestinationError::Empty));
         assert_eq!(parse("oci:"), Err(DestinationError::NoPath("oci")));
+        for (text, prefix) in [("squashfs:x", "squashfs"), ("s3:x", "s3"), ("squashfoo:x.img", "squashfoo"), (":x", "")]
+        {
+            assert_eq!(parse(text), Err(DestinationError::Unknown(text.into(), prefix.into())));
+        }
+        for host in ["localhost:5000/app", "registry.example:5000/team/app:1"] {
+            let error = parse(host).unwrap_err().to_string();
+            assert!(error.contains("docker://") && error.contains("oci-archive:"), "{error}");
+        }
+        for file in ["./s3:x", "build-1.2:x.tar", "out/12:30.tar", "/tmp/a:b"] {
+            assert_eq!(parse(file).unwrap().path(), Some(Path::new(file)));
+        }
         assert_eq!(parse("docker://x/y"), Err(DestinationError::Unsupported("docker".into())));
         assert_eq!(parse("nix:a:b"), Err(DestinationError::NameOfNix("b".into())));
         for bad in ["Web", "web:", "web:a b", "web::", "a//b", "-web", "web:1\u{1b}"] {

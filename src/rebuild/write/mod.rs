@@ -11,6 +11,7 @@ mod docker_archive;
 mod documents;
 mod error;
 mod layer;
+mod layout;
 mod made_of;
 mod nix_json;
 mod oci;
@@ -31,6 +32,8 @@ pub(crate) use documents::{
     ANNOTATION_DIFF_ID, ANNOTATION_MADE_OF, ANNOTATION_NAME, CONFIG_TYPE, MANIFEST_TYPE, docker_manifest,
 };
 pub use error::WriteError;
+pub(crate) use layout::{SharedLayout, blobs_of};
+pub(crate) use oci::publish_new;
 pub(crate) use place::{NewFile, new_directory};
 pub use progress::WriteProgress;
 

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Map, Value, json};
-use tempfile::TempDir;
 
 use super::layer::PlannedLayer;
 use super::made_of::is_of_this_store;
 use super::place::{NewFile, new_directory};
 use super::{FinishedImage, Job, TarForm, WriteError, documents};
+use crate::beneath::TemporaryDirectory;
 use crate::image::Digest;
 
 /// Layers that are written to files of their own.
@@ -20,7 +20,7 @@ pub(super) struct LayerFiles {
     /// Where they will be.
     directory: PathBuf,
     /// Where they are until then; made with the first.
-    scratch: TempDir,
+    scratch: TemporaryDirectory,
     /// By layer, whether store paths are enough.
     by_store_paths: Vec<bool>,
     written: Mutex<Vec<(PathBuf, PathBuf, u64)>>,

@@ -6,15 +6,16 @@ use std::path::{Path, PathBuf};
 
 use hashbrown::HashMap;
 use serde_json::{Map, Value, json};
-use tempfile::TempDir;
 
 use super::docker_archive::{add_member, member_header, zeros};
 use super::documents::{
     ANNOTATION_DIFF_ID, ANNOTATION_MADE_OF, ANNOTATION_NAME, ANNOTATION_WRITER, Blob, index_entry, manifest,
 };
+use super::layout::{SharedLayout, blobs_of, has_blob};
 use super::pass::{KnownLayer, PassedLayer};
 use super::place::{NewFile, metadata_at, new_directory};
 use super::{FinishedImage, Job, WriteError, digest_of};
+use crate::beneath::{Directory, TemporaryDirectory};
 use crate::image::{Compression, Digest};
 use crate::store::TAR_BLOCK;
 
@@ -50,60 +51,56 @@ impl OciImage {
 /// A layout directory that an image is added to.
 pub(super) struct Layout {
     place: PathBuf,
-    /// A new one, until it is published.
-    building: Option<TempDir>,
-    index: Map<String, Value>,
+    root: Directory,
+    target: Target,
     /// Blobs that were not there before: they go again if the image does not become part of the layout.
     added: Vec<PathBuf>,
-    new_index: Option<NewFile>,
+    entry: Option<(Value, Option<String>)>,
     bytes: u64,
+}
+
+/// What becomes of the layout.
+enum Target {
+    /// A new one, until it is published.
+    New(TemporaryDirectory),
+    /// One that is there.
+    There(SharedLayout),
+    Published,
 }
 
 impl Layout {
     /// The layout at `place`, or a new one where nothing, or an empty directory, is.
     pub fn open(place: &Path) -> Result<Self, WriteError> {
-        let refused = |reason| Err(WriteError::Exists { path: place.to_owned(), reason });
-        let mut layout = Self {
-            place: place.to_owned(),
-            building: None,
-            index: Map::new(),
-            added: Vec::new(),
-            new_index: None,
-            bytes: 0,
-        };
-        match metadata_at(place)? {
-            None => layout.building = Some(new_directory(place)?),
-            Some(metadata) if !metadata.is_dir() => return refused("is no directory, and so no OCI layout"),
-            Some(_) => {
-                layout.place = fs::canonicalize(place).map_err(|error| WriteError::write(place, error))?;
-                let mut entries = fs::read_dir(place).map_err(|error| WriteError::write(place, error))?;
-                if entries.next().is_none() {
-                    layout.building = Some(new_directory(&layout.place)?);
-                } else if !place.join("oci-layout").is_file() {
-                    return refused("is a directory with other things in it, and no OCI layout");
-                } else {
-                    match read_object(&place.join("index.json")) {
-                        Some(index) => layout.index = index,
-                        None => return refused("is an OCI layout whose index.json cannot be understood"),
-                    }
-                }
+        let failed = |error| WriteError::write(place, error);
+        let (place, is_there) = match metadata_at(place)? {
+            None => (place.to_owned(), false),
+            Some(metadata) if !metadata.is_dir() => {
+                let reason = "is no directory, and so no OCI layout";
+                return Err(WriteError::Exists { path: place.to_owned(), reason });
             }
-        }
-        let blobs = layout.blobs();
-        fs::create_dir_all(&blobs).map_err(|error| WriteError::write(&blobs, error))?;
-        Ok(layout)
-    }
-
-    fn root(&self) -> &Path {
-        self.building.as_ref().map_or(self.place.as_path(), TempDir::path)
+            Some(_) => {
+                let is_there = fs::read_dir(place).map_err(failed)?.next().is_some();
+                (fs::canonicalize(place).map_err(failed)?, is_there)
+            }
+        };
+        let (root, target) = if is_there {
+            let shared = SharedLayout::open(&place)?;
+            (shared.root().clone(), Target::There(shared))
+        } else {
+            let building = new_directory(&place)?;
+            (Directory::open(building.path()).map_err(|error| WriteError::write(&place, error))?, Target::New(building))
+        };
+        blobs_of(&root, "sha256")?;
+        Ok(Self { place, root, target, added: Vec::new(), entry: None, bytes: 0 })
     }
 
     fn blobs(&self) -> PathBuf {
-        self.root().join("blobs").join("sha256")
+        self.root.path().join("blobs").join("sha256")
     }
 
     fn images(&self) -> &[Value] {
-        self.index.get("manifests").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+        let Target::There(layout) = &self.target else { return &[] };
+        layout.index().get("manifests").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Layers of this program's images that are there, by what they are made of, in which `compression` comes in.
@@ -150,43 +147,38 @@ impl Layout {
         }
         self.put_bytes(&image.config_digest, &image.config)?;
         self.put_bytes(&oci.manifest_digest, &oci.manifest)?;
-        if self.index.is_empty() {
-            self.index.insert("schemaVersion".into(), 2.into());
-            self.index.insert("manifests".into(), json!([]));
-        }
-        let entry = oci.index_entry(job, reference);
-        let Some(images) = self.index.get_mut("manifests").and_then(Value::as_array_mut) else {
-            let reason = "is an OCI layout whose index.json cannot be understood";
-            return Err(WriteError::Exists { path: self.place.clone(), reason });
-        };
-        images.retain(|known| !is_replaced(known, &entry, reference));
-        images.push(entry);
-        let index = Value::Object(self.index.clone()).to_string();
-        self.bytes = self.bytes.saturating_add(index.len() as u64);
-        if self.building.is_some() {
-            let root = self.root();
-            let put = |name: &str, bytes: &[u8]| {
-                let path = root.join(name);
-                fs::write(&path, bytes).map_err(|error| WriteError::write(&path, error))
-            };
-            put("oci-layout", LAYOUT)?;
-            return put("index.json", index.as_bytes());
-        }
-        self.new_index = Some(new_file(&self.place.join("index.json"), index.as_bytes())?);
+        self.entry = Some((oci.index_entry(job, reference), reference.map(str::to_owned)));
         Ok(())
     }
 
+    /// The index with the image in it.
+    fn with_entry(&self, mut index: Map<String, Value>) -> Result<Map<String, Value>, WriteError> {
+        let Some((entry, reference)) = &self.entry else { return Ok(index) };
+        if index.is_empty() {
+            index.insert("schemaVersion".into(), 2.into());
+            index.insert("manifests".into(), json!([]));
+        }
+        let Some(images) = index.get_mut("manifests").and_then(Value::as_array_mut) else {
+            let reason = "is an OCI layout whose index.json cannot be understood";
+            return Err(WriteError::Exists { path: self.place.clone(), reason });
+        };
+        images.retain(|known| !is_replaced(known, entry, reference.as_deref()));
+        images.push(entry.clone());
+        Ok(index)
+    }
+
     fn put_file(&mut self, blob: &Blob, from: &Path) -> Result<(), WriteError> {
-        let place = self.blobs().join(blob.digest.hex());
-        if is_there(&place, blob.stored_bytes) {
+        if has_blob(&self.root, &blob.digest, blob.stored_bytes) {
             return Ok(());
         }
         self.bytes = self.bytes.saturating_add(blob.stored_bytes);
-        let is_new = fs::symlink_metadata(&place).is_err();
+        let (blobs, name) = (blobs_of(&self.root, "sha256")?, blob.digest.hex());
+        let place = self.blobs().join(name);
+        let failed = |error| WriteError::write(&place, error);
+        let is_new = blobs.kind(name.as_ref()).map_err(failed)?.is_none();
         // A second name of the file where that can be had, else a copy.
-        if !(is_new && fs::hard_link(from, &place).is_ok()) {
-            let failed = |error| WriteError::write(&place, error);
-            let new = NewFile::beside(&place)?;
+        if !(is_new && linked(from, &blobs, name)) {
+            let new = NewFile::within(&blobs, place.clone())?;
             let mut source = File::open(from).map_err(failed)?;
             io::copy(&mut source, &mut new.file()).map_err(failed)?;
             new.publish()?;
@@ -196,39 +188,76 @@ impl Layout {
     }
 
     fn put_bytes(&mut self, digest: &Digest, bytes: &[u8]) -> Result<(), WriteError> {
-        let place = self.blobs().join(digest.hex());
-        if is_there(&place, bytes.len() as u64) {
+        if has_blob(&self.root, digest, bytes.len() as u64) {
             return Ok(());
         }
         self.bytes = self.bytes.saturating_add(bytes.len() as u64);
-        let is_new = fs::symlink_metadata(&place).is_err();
-        new_file(&place, bytes)?.publish()?;
+        let (blobs, name) = (blobs_of(&self.root, "sha256")?, digest.hex());
+        let place = self.blobs().join(name);
+        let is_new = blobs.kind(name.as_ref()).map_err(|error| WriteError::write(&place, error))?.is_none();
+        let new = NewFile::within(&blobs, place.clone())?;
+        new.file().write_all(bytes).map_err(|error| WriteError::write(&place, error))?;
+        new.publish()?;
         self.added.extend(is_new.then_some(place));
         Ok(())
     }
 
     /// Makes the image part of the layout. Bytes that were written.
     pub fn publish(mut self) -> Result<u64, WriteError> {
-        if let Some(index) = self.new_index.take() {
-            index.publish()?;
-        }
-        if let Some(building) = self.building.take() {
-            fs::rename(building.path(), &self.place).map_err(|error| WriteError::write(&self.place, error))?;
-            // It is not where it was made any more; there is nothing to remove.
-            let _ = building.keep();
-        }
+        let index_bytes = match std::mem::replace(&mut self.target, Target::Published) {
+            Target::There(shared) => {
+                let changed = shared.change_index(&mut |index| self.with_entry(index));
+                // What cannot be named is removed.
+                if changed.is_err() {
+                    self.target = Target::There(shared);
+                }
+                changed?
+            }
+            Target::New(building) => {
+                let index = Value::Object(self.with_entry(Map::new())?).to_string();
+                publish_new(building, &self.place, index.as_bytes(), &mut |index| self.with_entry(index))?;
+                index.len() as u64
+            }
+            Target::Published => 0,
+        };
         self.added.clear();
-        Ok(self.bytes)
+        Ok(self.bytes.saturating_add(index_bytes))
     }
 }
 
 impl Drop for Layout {
     fn drop(&mut self) {
-        for blob in &self.added {
-            // What cannot be removed is a blob that no image names.
-            let _ = fs::remove_file(blob);
+        if let Target::There(shared) = &mut self.target {
+            shared.abandon(&self.added);
         }
     }
+}
+
+/// Puts a new layout in its place. Where another process was quicker, the image becomes part of what that one made.
+pub(crate) fn publish_new(
+    building: TemporaryDirectory,
+    place: &Path,
+    index: &[u8],
+    change: &mut dyn FnMut(Map<String, Value>) -> Result<Map<String, Value>, WriteError>,
+) -> Result<(), WriteError> {
+    for (name, bytes) in [("oci-layout", LAYOUT), ("index.json", index)] {
+        let path = building.path().join(name);
+        fs::write(&path, bytes).map_err(|error| WriteError::write(&path, error))?;
+    }
+    let Err((error, building)) = building.publish(place) else { return Ok(()) };
+    let is_taken = matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists);
+    if !is_taken {
+        return Err(WriteError::write(place, error));
+    }
+    let there = SharedLayout::open(place)?;
+    there.adopt(building.path())?;
+    there.change_index(change).map(drop)
+}
+
+/// Whether a file could be given a second name in a directory.
+fn linked(from: &Path, directory: &Directory, name: &str) -> bool {
+    let (Some(parent), Some(own)) = (from.parent(), from.file_name()) else { return false };
+    Directory::open(parent).and_then(|parent| parent.hard_link(own, directory, name.as_ref())).is_ok()
 }
 
 /// Whether an image gives way to a new one: the one of the same name; without a name, the one that this program wrote
@@ -238,17 +267,6 @@ fn is_replaced(known: &Value, new: &Value, reference: Option<&str>) -> bool {
     let is_same = name == reference && known.get("digest") == new.get("digest");
     let is_ours = annotation(known, ANNOTATION_WRITER).is_some() && known.get("platform") == new.get("platform");
     is_same || (name == reference && (reference.is_some() || is_ours))
-}
-
-fn is_there(place: &Path, bytes: u64) -> bool {
-    fs::metadata(place).is_ok_and(|found| found.is_file() && found.len() == bytes)
-}
-
-fn new_file(place: &Path, bytes: &[u8]) -> Result<NewFile, WriteError> {
-    let new = NewFile::beside(place)?;
-    let mut file = new.file();
-    file.write_all(bytes).map_err(|error| WriteError::write(place, error))?;
-    Ok(new)
 }
 
 fn annotation<'a>(described: &'a Value, key: &str) -> Option<&'a str> {

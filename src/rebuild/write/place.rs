@@ -1,36 +1,38 @@
 //! Files that appear whole or not at all: written beside their place under another name, then renamed.
 
-use std::fs::{self, File, Metadata, Permissions};
+use std::fs::{self, File, Metadata};
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use tempfile::{NamedTempFile, TempDir};
-
 use super::{Destination, WriteError};
-
-/// How the names begin that unfinished files and directories have.
-const PREFIX: &str = ".nixdive-";
+use crate::beneath::{Directory, Temporary, TemporaryDirectory, remove_abandoned};
 
 /// A file in the making.
 pub(crate) struct NewFile {
-    file: NamedTempFile,
+    file: Temporary,
+    directory: Directory,
     place: PathBuf,
 }
 
 impl NewFile {
-    /// One that will stand at `place`, where a regular file or nothing is.
+    /// One that will stand at `place`, where a regular file or nothing is. What a killed run left beside it is removed.
     pub fn beside(place: &Path) -> Result<Self, WriteError> {
         let place = resolved(place)?;
-        let mut builder = tempfile::Builder::new();
+        let directory = Directory::open(directory_of(&place)).map_err(|error| WriteError::write(&place, error))?;
+        remove_abandoned(&directory);
+        Self::within(&directory, place)
+    }
+
+    /// One that will stand at `place` in a directory that is open; a link that has the name is replaced.
+    pub fn within(directory: &Directory, place: PathBuf) -> Result<Self, WriteError> {
         // What the user's umask leaves of it.
-        builder.prefix(PREFIX).permissions(Permissions::from_mode(0o666));
-        let file = builder.tempfile_in(directory_of(&place)).map_err(|error| WriteError::write(&place, error))?;
-        Ok(Self { file, place })
+        let file = Temporary::new(directory, 0o666).map_err(|error| WriteError::write(&place, error))?;
+        Ok(Self { file, directory: directory.clone(), place })
     }
 
     pub fn file(&self) -> &File {
-        self.file.as_file()
+        self.file.file()
     }
 
     pub fn place(&self) -> &Path {
@@ -48,23 +50,26 @@ impl NewFile {
         }
     }
 
-    /// Puts it where it belongs, now that its name is known.
+    /// Puts it where it belongs, in the directory in which it was made, now that its name is known.
     pub fn publish_at(self, place: &Path) -> Result<(), WriteError> {
-        self.file.persist(place).map(drop).map_err(|error| WriteError::write(place, error.error))
+        let name = place.file_name().unwrap_or_default();
+        self.file.publish(&self.directory, name).map_err(|error| WriteError::write(place, error))
     }
 
     /// Puts it where it belongs.
     pub fn publish(self) -> Result<(), WriteError> {
-        let place = self.place;
-        self.file.persist(&place).map(drop).map_err(|error| WriteError::write(&place, error.error))
+        let place = self.place.clone();
+        self.publish_at(&place)
     }
 }
 
-/// A directory in the making, or for scratch, that is removed with all in it unless it is published.
-pub(crate) fn new_directory(place: &Path) -> Result<TempDir, WriteError> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(PREFIX).permissions(Permissions::from_mode(0o777));
-    builder.tempdir_in(directory_of(place)).map_err(|error| WriteError::write(place, error))
+/// A directory in the making, or for scratch, that is removed with all in it unless it is published. What a killed run left
+/// beside `place` is removed.
+pub(crate) fn new_directory(place: &Path) -> Result<TemporaryDirectory, WriteError> {
+    let failed = |error| WriteError::write(place, error);
+    let parent = Directory::open(directory_of(place)).map_err(failed)?;
+    remove_abandoned(&parent);
+    TemporaryDirectory::new(&parent, 0o777).map_err(failed)
 }
 
 /// The directory that a path lies in.

@@ -12,6 +12,7 @@ use super::oci::{Layout, OciImage, buffered, write_archive};
 use super::pass::{KnownLayer, PassedLayer, Takers, pass};
 use super::place::{NewFile, new_directory};
 use super::{Destination, FinishedImage, Job, LayerElsewhere, WriteError, Written, WrittenDestination, WrittenLayer};
+use crate::beneath::TemporaryDirectory;
 use crate::image::{Compression, Digest};
 
 /// A destination that is open.
@@ -50,7 +51,7 @@ pub(super) fn run(job: &Job<'_>, destinations: &[Destination]) -> Result<Written
                 Open::PackedArchive(..) | Open::Output | Open::OciArchive(_) => {}
             }
         }
-        takers.blobs = scratch.as_ref().map(tempfile::TempDir::path);
+        takers.blobs = scratch.as_ref().map(TemporaryDirectory::path);
         let find = |made_of: &Digest| known.get(made_of).cloned();
         takers.known = &find;
         pass(job, &takers)?

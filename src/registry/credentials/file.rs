@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::{Credential, DOCKER_HUB_KEY, Found, RegistryError, helper, keys};
+use crate::execution::Permission;
 use crate::http::{Secret, decode_base64};
 use crate::reference::ImageName;
 
@@ -31,14 +32,27 @@ struct Entry {
 }
 
 /// What one file says of an image.
-pub(super) fn look_up(path: &Path, name: &ImageName, search: Option<&OsStr>) -> Result<Option<Found>, RegistryError> {
+pub(super) fn look_up(
+    path: &Path,
+    name: &ImageName,
+    search: Option<&OsStr>,
+    execution: Permission,
+) -> Result<Option<Found>, RegistryError> {
     let file = read(path)?;
     let shown = crate::image::display_name(path.as_os_str().as_encoded_bytes()).into_owned();
     let keys = keys(name);
     let server = if name.host() == "docker.io" { DOCKER_HUB_KEY } else { name.host() };
-    let asked = |program: &str, key: &str| {
-        let credential = helper::ask(program, key, search)?;
-        Some(Found { credential, source: format!("from docker-credential-{program}, which {shown} names") })
+    let mut withheld = None;
+    let mut asked = |program: &str, key: &str| match helper::ask(program, key, search, execution) {
+        Ok(credential) => {
+            let source = format!("from docker-credential-{program}, which {shown} names");
+            credential.map(|credential| Found { credential, source })
+        }
+        Err(refused) => {
+            let source = format!("kept by docker-credential-{program}, which {shown} names; {refused}");
+            withheld.get_or_insert(Found { credential: Credential::Withheld, source });
+            None
+        }
     };
     for (key, program) in keys.iter().filter_map(|key| Some((key, file.cred_helpers.get(key)?))) {
         let server = if key.contains("docker.io") && !key.contains('/') { server } else { key };
@@ -50,7 +64,7 @@ pub(super) fn look_up(path: &Path, name: &ImageName, search: Option<&OsStr>) -> 
         return Ok(Some(found));
     }
     let entry = keys.iter().find_map(|key| credential(file.auths.get(key)?));
-    Ok(entry.map(|credential| Found { credential, source: format!("from {shown}") }))
+    Ok(entry.map(|credential| Found { credential, source: format!("from {shown}") }).or(withheld))
 }
 
 fn read(path: &Path) -> Result<File, RegistryError> {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 
 use super::Credential;
+use crate::execution::{ExecutionRefused, Permission};
 use crate::http::Secret;
 
 /// Bytes that a helper may print.
@@ -25,12 +26,23 @@ struct Answer {
 }
 
 /// What `docker-credential-PROGRAM` keeps for a server; `None` where it is missing, fails, or keeps nothing.
-pub(super) fn ask(program: &str, server: &str, search: Option<&OsStr>) -> Option<Credential> {
+///
+/// # Errors
+/// If programs may not be started.
+pub(super) fn ask(
+    program: &str,
+    server: &str,
+    search: Option<&OsStr>,
+    execution: Permission,
+) -> Result<Option<Credential>, ExecutionRefused> {
     let is_plain = program.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
     if program.is_empty() || !is_plain {
-        return None;
+        return Ok(None);
     }
-    let mut command = Command::new(format!("docker-credential-{program}"));
+    Ok(answer(execution.command(format!("docker-credential-{program}"))?, server, search))
+}
+
+fn answer(mut command: Command, server: &str, search: Option<&OsStr>) -> Option<Credential> {
     if let Some(path) = search {
         command.env("PATH", path);
     }

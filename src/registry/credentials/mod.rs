@@ -7,7 +7,8 @@ mod helper;
 use std::path::PathBuf;
 
 use super::{Environment, RegistryError};
-use crate::http::Secret;
+use crate::execution::Permission;
+use crate::http::{Secret, base64};
 use crate::reference::ImageName;
 
 /// Who to be.
@@ -24,6 +25,22 @@ pub enum Credential {
     IdentityToken(Secret),
     /// A token that is shown as it is.
     RegistryToken(Secret),
+    /// A helper keeps one and may not be started: nothing is shown.
+    Withheld,
+}
+
+impl Credential {
+    /// Whether a text contains the secret, as it is or encoded as it is sent.
+    pub(super) fn is_in(&self, text: &str) -> bool {
+        let secrets = match self {
+            Self::Password { user, password } => {
+                vec![password.reveal().to_owned(), base64(format!("{user}:{}", password.reveal()).as_bytes())]
+            }
+            Self::IdentityToken(token) | Self::RegistryToken(token) => vec![token.reveal().to_owned()],
+            Self::Withheld => Vec::new(),
+        };
+        secrets.iter().any(|secret| !secret.is_empty() && text.contains(secret.as_str()))
+    }
 }
 
 /// A credential, and where it came from in words.
@@ -46,12 +63,13 @@ pub fn find(
     environment: &Environment,
     authfile: Option<&PathBuf>,
     name: &ImageName,
+    execution: Permission,
 ) -> Result<Option<Found>, RegistryError> {
     if let Some(file) = authfile {
-        return file::look_up(file, name, environment.path.as_deref());
+        return file::look_up(file, name, environment.path.as_deref(), execution);
     }
     if let Some(file) = environment.authfile.as_ref() {
-        return Ok(file::look_up(file, name, environment.path.as_deref()).unwrap_or_default());
+        return Ok(file::look_up(file, name, environment.path.as_deref(), execution).unwrap_or_default());
     }
     let below = |base: &Option<PathBuf>, path: &str| base.as_ref().map(|base| base.join(path));
     let files = [
@@ -60,8 +78,15 @@ pub fn find(
         below(&environment.docker, "config.json"),
         below(&environment.home, ".docker/config.json"),
     ];
-    let found = |file: PathBuf| file::look_up(&file, name, environment.path.as_deref()).ok().flatten();
-    Ok(files.into_iter().flatten().find_map(found))
+    let found = |file: PathBuf| file::look_up(&file, name, environment.path.as_deref(), execution).ok().flatten();
+    let mut withheld = None;
+    for found in files.into_iter().flatten().filter_map(found) {
+        if found.credential != Credential::Withheld {
+            return Ok(Some(found));
+        }
+        withheld.get_or_insert(found);
+    }
+    Ok(withheld)
 }
 
 /// The keys under which a credential may be kept, the one that says most first.

@@ -3,6 +3,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::*;
+use crate::execution::Permission;
 use crate::http::base64;
 
 fn name(text: &str) -> ImageName {
@@ -49,9 +50,13 @@ fn the_longest_prefix_counts() {
     write(&place.path().join("run/containers/auth.json"), &entries);
     for (image, expected) in [("h.example/team/app", "app"), ("h.example/team/other", "team"), ("h.example/x", "host")]
     {
-        assert_eq!(user(find(&environment, None, &name(image)).unwrap()).as_deref(), Some(expected), "{image}");
+        assert_eq!(
+            user(find(&environment, None, &name(image), Permission::granted()).unwrap()).as_deref(),
+            Some(expected),
+            "{image}"
+        );
     }
-    assert_eq!(find(&environment, None, &name("other.example/team")).unwrap(), None);
+    assert_eq!(find(&environment, None, &name("other.example/team"), Permission::granted()).unwrap(), None);
 }
 
 #[test]
@@ -62,7 +67,7 @@ fn every_file_is_tried_and_a_broken_one_is_no_obstacle() {
     write(&place.path().join("config/containers/auth.json"), "{broken");
     let entries = format!(r#"{{"auths":{{"{DOCKER_HUB_KEY}":{}}}}}"#, auth("me", "x:y"));
     write(&place.path().join("docker/config.json"), &entries);
-    let found = find(&environment, None, &name("alpine")).unwrap().unwrap();
+    let found = find(&environment, None, &name("alpine"), Permission::granted()).unwrap().unwrap();
     assert!(found.source.ends_with("docker/config.json"), "{}", found.source);
     let password = Secret::new("x:y".into());
     assert_eq!(found.credential, Credential::Password { user: "me".into(), password });
@@ -72,11 +77,14 @@ fn every_file_is_tried_and_a_broken_one_is_no_obstacle() {
 fn a_file_that_was_asked_for_is_the_only_one_and_must_be_there() {
     let place = tempfile::tempdir().unwrap();
     let missing = place.path().join("none.json");
-    let error = find(&environment(place.path()), Some(&missing), &name("h.example/a")).unwrap_err();
+    let error =
+        find(&environment(place.path()), Some(&missing), &name("h.example/a"), Permission::granted()).unwrap_err();
     assert!(error.to_string().contains("none.json"), "{error}");
     let broken = place.path().join("broken.json");
     write(&broken, r#"{"auths":{"h.example":{"auth": hunter2"#);
-    let error = find(&environment(place.path()), Some(&broken), &name("h.example/a")).unwrap_err().to_string();
+    let error = find(&environment(place.path()), Some(&broken), &name("h.example/a"), Permission::granted())
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("broken.json") && !error.contains("hunter2"), "{error}");
 }
 
@@ -101,9 +109,12 @@ fn helpers_are_asked_and_may_be_missing() {
         path.push(rest);
         path
     });
-    let found = find(&environment, None, &name("h.example/a")).unwrap().unwrap();
+    let found = find(&environment, None, &name("h.example/a"), Permission::granted()).unwrap().unwrap();
     assert_eq!(found.credential, Credential::IdentityToken(Secret::new("t".into())));
     assert!(found.source.contains("docker-credential-vault") && found.source.contains("config.json"));
-    assert_eq!(user(find(&environment, None, &name("i.example/a")).unwrap()).as_deref(), Some("fallback"));
-    assert_eq!(find(&environment, None, &name("j.example/a")).unwrap(), None);
+    assert_eq!(
+        user(find(&environment, None, &name("i.example/a"), Permission::granted()).unwrap()).as_deref(),
+        Some("fallback")
+    );
+    assert_eq!(find(&environment, None, &name("j.example/a"), Permission::granted()).unwrap(), None);
 }

@@ -11,6 +11,7 @@ use super::svg::svg;
 use super::*;
 use crate::cli::{ComparingArguments, OpenArguments, Opener};
 use crate::image::DigestCheck;
+use crate::reference::Reference;
 
 const SIZE: (u16, u16) = (110, 30);
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -38,6 +39,10 @@ const SCREENS: &[(&str, &str, &str, &str)] = &[
     ("sample", "The image within the program", EMBEDDED, "tab L"),
 ];
 
+fn parsed(image: &str) -> Reference {
+    Reference::parse(image.as_ref()).unwrap()
+}
+
 /// A person at the program itself: images are opened and questions answered on threads, as in a terminal.
 struct Live {
     person: Person,
@@ -53,11 +58,11 @@ impl Live {
             Some(_) => {
                 let names: Vec<String> = image.split(' ').map(str::to_owned).collect();
                 let how = ComparingArguments { semantic: false, equivalent: false, different_platforms: false };
-                opener.start_together(Opening::FIRST, names.iter().map(Into::into).collect(), &how);
+                opener.start_together(Opening::FIRST, names.iter().map(|name| parsed(name)).collect(), &how);
                 Start::Comparing { names, options: how.options() }
             }
             None => {
-                opener.start(Opening::FIRST, image.into());
+                opener.start(Opening::FIRST, parsed(image));
                 Start::Loading(image.into())
             }
         };

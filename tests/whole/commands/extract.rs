@@ -3,7 +3,7 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use super::{Place, contents, root};
-use crate::support::program::{Run, run};
+use crate::support::program::{Run, nixdive, run};
 use crate::support::tar_bytes::{Entry, Tar};
 
 /// Extracts a path of an image into `dest`, beside a directory that must stay as it was.
@@ -268,4 +268,37 @@ fn a_name_longer_than_the_system_takes_is_left_out_and_told() {
     assert!(place.path("dest/fine").exists());
     assert_eq!(run.stderr.lines().count(), 2, "{}", run.stderr);
     assert!(run.stderr.contains("is longer than the system takes"), "{}", run.stderr);
+}
+
+/// Another process that may write in the destination swaps a directory for a link while it is written to.
+#[test]
+fn a_directory_that_is_swapped_for_a_link_meanwhile_leads_nowhere() {
+    let mut tar = Tar::new().directory("a");
+    for number in 0..400 {
+        tar = tar.file(&format!("b/{number}"), &"x".repeat(2000));
+    }
+    for number in 0..100 {
+        tar = tar.file(&format!("a/{number}"), "x");
+    }
+    let place = Place::of(vec![tar.finish()]);
+    let victim = place.path("victim");
+    std::fs::create_dir(&victim).unwrap();
+    for round in 0..3 {
+        let dest = place.path(&format!("dest-{round}"));
+        std::fs::create_dir(&dest).unwrap();
+        let mut child = nixdive()
+            .args(["extract", place.image(), "/", "-o", dest.to_str().unwrap()])
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut swapped = false;
+        while !swapped && child.try_wait().unwrap().is_none() {
+            swapped =
+                std::fs::rename(dest.join("a"), dest.join("aside")).is_ok() && symlink(&victim, dest.join("a")).is_ok();
+        }
+        child.wait().unwrap();
+        assert!(swapped, "round {round}: it was over before the directory was there");
+        assert_eq!(contents(&victim), [], "round {round}");
+    }
 }

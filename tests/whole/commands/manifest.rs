@@ -84,9 +84,9 @@ fn what_cannot_be_opened_is_said_with_the_way_to_name_it() {
     let image = place.image();
     let one = format!("--map=web={image}");
     let table: &[(&[&str], &[&str])] = &[
-        (&["share", &compose], &["compose.yaml", "«job» is built from .", "--map job=FILE"]),
+        (&["share", &compose], &["compose.yaml", "`job` is built from .", "--map job=FILE"]),
         (&["share", &compose, "--map", &format!("job={image}")], &["127.0.0.1:1/web:1", "--map web=FILE"]),
-        (&["share", &compose, &one], &["«job» is built from .", "--map job=FILE"]),
+        (&["share", &compose, &one], &["`job` is built from .", "--map job=FILE"]),
         (&[&compose], &["--map job=FILE"]),
         (&["share", &compose, &one, "--map=jop=x"], &["--map job=FILE"]),
         (&["share", &compose, &one, "--map=job=x", "--map=jop=x"], &["--map jop", "nothing is called so", "web, job"]),

@@ -1,5 +1,6 @@
 //! What Nix builds, with mistakes in it.
 
+use nixdive::execution::Permission;
 use nixdive::open::{OpenError, OpenOptions, Progress, open};
 use nixdive::reference::Reference;
 use serde_json::{Value, json};
@@ -146,7 +147,8 @@ fn a_script_that_never_ends_is_stopped_with_all_that_it_started() {
     let progress = Progress::new();
     let opening = std::thread::spawn({
         let progress = progress.clone();
-        move || open(&reference, &OpenOptions::default(), &progress).map(drop)
+        let options = OpenOptions { execution: Permission::granted(), ..OpenOptions::default() };
+        move || open(&reference, &options, &progress).map(drop)
     });
     while !pids.exists() {
         assert!(!opening.is_finished());

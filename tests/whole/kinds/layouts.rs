@@ -51,24 +51,6 @@ fn compressed_layers_in_a_compressed_archive() {
 }
 
 #[test]
-fn blobs_may_be_links() {
-    let directory = scratch();
-    let members = oci_members(&[Image::sample()]);
-    let store = directory.path().join("store");
-    std::fs::create_dir(&store).unwrap();
-    let layout = directory.path().join("layout");
-    for (name, bytes) in &members {
-        let path = layout.join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        match name.rsplit_once('/') {
-            Some((_, hex)) => symlink(file(&store, hex, bytes), path).unwrap(),
-            None => std::fs::write(path, bytes).unwrap(),
-        }
-    }
-    assert_opens(layout, "links out of the layout");
-}
-
-#[test]
 fn blobs_may_be_links_that_were_checked_out_as_files() {
     let directory = scratch();
     let members = oci_members(&[Image::sample()]);
@@ -225,4 +207,43 @@ fn layers_of_different_forms_in_one_image() {
     assert_sample(&open_typed(layout).unwrap(), "a layout");
     assert_opens(file(directory.path(), "archive", &docker_archive(&image)), "an archive");
     assert_opens(file(directory.path(), "archive.gz", &gzip(&docker_archive(&image))), "a compressed archive");
+}
+
+#[test]
+fn blobs_that_are_links_stay_in_their_directory() {
+    let directory = scratch();
+    let layout = write_directory(&directory.path().join("layout"), &oci_members(&[Image::sample()]));
+    let blobs = layout.join("blobs/sha256");
+    let names: Vec<String> =
+        std::fs::read_dir(&blobs).unwrap().map(|blob| blob.unwrap().file_name().into_string().unwrap()).collect();
+    // Links within the layout, and written out as Git does where there are none.
+    std::fs::create_dir(layout.join("files")).unwrap();
+    for name in &names {
+        std::fs::rename(blobs.join(name), layout.join("files").join(name)).unwrap();
+        symlink(format!("../../files/{name}"), blobs.join(name)).unwrap();
+    }
+    assert_opens(&layout, "links within the layout");
+    for (what, target) in
+        [("absolute", layout.join("files").display().to_string()), ("relative", "../../../out".into())]
+    {
+        std::fs::create_dir_all(directory.path().join("out")).unwrap();
+        for name in &names {
+            std::fs::copy(layout.join("files").join(name), directory.path().join("out").join(name)).unwrap();
+            std::fs::remove_file(blobs.join(name)).unwrap();
+            symlink(format!("{target}/{name}"), blobs.join(name)).unwrap();
+        }
+        let error = refused(&layout).to_string();
+        assert!(error.contains("leads out of the directory"), "{what}: {error}");
+        let error =
+            run(&["copy", layout.to_str().unwrap(), &format!("{}/copy.tar", directory.path().display())]).refused();
+        assert!(error.contains("leads out of the directory"), "{what}: {error}");
+    }
+    // A written-out link that leads to a link that leads out.
+    for name in &names {
+        std::fs::remove_file(blobs.join(name)).unwrap();
+        std::fs::remove_file(layout.join("files").join(name)).unwrap();
+        std::fs::write(blobs.join(name), format!("../../files/{name}")).unwrap();
+        symlink(directory.path().join("out").join(name), layout.join("files").join(name)).unwrap();
+    }
+    refused(&layout);
 }

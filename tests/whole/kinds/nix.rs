@@ -428,7 +428,9 @@ fn an_installable_is_built_with_its_log_shown_and_then_opened() {
 
     assert!(with_nix(directory.path(), Some(&text), ".").refused().contains("holds no image"));
     file(directory.path(), "flake.nix", b"{ }");
-    let run = with_nix(directory.path(), Some(&text), ".");
+    // A directory is not built because its path was given; to build it is asked for.
+    assert!(with_nix(directory.path(), Some(&text), ".").refused().contains("nixdive flake:."));
+    let run = with_nix(directory.path(), Some(&text), "flake:.");
     assert!(run.code == Some(0) && run.stderr.trim_end().ends_with("-- ."), "{}", run.stderr);
 
     let built = json!([{"outputs": {"bin": "/nix/store/one", "doc": null}}, {"path": "/nix/store/two"}]);
