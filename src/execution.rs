@@ -70,7 +70,7 @@ mod tests {
     fn a_command_needs_permission() {
         assert!(Permission::granted().command("nix").is_ok());
         let refused = Permission::refused("--no-exec is set").command("nix\u{1b}").unwrap_err();
-        assert_eq!(refused.to_string(), "`nix\\u{1b}` was not started: --no-exec is set");
+        assert_eq!(refused.to_string(), "`nix\\x1b` was not started: --no-exec is set");
         assert!(Permission::default().command("nix").is_err());
     }
 }
