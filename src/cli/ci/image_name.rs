@@ -1,8 +1,7 @@
-use std::ffi::OsStr;
 use std::path::{Component, Path};
 
 use crate::image::Identity;
-use crate::reference::{Location, Reference};
+use crate::reference::{Location, Reference, Start};
 
 /// Ends of the names of archives and of documents that stand for an image.
 const ARCHIVE_ENDS: [&str; 12] =
@@ -13,9 +12,9 @@ const STORE_HASH: usize = 32;
 
 /// What stays the same of an image from one build to the next: the repository of its first tag, else what was typed
 /// without tag, digest and whatever of a path depends on the machine. `directory` is the working directory.
-pub(super) fn image_name(identity: &Identity, typed: &OsStr, directory: Option<&Path>) -> String {
+pub(super) fn image_name(identity: &Identity, image: &Reference, directory: Option<&Path>) -> String {
     let tagged = identity.references.iter().find_map(|reference| repository(reference));
-    tagged.unwrap_or_else(|| typed_name(typed, directory))
+    tagged.unwrap_or_else(|| typed_name(image, directory))
 }
 
 /// `team/app` of `team/app:1` and `team/app@sha256:…`; `None` where the text is only a tag.
@@ -31,12 +30,14 @@ fn repository(reference: &str) -> Option<String> {
     (!repository.is_empty()).then(|| repository.to_owned())
 }
 
-fn typed_name(typed: &OsStr, directory: Option<&Path>) -> String {
-    let Ok(reference) = Reference::parse(typed) else { return typed.to_string_lossy().into_owned() };
+fn typed_name(reference: &Reference, directory: Option<&Path>) -> String {
     match &reference.location {
         Location::StandardInput => "-".to_owned(),
         Location::Path(path) => path_name(path, directory),
-        Location::Installable(installable) => installable.clone(),
+        Location::Program(program) => match program.start() {
+            Start::Build(installable) | Start::BuildAndRun(installable) => installable.to_owned(),
+            Start::Run(script) => path_name(script, directory),
+        },
         Location::Registry(name) | Location::Name(name) => name.without_tag().to_string(),
         Location::Engine(_, name) => repository(name).unwrap_or_else(|| name.clone()),
     }
@@ -83,7 +84,11 @@ mod tests {
     }
 
     fn named(references: &[&str], typed: &str) -> String {
-        image_name(&identity(references), OsStr::new(typed), Some(Path::new("/builds/group/project")))
+        image_name(
+            &identity(references),
+            &Reference::parse(typed.as_ref()).unwrap(),
+            Some(Path::new("/builds/group/project")),
+        )
     }
 
     #[test]
