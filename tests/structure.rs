@@ -40,7 +40,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("identify", &["image", "scan", "open"]),
     ("compare", &["image", "nix", "packages"]),
     ("ci", &["glob", "image", "yaml", "analysis", "nix", "packages"]),
-    ("rebuild", &["beneath", "glob", "go_json", "image", "findings", "study", "scan", "open", "nix", "packages", "store"]),
+    (
+        "rebuild",
+        &["beneath", "glob", "go_json", "image", "findings", "study", "scan", "open", "nix", "packages", "store"],
+    ),
     (
         "transfer",
         &[

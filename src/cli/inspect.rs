@@ -1,7 +1,7 @@
 use std::process::ExitCode;
 
 use super::arguments::{self, InspectArguments, OpenArguments};
-use super::{open_parsed_watched, output};
+use super::{open_parsed_watched, open_watched, output};
 use crate::examine::examine;
 use crate::findings::{Findings, Subject, find as judge, redact};
 use crate::image::{Image, LayerIndex};
