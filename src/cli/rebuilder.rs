@@ -37,7 +37,7 @@ impl Origin {
     /// Of an image that was opened.
     pub fn new(reference: &Reference, image: &Image) -> Self {
         let path = reference.local_path();
-        let beside = path.filter(|path| !path.starts_with("/nix/store")).and_then(|path| beside(path));
+        let beside = path.filter(|path| !path.starts_with("/nix/store")).and_then(beside);
         let proposal = beside.unwrap_or_else(|| {
             let known = image.identity.references.first().map_or("image", String::as_str);
             let name = known.rsplit('/').next().and_then(|name| name.split([':', '@']).next()).unwrap_or_default();

@@ -2,6 +2,9 @@ use super::*;
 use crate::findings::Severity;
 use crate::image::Platform;
 
+/// Changes an image.
+type Configure = fn(&mut Image);
+
 /// An ELF program for a machine, static or with an interpreter.
 fn elf(machine: u16, interpreter: &str) -> Vec<u8> {
     let mut bytes = vec![0u8; 64 + 56];
@@ -139,7 +142,7 @@ fn configured(configure: fn(&mut Image)) -> Vec<Rule> {
 
 #[test]
 fn nothing_is_said_of_images_that_start() {
-    let cases: [(&str, fn(&mut Image)); 18] = [
+    let cases: [(&str, Configure); 18] = [
         ("nothing to start", |_| {}),
         ("a name in PATH", |image| image.config.cmd = vec!["web".into()]),
         ("a path through a link of a directory", |image| image.config.entrypoint = vec!["/bin/sh".into()]),
@@ -208,7 +211,7 @@ fn nothing_is_said_of_images_that_start() {
 
 #[test]
 fn what_keeps_an_image_from_starting_is_told() {
-    let cases: [(&str, fn(&mut Image), &[Rule]); 9] = [
+    let cases: [(&str, Configure, &[Rule]); 9] = [
         ("in no directory of PATH", |image| image.config.cmd = vec!["none".into()], &[Rule::StartMissing]),
         ("a directory", |image| image.config.cmd = vec!["/etc".into()], &[Rule::StartMissing]),
         (

@@ -275,10 +275,10 @@ fn a_name_longer_than_the_system_takes_is_left_out_and_told() {
 fn a_directory_that_is_swapped_for_a_link_meanwhile_leads_nowhere() {
     let mut tar = Tar::new().directory("a");
     for number in 0..400 {
-        tar = tar.file(&format!("b/{number}"), &"x".repeat(2000));
+        tar = tar.file(format!("b/{number}"), "x".repeat(2000));
     }
     for number in 0..100 {
-        tar = tar.file(&format!("a/{number}"), "x");
+        tar = tar.file(format!("a/{number}"), "x");
     }
     let place = Place::of(vec![tar.finish()]);
     let victim = place.path("victim");
