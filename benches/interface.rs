@@ -54,6 +54,7 @@ fn layer(index: u32) -> Layer {
         file_bytes: 1 << 20,
         entries: u64::from(ENTRIES / LAYERS),
         diff_id_check: DigestCheck::NotGiven,
+        digest_check: DigestCheck::NotGiven,
         created_by: Some(format!("RUN step {index}")),
         comment: None,
         created: None,
@@ -72,6 +73,7 @@ fn state() -> State {
         layers: (0..LAYERS).map(layer).collect(),
         tree: tree(),
         warnings: Vec::new(),
+        defects: Vec::new(),
         source_bytes: None,
     };
     let overview = Overview { efficiency: 1.0, wasted_bytes: 0, user_wasted_percent: 0.0 };

@@ -1,7 +1,7 @@
 //! The entries of a layer, by its diffID: whoever opens an image with it again need not unpack it.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::fs;
+use std::io::{self, BufWriter, Read as _, Write};
 
 use tempfile::NamedTempFile;
 
@@ -17,6 +17,8 @@ const MAGIC: &[u8] = concat!("nixdive layer 2 ", env!("CARGO_PKG_VERSION"), "\n"
 const CHECKSUM: usize = 32;
 /// Bytes that the index of one layer may have.
 const MAX_BYTES: u64 = 1 << 30;
+/// Bytes of a note on what a blob unpacks to.
+const MAX_NOTE_BYTES: u64 = 1 << 10;
 const HAS_CONTENT: u8 = 1;
 const HAS_XATTRS: u8 = 2;
 const HAS_SEGMENTS: u8 = 4;
@@ -49,12 +51,13 @@ impl Cache {
     #[must_use]
     pub fn layer(&self, diff_id: &Digest, captured: bool) -> Option<KnownLayer> {
         let path = self.path_of(ItemKind::Layer, diff_id);
-        let file = File::open(&path).ok()?;
+        let mut file = self.open(&path)?;
         if file.metadata().ok()?.len() > MAX_BYTES {
             return None;
         }
         touch(&file);
-        let bytes = fs::read(&path).ok()?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).ok()?;
         let known = decode(&bytes)
             .filter(|(known, _)| known.scan.diff_id.map(|bytes| Digest::from_sha256(&bytes)).as_ref() == Some(diff_id));
         match known {
@@ -66,24 +69,6 @@ impl Cache {
             Some((_, false)) if captured => None,
             Some((known, _)) => Some(known),
         }
-    }
-
-    /// Whether there is an index of a layer.
-    #[must_use]
-    pub fn has_layer(&self, diff_id: &Digest) -> bool {
-        self.path_of(ItemKind::Layer, diff_id).is_file()
-    }
-
-    /// Keeps the index of a layer that was read to its end, unless there is one; whether it was written.
-    pub fn keep_layer(&self, batches: &[EntryBatch], scan: &LayerScan, captured: bool) -> bool {
-        let Some(diff_id) = scan.diff_id.filter(|_| scan.failure.is_none()) else { return false };
-        if self.has_layer(&Digest::from_sha256(&diff_id)) {
-            return false;
-        }
-        let Ok(mut writing) = self.begin_layer() else { return false };
-        batches.iter().for_each(|batch| writing.add(batch));
-        writing.commit(scan, captured);
-        true
     }
 
     /// Begins the index of a layer.
@@ -108,7 +93,8 @@ impl Cache {
     /// Which layer a blob unpacks to, as was found by unpacking it, and how it is compressed.
     #[must_use]
     pub fn unpacked(&self, blob: &Digest) -> Option<(Digest, Compression)> {
-        let text = fs::read_to_string(self.path_of(ItemKind::Unpacked, blob)).ok()?;
+        let mut text = String::new();
+        self.open(&self.path_of(ItemKind::Unpacked, blob))?.take(MAX_NOTE_BYTES).read_to_string(&mut text).ok()?;
         let (diff_id, compression) = text.trim_end().split_once(' ')?;
         let all = [Compression::None, Compression::Gzip, Compression::Zstd, Compression::Xz, Compression::Bzip2];
         Some((Digest::parse(diff_id)?, all.into_iter().find(|one| one.name() == compression)?))

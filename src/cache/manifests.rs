@@ -1,5 +1,4 @@
-use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -32,10 +31,11 @@ impl Cache {
     #[must_use]
     pub fn manifest(&self, name: &str) -> Option<KnownManifest> {
         let path = self.path_of_name(name)?;
-        if fs::metadata(&path).ok()?.len() > MAX_BYTES {
+        let file = self.open(&path)?;
+        if file.metadata().ok()?.len() > MAX_BYTES {
             return None;
         }
-        let note: Note = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+        let note: Note = serde_json::from_reader(file.take(MAX_BYTES)).ok()?;
         let digest = Digest::parse(&note.digest)?;
         (note.name == name).then_some(KnownManifest { digest, media_type: note.media_type })
     }

@@ -1,6 +1,10 @@
 //! What need not be fetched or unpacked a second time: blobs by their digests, layers' entries by their diffIDs, and which
-//! manifest a name led to. Every file is written aside and then renamed, and held against its digest when it is read, so
-//! that several processes can share the directory and nobody has to trust what lies there.
+//! manifest a name led to. Every file is written aside and then renamed, so that several processes can share the
+//! directory.
+//!
+//! Blobs are verified when they are read. Entries of layers, and which layer a blob unpacks to, cannot be verified without
+//! unpacking the blob again: the directory is the user's alone, is not used where others could have written to it, and
+//! whoever certifies an image reads the blobs.
 
 mod encode;
 mod layers;
@@ -11,8 +15,10 @@ mod tally;
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use tempfile::NamedTempFile;
@@ -35,6 +41,10 @@ const TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n# This directory
 pub struct Cache {
     root: Arc<Path>,
     most_bytes: u64,
+    /// Whether others cannot have written to the directory; found out when it is first used.
+    is_private: Arc<OnceLock<bool>>,
+    /// Whether this process has put anything in.
+    is_written: Arc<AtomicBool>,
 }
 
 /// A blob that is being written.
@@ -55,13 +65,24 @@ impl Cache {
     /// The cache in a directory, which need not be there, held to so many bytes.
     #[must_use]
     pub fn new(root: &Path, most_bytes: u64) -> Self {
-        Self { root: root.into(), most_bytes }
+        Self { root: root.into(), most_bytes, is_private: Arc::default(), is_written: Arc::default() }
     }
 
     /// Where it lies.
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Whether the directory may be used: it is not there yet, or it is the user's and nobody else could write to it. One
+    /// that others may read is closed to them.
+    fn is_usable(&self) -> bool {
+        *self.is_private.get_or_init(|| is_private(&self.root))
+    }
+
+    /// Opens a file for reading, where the directory may be used.
+    fn open(&self, path: &Path) -> Option<File> {
+        if self.is_usable() { File::open(path).ok() } else { None }
     }
 
     fn path_of(&self, kind: ItemKind, digest: &Digest) -> PathBuf {
@@ -72,7 +93,7 @@ impl Cache {
     /// A blob of so many bytes. Whether its bytes have the digest is for whoever reads them to find out.
     #[must_use]
     pub fn blob(&self, digest: &Digest, length: u64) -> Option<File> {
-        let file = File::open(self.path_of(ItemKind::Blob, digest)).ok()?;
+        let file = self.open(&self.path_of(ItemKind::Blob, digest))?;
         let metadata = file.metadata().ok()?;
         if !metadata.is_file() || metadata.len() != length {
             return None;
@@ -84,14 +105,14 @@ impl Cache {
     /// Whether a blob of so many bytes is there.
     #[must_use]
     pub fn has_blob(&self, digest: &Digest, length: u64) -> bool {
-        fs::metadata(self.path_of(ItemKind::Blob, digest)).is_ok_and(|file| file.is_file() && file.len() == length)
+        let path = self.path_of(ItemKind::Blob, digest);
+        self.is_usable() && fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() == length)
     }
 
     /// A small blob, whole, where its bytes have the digest. One that has not is taken away.
     #[must_use]
     pub fn document(&self, digest: &Digest, most_bytes: u64) -> Option<Vec<u8>> {
-        let path = self.path_of(ItemKind::Blob, digest);
-        let file = File::open(&path).ok()?;
+        let file = self.open(&self.path_of(ItemKind::Blob, digest))?;
         if file.metadata().ok()?.len() > most_bytes {
             return None;
         }
@@ -126,15 +147,25 @@ impl Cache {
 
     /// Takes a blob away that is not what it should be.
     pub fn forget_blob(&self, digest: &Digest) {
+        if !self.is_usable() {
+            return;
+        }
         // Somebody else may have been faster.
         let _ = fs::remove_file(self.path_of(ItemKind::Blob, digest));
     }
 
     /// A file without a place yet.
     fn begin(&self) -> io::Result<NamedTempFile> {
+        if !self.is_usable() {
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "others can write to the cache"));
+        }
         let aside = self.root.join("aside");
+        self.is_written.store(true, Ordering::Relaxed);
         if !aside.is_dir() {
-            fs::create_dir_all(&aside)?;
+            if let Some(parent) = self.root.parent() {
+                fs::create_dir_all(parent)?;
+            }
+            fs::DirBuilder::new().mode(0o700).recursive(true).create(&aside)?;
             // Only tells others what this is.
             let _ = fs::write(self.root.join("CACHEDIR.TAG"), TAG);
         }
@@ -167,6 +198,21 @@ impl BlobWriting {
     }
 }
 
+/// Whether a directory is the user's alone, or not there. One that others may only read is closed to them.
+fn is_private(root: &Path) -> bool {
+    const OTHERS: u32 = 0o077;
+    const OTHERS_WRITE: u32 = 0o022;
+    let metadata = match fs::metadata(root) {
+        Ok(metadata) => metadata,
+        Err(error) => return error.kind() == io::ErrorKind::NotFound,
+    };
+    let mode = metadata.mode();
+    if !metadata.is_dir() || metadata.uid() != rustix::process::geteuid().as_raw() || mode & OTHERS_WRITE != 0 {
+        return false;
+    }
+    mode & OTHERS == 0 || fs::set_permissions(root, fs::Permissions::from_mode(mode & !OTHERS & 0o7777)).is_ok()
+}
+
 /// Marks a file as used now: those that were not used longest go first.
 fn touch(file: &File) {
     let now = SystemTime::now();
@@ -178,15 +224,7 @@ fn touch(file: &File) {
 }
 
 fn has_digest(bytes: &[u8], digest: &Digest) -> bool {
-    use sha2::Digest as _;
-    match digest.algorithm() {
-        "sha256" => Digest::from_sha256(&sha2::Sha256::digest(bytes).into()) == *digest,
-        "sha512" => {
-            let hex: String = sha2::Sha512::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-            hex == digest.hex()
-        }
-        _ => false,
-    }
+    crate::scan::Verifier::of(digest, bytes).as_ref() == Some(digest)
 }
 
 #[cfg(test)]

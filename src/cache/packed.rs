@@ -1,5 +1,4 @@
-use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 
 use sha2::{Digest as _, Sha256};
 
@@ -14,10 +13,8 @@ impl Cache {
     #[must_use]
     pub fn packed(&self, diff_id: &Digest, compression: &str) -> Option<(Digest, u64)> {
         let path = self.path_of(ItemKind::Packed, &key(diff_id, compression));
-        if fs::metadata(&path).ok()?.len() > MAX_BYTES {
-            return None;
-        }
-        let text = fs::read_to_string(path).ok()?;
+        let mut text = String::new();
+        self.open(&path)?.take(MAX_BYTES).read_to_string(&mut text).ok()?;
         let (digest, bytes) = text.trim_end().split_once(' ')?;
         Some((Digest::parse(digest)?, bytes.parse().ok()?))
     }

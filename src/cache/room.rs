@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{FlockOperation, flock};
@@ -13,9 +14,13 @@ use super::{Cache, Item};
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 
 impl Cache {
-    /// Takes away what was used longest ago, until what is left keeps to the bound. Where another process does that
+    /// Takes away what was used longest ago, until what is left keeps to the bound; nothing where this process has put
+    /// nothing in. Where another process does that
     /// already, nothing is to be done.
     pub fn keep_bound(&self) {
+        if !self.is_written.load(Ordering::Relaxed) {
+            return;
+        }
         let Ok(_lock) = self.lock(FlockOperation::NonBlockingLockExclusive) else { return };
         let items = self.items();
         let mut total: u64 = items.iter().map(|item| item.file_bytes).fold(0, u64::saturating_add);

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::ci_arguments::{CiArguments, RuleArguments};
 use super::copy_arguments::CopyArguments;
 use super::index_arguments::IndexArguments;
+use super::integrity::{IncompleteArguments, Integrity};
 use super::rebuild_arguments::RebuildArguments;
 use super::remote_arguments::RemoteArguments;
 use crate::build;
@@ -126,21 +127,27 @@ pub struct OpenArguments {
     /// Choose from an image for several platforms
     #[arg(long, value_name = "OS/ARCH[/VARIANT]", value_parser = parse_platform)]
     pub platform: Option<Platform>,
-    /// Also hold large uncompressed layers against their diffIDs
+    /// Also verify the digests of large uncompressed layers; ci, sbom, rebuild, copy and index always do
     #[arg(long)]
     pub verify: bool,
-    /// GiB that any compressed stream may unpack to, however small it is
+    /// Limit in GiB for what a compressed stream unpacks to; one that keeps to 200 times its size may exceed it
     #[arg(long, value_name = "GIB", default_value_t = 4)]
     pub unpack_limit: u64,
     /// Start no program: build and run nothing, and ask no credential helper
     #[arg(long, env = NO_EXECUTION, hide_env_values = true, value_parser = FalseyValueParser::new())]
     pub no_exec: bool,
+    /// Limit in GiB for names and attributes of all layers together, which are kept in memory
+    #[arg(long, value_name = "GIB", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=64))]
+    pub name_limit: u64,
+    /// Limit in millions for the entries of all layers together, which are kept in memory
+    #[arg(long, value_name = "MILLIONS", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub entry_limit: u16,
     /// What to show in place of references that nobody typed.
     #[arg(skip)]
     pub titles: Vec<(String, String)>,
-    /// Whether the image is judged or vouched for, so that what it says of itself is not enough.
+    /// Whether the image is certified, so that what it says of itself is not enough.
     #[arg(skip)]
-    pub judging: bool,
+    pub integrity: Integrity,
     /// Registries and engines.
     #[command(flatten)]
     pub remote: RemoteArguments,
@@ -153,8 +160,10 @@ impl Default for OpenArguments {
             verify: false,
             unpack_limit: 4,
             no_exec: false,
+            name_limit: 1,
+            entry_limit: 20,
             titles: Vec::new(),
-            judging: false,
+            integrity: Integrity::default(),
             remote: RemoteArguments::default(),
         }
     }
@@ -173,10 +182,13 @@ impl OpenArguments {
 
     /// The options that the arguments mean.
     pub fn options(&self, keep: Keep) -> OpenOptions {
+        let certifies = self.integrity != Integrity::Warn;
         OpenOptions {
             platform: self.platform.clone(),
-            verify: if self.verify { Verify::All } else { Verify::Cheap },
+            verify: if self.verify || certifies { Verify::All } else { Verify::Cheap },
             keep,
+            name_limit: self.name_limit.saturating_mul(1 << 30),
+            entry_limit: usize::from(self.entry_limit).saturating_mul(1_000_000),
             wanted: Some(Wanted {
                 is_wanted: |path| crate::packages::wanted(path).is_some(),
                 most_bytes: crate::packages::MAX_DATABASE_BYTES,
@@ -185,7 +197,8 @@ impl OpenArguments {
             titles: self.titles.clone(),
             remote: self.remote(),
             execution: self.execution(),
-            tables: !self.judging,
+            tables: !certifies,
+            allow_incomplete: self.integrity == Integrity::Allow,
             ..OpenOptions::default()
         }
     }
@@ -517,6 +530,9 @@ pub struct SbomArguments {
     /// The form of the bill
     #[arg(long, value_enum, default_value_t = SbomFormat::Text)]
     pub format: SbomFormat,
+    /// What becomes of an image that is not whole.
+    #[command(flatten)]
+    pub incomplete: IncompleteArguments,
     /// How to open it.
     #[command(flatten)]
     pub open: OpenArguments,

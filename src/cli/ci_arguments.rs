@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::arguments::OpenArguments;
+use super::integrity::IncompleteArguments;
 use crate::report;
 
 /// `nixdive ci`.
@@ -65,6 +66,9 @@ pub struct RuleArguments {
     /// What is a warning otherwise cannot be judged: budgets that match nothing, unknown keys
     #[arg(long)]
     pub strict: bool,
+    /// What becomes of an image that is not whole.
+    #[command(flatten)]
+    pub incomplete: IncompleteArguments,
     /// Exit with 0 also where a rule fails
     #[arg(long)]
     pub exit_zero: bool,

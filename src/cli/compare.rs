@@ -4,10 +4,10 @@ use std::sync::Arc;
 use super::arguments::{self, CompareArguments, OpenArguments};
 use super::inspect::packages_of;
 use super::named::Wanted;
-use super::{build, open_reference, output};
+use super::{build, integrity, open_reference, output};
 use crate::compare::{CompareOptions, KnownContents, Outline, Side, check_platforms};
 use crate::identify::{Identified, identify};
-use crate::image::{Image, OccurrenceId};
+use crate::image::{Image, Layer, LayerIndex, OccurrenceId};
 use crate::nix::study::StoreStudy;
 use crate::open::{Keep, OpenError, OpenOptions, Opened, Programs, Progress};
 use crate::packages::Inventory;
@@ -99,7 +99,15 @@ pub(super) fn are(count: usize) -> String {
 pub(super) fn unread(gathered: &[Gathered]) -> Vec<String> {
     let studies = gathered.iter().filter_map(|image| image.store.as_ref());
     let unread = studies.flat_map(|study| study.unread.clone());
-    unread.chain(gathered.iter().filter_map(|image| not_here(&image.opened.image))).collect()
+    let not_here = gathered.iter().filter_map(|image| not_here(&image.opened.image));
+    unread.chain(not_here).chain(gathered.iter().flat_map(|image| wrong(&image.opened.image))).collect()
+}
+
+/// In what an image is not whole, or not what it claims, besides what is not here.
+fn wrong(image: &Image) -> impl Iterator<Item = String> {
+    let is_absent = |layer: LayerIndex| image.layers.get(layer.index()).is_some_and(Layer::is_absent);
+    let told = image.defects.iter().filter(move |defect| !defect.layer.is_some_and(is_absent));
+    told.map(|defect| format!("{}: {}", image.identity.requested, defect.message))
 }
 
 /// Says that the content of an image's files is not here, as where only its description is.
@@ -117,10 +125,14 @@ fn not_here(image: &Image) -> Option<String> {
 pub(super) fn gather(wanted: &Wanted, arguments: &OpenArguments) -> anyhow::Result<Vec<Gathered>> {
     let progress: Vec<Progress> = wanted.images.iter().map(|_| Progress::new()).collect();
     let how = HowToGather { arguments, keep: Keep::Trees, programs: Programs::Foreground, progress: &progress };
-    how.gather(&wanted.images, &|_| {}).map_err(|(number, error)| match wanted.way_out(number) {
+    let mut gathered = how.gather(&wanted.images, &|_| {}).map_err(|(number, error)| match wanted.way_out(number) {
         Some(way_out) if !is_cancelled(&error) => anyhow::anyhow!("{error}; {way_out}"),
         _ => error,
-    })
+    })?;
+    for image in &mut gathered {
+        integrity::enforce(&mut image.opened.image, arguments.integrity)?;
+    }
+    Ok(gathered)
 }
 
 /// How some images are opened at once.

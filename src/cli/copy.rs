@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::copy_arguments::{CopyArguments, CopyFormat};
 use super::signals::StopOnSignals;
-use super::{output, transferring};
+use super::{integrity, output, transferring};
 use crate::image::display_name;
 use crate::open::{Keep, OpenOptions};
 use crate::rebuild::write::LayerCompression;
@@ -25,7 +25,7 @@ fn copy_all(arguments: &CopyArguments, progress: &TransferProgress) -> anyhow::R
         arguments.destinations.iter().map(|text| CopyDestination::parse(text)).collect::<Result<_, _>>()?;
     let compression = arguments.compression.as_deref().map(LayerCompression::parse).transpose()?;
     let siblings = arguments.siblings.iter().map(sibling).collect::<anyhow::Result<_>>()?;
-    let opening = arguments.open.options(Keep::Trees);
+    let opening = arguments.open.certifying(arguments.incomplete).options(Keep::Trees);
     let opening = OpenOptions { remote: opening.remote.noting(progress.waits()), ..opening };
     let source = OpenOptions { remote: arguments.logins.source(&opening.remote), ..opening.clone() };
     let protected = reference.local_path().map(Path::to_owned).into_iter().collect();
@@ -33,6 +33,7 @@ fn copy_all(arguments: &CopyArguments, progress: &TransferProgress) -> anyhow::R
         remote: arguments.logins.destination(&opening.remote),
         compression,
         siblings,
+        verification: transferring::verification(&opening),
         unpack_limit: opening.unpack_limit,
         protected,
         ..CopyOptions::default()
@@ -43,6 +44,7 @@ fn copy_all(arguments: &CopyArguments, progress: &TransferProgress) -> anyhow::R
     let mut arrivals = Vec::with_capacity(destinations.len());
     for destination in &destinations {
         let arrival = transferring::watched(progress, quiet, || copy(&shipment, destination, &options, progress))?;
+        integrity::warn(&arrival.warnings);
         if !quiet && arguments.format == CopyFormat::Text {
             let name = destination.to_string();
             let name = display_name(name.as_bytes());

@@ -3,6 +3,7 @@ use std::ffi::OsString;
 use clap::{Args, ValueEnum};
 
 use super::arguments::OpenArguments;
+use super::integrity::IncompleteArguments;
 use super::remote_arguments::LoginArguments;
 
 /// Forms of the report.
@@ -49,6 +50,9 @@ pub struct CopyArguments {
     /// Who it is for registries.
     #[command(flatten)]
     pub logins: LoginArguments,
+    /// What becomes of an image that is not whole.
+    #[command(flatten)]
+    pub incomplete: IncompleteArguments,
     /// How to open it.
     #[command(flatten)]
     pub open: OpenArguments,

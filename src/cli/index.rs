@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::index_arguments::{IndexArguments, IndexFormat};
 use super::signals::StopOnSignals;
-use super::{output, transferring};
+use super::{integrity, output, transferring};
 use crate::image::{display_bytes, display_in_sentence, display_name};
 use crate::index::{Clash, Index, IndexPlan};
 use crate::open::{Keep, OpenOptions, Progress, open};
@@ -31,7 +31,7 @@ pub fn run(arguments: &IndexArguments) -> anyhow::Result<ExitCode> {
 fn make(arguments: &IndexArguments, progress: &TransferProgress) -> anyhow::Result<ExitCode> {
     let target = Target::new(arguments)?;
     let compression = arguments.compression.as_deref().map(LayerCompression::parse).transpose()?;
-    let opening = arguments.open.options(Keep::Trees);
+    let opening = arguments.open.certifying(arguments.incomplete).options(Keep::Trees);
     let opening = OpenOptions { remote: opening.remote.noting(progress.waits()), ..opening };
     let quiet = arguments.quiet;
     let sources = transferring::watched(progress, quiet, || gathered(arguments, &opening, progress))?;
@@ -44,16 +44,19 @@ fn make(arguments: &IndexArguments, progress: &TransferProgress) -> anyhow::Resu
         compression,
         siblings: repositories(&sources),
         more_names: target.more_names,
+        verification: transferring::verification(&opening),
         assemble: Some(Arc::clone(&plan) as Arc<_>),
         unpack_limit: opening.unpack_limit,
         protected: arguments.images.iter().filter_map(path_of).collect(),
         ..CopyOptions::default()
     };
-    let shipment = Shipment { images, indexes: Vec::new(), names: Vec::new(), repository: None };
+    let warnings = sources.iter().flat_map(|(_, source)| source.warnings.clone()).collect();
+    let shipment = Shipment { images, indexes: Vec::new(), names: Vec::new(), repository: None, warnings };
     let arrival = transferring::watched(progress, quiet, || copy(&shipment, &target.destination, &options, progress))?;
     if let Some(cache) = &options.remote.cache {
         cache.keep_bound();
     }
+    integrity::warn(&arrival.warnings);
     let index = plan.made().ok_or_else(|| anyhow::anyhow!("no index was made"))?;
     let done = Done { destination: &target.destination, names: &target.names, index, arrival: &arrival };
     match arguments.format {
@@ -231,6 +234,8 @@ impl Done<'_> {
             "sentBytes": self.arrival.sent_bytes,
             "skippedBytes": self.arrival.skipped_bytes,
             "layers": self.arrival.layers.iter().map(transferring::of_layer).collect::<Vec<_>>(),
+            "complete": self.arrival.warnings.is_empty(),
+            "warnings": self.arrival.warnings,
         })
     }
 }

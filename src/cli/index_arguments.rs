@@ -3,6 +3,7 @@ use std::ffi::OsString;
 use clap::{Args, ValueEnum};
 
 use super::arguments::OpenArguments;
+use super::integrity::IncompleteArguments;
 use super::remote_arguments::LoginArguments;
 use crate::index::TagRules;
 
@@ -45,6 +46,9 @@ pub struct IndexArguments {
     /// Who it is for registries.
     #[command(flatten)]
     pub logins: LoginArguments,
+    /// What becomes of an image that is not whole.
+    #[command(flatten)]
+    pub incomplete: IncompleteArguments,
     /// How to open them.
     #[command(flatten)]
     pub open: OpenArguments,

@@ -16,6 +16,7 @@ mod extract;
 mod index;
 mod index_arguments;
 mod inspect;
+mod integrity;
 mod list;
 mod local_images;
 mod locate;
@@ -64,12 +65,6 @@ pub fn run() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),
     };
-    let prints_itself =
-        arguments.browse.print_config || matches!(arguments.command, Some(Command::Completions { .. } | Command::Man));
-    if let (false, Err(error)) = (prints_itself, settings::read()) {
-        output::complain(&error);
-        return ExitCode::from(COULD_NOT);
-    }
     let result = match arguments.command {
         Some(Command::Inspect(inspect)) => inspect::run(&inspect),
         Some(Command::Ls(list)) => list::run(&list),
@@ -115,7 +110,9 @@ fn open_for(image: &OsString, arguments: &OpenArguments, keep: Keep) -> anyhow::
 /// Opens a reference for a command that prints something of it.
 fn open_parsed(reference: &Reference, arguments: &OpenArguments, keep: Keep) -> anyhow::Result<Opened> {
     let options = OpenOptions { programs: Programs::Foreground, ..arguments.options(keep) };
-    Ok(open_reference(reference, &options, &Progress::new())?)
+    let mut opened = open_reference(reference, &options, &Progress::new())?;
+    integrity::enforce(&mut opened.image, arguments.integrity)?;
+    Ok(opened)
 }
 
 /// Opens an image that was typed, with a watch on what a Nix store contains.
@@ -132,7 +129,9 @@ fn open_parsed_watched(
 ) -> anyhow::Result<Opened> {
     let watch = Some(Arc::new(watch.clone()) as Arc<_>);
     let options = OpenOptions { programs: Programs::Foreground, watch, ..arguments.options(keep) };
-    Ok(open_reference(reference, &options, &Progress::new())?)
+    let mut opened = open_reference(reference, &options, &Progress::new())?;
+    integrity::enforce(&mut opened.image, arguments.integrity)?;
+    Ok(opened)
 }
 
 /// Opens a reference, or the sample within the program where it is the one that is meant.

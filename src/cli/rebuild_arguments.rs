@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::arguments::OpenArguments;
+use super::integrity::IncompleteArguments;
 
 /// Forms of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -70,6 +71,9 @@ pub struct RebuildArguments {
     /// A flake that builds it with nixpkgs.
     #[command(flatten)]
     pub emit: EmitArguments,
+    /// What becomes of an image that is not whole.
+    #[command(flatten)]
+    pub incomplete: IncompleteArguments,
     /// How to open it.
     #[command(flatten)]
     pub open: OpenArguments,

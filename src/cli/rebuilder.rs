@@ -9,6 +9,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use super::attendant::{Attendant, at_home};
 use super::opener::TICK;
 use crate::image::{Image, display_bytes, display_name};
+use crate::open::verified_doubts;
 use crate::rebuild::ImageContent;
 use crate::rebuild::choices::Choices;
 use crate::rebuild::layering::Strategy;
@@ -203,6 +204,16 @@ impl Rebuilder<'_> {
             return Err(NotWritten::Occupied);
         }
         let Attendant { image, contents, .. } = self.attendant;
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let doubts = verified_doubts(image, contents, threads, cancel).map_err(|_| NotWritten::Stopped)?;
+        if let Some(first) = doubts.first() {
+            let more = match doubts.len() - 1 {
+                0 => String::new(),
+                more => format!(" (and {more} more)"),
+            };
+            let reason = format!("Nothing was written: the image is incomplete or altered: {}{more}", first.message);
+            return Err(NotWritten::Failed(reason));
+        }
         let content = ImageContent::new(&image.tree, contents);
         let selected = basis.select(&request.choices)?;
         let composition = basis.compose(&selected, &content, cancel)?;

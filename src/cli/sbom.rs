@@ -1,7 +1,7 @@
 use std::io::Read;
 use std::process::ExitCode;
 
-use super::arguments::{OpenArguments, SbomArguments, SbomFormat};
+use super::arguments::{SbomArguments, SbomFormat};
 use super::inspect::packages_of;
 use super::{open_watched, output};
 use crate::image::Resolution;
@@ -15,7 +15,7 @@ const MOST_BYTES: u64 = 64 << 10;
 /// Prints a bill of materials.
 pub fn run(arguments: &SbomArguments) -> anyhow::Result<ExitCode> {
     let watch = StoreWatch::new();
-    let open = OpenArguments { judging: true, ..arguments.open.clone() };
+    let open = arguments.open.certifying(arguments.incomplete);
     let opened = open_watched(&arguments.image, &open, Keep::Content, &watch)?;
     let store = study(&opened, &StudyOptions { watch: Some(&watch), ..StudyOptions::default() })?;
     let packages = packages_of(&opened.image, &opened.captured);

@@ -8,7 +8,10 @@ use serde_json::{Value, json};
 
 use super::pace::Pace;
 use crate::image::display_bytes;
-use crate::transfer::{Arrival, LayerArrival, LayerProgress, LayerState, TransferProgress, Way};
+use crate::open::OpenOptions;
+use crate::transfer::{
+    Arrival, LayerArrival, LayerProgress, LayerState, Strictness, TransferProgress, Verification, Way,
+};
 use crate::tui::Traffic;
 
 /// Between two looks at how far it is.
@@ -171,7 +174,14 @@ fn of_arrival(destination: &str, arrival: &Arrival) -> Value {
         "sentBytes": arrival.sent_bytes,
         "skippedBytes": arrival.skipped_bytes,
         "layers": layers,
+        "complete": arrival.warnings.is_empty(),
+        "warnings": arrival.warnings,
     })
+}
+
+/// What is done about blobs that are not what they should be.
+pub fn verification(options: &OpenOptions) -> Verification {
+    Verification::new(if options.allow_incomplete { Strictness::Allow } else { Strictness::Require })
 }
 
 /// A layer in JSON.

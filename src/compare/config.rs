@@ -110,7 +110,15 @@ mod tests {
         let mut config = Config { env: vec!["PATH=/bin".into(), "A=1".into()], ..Config::default() };
         change(&mut config);
         let (identity, tree) = Default::default();
-        Image { identity, config, layers: Vec::new(), tree, warnings: Vec::new(), source_bytes: None }
+        Image {
+            identity,
+            config,
+            layers: Vec::new(),
+            tree,
+            warnings: Vec::new(),
+            defects: Vec::new(),
+            source_bytes: None,
+        }
     }
 
     fn told(left: &Image, right: &Image, semantic: bool) -> Vec<String> {

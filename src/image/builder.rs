@@ -15,22 +15,22 @@ use super::{ContentHash, EntryBatch, FileTree, Kind, LayerIndex, NodeId, Occurre
 /// What a tree cannot hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TreeLimit {
-    /// More entries than [`TreeBuilder::MAX_ENTRIES`].
-    #[error("more than {} entries in all layers; an image of that many is refused", TreeBuilder::MAX_ENTRIES)]
+    /// More entries than [`TreeBuilder::MAX_ENTRIES`], or than [`TreeBuilder::with_entry_limit`] allows.
+    #[error("the limit for entries of all layers is reached; raise --entry-limit if that is meant")]
     Entries,
     /// More directories without an entry of their own than any archiver leaves out.
-    #[error("far more directories than entries in all layers; such an image is refused")]
+    #[error(
+        "the limit for directories that no entry of any layer describes is reached; raise --entry-limit if that is meant"
+    )]
     Directories,
     /// More bytes of names than 32-bit offsets reach.
-    #[error("more than 4 GiB of file names in all layers; such an image is refused")]
+    #[error("the limit of 4 GiB of file names in all layers is reached; no option raises it")]
     Names,
     /// More layers than [`TreeBuilder::MAX_LAYERS`].
-    #[error("more than {} layers; an image of that many is refused", TreeBuilder::MAX_LAYERS)]
+    #[error("the limit of {} layers is reached; no option raises it", TreeBuilder::MAX_LAYERS)]
     Layers,
     /// Names that lead through symbolic links with far longer targets than any image needs.
-    #[error(
-        "entries lead through symbolic links with far longer targets than any image needs; such an image is refused"
-    )]
+    #[error("the limit for the targets of symbolic links that names pass through is reached; no option raises it")]
     Links,
 }
 
@@ -72,6 +72,7 @@ pub struct TreeBuilder {
     first_content: usize,
     /// Parts and bytes of link targets walked so far.
     effort: u64,
+    most_entries: usize,
 }
 
 /// Where a part of the last directory's path ends, the directory there, and whether a link led to it.
@@ -133,7 +134,15 @@ impl TreeBuilder {
             hard_links: HardLinks::default(),
             first_content: 0,
             effort: 0,
+            most_entries: Self::MAX_ENTRIES,
         }
+    }
+
+    /// The same with another limit for entries of all layers together. Implied directories keep to its proportion.
+    #[must_use]
+    pub fn with_entry_limit(mut self, entries: usize) -> Self {
+        self.most_entries = entries;
+        self
     }
 
     /// Begins the next layer up. Call before its first batch, also for a layer without entries.
@@ -233,7 +242,8 @@ impl TreeBuilder {
         let tree = &mut self.tree;
         let index = tree.nodes.len();
         // Most paths are entries; a name of many parts can imply a thousand times as many.
-        if index >= Self::IMPLIED_AT_LEAST + 4 * tree.occurrences.len() {
+        let at_least = Self::IMPLIED_AT_LEAST.max(self.most_entries / 20);
+        if index >= at_least + 4 * tree.occurrences.len() {
             return Err(TreeLimit::Directories);
         }
         let name_offset = u32::try_from(tree.names.len()).map_err(|_| TreeLimit::Names)?;
@@ -293,7 +303,7 @@ impl TreeBuilder {
             return Ok(index);
         }
         let index = self.tree.occurrences.len();
-        if index >= Self::MAX_ENTRIES {
+        if index >= self.most_entries {
             return Err(TreeLimit::Entries);
         }
         self.tree.occurrences.push(made);

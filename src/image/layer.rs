@@ -105,6 +105,8 @@ pub struct Layer {
     pub entries: u64,
     /// Whether the unpacked bytes were held against the diffID.
     pub diff_id_check: DigestCheck,
+    /// Whether the stored blob was held against the digest that the manifest gives.
+    pub digest_check: DigestCheck,
     /// The command that made it (`created_by` of its history entry), as written.
     pub created_by: Option<String>,
     /// The comment of its history entry. dockerTools writes the layer's store paths here.

@@ -10,6 +10,7 @@ mod config;
 mod digest;
 mod entry;
 mod history;
+mod integrity;
 mod invisible;
 mod layer;
 mod lookup;
@@ -31,6 +32,7 @@ pub use config::{Config, Healthcheck, HistoryEntry, Platform};
 pub use digest::Digest;
 pub use entry::{ContentHash, EntryBatch, EntryFields, RawEntry, Segment};
 pub use history::{ContentComparison, compute_history};
+pub use integrity::{Defect, DefectKind};
 pub use invisible::{is_shown_in_text, steers_terminal};
 pub use layer::{Compression, DigestCheck, Layer, LayerContents, Measured};
 pub use lookup::Resolution;
@@ -83,6 +85,8 @@ pub struct Image {
     pub tree: FileTree,
     /// What was odd but not fatal, in the order in which it was met.
     pub warnings: Vec<Warning>,
+    /// In what it is not whole, or not what it claims; each is told among the warnings too.
+    pub defects: Vec<Defect>,
     /// Bytes of the whole source file where all of it is this one image, compressed as it lies there.
     pub source_bytes: Option<u64>,
 }

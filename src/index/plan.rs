@@ -164,7 +164,7 @@ mod tests {
     }
 
     fn shipment(images: Vec<Parcel>, indexes: Vec<Document>) -> Shipment {
-        Shipment { images, indexes, names: Vec::new(), repository: None }
+        Shipment { images, indexes, names: Vec::new(), repository: None, warnings: Vec::new() }
     }
 
     fn plan(sources: &[(&str, Shipment)]) -> Result<(IndexPlan, Vec<Parcel>), UnlistableImage> {

@@ -4,15 +4,16 @@ use super::captured;
 use super::comparison::StoredComparison;
 use super::contents::{LayerStore, read_in};
 use super::nix::closure;
-use super::{Contents, OpenError, Opened, Opening, links};
+use super::verify;
+use super::{Contents, OpenError, Opened, Opening, Verify, links};
 use crate::image::{
-    Compression, Digest, DigestCheck, FileTree, Image, Kind, Layer, LayerContents, LayerIndex, Measured, TreeBuilder,
-    Warning, compute_history,
+    Compression, Defect, DefectKind, Digest, DigestCheck, FileTree, Image, Kind, Layer, LayerContents, LayerIndex,
+    Measured, TreeBuilder, TreeLimit, Warning, compute_history,
 };
 use crate::nix::LayerClaim;
 use crate::nix::contents::StoreContents;
 use crate::scan::tar::{BLOCK, TarError};
-use crate::scan::{Captured, LayerScan};
+use crate::scan::{Captured, LayerScan, Section};
 use crate::source::{DescribedLayer, Layout, RootfsWalk};
 
 /// How many bytes a layer's stored blob has.
@@ -29,12 +30,26 @@ pub(super) struct ReadLayer {
     pub store: LayerStore,
     /// What it is instead of a tar stream, where that is known.
     pub format: Option<&'static str>,
+    /// The stored blob, where it can be read again.
+    pub blob: Option<Section>,
+    /// Whether whoever gave the blob out has verified its digest.
+    pub is_verified: bool,
+    /// What kept entries of it out of the tree.
+    pub limit: Option<TreeLimit>,
 }
 
 impl ReadLayer {
     /// A layer that is not read, because of its format or of what is said of it.
     pub fn unread(format: Option<&'static str>) -> Self {
-        Self { scan: LayerScan::default(), stored: Stored::Unknown, store: LayerStore::Gone, format }
+        Self {
+            scan: LayerScan::default(),
+            stored: Stored::Unknown,
+            store: LayerStore::Gone,
+            blob: None,
+            is_verified: false,
+            limit: None,
+            format,
+        }
     }
 }
 
@@ -49,12 +64,13 @@ pub(super) fn finish(
     mut read: Vec<ReadLayer>,
     source_bytes: Option<u64>,
 ) -> Result<Opened, OpenError> {
-    let mut warnings = layout.warnings;
+    let mut problems = Problems { warnings: layout.warnings, defects: layout.defects };
     let mut layers = Vec::with_capacity(read.len());
     let mut stores = Vec::with_capacity(read.len());
+    let mut blobs = Vec::with_capacity(read.len());
     let mut captured = Vec::new();
     let mut mounts = closure::mount(opening, &layout.layers, &mut read, &mut tree)?;
-    warnings.extend(mounts.note().map(|message| Warning { layer: None, message }));
+    problems.warnings.extend(mounts.note().map(|message| Warning { layer: None, message }));
     let mut watched = Vec::with_capacity(read.len());
     let has_readable = read.iter().any(|layer| layer.format.is_none());
     for (number, (mut described, mut read)) in layout.layers.into_iter().zip(read).enumerate() {
@@ -66,7 +82,7 @@ pub(super) fn finish(
             && let Some(reason) = read
                 .format
                 .map(|format| format!("not a tar stream: {format}"))
-                .or_else(|| read.scan.failure.as_ref().map(unreadable_reason))
+                .or_else(|| read.scan.failure.as_ref().filter(|failure| !is_cut(failure)).map(unreadable_reason))
         {
             return Err(OpenError::Layer {
                 reference: opening.reference.text.clone(),
@@ -77,24 +93,32 @@ pub(super) fn finish(
         }
         let wanted = std::mem::take(&mut read.scan.captured);
         captured.extend(wanted.into_iter().map(|file| (LayerIndex(number as u16), file)));
-        let mut layer = layer(number, described, &read, &mut warnings);
+        let mut layer = layer(number, described, &read, &mut problems);
         if let Some(contents) = mounts.contents.get_mut(number).and_then(Option::take) {
             layer.contents = contents;
         }
+        problems.note_absent(number, &layer);
         layers.push(layer);
         watched.push(read.scan.watched);
         stores.push(read.store);
+        blobs.push(read.blob);
     }
     let tree = tree.finish();
     name_by_store_paths(&mut layers, &tree);
-    let contents = Contents::new(stores, watched);
+    let contents = Contents::new(stores, blobs, watched);
     if let Some(wanted) = opening.options.wanted {
-        captured = captured::settle(&tree, &contents, wanted, captured, &mut warnings);
+        captured = captured::settle(&tree, &contents, wanted, captured, &mut problems.warnings);
     }
-    warnings.extend(links::warnings(&tree));
-    let (tree, exact) = with_history(tree, &contents, opening.options.comparison_bytes, &mut warnings);
+    problems.warnings.extend(links::warnings(&tree));
+    let (tree, exact) = with_history(tree, &contents, opening.options.comparison_bytes, &mut problems.warnings);
     opening.cancel().check().map_err(|_| OpenError::Cancelled)?;
-    let image = Image { identity: layout.identity, config: layout.config, layers, tree, warnings, source_bytes };
+    let (identity, config) = (layout.identity, layout.config);
+    let Problems { warnings, defects } = problems;
+    let mut image = Image { identity, config, layers, tree, warnings, defects, source_bytes };
+    if opening.options.verify == Verify::All {
+        verify::complete(&mut image, &contents, opening.options.threads, opening.cancel())
+            .map_err(|_| OpenError::Cancelled)?;
+    }
     Ok(Opened { image, contents, captured, exact })
 }
 
@@ -125,6 +149,49 @@ fn name_by_store_paths(layers: &mut [Layer], tree: &FileTree) {
     }
 }
 
+/// What is odd about an image, and in what it is not whole or not what it claims.
+struct Problems {
+    warnings: Vec<Warning>,
+    defects: Vec<Defect>,
+}
+
+impl Problems {
+    fn defect(&mut self, kind: DefectKind, number: usize, message: String) {
+        let layer = Some(LayerIndex(number as u16));
+        self.warnings.push(Warning { layer, message: message.clone() });
+        self.defects.push(Defect { kind, layer, message });
+    }
+
+    /// Notes a layer whose files are not here, unless its source has said so.
+    fn note_absent(&mut self, number: usize, layer: &Layer) {
+        let index = Some(LayerIndex(number as u16));
+        let LayerContents::Absent(paths) = &layer.contents else { return };
+        if self.defects.iter().any(|defect| defect.layer == index) {
+            return;
+        }
+        let name = crate::image::display_in_sentence(&layer.stored_as);
+        let what = match paths.len() {
+            0 => "its files are not here".to_owned(),
+            1 => "a store path of it is not here".to_owned(),
+            count => format!("{count} store paths of it are not here"),
+        };
+        // The source has told it of all layers together.
+        let message = format!("layer {number} ({name}): {what}");
+        self.defects.push(Defect { kind: DefectKind::Incomplete, layer: index, message });
+    }
+}
+
+/// Whether what there is of a layer was cut, damaged or more than a limit admits, and is not something else altogether.
+fn is_cut(failure: &TarError) -> bool {
+    match failure {
+        TarError::NotAHeader(_) => false,
+        TarError::Source { error, .. } => {
+            matches!(error.kind(), std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof)
+        }
+        _ => true,
+    }
+}
+
 fn with_history(
     mut tree: FileTree,
     contents: &Contents,
@@ -150,34 +217,40 @@ fn unreadable_reason(failure: &TarError) -> String {
     }
 }
 
-fn layer(number: usize, described: DescribedLayer, read: &ReadLayer, warnings: &mut Vec<Warning>) -> Layer {
+fn layer(number: usize, described: DescribedLayer, read: &ReadLayer, problems: &mut Problems) -> Layer {
     let scan = &read.scan;
     let name = crate::image::display_in_sentence(&described.name);
-    let mut warn = |message: String| {
-        let layer = Some(LayerIndex(number as u16));
-        warnings.push(Warning { layer, message: format!("layer {number} ({name}): {message}") });
-    };
     for oddity in &scan.oddities {
-        warn(oddity.clone());
+        let layer = Some(LayerIndex(number as u16));
+        problems.warnings.push(Warning { layer, message: format!("layer {number} ({name}): {oddity}") });
     }
+    let mut defect = |kind: DefectKind, message: String| {
+        problems.defect(kind, number, format!("layer {number} ({name}): {message}"));
+    };
+    let is_present = described.contents == LayerContents::Present;
     if let LayerContents::Unreadable(reason) = &described.contents {
-        warn(format!("not read: {reason}"));
+        defect(DefectKind::Incomplete, format!("not read: {reason}"));
     }
-    if let Some(failure) = &scan.failure {
-        warn(format!("{failure}; its {} entries before that are shown", scan.entries));
+    if let Some(failure) = scan.failure.as_ref().filter(|_| is_present) {
+        defect(DefectKind::Incomplete, format!("{failure}; its {} entries before that are shown", scan.entries));
+    }
+    if let Some(limit) = read.limit {
+        defect(DefectKind::Incomplete, format!("{limit}; what is beyond is not shown"));
     }
     // What stands for absent store paths has not the bytes that the source describes.
-    let is_whole = scan.failure.is_none() && described.contents == LayerContents::Present;
-    let actual = scan.diff_id.as_ref().map(Digest::from_sha256).filter(|_| is_whole);
+    let is_whole = scan.failure.is_none() && is_present;
+    let actual = scan.diff_id_like(described.diff_id.as_ref()).filter(|_| is_whole);
     let diff_id_check = check(described.diff_id.as_ref(), actual.as_ref());
     if let (DigestCheck::Differs { actual }, Some(stated)) = (&diff_id_check, &described.diff_id) {
-        warn(format!("the configuration gives the diffID {stated}, the bytes have {actual}"));
+        defect(DefectKind::Altered, other_diff_id(stated, actual));
     }
-    let blob = scan.blob_digest.as_ref().map(Digest::from_sha256).filter(|_| is_whole);
-    if let (DigestCheck::Differs { actual }, Some(stated)) =
-        (check(described.digest.as_ref(), blob.as_ref()), &described.digest)
-    {
-        warn(format!("the manifest gives the digest {stated}, the blob has {actual}"));
+    let blob = scan.blob_digest_like(described.digest.as_ref()).filter(|_| is_whole);
+    let digest_check = match check(described.digest.as_ref(), blob.as_ref()) {
+        DigestCheck::NotChecked if read.is_verified && is_whole && scan.blob_digest.is_some() => DigestCheck::Matches,
+        checked => checked,
+    };
+    if let (DigestCheck::Differs { actual }, Some(stated)) = (&digest_check, &described.digest) {
+        defect(DefectKind::Altered, other_digest(stated, actual));
     }
     let stored_bytes = match read.stored {
         _ if described.contents != LayerContents::Present => described.stored_bytes.map(Measured::Exact),
@@ -187,8 +260,9 @@ fn layer(number: usize, described: DescribedLayer, read: &ReadLayer, warnings: &
     };
     if let (Some(stated), Some(Measured::Exact(actual))) = (described.stored_bytes, stored_bytes)
         && stated != actual
+        && is_present
     {
-        warn(format!("the manifest gives {stated} bytes, the blob has {actual}"));
+        defect(DefectKind::Altered, format!("the manifest gives {stated} bytes, the blob has {actual}"));
     }
     let plain = scan.compression == Compression::None;
     let unpacked_bytes = match (&described.contents, described.stored_bytes) {
@@ -202,7 +276,7 @@ fn layer(number: usize, described: DescribedLayer, read: &ReadLayer, warnings: &
     };
     let diff_id = described.diff_id.clone().or(actual);
     let contents = match described.contents {
-        LayerContents::Present if scan.failure.is_some() => LayerContents::Broken,
+        LayerContents::Present if scan.failure.is_some() || read.limit.is_some() => LayerContents::Broken,
         contents => contents,
     };
     Layer {
@@ -216,6 +290,7 @@ fn layer(number: usize, described: DescribedLayer, read: &ReadLayer, warnings: &
         file_bytes: scan.file_bytes,
         entries: scan.entries,
         diff_id_check,
+        digest_check,
         created_by: described.created_by,
         comment: described.comment,
         created: described.created,
@@ -224,6 +299,16 @@ fn layer(number: usize, described: DescribedLayer, read: &ReadLayer, warnings: &
         contents,
         listed: matches!(read.store, LayerStore::Listed(_)),
     }
+}
+
+/// That a layer's bytes have another diffID than the configuration gives.
+pub(super) fn other_diff_id(stated: &Digest, actual: &Digest) -> String {
+    format!("the configuration gives the diffID {stated}, the bytes have {actual}")
+}
+
+/// That a layer's blob has another digest than the manifest gives.
+pub(super) fn other_digest(stated: &Digest, actual: &Digest) -> String {
+    format!("the manifest gives the digest {stated}, the blob has {actual}")
 }
 
 pub(super) fn check(stated: Option<&Digest>, actual: Option<&Digest>) -> DigestCheck {
@@ -254,7 +339,7 @@ pub(super) fn rootfs(
     layout: Layout,
     root: &Path,
 ) -> Result<Opened, OpenError> {
-    let mut tree = TreeBuilder::new();
+    let mut tree = opening.tree();
     let limit = |limit| OpenError::Limit { reference: opening.reference.text.clone(), limit };
     tree.begin_layer().map_err(limit)?;
     let mut scan = LayerScan::default();
@@ -285,6 +370,7 @@ pub(super) fn rootfs(
     scan.unpacked_bytes = scan.unpacked_bytes.saturating_add(2 * BLOCK as u64);
     scan.oddities = walk.unreadable;
     let store = LayerStore::Directory(root.to_owned());
-    let read = ReadLayer { scan, stored: Stored::Unknown, store, format: None };
+    let read =
+        ReadLayer { scan, stored: Stored::Unknown, store, blob: None, is_verified: false, limit: None, format: None };
     finish(opening, layout, tree, vec![read], None)
 }

@@ -28,6 +28,8 @@ pub(super) enum LayerStore {
 #[derive(Debug)]
 pub struct Contents {
     pub(super) layers: Vec<LayerStore>,
+    /// The stored blobs, where they can be read again.
+    pub(super) blobs: Vec<Option<Section>>,
     watched: Vec<Option<usize>>,
 }
 
@@ -49,8 +51,8 @@ pub enum ContentError {
 }
 
 impl Contents {
-    pub(super) fn new(layers: Vec<LayerStore>, watched: Vec<Option<usize>>) -> Self {
-        Self { layers, watched }
+    pub(super) fn new(layers: Vec<LayerStore>, blobs: Vec<Option<Section>>, watched: Vec<Option<usize>>) -> Self {
+        Self { layers, blobs, watched }
     }
 
     /// The number under which the watch that the image was opened with keeps what it noted of a layer

@@ -28,19 +28,19 @@ pub use nix::is_script;
 pub use progress::{Progress, Snapshot};
 pub use remote::Remote;
 pub use spool::{Spool, scratch_directory, unnamed_file};
-pub use verify::{check_layer, refine};
+pub use verify::{check_layer, refine, verified_doubts};
 
 use crate::execution::Permission;
-use crate::image::{Compression, Image, LayerIndex, Platform, TreeLimit};
+use crate::image::{Compression, DefectKind, Image, LayerIndex, Platform, TreeBuilder, TreeLimit};
 use crate::reference::{Location, Program, Reference, Transport};
 use crate::scan::compression::Access;
-use crate::scan::{Cancel, Captured, ContentWatch, Section, UnpackLimit, Wanted, compression};
+use crate::scan::{Cancel, Captured, ContentWatch, NameRoom, Section, UnpackLimit, Wanted, compression};
 use crate::source::{
     ArchiveIndex, DirectoryContainer, Layout, Request, RootfsWalk, SourceError, read_layout, rootfs_layout,
 };
 use crate::store::LocalStore;
 
-/// Whether the layers of a plain archive are read whole.
+/// Which digests are verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Verify {
     /// Where that costs next to nothing; compressed layers in any case, as they are read whole anyway.
@@ -85,6 +85,10 @@ pub struct OpenOptions {
     pub keep: Keep,
     /// When an unpacked stream stops being plausible.
     pub unpack_limit: UnpackLimit,
+    /// Bytes that names and attributes of all layers together may have.
+    pub name_limit: u64,
+    /// Entries that all layers together may have.
+    pub entry_limit: usize,
     /// Layers read at once.
     pub threads: usize,
     /// Bytes that may be read at once to compare files that several layers hold; what is beyond is taken as modified
@@ -107,6 +111,8 @@ pub struct OpenOptions {
     /// Whether layers in registries may be known by their tables of contents, unread. What a table says of its layer is
     /// the image's own word: whoever judges images reads the layers.
     pub tables: bool,
+    /// Whether what is moved elsewhere may be incomplete or altered.
+    pub allow_incomplete: bool,
 }
 
 impl Default for OpenOptions {
@@ -116,6 +122,8 @@ impl Default for OpenOptions {
             verify: Verify::default(),
             keep: Keep::default(),
             unpack_limit: UnpackLimit::default(),
+            name_limit: NameRoom::USUAL,
+            entry_limit: TreeBuilder::MAX_ENTRIES,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             comparison_bytes: None,
             wanted: None,
@@ -126,6 +134,7 @@ impl Default for OpenOptions {
             titles: Vec::new(),
             remote: Remote::default(),
             tables: false,
+            allow_incomplete: false,
         }
     }
 }
@@ -285,6 +294,16 @@ impl Opening<'_> {
         }
     }
 
+    /// An empty tree.
+    fn tree(&self) -> TreeBuilder {
+        TreeBuilder::new().with_entry_limit(self.options.entry_limit)
+    }
+
+    /// Room for the names and attributes of all layers.
+    fn names(&self) -> NameRoom {
+        NameRoom::new(self.options.name_limit)
+    }
+
     fn request(&self) -> Request<'_> {
         Request { reference: self.reference, platform: self.options.platform.as_ref() }
     }
@@ -391,7 +410,7 @@ impl Opening<'_> {
         self.progress.identified(&layout);
         let mut layout: Layout = layout;
         if let Some(broken) = index.broken() {
-            layout.warn(format!("the archive is not whole: {broken}"));
+            layout.defect(DefectKind::Incomplete, None, format!("the archive is incomplete: {broken}"));
         }
         layout.identity.source_compression = Some(Compression::None);
         seekable::open_layers(self, &index, layout, Some(section.length()))

@@ -12,19 +12,19 @@ use super::assemble::{ReadLayer, Stored, finish};
 use super::contents::LayerStore;
 use super::remote::{Listed, Listing};
 use super::spool::Spool;
-use super::{Keep, OpenError, Opened, Opening, Verify};
+use super::{Keep, OpenError, Opened, Opening};
 use crate::cache::{Cache, KnownLayer};
 use crate::image::{Compression, Digest, EntryBatch, LayerContents, TreeBuilder, TreeLimit};
 use crate::scan::table::TableError;
 use crate::scan::tar::TarError;
 use crate::scan::{
-    EntrySink, LayerOptions, LayerProgress, LayerScan, NameRoom, Section, compression, is_cancellation, needs_tee,
-    scan_section,
+    EntrySink, LayerOptions, LayerProgress, LayerScan, Section, StatedDigests, is_cancellation, needs_tee, scan_section,
 };
 use crate::source::{Container, DescribedLayer, Layout, SourceError, format_of_blob};
 
 /// Plain layers of at most so many bytes together are read whole for a report: it costs a few milliseconds. Who may
-/// ask for any content later looks at the tree first, and the digests are checked meanwhile.
+/// ask for any content later looks at the tree first, and the digests are checked meanwhile. Of longer ones digests are
+/// verified afterwards, where that is asked for: all cores then hash layers, and nothing but their digests.
 const CHEAP_BYTES: u64 = 16 << 20;
 
 enum Event {
@@ -39,6 +39,14 @@ struct Read {
     aside: Option<Section>,
     /// Where it was not read, but known by its table of contents.
     listed: Option<Listed>,
+    /// What kept entries of it out of the tree.
+    limit: Option<TreeLimit>,
+}
+
+impl Read {
+    fn of(scan: LayerScan, aside: Option<Section>, listed: Option<Listed>) -> Self {
+        Self { scan, aside, listed, limit: None }
+    }
 }
 
 /// Reads the layers of `layout` out of `container`.
@@ -55,6 +63,10 @@ pub(super) fn open_layers(
             continue;
         }
         let found = container.blob(&layer.located).map_err(|error| opening.source_error(error))?;
+        if found.is_none() && matches!(layer.contents, LayerContents::Absent(_)) {
+            sections.push(Section::from_bytes(Vec::new()));
+            continue;
+        }
         let missing = || {
             opening.source_error(SourceError::Missing { name: layer.name.clone(), named_by: "the manifest".to_owned() })
         };
@@ -62,19 +74,10 @@ pub(super) fn open_layers(
     }
     let known = layout.layers.iter().map(|_| Mutex::default()).collect();
     let order = (0..sections.len()).collect();
-    let cache = opening.options.remote.cache.clone();
-    let is_new = |layer: &DescribedLayer| match (&cache, &layer.diff_id) {
-        (Some(cache), Some(diff_id)) => !cache.has_layer(diff_id),
-        _ => false,
-    };
-    let keeps: Vec<bool> =
-        layout.layers.iter().zip(&sections).map(|(layer, section)| is_new(layer) && is_packed(section)).collect();
-    let shelf = Shelf { known, listings: Vec::new(), order, keeps, cache, whole: false };
-    let opened = open_sections(opening, sections, layout, source_bytes, &shelf);
-    if let Some(cache) = shelf.cache.filter(|_| shelf.keeps.contains(&true)) {
-        cache.keep_bound();
-    }
-    opened
+    // What is at hand is read again another time: nothing of it is kept below the home directory.
+    let (listings, keeps) = (Vec::new(), vec![false; sections.len()]);
+    let shelf = Shelf { known, listings, order, keeps, cache: None, whole: false, is_verified: false };
+    open_sections(opening, sections, layout, source_bytes, &shelf)
 }
 
 /// What is known of layers from another time, and where what is read now is kept.
@@ -91,6 +94,8 @@ pub(super) struct Shelf {
     pub cache: Option<Cache>,
     /// Whether plain layers are read whole too.
     pub whole: bool,
+    /// Whether blobs are verified before their last bytes are given out.
+    pub is_verified: bool,
 }
 
 /// The same with a section for each layer, of which some need not be read.
@@ -101,10 +106,11 @@ pub(super) fn open_sections(
     source_bytes: Option<u64>,
     shelf: &Shelf,
 ) -> Result<Opened, OpenError> {
-    let mut tree = TreeBuilder::new();
+    let mut tree = opening.tree();
     let scans = read_all(opening, &layout, &sections, &mut tree, shelf)?;
-    let read = sections.into_iter().zip(scans).map(|(section, Read { scan, aside, listed })| {
+    let read = sections.into_iter().zip(scans).map(|(section, Read { scan, aside, listed, limit })| {
         let stored = Stored::Exactly(section.length());
+        let blob = Some(section.clone());
         let (compression, length, index) = (scan.compression, scan.unpacked_bytes, scan.gzip_index.clone());
         let store = match (aside, listed) {
             (Some(aside), _) => LayerStore::Plain(aside),
@@ -113,7 +119,7 @@ pub(super) fn open_sections(
             (None, None) => LayerStore::Packed { section, compression, start: 0, length, index },
         };
         let format = format_of_unread(&scan, &store);
-        ReadLayer { scan, stored, store, format }
+        ReadLayer { scan, stored, store, blob, is_verified: shelf.is_verified, limit, format }
     });
     finish(opening, layout, tree, read.collect(), source_bytes)
 }
@@ -138,17 +144,18 @@ fn read_all(
     let progress = opening.progress.begin_layers(sections.len());
     let total: u64 = sections.iter().map(Section::length).fold(0, u64::saturating_add);
     let threads = opening.options.threads.clamp(1, sections.len().max(1));
+    // What fails here stops the other layers, and not what whoever opens the image does besides.
+    let stop = opening.cancel().child();
     let options = LayerOptions {
-        whole: shelf.whole
-            || opening.options.verify == Verify::All
-            || (total <= CHEAP_BYTES && opening.options.keep != Keep::AnyContent),
+        whole: shelf.whole || (total <= CHEAP_BYTES && opening.options.keep != Keep::AnyContent),
         limit: opening.options.unpack_limit,
         decoder_threads: if sections.len() > 1 { 1 } else { opening.options.threads },
         access: opening.access(),
         wanted: opening.options.wanted,
         watch: opening.options.watch.clone(),
-        names: NameRoom::default(),
-        cancel: opening.cancel().clone(),
+        stated: StatedDigests::default(),
+        names: opening.names(),
+        cancel: stop.clone(),
     };
     let places = Places::new(layout);
     let next = AtomicUsize::new(0);
@@ -158,7 +165,7 @@ fn read_all(
             let (sender, options, next, progress) = (sender.clone(), options.clone(), &next, &progress);
             let places = &places;
             let keep = matches!(opening.options.keep, Keep::AnyContent | Keep::Aside);
-            let work = move || work(sections, places, &options, shelf, keep, next, progress, &sender);
+            let work = move || work(sections, layout, places, &options, shelf, keep, next, progress, &sender);
             let spawned = std::thread::Builder::new().name("layers".into()).spawn_scoped(scope, work);
             spawned.map_err(|error| OpenError::System { what: "starting a thread", error })?;
         }
@@ -169,7 +176,7 @@ fn read_all(
                 .take(number, event, tree)
                 .map_err(|limit| OpenError::Limit { reference: opening.reference.text.clone(), limit });
             if let Err(error) = result {
-                opening.cancel().cancel();
+                stop.cancel();
                 // The workers see it at their next batch, whose sending must not block until then.
                 receiver.iter().for_each(drop);
                 return Err(error);
@@ -210,6 +217,7 @@ impl Places {
 #[expect(clippy::too_many_arguments, reason = "what one thread takes from its scope")]
 fn work(
     sections: &[Section],
+    layout: &Layout,
     places: &Places,
     options: &LayerOptions,
     shelf: &Shelf,
@@ -225,6 +233,11 @@ fn work(
             progress.read_bytes.store(section.length(), Ordering::Relaxed);
             continue;
         }
+        let stated = layout
+            .layers
+            .get(number)
+            .map(|layer| StatedDigests { diff_id: layer.diff_id.clone(), blob: layer.digest.clone() });
+        let options = &LayerOptions { stated: stated.unwrap_or_default(), ..options.clone() };
         let gone = |_| std::io::Error::other("nobody takes the entries");
         let mut sink = |batch| sender.send((number, Event::Batch(batch))).map_err(gone);
         let known =
@@ -259,7 +272,7 @@ fn give(
     known.batches.into_iter().try_for_each(sink)?;
     progress.read_bytes.store(section.length(), Ordering::Relaxed);
     progress.entries.store(known.scan.entries, Ordering::Relaxed);
-    Ok(Read { scan: known.scan, aside: None, listed: None })
+    Ok(Read::of(known.scan, None, None))
 }
 
 /// Gives the entries that a layer's table of contents lists.
@@ -277,7 +290,7 @@ fn list(
     table.batches.into_iter().try_for_each(sink)?;
     progress.read_bytes.store(section.length(), Ordering::Relaxed);
     progress.entries.store(table.scan.entries, Ordering::Relaxed);
-    Ok(Read { scan: table.scan, aside: None, listed: Some(listed) })
+    Ok(Read::of(table.scan, None, Some(listed)))
 }
 
 /// What is wrong with a table itself; that a registry gives no parts of layers is nothing to tell.
@@ -313,13 +326,6 @@ fn read_and_keep(
     Ok(read)
 }
 
-/// Whether a layer is compressed, so that all of it is read.
-fn is_packed(section: &Section) -> bool {
-    let mut magic = [0; compression::MAGIC_BYTES];
-    let count = section.read_full_at(&mut magic, 0).unwrap_or(0);
-    compression::detect(magic.get(..count).unwrap_or_default()).is_some()
-}
-
 /// Reads one layer. Where any of its content may be asked for later, what unpacks slowly is put aside.
 fn read_one(
     section: &Section,
@@ -329,7 +335,7 @@ fn read_one(
     sink: &mut EntrySink<'_>,
 ) -> std::io::Result<Read> {
     if !keep {
-        return Ok(Read { scan: scan_section(section, options, progress, sink, None)?, aside: None, listed: None });
+        return Ok(Read::of(scan_section(section, options, progress, sink, None)?, None, None));
     }
     let mut spool = Spool::new()?;
     let mut tee = |bytes: &[u8]| {
@@ -338,7 +344,7 @@ fn read_one(
     };
     let scan = scan_section(section, options, progress, sink, Some(&mut tee))?;
     let aside = if !needs_tee(scan.compression, options.access) { None } else { spool.section(0, scan.unpacked_bytes) };
-    Ok(Read { scan, aside, listed: None })
+    Ok(Read::of(scan, aside, None))
 }
 
 /// Puts the entries of layers that are read at once into the tree one layer after the other.
@@ -350,6 +356,10 @@ struct InOrder<'a> {
     /// Of layers that are there again.
     kept: HashMap<usize, Vec<EntryBatch>>,
     done: Vec<Option<std::io::Result<Read>>>,
+    /// Why the tree takes no more entries.
+    full: Option<TreeLimit>,
+    /// For each layer what kept entries of it out of the tree.
+    limits: Vec<Option<TreeLimit>>,
 }
 
 impl<'a> InOrder<'a> {
@@ -361,6 +371,8 @@ impl<'a> InOrder<'a> {
             waiting: places.first.iter().map(|_| VecDeque::new()).collect(),
             kept: HashMap::new(),
             done: places.first.iter().map(|_| None).collect(),
+            full: None,
+            limits: vec![None; places.first.len()],
         }
     }
 
@@ -382,7 +394,7 @@ impl<'a> InOrder<'a> {
                 tree.begin_layer()?;
                 self.begun = true;
             }
-            if !self.add_current(tree)? {
+            if !self.add_current(tree) {
                 break;
             }
             self.current += 1;
@@ -392,22 +404,30 @@ impl<'a> InOrder<'a> {
     }
 
     /// Adds what there is of the current layer; whether that was all of it.
-    fn add_current(&mut self, tree: &mut TreeBuilder) -> Result<bool, TreeLimit> {
-        if self.places.is_repeat(self.current) {
-            let first = self.places.first.get(self.current);
-            for batch in first.and_then(|first| self.kept.get(first)).into_iter().flatten() {
-                tree.add(batch)?;
-            }
-            return Ok(true);
+    fn add_current(&mut self, tree: &mut TreeBuilder) -> bool {
+        let current = self.current;
+        if self.places.is_repeat(current) {
+            let first = self.places.first.get(current);
+            let kept = first.and_then(|first| self.kept.get(first)).map(Vec::as_slice).unwrap_or_default();
+            let limit = kept.iter().find_map(|batch| add(tree, batch, &mut self.full));
+            self.note(current, limit);
+            return true;
         }
-        let again = self.places.again.get(self.current).copied().unwrap_or_default();
-        while let Some(batch) = self.waiting.get_mut(self.current).and_then(VecDeque::pop_front) {
-            tree.add(&batch)?;
-            if again {
-                self.kept.entry(self.current).or_default().push(batch);
+        let again = self.places.again.get(current).copied().unwrap_or_default();
+        while let Some(batch) = self.waiting.get_mut(current).and_then(VecDeque::pop_front) {
+            let limit = add(tree, &batch, &mut self.full);
+            self.note(current, limit);
+            if again && limit.is_none() {
+                self.kept.entry(current).or_default().push(batch);
             }
         }
-        Ok(self.done.get(self.current).is_some_and(Option::is_some))
+        self.done.get(current).is_some_and(Option::is_some)
+    }
+
+    fn note(&mut self, number: usize, limit: Option<TreeLimit>) {
+        if let (Some(noted), Some(limit)) = (self.limits.get_mut(number), limit) {
+            *noted = Some(limit);
+        }
     }
 
     fn finish(self, opening: &Opening<'_>, layout: &Layout) -> Result<Vec<Read>, OpenError> {
@@ -421,13 +441,22 @@ impl<'a> InOrder<'a> {
                 reason,
             };
             let first = self.places.first.get(number).and_then(|&first| read.get(first));
+            let limit = self.limits.get(number).copied().flatten();
             read.push(match (done, first) {
-                (Some(Ok(scan)), _) => scan,
-                (None, Some(first)) => first.clone(),
+                (Some(Ok(scan)), _) => Read { limit, ..scan },
+                (None, Some(first)) => Read { limit: limit.or(first.limit), ..first.clone() },
                 (Some(Err(error)), _) => return Err(failed(error.to_string())),
                 (None, None) => return Err(failed("was not read to its end".to_owned())),
             });
         }
         Ok(read)
     }
+}
+
+/// Adds entries, unless the tree has reached a limit; which.
+pub(super) fn add(tree: &mut TreeBuilder, batch: &EntryBatch, full: &mut Option<TreeLimit>) -> Option<TreeLimit> {
+    if full.is_none() {
+        *full = tree.add(batch).err();
+    }
+    *full
 }

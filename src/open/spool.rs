@@ -52,8 +52,8 @@ impl Spool {
     }
 }
 
-/// A file without a name, where caches belong rather than in memory: `$TMPDIR`, `$XDG_CACHE_HOME`, `~/.cache`, `/var/tmp`,
-/// else the system's temporary directory.
+/// A file without a name: in `$TMPDIR`, in `/var/tmp`, which is on disk where `/tmp` may be in memory, else in the
+/// system's temporary directory. Never below the home directory.
 ///
 /// # Errors
 /// When none of them can be written.
@@ -78,11 +78,6 @@ pub fn scratch_directory() -> io::Result<TempDir> {
 
 fn places() -> impl Iterator<Item = PathBuf> {
     let environment = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let places = [
-        environment("TMPDIR"),
-        environment("XDG_CACHE_HOME"),
-        environment("HOME").map(|home| home.join(".cache")),
-        Some(PathBuf::from("/var/tmp")),
-    ];
+    let places = [environment("TMPDIR"), Some(PathBuf::from("/var/tmp"))];
     places.into_iter().flatten()
 }

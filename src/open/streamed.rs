@@ -7,16 +7,16 @@ use hashbrown::HashMap;
 
 use super::assemble::{NOT_A_TAR_STREAM, ReadLayer, Stored, finish};
 use super::contents::LayerStore;
-use super::seekable::format_of_unread;
+use super::seekable::{add, format_of_unread};
 use super::spool::Spool;
 use super::stream_start::{Beginning, Input, Sniffed, Started, not_an_archive, sniff, start};
 use super::{Keep, OpenError, Opened, Opening};
-use crate::image::{Compression, EntryBatch, Kind, LayerContents, TreeBuilder};
+use crate::image::{Compression, DefectKind, Digest, EntryBatch, Kind, LayerContents, TreeBuilder, TreeLimit};
 use crate::scan::gzip_index::GzipIndex;
 use crate::scan::tar::{TarError, TarInput, TarWalker, normalize};
 use crate::scan::{
-    BlockReader, LayerOptions, LayerProgress, LayerScan, NameRoom, Part, Section, compression, needs_tee, scan_part,
-    scan_section, trailing_oddity,
+    BlockReader, LayerOptions, LayerProgress, LayerScan, Part, Section, StatedDigests, Verifier, beside_sha256,
+    compression, needs_tee, scan_part, scan_section, trailing_oddity,
 };
 use crate::source::{
     Container, Layout, MAX_DOCUMENT_BYTES, MemberLimit, SourceError, StreamedMember, StreamedMembers, read_layout,
@@ -85,7 +85,8 @@ pub(super) fn open_stream(opening: &Opening<'_>, input: Input) -> Result<Opened,
             access: opening.access(),
             wanted: opening.options.wanted,
             watch: opening.options.watch.clone(),
-            names: NameRoom::default(),
+            stated: StatedDigests::default(),
+            names: opening.names(),
             cancel: opening.cancel().clone(),
         },
         members: StreamedMembers::default(),
@@ -144,7 +145,10 @@ impl Reading<'_> {
         let start = walker.member().fields.offset;
         let share_before = walker.input_mut().compressed_position();
         let (reader, length) = walker.take_content();
-        let part = Part::new(reader, length, true, self.options.cancel.clone());
+        let mut part = Part::new(reader, length, true, self.options.cancel.clone());
+        if let Some(verifier) = self.verifier(&name) {
+            part.verify(verifier);
+        }
         let layers_before = self.layers.len();
         let member = self.content(part, stored_bytes, start).map_err(|error| self.stream_error(start, error))?;
         walker.resume_before(start.saturating_add(stored_bytes));
@@ -153,6 +157,13 @@ impl Reading<'_> {
         }
         self.members.insert(name, member);
         Ok(())
+    }
+
+    /// Computes the digest that a member's name or, for plain layers, documents before it give by another algorithm than
+    /// SHA-256.
+    fn verifier(&self, name: &str) -> Option<Verifier> {
+        let by_name = name.strip_prefix("blobs/").and_then(|rest| Digest::parse(&rest.replacen('/', ":", 1)));
+        beside_sha256(by_name.as_ref())
     }
 
     /// Reads a file's content as what it is.
@@ -209,7 +220,9 @@ impl Reading<'_> {
             progress.entries.store(known + entries, std::sync::atomic::Ordering::Relaxed);
             Ok(())
         };
-        let scan = scan_part(part, &here, &self.options, &mut sink)?;
+        let mut scan = scan_part(part, &here, &self.options, &mut sink)?;
+        // What is not compressed by itself is stored as it is.
+        (scan.blob_digest, scan.others.blob) = (scan.diff_id, scan.others.diff_id.clone());
         self.entries = self.entries.saturating_add(scan.entries);
         // Where content is kept, a layer's place in the file takes that of its place in the stream.
         let start = aside_start.unwrap_or(start);
@@ -259,7 +272,7 @@ impl Reading<'_> {
             }
             (None, Err(error)) => return Err(opening.source_error(error)),
             (Some(error), Ok(mut layout)) => {
-                layout.warn(format!("the archive is not whole: {error}"));
+                layout.defect(DefectKind::Incomplete, None, format!("the archive is incomplete: {error}"));
                 layout
             }
             (None, Ok(layout)) => layout,
@@ -269,7 +282,7 @@ impl Reading<'_> {
         }
         layout.identity.source_compression = Some(found);
         opening.progress.identified(&layout);
-        let mut tree = TreeBuilder::new();
+        let mut tree = opening.tree();
         let read = self.read_layers(&layout, &mut tree, &source)?;
         finish(opening, layout, tree, read, source.source_bytes)
     }
@@ -284,7 +297,7 @@ impl Reading<'_> {
         let limit = |limit| OpenError::Limit { reference: opening.reference.text.clone(), limit };
         let mut read = Vec::new();
         let mut unpacked = HashMap::new();
-        let mut kept = false;
+        let mut full = None;
         for (number, layer) in layout.layers.iter().enumerate() {
             tree.begin_layer().map_err(limit)?;
             let format = self.members.format(&layer.located);
@@ -295,24 +308,17 @@ impl Reading<'_> {
             match self.members.layer(&layer.located) {
                 Some(index) => {
                     let Some(streamed) = self.layers.get_mut(index) else { continue };
-                    for batch in &streamed.batches {
-                        tree.add(batch).map_err(limit)?;
-                    }
-                    if let Some(cache) = &opening.options.remote.cache {
-                        kept |= cache.keep_layer(&streamed.batches, &streamed.scan, opening.options.wanted.is_some());
-                    }
+                    let reached = streamed.batches.iter().find_map(|batch| add(tree, batch, &mut full));
                     let last_use = !layout.layers[number + 1..].iter().any(|other| other.located == layer.located);
                     if last_use {
                         streamed.batches = Vec::new();
                     }
                     let streamed = &self.layers[index];
-                    read.push(self.streamed_layer(streamed, source));
+                    read.push(ReadLayer { limit: reached, ..self.streamed_layer(streamed, source) });
                 }
-                None => read.push(self.aside_layer(number, layout, tree, &mut unpacked)?),
+                None if matches!(layer.contents, LayerContents::Absent(_)) => read.push(ReadLayer::unread(None)),
+                None => read.push(self.aside_layer(number, layout, (tree, &mut full), &mut unpacked)?),
             }
-        }
-        if let Some(cache) = opening.options.remote.cache.as_ref().filter(|_| kept) {
-            cache.keep_bound();
         }
         Ok(read)
     }
@@ -333,7 +339,12 @@ impl Reading<'_> {
         };
         let plain = source.found == Compression::None;
         let stored = if plain { Stored::Exactly(length) } else { Stored::Share(streamed.share) };
-        ReadLayer { scan: streamed.scan.clone(), stored, store, format: None }
+        let blob = match &store {
+            LayerStore::Plain(section) => Some(section.clone()),
+            _ => None,
+        };
+        let scan = streamed.scan.clone();
+        ReadLayer { scan, stored, store, blob, is_verified: false, limit: None, format: None }
     }
 
     /// A compressed layer within the stream, put aside until now. One that is there several times is unpacked once.
@@ -341,7 +352,7 @@ impl Reading<'_> {
         &self,
         number: usize,
         layout: &Layout,
-        tree: &mut TreeBuilder,
+        (tree, full): (&mut TreeBuilder, &mut Option<TreeLimit>),
         known: &mut HashMap<String, Unpacked>,
     ) -> Result<ReadLayer, OpenError> {
         let opening = self.opening;
@@ -360,10 +371,7 @@ impl Reading<'_> {
         let mut batches = Vec::new();
         let mut limit = None;
         let mut sink = |batch: EntryBatch| {
-            tree.add(&batch).map_err(|reached| {
-                limit = Some(reached);
-                io::Error::other(reached)
-            })?;
+            limit = limit.or(add(tree, &batch, full));
             if again {
                 batches.push(batch);
             }
@@ -371,22 +379,23 @@ impl Reading<'_> {
         };
         let scan = match known.remove(&layer.located) {
             Some(Unpacked { scan, batches }) => batches.into_iter().try_for_each(&mut sink).map(|()| scan),
-            None => scan_section(&section, &self.options, &LayerProgress::default(), &mut sink, None),
+            None => {
+                let stated = StatedDigests { diff_id: layer.diff_id.clone(), blob: layer.digest.clone() };
+                let options = LayerOptions { stated, ..self.options.clone() };
+                scan_section(&section, &options, &LayerProgress::default(), &mut sink, None)
+            }
         };
-        let scan = match (scan, limit) {
-            (_, Some(limit)) => return Err(OpenError::Limit { reference: opening.reference.text.clone(), limit }),
-            (Err(error), None) => return Err(failed(error.to_string())),
-            (Ok(scan), None) => scan,
-        };
+        let scan = scan.map_err(|error| failed(error.to_string()))?;
         if again {
             known.insert(layer.located.clone(), Unpacked { scan: scan.clone(), batches });
         }
         let length = scan.unpacked_bytes;
         let stored = Stored::Exactly(section.length());
         let (compression, index) = (scan.compression, scan.gzip_index.clone());
+        let blob = Some(section.clone());
         let store = LayerStore::Packed { section, compression, start: 0, length, index };
         let format = format_of_unread(&scan, &store);
-        Ok(ReadLayer { scan, stored, store, format })
+        Ok(ReadLayer { scan, stored, store, blob, is_verified: false, limit, format })
     }
 }
 

@@ -59,10 +59,12 @@ impl Repository {
             let host = response.address.host().to_owned();
             match response.bytes(most) {
                 Ok(Some(bytes)) => {
-                    let actual = Verifier::of(digest, &bytes).filter(|actual| actual != digest);
                     let stated = digest.clone();
-                    return actual
-                        .map_or(Ok(bytes), |actual| Err(RegistryError::Digest { host, what, stated, actual }));
+                    return match Verifier::of(digest, &bytes) {
+                        Some(actual) if actual == stated => Ok(bytes),
+                        Some(actual) => Err(RegistryError::Digest { host, what, stated, actual }),
+                        None => Err(RegistryError::Content { host, what, reason: unverifiable(digest) }),
+                    };
                 }
                 Ok(None) => return Err(RegistryError::TooLong { host, what, most }),
                 Err(error) if tries >= MAX_FRUITLESS || error.kind() == io::ErrorKind::TimedOut => {
@@ -115,6 +117,11 @@ pub fn carried(error: &io::Error) -> Option<RegistryError> {
 /// Whether a connection stands, but nothing comes.
 fn is_silence(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::TimedOut
+}
+
+/// Why bytes are not taken for those of a digest.
+fn unverifiable(digest: &Digest) -> String {
+    format!("cannot be verified: {} is not supported", digest.algorithm())
 }
 
 fn carrying(error: RegistryError) -> io::Error {
@@ -213,7 +220,8 @@ impl BlobReader {
     }
 
     fn end(&mut self) -> io::Result<usize> {
-        let Some(actual) = self.verifier.take().and_then(Verifier::finish) else { return Ok(0) };
+        let Some(verifier) = self.verifier.take() else { return Ok(0) };
+        let Some(actual) = verifier.finish() else { return Err(carrying(self.content(unverifiable(&self.digest)))) };
         if actual == self.digest {
             return Ok(0);
         }

@@ -67,7 +67,9 @@ impl Repository {
         let path = format!("manifests/{tag}");
         let call = self.manifest_call(Method::Head, &path, tag);
         match self.read(&call) {
-            Ok(response) => Ok(response.header("docker-content-digest").and_then(Digest::parse)),
+            Ok(response) => {
+                Ok(response.header("docker-content-digest").and_then(Digest::parse).filter(Digest::is_verifiable))
+            }
             Err(RegistryError::NotFound { .. }) => Err(self.no_such_tag(tag)),
             // Not all registries know HEAD.
             Err(RegistryError::Answer { status: 405, .. }) => Ok(None),
@@ -104,7 +106,7 @@ impl Repository {
     ) -> Result<Manifest, RegistryError> {
         let host = place.name.host().to_owned();
         let content = |reason: String| RegistryError::Content { host: host.clone(), what: what.to_owned(), reason };
-        let announced = response.header("docker-content-digest").and_then(Digest::parse);
+        let announced = response.header("docker-content-digest").and_then(Digest::parse).filter(Digest::is_verifiable);
         let content_type = response.header("content-type").map(without_parameters).unwrap_or_default();
         let bytes = response.bytes(MAX_MANIFEST_BYTES).map_err(|error| content(error.to_string()))?;
         let too_long =
@@ -113,7 +115,8 @@ impl Repository {
         // The one that was asked for counts; what the registry says of it comes second.
         let stated =
             Digest::parse(reference).or(announced).or_else(|| Digest::parse(EMPTY_DIGEST)).ok_or_else(too_long)?;
-        let actual = Verifier::of(&stated, &bytes).ok_or_else(too_long)?;
+        let unverifiable = || content(format!("cannot be verified: {} is not supported", stated.algorithm()));
+        let actual = Verifier::of(&stated, &bytes).ok_or_else(unverifiable)?;
         if actual != stated && stated.as_str() != EMPTY_DIGEST {
             return Err(RegistryError::Digest { host, what: what.to_owned(), stated, actual });
         }

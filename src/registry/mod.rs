@@ -15,9 +15,9 @@ mod repository;
 mod tags;
 mod tokens;
 mod upload;
-mod verifier;
 mod write;
 
+pub use crate::scan::Verifier;
 pub use blob::{BlobReader, carried};
 pub use challenge::Challenge;
 pub use client::{Login, Registries, Settings};
@@ -30,5 +30,4 @@ pub use referrers::Referrer;
 pub use repository::{Call, Repository, Target};
 pub use tokens::Scope;
 pub use upload::{Sent, Session, Upload};
-pub use verifier::Verifier;
 pub use write::Mounted;

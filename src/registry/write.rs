@@ -74,7 +74,7 @@ impl Repository {
             return Err(self.refused(place, &call, response));
         }
         let own = Digest::from_sha256(&sha2_of(bytes));
-        let stated = response.header("docker-content-digest").and_then(Digest::parse);
+        let stated = response.header("docker-content-digest").and_then(Digest::parse).filter(Digest::is_verifiable);
         let stated = stated.or_else(|| Digest::parse(reference)).unwrap_or_else(|| own.clone());
         match Verifier::of(&stated, bytes).filter(|actual| *actual != stated) {
             Some(actual) => {

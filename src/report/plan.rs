@@ -76,6 +76,8 @@ impl PlanReport<'_> {
             classes: plan.classes.iter().map(ClassDocument::of).collect(),
             cuts: &plan.cuts,
             doubts: &plan.doubts,
+            complete: self.image.is_complete(),
+            warnings: self.image.defects.iter().map(|defect| defect.message.as_str()).collect(),
         };
         write_pretty(&document, OWN, out)
     }
@@ -146,6 +148,8 @@ struct Document<'a> {
     classes: Vec<ClassDocument>,
     cuts: &'a [String],
     doubts: &'a [String],
+    complete: bool,
+    warnings: Vec<&'a str>,
 }
 
 /// Bytes of files.

@@ -147,6 +147,8 @@ impl WhyReport<'_> {
         let document = WhyDocument {
             schema: WHY_SCHEMA,
             generator: concat!("nixdive ", env!("CARGO_PKG_VERSION")),
+            complete: self.image.is_complete(),
+            warnings: self.image.defects.iter().map(|defect| defect.message.clone()).collect(),
             matches: self.answers.iter().map(|why| self.answer_document(why)).collect(),
         };
         write_pretty(&document, OWN, out)
@@ -196,6 +198,8 @@ impl WhyReport<'_> {
 struct WhyDocument {
     schema: &'static str,
     generator: &'static str,
+    complete: bool,
+    warnings: Vec<String>,
     matches: Vec<AnswerDocument>,
 }
 

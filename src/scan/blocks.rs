@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use sha2::{Digest as _, Sha256};
 
-use super::Cancel;
+use super::{Cancel, Verifier};
+use crate::image::Digest;
 
 /// Bytes handed from the decoding thread to the reading one at a time.
 const BLOCK_BYTES: usize = 256 << 10;
@@ -35,7 +36,9 @@ impl UnpackLimit {
         }
         Err(io::Error::new(
             io::ErrorKind::InvalidData,
-            format!("{compressed} compressed bytes unpack to more than {most}; raise --unpack-limit if that is meant"),
+            format!(
+                "{compressed} compressed bytes unpack to more than the limit of {most} bytes; raise --unpack-limit if that is meant"
+            ),
         ))
     }
 }
@@ -72,18 +75,21 @@ impl<R: BufRead> BufRead for CountingReader<R> {
     }
 }
 
+/// The SHA-256 of a stream, and its digest by another algorithm where that was asked for.
+pub type StreamDigests = ([u8; 32], Option<Digest>);
+
 /// Adds all bytes that pass to a SHA-256, and hands it out at the end.
 pub struct HashingReader<R> {
     inner: R,
-    hash: Option<Sha256>,
-    done: Sender<[u8; 32]>,
+    hash: Option<(Sha256, Option<Verifier>)>,
+    done: Sender<StreamDigests>,
 }
 
 impl<R: Read> HashingReader<R> {
-    /// Reads `inner`; when its end is reached, or it is dropped after [`Read::read`] gave 0, the digest is sent.
-    pub fn new(inner: R) -> (Self, Receiver<[u8; 32]>) {
+    /// Reads `inner`; when its end is reached, or it is dropped after [`Read::read`] gave 0, the digests are sent.
+    pub fn new(inner: R, verifier: Option<Verifier>) -> (Self, Receiver<StreamDigests>) {
         let (done, receiver) = bounded(1);
-        (Self { inner, hash: Some(Sha256::new()), done }, receiver)
+        (Self { inner, hash: Some((Sha256::new(), verifier)), done }, receiver)
     }
 }
 
@@ -91,14 +97,17 @@ impl<R: Read> Read for HashingReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
         if count > 0 {
-            if let Some(hash) = &mut self.hash {
+            if let Some((hash, verifier)) = &mut self.hash {
                 hash.update(&buffer[..count]);
+                if let Some(verifier) = verifier {
+                    verifier.update(&buffer[..count]);
+                }
             }
         } else if !buffer.is_empty()
-            && let Some(hash) = self.hash.take()
+            && let Some((hash, verifier)) = self.hash.take()
         {
             // The receiver may have lost interest.
-            let _ = self.done.send(hash.finalize().into());
+            let _ = self.done.send((hash.finalize().into(), verifier.and_then(Verifier::finish)));
         }
         Ok(count)
     }

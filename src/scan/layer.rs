@@ -7,9 +7,9 @@ use super::gzip_index::{GzipIndex, Trailing};
 use super::tar::{Member, SectionInput, TarError, TarInput, TarWalker, normalize};
 use super::{
     BlockReader, Cancel, ContentWatch, CountingReader, HashingReader, LayerWatch, NameRoom, Part, Section, UnpackLimit,
-    compression,
+    beside_sha256, compression,
 };
-use crate::image::{Compression, ContentHash, EntryBatch, Kind};
+use crate::image::{Compression, ContentHash, Digest, EntryBatch, Kind};
 
 /// How far a layer has been read, for a thread that watches.
 #[derive(Debug, Default)]
@@ -35,6 +35,8 @@ pub struct LayerScan {
     pub diff_id: Option<[u8; 32]>,
     /// SHA-256 of the stored blob, where all of it came by.
     pub blob_digest: Option<[u8; 32]>,
+    /// The digests by other algorithms that were stated, where all of the layer came by.
+    pub others: StatedDigests,
     /// What was odd, as sentences.
     pub oddities: Vec<String>,
     /// Why it could not be read to its end.
@@ -45,6 +47,37 @@ pub struct LayerScan {
     pub captured: Vec<Captured>,
     /// The number under which a watch keeps what it noted of the layer; `None` where the content did not come by.
     pub watched: Option<usize>,
+}
+
+/// What an image states of a layer's bytes; of a layer that was read, what they are by the same algorithms.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StatedDigests {
+    /// Of the unpacked tar stream.
+    pub diff_id: Option<Digest>,
+    /// Of the stored blob.
+    pub blob: Option<Digest>,
+}
+
+impl LayerScan {
+    /// Digest of the unpacked tar stream by the algorithm of `stated`, or else by SHA-256; `None` where not all of it
+    /// came by, or the algorithm was not computed.
+    #[must_use]
+    pub fn diff_id_like(&self, stated: Option<&Digest>) -> Option<Digest> {
+        digest_like(stated, self.diff_id.as_ref(), self.others.diff_id.as_ref())
+    }
+
+    /// The same of the stored blob.
+    #[must_use]
+    pub fn blob_digest_like(&self, stated: Option<&Digest>) -> Option<Digest> {
+        digest_like(stated, self.blob_digest.as_ref(), self.others.blob.as_ref())
+    }
+}
+
+fn digest_like(stated: Option<&Digest>, sha256: Option<&[u8; 32]>, other: Option<&Digest>) -> Option<Digest> {
+    match stated.map(Digest::algorithm) {
+        None | Some("sha256") => sha256.map(Digest::from_sha256),
+        Some(algorithm) => other.filter(|other| other.algorithm() == algorithm).cloned(),
+    }
 }
 
 /// A small file whose content was wanted.
@@ -82,6 +115,8 @@ pub struct LayerOptions {
     pub wanted: Option<Wanted>,
     /// Looks at content that comes by.
     pub watch: Option<Arc<dyn ContentWatch>>,
+    /// What the image states of the layer.
+    pub stated: StatedDigests,
     /// Room for names and attributes, shared by all layers of an image.
     pub names: NameRoom,
     /// Asks to stop.
@@ -119,13 +154,13 @@ pub fn scan_section(
     let (input, index, blob_digest): (Box<dyn io::Read + Send>, _, _) = if plain {
         let counting = CountingReader::new(section.buffered(), Arc::clone(&count));
         if alone {
-            let (hashing, digest) = HashingReader::new(counting);
+            let (hashing, digest) = HashingReader::new(counting, beside_sha256(stated_plain(&options.stated)));
             (Box::new(hashing), None, Some(digest))
         } else {
             (Box::new(counting), None, None)
         }
     } else {
-        let (hashing, blob_digest) = HashingReader::new(section.reader());
+        let (hashing, blob_digest) = HashingReader::new(section.reader(), beside_sha256(options.stated.blob.as_ref()));
         let threads = options.decoder_threads;
         let (input, index) = compression::counted_decoder(hashing, found, threads, Arc::clone(&count), options.access)?;
         (input, index, Some(blob_digest))
@@ -136,6 +171,10 @@ pub fn scan_section(
         BlockReader::spawn(input, count, options.limit, options.cancel.clone())?
     };
     let mut part = Part::new(&mut reader, u64::MAX, !alone, options.cancel.clone());
+    let stated = if plain { stated_plain(&options.stated) } else { options.stated.diff_id.as_ref() };
+    if let Some(verifier) = beside_sha256(stated).filter(|_| !alone) {
+        part.verify(verifier);
+    }
     if let Some(tee) = tee
         && needs_tee(found, options.access)
     {
@@ -144,18 +183,28 @@ pub fn scan_section(
     let mut scan = scan_part(part, progress, options, sink)?;
     drop(reader);
     scan.compression = found;
-    scan.blob_digest = match blob_digest {
-        Some(receiver) => receiver.recv().ok(),
-        None => scan.diff_id,
-    };
+    if let Some(receiver) = blob_digest {
+        let digests = receiver.recv().ok();
+        scan.blob_digest = digests.as_ref().map(|(sha256, _)| *sha256);
+        scan.others.blob = digests.and_then(|(_, other)| other);
+    } else {
+        (scan.blob_digest, scan.others.blob) = (scan.diff_id, scan.others.diff_id.clone());
+    }
     if alone {
-        scan.diff_id = scan.blob_digest;
+        (scan.diff_id, scan.others.diff_id) = (scan.blob_digest, scan.others.blob.clone());
     }
     if let Some(index) = index.map(|index| index.snapshot()) {
         scan.oddities.extend(trailing_oddity(&index));
         scan.gzip_index = Some(index).filter(|_| options.access == Access::Anywhere);
     }
     Ok(scan)
+}
+
+/// What is stated of a layer whose blob is its tar stream; where both digests are given by other algorithms than SHA-256,
+/// that of the blob counts, and the other one is computed later.
+fn stated_plain(stated: &StatedDigests) -> Option<&Digest> {
+    let is_other = |digest: &&Digest| digest.algorithm() != "sha256";
+    stated.blob.as_ref().filter(is_other).or(stated.diff_id.as_ref().filter(is_other))
 }
 
 /// Whether the unpacked bytes of a blob have to be kept for anything to be read from its middle later.
@@ -193,9 +242,10 @@ pub fn scan_part(
     let mut scan = collect(&mut walker, progress, options, sink)?;
     if scan.failure.as_ref().is_none_or(|failure| !matches!(failure, TarError::Source { .. })) {
         match walker.into_input().finish() {
-            Ok((unpacked_bytes, diff_id)) => {
-                scan.unpacked_bytes = unpacked_bytes;
-                scan.diff_id = diff_id;
+            Ok(end) => {
+                scan.unpacked_bytes = end.bytes;
+                scan.diff_id = end.sha256;
+                scan.others.diff_id = end.other;
             }
             Err(error) => {
                 options.cancel.check()?;

@@ -12,18 +12,20 @@ mod range_reader;
 mod read_at;
 pub mod table;
 pub mod tar;
+mod verifier;
 mod watch;
 pub mod zstd_index;
 
 pub use blocks::{BlockReader, CountingReader, HashingReader, UnpackLimit};
 pub use cancel::{Cancel, is_cancellation};
 pub use layer::{
-    Captured, EntrySink, LayerOptions, LayerProgress, LayerScan, Tee, Wanted, identity_of, identity_with, needs_tee,
-    scan_part, scan_section, trailing_oddity,
+    Captured, EntrySink, LayerOptions, LayerProgress, LayerScan, StatedDigests, Tee, Wanted, identity_of,
+    identity_with, needs_tee, scan_part, scan_section, trailing_oddity,
 };
 pub use name_room::NameRoom;
-pub use part::Part;
+pub use part::{Part, PartEnd};
 pub use read_at::{ReadAt, Section, SectionReader};
+pub use verifier::{Verifier, beside_sha256};
 pub use watch::{ContentWatch, LayerWatch};
 
 #[cfg(test)]

@@ -3,7 +3,8 @@ use std::io;
 use sha2::{Digest as _, Sha256};
 
 use super::tar::TarInput;
-use super::{BlockReader, Cancel, Tee};
+use super::{BlockReader, Cancel, Tee, Verifier};
+use crate::image::Digest;
 
 /// A run of bytes of an unpacked stream, read as a tar stream of its own: one layer within an archive, or all of it.
 /// Every byte goes into a SHA-256, block by block, before it is looked at.
@@ -18,9 +19,22 @@ pub struct Part<'a> {
     /// Position of the reader up to which bytes were hashed.
     hashed_to: u64,
     hash: Option<Sha256>,
+    /// Computes a digest by another algorithm beside it.
+    verifier: Option<Verifier>,
     position: u64,
     cancel: Cancel,
     watch: Option<Box<Tee<'a>>>,
+}
+
+/// A run of bytes that was read to its end.
+#[derive(Debug)]
+pub struct PartEnd {
+    /// Its length.
+    pub bytes: u64,
+    /// Its SHA-256, where that was asked for.
+    pub sha256: Option<[u8; 32]>,
+    /// Its digest by another algorithm, where that was asked for.
+    pub other: Option<Digest>,
 }
 
 impl<'a> Part<'a> {
@@ -36,6 +50,7 @@ impl<'a> Part<'a> {
             left: length,
             hashed_to,
             hash: hash.then(Sha256::new),
+            verifier: None,
             position: 0,
             cancel,
             watch: None,
@@ -70,6 +85,9 @@ impl<'a> Part<'a> {
             if let Some(hash) = &mut self.hash {
                 hash.update(&self.start);
             }
+            if let Some(verifier) = &mut self.verifier {
+                verifier.update(&self.start);
+            }
             if let Some(watch) = &mut self.watch {
                 watch(&self.start)?;
             }
@@ -77,13 +95,19 @@ impl<'a> Part<'a> {
         Ok(())
     }
 
-    /// Passes over what is left, and gives the number of bytes of the whole and their SHA-256.
+    /// Passes over what is left, and gives the number of bytes of the whole and their digests.
     ///
     /// # Errors
     /// Those of the source.
-    pub fn finish(mut self) -> io::Result<(u64, Option<[u8; 32]>)> {
+    pub fn finish(mut self) -> io::Result<PartEnd> {
         self.visit(u64::MAX, &mut |_| {})?;
-        Ok((self.position, self.hash.take().map(|hash| hash.finalize().into())))
+        let sha256 = self.hash.take().map(|hash| hash.finalize().into());
+        Ok(PartEnd { bytes: self.position, sha256, other: self.verifier.take().and_then(Verifier::finish) })
+    }
+
+    /// Computes one more digest of the run. To be called before anything is read but what was taken to be looked at.
+    pub fn verify(&mut self, verifier: Verifier) {
+        self.verifier = Some(verifier);
     }
 
     /// The bytes at hand, cut off at the end of the run, and hashed.
@@ -101,6 +125,9 @@ impl<'a> Part<'a> {
             self.cancel.check()?;
             if let Some(hash) = &mut self.hash {
                 hash.update(new);
+            }
+            if let Some(verifier) = &mut self.verifier {
+                verifier.update(new);
             }
             if let Some(watch) = &mut self.watch {
                 watch(new)?;

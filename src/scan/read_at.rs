@@ -78,6 +78,12 @@ impl Section {
         self.length
     }
 
+    /// What tells whether two sections are the same bytes of one open source.
+    #[must_use]
+    pub fn identity(&self) -> (usize, u64, u64) {
+        (Arc::as_ptr(&self.source).cast::<()>().addr(), self.start, self.length)
+    }
+
     /// Where it begins in its source, bytes.
     #[must_use]
     pub fn start(&self) -> u64 {

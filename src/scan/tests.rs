@@ -51,6 +51,7 @@ fn options(whole: bool) -> LayerOptions {
         access: super::compression::Access::Beginning,
         wanted: None,
         watch: None,
+        stated: super::StatedDigests::default(),
         names: NameRoom::default(),
         cancel: Cancel::new(),
     }

@@ -119,11 +119,14 @@ fn read_entry(container: &dyn Container, request: &Request<'_>, entry: &Manifest
         references: entry.names.clone(),
         ..Identity::default()
     };
+    let mut config_bytes = None;
     let config = match &entry.config {
         Some(name) => {
             let bytes = container.required(name, MANIFEST)?;
             identity.config_digest = Some(super::digest_of(&bytes));
-            parse_config(name, &bytes)?
+            let config = parse_config(name, &bytes)?;
+            config_bytes = Some((name, bytes));
+            config
         }
         None => crate::image::Config::default(),
     };
@@ -132,27 +135,40 @@ fn read_entry(container: &dyn Container, request: &Request<'_>, entry: &Manifest
         let source = entry.layer_sources.get(config.diff_ids.get(index)?)?;
         (is_foreign(&source.media_type) || !source.urls.is_empty()).then_some(source)
     };
+    let mut absent = Vec::new();
     let layers = names.iter().enumerate().map(|(index, name)| {
         let (located, contents) = match (container.locate(name), foreign(index)) {
             (Some(located), _) => (located, LayerContents::Present),
             (None, Some(source)) => (String::new(), LayerContents::Unreadable(elsewhere(&source.urls))),
-            (None, None) => return Err(missing_layer(index, name, MANIFEST)),
+            (None, None) => {
+                absent.push(index);
+                (name.clone(), LayerContents::Present)
+            }
         };
         let digest = blob_digest(name);
-        Ok(DescribedLayer { name: name.clone(), located, digest, contents, ..DescribedLayer::default() })
+        DescribedLayer { name: name.clone(), located, digest, contents, ..DescribedLayer::default() }
     });
-    let layers = layers.collect::<Result<_, SourceError>>()?;
-    let mut layout = Layout { identity, config, layers, warnings: Vec::new() };
+    let layers = layers.collect();
+    let mut layout = Layout { identity, config, layers, warnings: Vec::new(), defects: Vec::new() };
     if entry.config.is_none() {
         layout.warn(format!("{MANIFEST} names no configuration: the image has no command, platform or history"));
     }
     layout.describe_layers();
+    if let Some((name, bytes)) = config_bytes {
+        super::check_digest(&mut layout, "configuration", config_digest(name).as_ref(), &bytes);
+    }
+    for number in absent {
+        layout.absent_layer(number, MANIFEST);
+    }
     Ok(layout)
 }
 
-/// The error of a layer that is not in the archive.
-pub(super) fn missing_layer(index: usize, name: &str, named_by: &str) -> SourceError {
-    SourceError::Missing { name: name.to_owned(), named_by: format!("layer {index} of {named_by}") }
+/// The digest that the name of a configuration gives: `HEX.json` as Docker and dockerTools write it, `sha256:HEX` as
+/// kaniko does, or a blob of an OCI layout.
+fn config_digest(name: &str) -> Option<Digest> {
+    let stem = name.strip_suffix(".json").unwrap_or(name);
+    let given = blob_digest(name).or_else(|| Digest::parse(stem)).or_else(|| Digest::parse(&format!("sha256:{stem}")));
+    given.filter(Digest::is_verifiable)
 }
 
 /// Docker 25 and later store layers as the OCI layout does, under their digests.

@@ -4,7 +4,7 @@
 use serde::de::MapAccess;
 
 use super::config::{LegacyLayer, parse_lenient};
-use super::docker_archive::{MAX_IMAGES, missing_layer, step};
+use super::docker_archive::{MAX_IMAGES, step};
 use super::lenient::{Fill, Lenient, Pairs};
 use super::selection::{Named, choices, selected};
 use super::{Container, DescribedLayer, Layout, Request, SourceError, config::parse_config};
@@ -64,6 +64,7 @@ fn read_chain(container: &dyn Container, request: &Request<'_>, image: &Tagged) 
     let mut config = None;
     let mut layers = Vec::new();
     let mut history = Vec::new();
+    let mut absent = Vec::new();
     let mut next = Some(image.id.clone());
     while let Some(id) = next.take() {
         if layers.len() >= MAX_CHAIN {
@@ -77,11 +78,14 @@ fn read_chain(container: &dyn Container, request: &Request<'_>, image: &Tagged) 
         history.push(step(layer.created, layer.command.map(|words| words.join(" "))));
         next = layer.parent.filter(|parent| !parent.is_empty());
         let blob = format!("{id}/layer.tar");
-        let located = container.locate(&blob).ok_or_else(|| missing_layer(layers.len(), &blob, &document))?;
+        let located = container.locate(&blob);
+        absent.push(located.is_none());
+        let located = located.unwrap_or_else(|| blob.clone());
         layers.push(DescribedLayer { name: blob, located, ..DescribedLayer::default() });
         config.get_or_insert(layer_config);
     }
     layers.reverse();
+    absent.reverse();
     history.reverse();
     let mut config = config.unwrap_or_default();
     config.history = history;
@@ -91,9 +95,13 @@ fn read_chain(container: &dyn Container, request: &Request<'_>, image: &Tagged) 
         references: image.name.to_vec(),
         ..Identity::default()
     };
-    let mut layout = Layout { identity, config, layers, warnings: Vec::new() };
+    let mut layout = Layout { identity, config, layers, warnings: Vec::new(), defects: Vec::new() };
     layout.describe_layers();
     // This format has no diffIDs: there is nothing that could fail to fit.
     layout.warnings.clear();
+    layout.defects.clear();
+    for number in (0..absent.len()).filter(|&number| absent[number]) {
+        layout.absent_layer(number, REPOSITORIES);
+    }
     Ok(layout)
 }

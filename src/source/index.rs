@@ -10,6 +10,7 @@ use super::selection::{Named, choices, selected};
 use super::{Container, Request, SourceError};
 use crate::image::{Digest, Platform};
 use crate::reference::Transport;
+use crate::scan::Verifier;
 
 /// Indexes within indexes that are followed.
 const MAX_NESTING: usize = 8;
@@ -110,16 +111,13 @@ struct Pending {
 }
 
 /// All image manifests of an index and of those in it, in their order, attestations left out.
-pub(super) fn candidates(
-    container: &dyn Container,
-    naming: Naming,
-    index: &[u8],
-) -> Result<Vec<Candidate>, SourceError> {
+pub(super) fn candidates(container: &dyn Container, naming: Naming, index: &[u8]) -> Result<Candidates, SourceError> {
     let broken = |reason: String| SourceError::Document { name: naming.index().to_owned(), reason };
     let index: ImageIndex = parse(naming.index(), index)?;
     let mut found: Vec<Candidate> = Vec::new();
     let mut attestations: Vec<Candidate> = Vec::new();
     let mut indexes = HashSet::new();
+    let mut altered = Vec::new();
     let mut seen = 0;
     let mut stack = pending(&index, &[], 0);
     while let Some(Pending { descriptor, names, nesting }) = stack.pop() {
@@ -140,7 +138,15 @@ pub(super) fn candidates(
             // One index listed a thousand times must not be read a thousand times.
             if indexes.insert(digest.clone()) {
                 let name = naming.stated_manifest(&digest)?;
-                let inner: ImageIndex = parse(&name, &container.required(&name, naming.index())?)?;
+                let bytes = container.required(&name, naming.index())?;
+                if Digest::parse(&digest)
+                    .and_then(|stated| Verifier::of(&stated, &bytes))
+                    .map(|actual| actual.to_string())
+                    != Some(digest.clone())
+                {
+                    altered.push(digest.clone());
+                }
+                let inner: ImageIndex = parse(&name, &bytes)?;
                 stack.extend(pending(&inner, &names, nesting + 1));
             }
             continue;
@@ -162,7 +168,15 @@ pub(super) fn candidates(
     if found.is_empty() {
         return Err(broken("it lists no image manifest".to_owned()));
     }
-    Ok(found)
+    Ok(Candidates { found, altered })
+}
+
+/// The images that an index leads to.
+pub(super) struct Candidates {
+    /// In their order.
+    pub found: Vec<Candidate>,
+    /// Digests of nested indexes that their bytes do not have, or that nothing verifies.
+    pub altered: Vec<String>,
 }
 
 /// The descriptors of an index, last first, one for each digest with all its names. Where they have none of their own,

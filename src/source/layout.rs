@@ -1,4 +1,6 @@
-use crate::image::{Config, Digest, Identity, LayerContents, LayerIndex, Platform, Warning, display_in_sentence};
+use crate::image::{
+    Config, Defect, DefectKind, Digest, Identity, LayerContents, LayerIndex, Platform, Warning, display_in_sentence,
+};
 use crate::reference::{Reference, Selector, Transport};
 
 /// An image as its manifest and configuration describe it, before any layer is read.
@@ -12,6 +14,8 @@ pub struct Layout {
     pub layers: Vec<DescribedLayer>,
     /// What did not fit together.
     pub warnings: Vec<Warning>,
+    /// In what it is not whole, or not what it claims; each is told among the warnings too.
+    pub defects: Vec<Defect>,
 }
 
 /// A layer as the manifest describes it.
@@ -93,9 +97,11 @@ impl Layout {
         }
         let (layers, diff_ids, steps) = (self.layers.len(), self.config.diff_ids.len(), steps.len());
         if diff_ids != layers {
-            self.warn(format!(
+            let message = format!(
                 "the manifest has {layers} layers, the configuration {diff_ids} diffIDs; the manifest's layers are shown"
-            ));
+            );
+            // A configuration without any has nothing that layers could contradict.
+            if diff_ids == 0 { self.warn(message) } else { self.defect(DefectKind::Altered, None, message) }
         }
         if steps != layers && !self.config.history.is_empty() {
             self.warn(format!(
@@ -105,11 +111,27 @@ impl Layout {
         let broken: Vec<usize> =
             (0..self.config.diff_ids.len().min(layers)).filter(|&index| self.layers[index].diff_id.is_none()).collect();
         for index in broken.into_iter().take(8) {
-            self.warnings.push(Warning {
-                layer: Some(LayerIndex(index as u16)),
-                message: format!("«{}» is no diffID", display_in_sentence(&self.config.diff_ids[index])),
-            });
+            let message =
+                format!("layer {index}: `{}` is not a digest", display_in_sentence(&self.config.diff_ids[index]));
+            self.defect(DefectKind::Altered, Some(LayerIndex(index as u16)), message);
         }
+    }
+
+    /// Notes in what the image is not whole, or not what it claims.
+    pub fn defect(&mut self, kind: DefectKind, layer: Option<LayerIndex>, message: String) {
+        self.warnings.push(Warning { layer, message: message.clone() });
+        self.defects.push(Defect { kind, layer, message });
+    }
+
+    /// Notes that a layer's bytes are not in the source; the rest of the image is shown without them.
+    pub fn absent_layer(&mut self, number: usize, named_by: &str) {
+        let Some(layer) = self.layers.get_mut(number) else { return };
+        layer.contents = LayerContents::Absent(Vec::new());
+        let name = display_in_sentence(&layer.name);
+        let index = LayerIndex(u16::try_from(number).unwrap_or(u16::MAX));
+        let message =
+            format!("layer {number} ({name}): missing: {named_by} names it, but the image does not contain it");
+        self.defect(DefectKind::Incomplete, Some(index), message);
     }
 
     /// Notes something about the image as a whole.

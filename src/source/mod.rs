@@ -27,7 +27,8 @@ mod streamed;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::image::Digest;
+use crate::image::{DefectKind, Digest};
+use crate::scan::Verifier;
 
 pub use archive::{ArchiveIndex, MemberLimit};
 pub use config::parse_config;
@@ -80,14 +81,20 @@ fn digest_of(bytes: &[u8]) -> Digest {
     Digest::from_sha256(&Sha256::digest(bytes).into())
 }
 
-/// Holds a document against the digest under which it is listed, and notes a difference.
+/// Verifies the digest under which a document is listed, and notes a difference.
 fn check_digest(layout: &mut Layout, what: &str, stated: Option<&Digest>, bytes: &[u8]) {
-    let actual = digest_of(bytes);
-    if let Some(stated) = stated
-        && stated.algorithm() == actual.algorithm()
-        && *stated != actual
-    {
-        layout.warn(format!("the {what} is listed under {stated}, but its bytes have {actual}"));
+    let Some(stated) = stated else { return };
+    match Verifier::of(stated, bytes) {
+        Some(actual) if actual == *stated => {}
+        Some(actual) => {
+            let message = format!("the {what} is listed under the digest {stated}, but its bytes have {actual}");
+            layout.defect(DefectKind::Altered, None, message);
+        }
+        None => {
+            let algorithm = stated.algorithm();
+            let message = format!("the digest {stated} of the {what} was not verified: {algorithm} is not supported");
+            layout.defect(DefectKind::Unverified, None, message);
+        }
     }
 }
 

@@ -135,7 +135,7 @@ pub fn read_nix2container(
         source_kind: "nix2container".to_owned(),
         ..Identity::default()
     };
-    let mut layout = Layout { identity, config, layers: Vec::new(), warnings: Vec::new() };
+    let mut layout = Layout { identity, config, layers: Vec::new(), warnings: Vec::new(), defects: Vec::new() };
     let beside = layers_beside(request);
     let mut reading =
         Reading { store, beside, room: NameRoom::default(), cancel, named: 0, absent: 0, absent_files: 0 };

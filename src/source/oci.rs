@@ -6,10 +6,9 @@ use serde::de::DeserializeOwned;
 
 use super::artifact::{artifact_of, is_foreign, refuse_unreadable, unreadable_layer};
 use super::config::parse_config;
-use super::docker_archive::missing_layer;
-use super::index::{Naming, candidates, choose};
+use super::index::{Candidates, Naming, candidates, choose};
 use super::{Container, DescribedLayer, Layout, Request, SourceError};
-use crate::image::{Digest, Identity, LayerContents, TreeBuilder, display_in_sentence};
+use crate::image::{DefectKind, Digest, Identity, LayerContents, TreeBuilder, display_in_sentence};
 use crate::reference::Transport;
 
 /// Whether the container looks like an OCI layout.
@@ -46,7 +45,8 @@ pub(super) fn read_index(
     transport: Transport,
     index: &[u8],
 ) -> Result<Layout, SourceError> {
-    let chosen = choose(container, request, naming, transport, &candidates(container, naming, index)?)?;
+    let Candidates { found, altered } = candidates(container, naming, index)?;
+    let chosen = choose(container, request, naming, transport, &found)?;
     let name = naming.stated_manifest(&chosen.digest)?;
     let bytes = container.required(&name, naming.index())?;
     let manifest_digest = Digest::parse(&chosen.digest);
@@ -56,6 +56,11 @@ pub(super) fn read_index(
     layout.identity.references = names;
     super::check_digest(&mut layout, "manifest", manifest_digest.as_ref(), &bytes);
     layout.identity.manifest_digest = manifest_digest;
+    for digest in altered {
+        let message =
+            format!("an index within the index is listed under the digest {digest}, but its bytes have another");
+        layout.defect(DefectKind::Altered, None, message);
+    }
     Ok(layout)
 }
 
@@ -82,6 +87,7 @@ pub(super) fn read_manifest(
     let config_name = naming.stated_blob(manifest.config().digest().as_ref(), name)?;
     let config_bytes = container.required(&config_name, name)?;
     let config = parse_config(&config_name, &config_bytes)?;
+    let mut absent = Vec::new();
     let layer = |(index, descriptor): (usize, &Descriptor)| {
         let blob = naming.stated_blob(descriptor.digest().as_ref(), name)?;
         let media_type = descriptor.media_type().to_string();
@@ -91,14 +97,18 @@ pub(super) fn read_manifest(
             (Some(reason), _) => LayerContents::Unreadable(reason.to_owned()),
             (None, Some(_)) => LayerContents::Present,
             (None, None) if is_foreign(&media_type) || !urls.is_empty() => LayerContents::Unreadable(elsewhere(&urls)),
-            (None, None) => return Err(missing_layer(index, &blob, name)),
+            (None, None) => {
+                absent.push(index);
+                LayerContents::Present
+            }
         };
+        let located = located.unwrap_or_else(|| blob.clone());
         let mut annotations: Vec<(String, String)> =
             descriptor.annotations().iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect();
         annotations.sort();
         Ok(DescribedLayer {
             name: blob,
-            located: located.unwrap_or_default(),
+            located,
             digest: Digest::parse(descriptor.digest().as_ref()),
             stored_bytes: Some(descriptor.size()),
             media_type: Some(media_type),
@@ -114,10 +124,13 @@ pub(super) fn read_manifest(
         config_digest: Some(super::digest_of(&config_bytes)),
         ..Identity::default()
     };
-    let mut layout = Layout { identity, config, layers, warnings: Vec::new() };
+    let mut layout = Layout { identity, config, layers, warnings: Vec::new(), defects: Vec::new() };
     let stated = Digest::parse(manifest.config().digest().as_ref());
     super::check_digest(&mut layout, "configuration", stated.as_ref(), &config_bytes);
     layout.describe_layers();
+    for number in absent {
+        layout.absent_layer(number, "the manifest");
+    }
     refuse_unreadable(request, &layout, bytes)?;
     Ok(layout)
 }

@@ -38,6 +38,7 @@ pub fn read_remote(
         layout.identity.manifest_digest = Some(digest.clone());
         layout
     };
+    super::check_digest(&mut layout, "manifest or index", Some(digest), bytes);
     layout.identity.source_kind = "registry".to_owned();
     if let Some(wanted) = request.platform
         && shape.manifests.is_none()

@@ -22,7 +22,7 @@ pub fn rootfs_layout(request: &Request<'_>, root: &Path) -> Layout {
         ..Identity::default()
     };
     let config = Config { platform: Platform::default(), ..Config::default() };
-    Layout { identity, config, layers: vec![layer], warnings: Vec::new() }
+    Layout { identity, config, layers: vec![layer], warnings: Vec::new(), defects: Vec::new() }
 }
 
 /// Goes through an extracted root directory and gives its entries as a layer would.

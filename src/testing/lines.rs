@@ -58,6 +58,7 @@ pub(crate) fn image(layers: Layers<'_>) -> Image {
         layers: described.collect(),
         tree: tree(layers),
         warnings: Vec::new(),
+        defects: Vec::new(),
         source_bytes: None,
     }
 }
@@ -76,6 +77,7 @@ fn layer(file_bytes: u64, entries: u64) -> Layer {
         file_bytes,
         entries,
         diff_id_check: DigestCheck::NotChecked,
+        digest_check: DigestCheck::NotChecked,
         created_by: None,
         comment: None,
         created: None,

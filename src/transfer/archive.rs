@@ -125,7 +125,9 @@ impl Writing<'_> {
             self.progress.enter(number, LayerState::Sending, layer.stored_bytes);
             let start = out.stream_position().map_err(failed)?;
             out.write_all(&[0; TAR_BLOCK]).map_err(failed)?;
-            let mut stream = plain_stream(layer, self.options.unpack_limit, self.progress.cancel()).map_err(reading)?;
+            let mut stream =
+                plain_stream(layer, self.options.unpack_limit, &self.options.verification, self.progress.cancel())
+                    .map_err(reading)?;
             copy(&mut stream, &mut |piece| out.write_all(piece).map_err(failed), &reading, &|done| {
                 self.progress.at(number, done.min(layer.stored_bytes));
             })?;

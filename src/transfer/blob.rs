@@ -3,12 +3,14 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{ParcelLayer, TransferError};
+use super::made::is_tar;
+use super::verification::{Limited, UnpackCheck, Unpacked, compare};
+use super::{ParcelLayer, Strictness, TransferError, Verification};
 use crate::cache::Cache;
 use crate::image::{Compression, Digest};
-use crate::registry::{RegistryError, Repository, Verifier};
+use crate::registry::{RegistryError, Repository};
 use crate::scan::compression::decoder;
-use crate::scan::{Cancel, Section, UnpackLimit};
+use crate::scan::{Cancel, Section, UnpackLimit, Verifier};
 
 /// Reads a blob, from any offset, as often as needed. Nothing is opened before that.
 pub trait BlobSource: Send + Sync {
@@ -62,22 +64,55 @@ impl BlobSource for RemoteBlob {
     }
 }
 
-/// A blob that is held against its digest while it is read: its last bytes are given out only if it has that.
+/// A blob that is verified while it is read: its last bytes are given out only if it has its digest, and unpacks to its
+/// diffID where that is asked for.
 pub(super) struct CheckedBlob {
     pub source: Arc<dyn BlobSource>,
+    /// What it is called in messages.
+    pub title: String,
     pub digest: Digest,
     pub stored_bytes: u64,
+    /// What it should unpack to.
+    pub unpacked: Option<Unpacked>,
+    pub verification: Verification,
     pub cancel: Cancel,
+}
+
+impl CheckedBlob {
+    /// Of a layer whose digest is known; `None` where it is not.
+    pub fn of(layer: &ParcelLayer, verification: &Verification, limit: UnpackLimit, cancel: &Cancel) -> Option<Self> {
+        let digest = layer.digest.clone()?;
+        let diff_id = layer.diff_id.clone().filter(|diff_id| *diff_id != digest && verification.unpacks());
+        // Encrypted layers and attestations have no tar stream that their diffIDs could be of.
+        let is_tar = layer.media_type.as_deref().is_none_or(is_tar);
+        let (compression, stored_bytes) = (layer.compression, layer.stored_bytes);
+        let unpacked = diff_id.filter(|_| is_tar).map(|diff_id| Unpacked { diff_id, compression, stored_bytes, limit });
+        Some(Self {
+            source: Arc::clone(&layer.source),
+            title: format!("layer {}", digest.short()),
+            digest,
+            stored_bytes,
+            unpacked,
+            verification: verification.clone(),
+            cancel: cancel.clone(),
+        })
+    }
 }
 
 impl BlobSource for CheckedBlob {
     /// What is before the offset is read too, as the digest is that of the whole.
     fn open(&self, offset: u64) -> io::Result<Box<dyn Read + Send>> {
+        let inner = self.source.open(0)?;
+        let unpack = self.unpacked.clone().map(|expected| UnpackCheck::start(expected, self.cancel.clone()));
         let mut reader = CheckedReader {
-            inner: self.source.open(0)?,
+            inner,
             verifier: Some(Verifier::new(&self.digest)),
+            unpack: unpack.transpose()?,
+            title: self.title.clone(),
             stated: self.digest.clone(),
             left: self.stored_bytes,
+            stored_bytes: self.stored_bytes,
+            verification: self.verification.clone(),
             cancel: self.cancel.clone(),
         };
         let passed = io::copy(&mut reader.by_ref().take(offset), &mut io::sink())?;
@@ -91,9 +126,47 @@ impl BlobSource for CheckedBlob {
 struct CheckedReader {
     inner: Box<dyn Read + Send>,
     verifier: Option<Verifier>,
+    unpack: Option<UnpackCheck>,
+    title: String,
     stated: Digest,
     left: u64,
+    stored_bytes: u64,
+    verification: Verification,
     cancel: Cancel,
+}
+
+impl CheckedReader {
+    fn settle(&self, reason: String) -> io::Result<()> {
+        let settled = self.verification.settle(&self.title, reason);
+        settled.map_err(|reason| io::Error::new(io::ErrorKind::InvalidData, reason))
+    }
+
+    /// All of it has passed, or all that there is.
+    fn end(&mut self) -> io::Result<()> {
+        let Some(verifier) = self.verifier.take() else { return Ok(()) };
+        if self.left > 0 {
+            let (read, stated) = (self.stored_bytes - self.left, self.stored_bytes);
+            self.settle(format!("is incomplete: it ends after {read} of {stated} bytes"))?;
+        } else if self.inner.read(&mut [0]).is_ok_and(|count| count > 0) {
+            self.settle(format!("is altered: it has more than the {} bytes that are stated", self.stored_bytes))?;
+        }
+        let stated = &self.stated;
+        match verifier.finish() {
+            Some(actual) if actual == *stated => {}
+            Some(actual) => self.settle(format!(
+                "its bytes have another digest, {actual}, instead of {stated}: it was damaged or changed where it is stored"
+            ))?,
+            None => self.settle(format!(
+                "the digest {stated} cannot be verified: {} is not supported",
+                stated.algorithm()
+            ))?,
+        }
+        if let Some(Err(reason)) = self.unpack.take().map(|mut unpack| unpack.finish()) {
+            self.cancel.check()?;
+            self.settle(reason)?;
+        }
+        Ok(())
+    }
 }
 
 impl Read for CheckedReader {
@@ -101,16 +174,16 @@ impl Read for CheckedReader {
         self.cancel.check()?;
         let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
         let count = self.inner.read(buffer.get_mut(..most).unwrap_or_default())?;
-        if let (Some(verifier), Some(bytes)) = (&mut self.verifier, buffer.get(..count)) {
+        let bytes = buffer.get(..count).unwrap_or_default();
+        if let Some(verifier) = &mut self.verifier {
             verifier.update(bytes);
         }
+        if let Some(unpack) = self.unpack.as_mut().filter(|_| count > 0) {
+            unpack.update(bytes);
+        }
         self.left = self.left.saturating_sub(count as u64);
-        if self.left == 0
-            && let Some(actual) =
-                self.verifier.take().and_then(Verifier::finish).filter(|actual| *actual != self.stated)
-        {
-            let message = format!("its bytes have another digest, {actual}; it was damaged, or changed, where it lies");
-            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        if self.left == 0 || count == 0 && !buffer.is_empty() {
+            self.end()?;
         }
         Ok(count)
     }
@@ -118,27 +191,49 @@ impl Read for CheckedReader {
 
 /// The tar stream of a layer, unpacked, counted and hashed.
 pub struct PlainStream {
-    inner: Box<dyn Read + Send>,
+    inner: Limited,
     cancel: Cancel,
-    hasher: Sha256,
-    unpacked_bytes: u64,
-    most_bytes: u64,
+    verifier: Verifier,
+    title: String,
+    verification: Verification,
 }
 
-/// Unpacks a layer from its beginning.
+/// Unpacks a layer from its beginning, and verifies the digest of its blob meanwhile.
 ///
 /// # Errors
 /// Those of the source.
-pub fn plain_stream(layer: &ParcelLayer, limit: UnpackLimit, cancel: &Cancel) -> io::Result<PlainStream> {
-    let stored = BufReader::with_capacity(128 << 10, layer.source.open(0)?);
-    let (inner, most_bytes): (Box<dyn Read + Send>, u64) = match layer.compression {
-        Compression::None => (Box::new(stored), u64::MAX),
-        packed => {
-            let most = limit.always.max(layer.stored_bytes.saturating_mul(limit.ratio));
-            (decoder(stored, packed, 1)?, most)
-        }
+pub fn plain_stream(
+    layer: &ParcelLayer,
+    limit: UnpackLimit,
+    verification: &Verification,
+    cancel: &Cancel,
+) -> io::Result<PlainStream> {
+    let own = Verification::new(Strictness::Own);
+    // What has the diffID as its digest is verified once.
+    let is_plain = layer.digest == layer.diff_id;
+    let checked = CheckedBlob::of(layer, &own, limit, cancel).filter(|_| !is_plain);
+    let checked = checked.map(|checked| CheckedBlob { verification: verification.clone(), ..checked });
+    let title = format!("layer {}", super::push::title_of(layer));
+    let opened = match &checked {
+        Some(checked) => checked.open(0),
+        None => layer.source.open(0),
     };
-    Ok(PlainStream { inner, cancel: cancel.clone(), hasher: Sha256::new(), unpacked_bytes: 0, most_bytes })
+    let opened = opened.or_else(|error| match verification.allows() {
+        true => {
+            let settled = verification.settle(&title, error.to_string());
+            settled.map(|()| Box::new(io::empty()) as Box<dyn Read + Send>).map_err(io::Error::other)
+        }
+        false => Err(error),
+    })?;
+    let stored = BufReader::with_capacity(128 << 10, opened);
+    let plain: Box<dyn Read + Send> = match layer.compression {
+        Compression::None => Box::new(stored),
+        packed => decoder(stored, packed, 1)?,
+    };
+    let inner = Limited::new(plain, layer.compression, layer.stored_bytes, limit);
+    let stated = layer.diff_id.as_ref().filter(|stated| stated.is_verifiable());
+    let verifier = stated.map_or_else(|| Verifier::Sha256(Sha256::new()), Verifier::new);
+    Ok(PlainStream { inner, cancel: cancel.clone(), verifier, title, verification: verification.clone() })
 }
 
 impl PlainStream {
@@ -147,28 +242,31 @@ impl PlainStream {
     /// # Errors
     /// [`TransferError::Part`] where it is another layer.
     pub fn finish(self, layer: &ParcelLayer) -> Result<(Digest, u64), TransferError> {
-        let diff_id = Digest::from_sha256(&self.hasher.finalize().into());
-        let stated = layer.diff_id.as_ref().filter(|stated| stated.algorithm() == "sha256");
-        match stated.filter(|stated| **stated != diff_id) {
-            Some(stated) => Err(TransferError::part(
-                format!("the layer {}", stated.short()),
-                format!("its bytes have the digest {diff_id}, the configuration says {stated}"),
-            )),
-            None => Ok((diff_id, self.unpacked_bytes)),
+        let what = || format!("the layer {}", super::push::title_of(layer));
+        let actual = self.verifier.finish();
+        if let Some(Err(reason)) = layer.diff_id.as_ref().map(|stated| compare(stated, actual.as_ref())) {
+            let settled = self.verification.settle(&self.title, reason);
+            settled.map_err(|reason| TransferError::part(what(), reason))?;
         }
+        let diff_id = actual.ok_or_else(|| TransferError::part(what(), "its digest is not known"))?;
+        Ok((diff_id, self.inner.position()))
     }
 }
 
 impl Read for PlainStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.cancel.check()?;
-        let count = self.inner.read(buffer)?;
-        self.hasher.update(buffer.get(..count).unwrap_or_default());
-        self.unpacked_bytes = self.unpacked_bytes.saturating_add(count as u64);
-        if self.unpacked_bytes > self.most_bytes {
-            let message = format!("it unpacks to more than {} bytes; raise --unpack-limit", self.most_bytes);
-            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
-        }
+        let count = match self.inner.read(buffer) {
+            Ok(count) => count,
+            Err(error) if error.kind() != io::ErrorKind::Interrupted && self.verification.allows() => {
+                self.cancel.check()?;
+                // What comes before the damage is moved.
+                let settled = self.verification.settle(&self.title, error.to_string());
+                settled.map(|()| 0).map_err(io::Error::other)?
+            }
+            Err(error) => return Err(error),
+        };
+        self.verifier.update(buffer.get(..count).unwrap_or_default());
         Ok(count)
     }
 }

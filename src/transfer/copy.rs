@@ -1,7 +1,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Assemble, CopyDestination, Shipment, TransferError, TransferProgress, archive, directory, engine, push};
+use super::{
+    Assemble, CopyDestination, Shipment, TransferError, TransferProgress, Verification, archive, directory, engine,
+    push,
+};
 use crate::image::Digest;
 use crate::open::Remote;
 use crate::rebuild::write::{Destination, LayerCompression, WriteError};
@@ -22,6 +25,8 @@ pub struct CopyOptions {
     pub more_names: Vec<String>,
     /// Makes the index of the images; registries and OCI layouts alone.
     pub assemble: Option<Arc<dyn Assemble>>,
+    /// What is done about blobs that are not what they should be.
+    pub verification: Verification,
     /// When an unpacked stream stops being plausible.
     pub unpack_limit: UnpackLimit,
     /// Threads that compress.
@@ -38,6 +43,7 @@ impl Default for CopyOptions {
             siblings: Vec::new(),
             more_names: Vec::new(),
             assemble: None,
+            verification: Verification::default(),
             unpack_limit: UnpackLimit::default(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             protected: Vec::new(),
@@ -84,13 +90,15 @@ pub struct Arrival {
     pub sent_bytes: u64,
     /// Bytes of layers that were there.
     pub skipped_bytes: u64,
+    /// What was found wrong with the image, where that was allowed.
+    pub warnings: Vec<String>,
 }
 
 impl Arrival {
     pub(super) fn of(manifest_digest: Option<Digest>, layers: Vec<LayerArrival>, sent_bytes: u64) -> Self {
         let there = layers.iter().filter(|layer| matches!(layer.way, Way::There | Way::Mounted));
         let skipped_bytes = there.map(|layer| layer.stored_bytes).fold(0, u64::saturating_add);
-        Self { manifest_digest, layers, sent_bytes, skipped_bytes }
+        Self { manifest_digest, layers, sent_bytes, skipped_bytes, warnings: Vec::new() }
     }
 }
 
@@ -143,5 +151,11 @@ pub fn copy(
         CopyDestination::File(file) => Box::new(archive::ArchiveSink { destination: file }),
     };
     let delivered = sink.deliver(shipment, options, progress);
-    if progress.cancel().is_cancelled() { Err(TransferError::Cancelled) } else { delivered }
+    if progress.cancel().is_cancelled() {
+        return Err(TransferError::Cancelled);
+    }
+    let mut arrival = delivered?;
+    arrival.warnings = shipment.warnings.clone();
+    arrival.warnings.extend(options.verification.warnings());
+    Ok(arrival)
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use hashbrown::HashSet;
 
+use super::blob::CheckedBlob;
 use super::copy::{Arrival, CopyOptions, LayerArrival, Sink, Way};
 use super::pack::copy;
 use super::push::title_of;
@@ -112,7 +113,10 @@ impl Loading<'_> {
     /// A layer as engines unpack it, and its length in bytes.
     fn ready(&self, number: usize, layer: &ParcelLayer) -> Result<(Arc<dyn BlobSource>, u64), TransferError> {
         if matches!(layer.compression, Compression::None | Compression::Gzip) {
-            return Ok((Arc::clone(&layer.source), layer.stored_bytes));
+            let (options, cancel) = (self.options, self.progress.cancel());
+            let checked = CheckedBlob::of(layer, &options.verification, options.unpack_limit, cancel);
+            let source = checked.map_or_else(|| Arc::clone(&layer.source), |checked| Arc::new(checked) as Arc<_>);
+            return Ok((source, layer.stored_bytes));
         }
         let what = format!("the layer {}", title_of(layer));
         let failed = |error: io::Error| TransferError::reading(what.clone(), &error);
@@ -120,7 +124,9 @@ impl Loading<'_> {
         self.progress.enter(number, LayerState::Reading, layer.stored_bytes);
         let file = unnamed_file().map_err(aside)?;
         let mut out = BufWriter::with_capacity(128 << 10, file.try_clone().map_err(aside)?);
-        let mut stream = plain_stream(layer, self.options.unpack_limit, self.progress.cancel()).map_err(failed)?;
+        let mut stream =
+            plain_stream(layer, self.options.unpack_limit, &self.options.verification, self.progress.cancel())
+                .map_err(failed)?;
         let mut take = |piece: &[u8]| out.write_all(piece).map_err(aside);
         let bytes = copy(&mut stream, &mut take, &failed, &|_| ())?;
         stream.finish(layer)?;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::made::{Shape, compression_of, diff_ids, document, nix_config};
 use super::shelf::{Recording, RemoteContainer, Shelf};
-use super::{BlobSource, Document, Parcel, ParcelLayer, Shipment, TransferError};
+use super::{BlobSource, Document, Parcel, ParcelLayer, Shipment, Strictness, TransferError, Verification};
 use crate::engines::{ContentStore, EngineClient};
 use crate::http::HttpOptions;
 use crate::image::{Compression, Digest, LayerContents};
@@ -38,13 +38,18 @@ pub fn gather(
     all: bool,
     cancel: &Cancel,
 ) -> Result<Shipment, TransferError> {
-    Gathering { reference, options, all, cancel }.run()
+    let strictness = if options.allow_incomplete { Strictness::Allow } else { Strictness::Require };
+    let gathering = Gathering { reference, options, all, verification: Verification::new(strictness), cancel };
+    let mut shipment = gathering.run()?;
+    shipment.warnings = gathering.verification.warnings();
+    Ok(shipment)
 }
 
 struct Gathering<'a> {
     reference: &'a Reference,
     options: &'a OpenOptions,
     all: bool,
+    verification: Verification,
     cancel: &'a Cancel,
 }
 
@@ -56,6 +61,15 @@ impl Gathering<'_> {
             }
             error => TransferError::Source { reference: self.reference.text.clone(), error: error.into() },
         }
+    }
+
+    /// Refuses what the documents of an image show to be incomplete or altered, unless that is allowed.
+    fn accept(&self, layout: &Layout) -> Result<(), TransferError> {
+        for defect in &layout.defects {
+            let settled = self.verification.settle(&self.reference.text, defect.message.clone());
+            settled.map_err(|reason| self.refused(&reason))?;
+        }
+        Ok(())
     }
 
     fn io_error(&self, error: io::Error) -> TransferError {
@@ -157,6 +171,7 @@ impl Gathering<'_> {
             return Ok(Shipment { names, ..self.whole(&shelf, &digest, &bytes)? });
         }
         let layout = read_remote(&container, &self.request(), &digest, &bytes).map_err(|error| self.failed(error))?;
+        self.accept(&layout)?;
         let chosen = layout.identity.manifest_digest.unwrap_or_else(|| digest.clone());
         let bytes = if chosen == digest { bytes } else { shelf.manifest(&chosen)? };
         Ok(Shipment { names, ..one(self.parcel(&shelf, &chosen, bytes)?) })
@@ -196,6 +211,7 @@ impl Gathering<'_> {
         } else {
             let layout = read_remote(&container, &self.request(), &manifest.digest, &manifest.bytes)
                 .map_err(|error| self.failed(error))?;
+            self.accept(&layout)?;
             let digest = layout.identity.manifest_digest.unwrap_or_else(|| manifest.digest.clone());
             let bytes = if digest == manifest.digest { manifest.bytes } else { shelf.manifest(&digest)? };
             one(self.parcel(&shelf, &digest, bytes)?)
@@ -209,7 +225,7 @@ impl Gathering<'_> {
         naming: Naming,
         remote: Option<(&'s crate::registry::Repository, &'s crate::open::Remote)>,
     ) -> Shelf<'s> {
-        Shelf { container, naming, remote, reference: &self.reference.text }
+        Shelf { container, naming, remote, reference: &self.reference.text, verification: &self.verification }
     }
 
     /// What comes by once is put aside.
@@ -233,7 +249,7 @@ impl Gathering<'_> {
                 return Err(self.refused("there is no room to put it aside; set TMPDIR to a place with more"));
             }
             if spool.length() > most_bytes {
-                return Err(self.refused("it unpacks to implausibly much; raise --unpack-limit if that is meant"));
+                return Err(self.refused("it unpacks to more than the limit; raise --unpack-limit if that is meant"));
             }
         }
         spool.section(0, spool.length()).ok_or_else(|| self.refused("there is no room to put it aside"))
@@ -260,10 +276,12 @@ impl Gathering<'_> {
     fn plain_archive(&self, section: Section) -> Result<Shipment, TransferError> {
         let index = ArchiveIndex::read(section, self.cancel).map_err(|error| self.failed(error))?;
         let shipment = self.container(&index, true);
-        match index.broken() {
-            Some(broken) => Err(self.refused(&format!("the archive is not whole: {broken}"))),
-            None => shipment,
+        if let Some(broken) = index.broken() {
+            let reason = format!("the archive is incomplete: {broken}");
+            let settled = self.verification.settle(&self.reference.text, reason);
+            settled.map_err(|reason| self.refused(&reason))?;
         }
+        shipment
     }
 
     fn container(&self, container: &dyn Container, is_archive: bool) -> Result<Shipment, TransferError> {
@@ -275,6 +293,7 @@ impl Gathering<'_> {
             return self.whole_of_container(&self.shelf(&recording, naming, None));
         }
         let layout = read_layout(&recording, &self.request(), is_archive).map_err(|error| self.failed(error))?;
+        self.accept(&layout)?;
         let names = layout.identity.references.clone();
         let Some(digest) = &layout.identity.manifest_digest else {
             return Ok(Shipment { names, ..one(self.of_layout(&recording, &layout)?) });
@@ -331,7 +350,8 @@ impl Gathering<'_> {
         let mut layers = Vec::with_capacity(layout.layers.len());
         for layer in &layout.layers {
             let section = container.blob(&layer.located).map_err(|error| self.failed(error))?;
-            let section = section.ok_or_else(|| self.refused(&format!("the layer {} is missing", layer.name)))?;
+            // That it is missing was told.
+            let section = section.unwrap_or_else(|| Section::from_bytes(Vec::new()));
             let mut magic = [0u8; MAGIC_BYTES];
             let count = section.read_full_at(&mut magic, 0).map_err(|error| self.io_error(error))?;
             let compression = detect(magic.get(..count).unwrap_or_default()).unwrap_or_default();
@@ -401,5 +421,5 @@ fn absent(paths: &[String]) -> String {
 }
 
 fn one(parcel: Parcel) -> Shipment {
-    Shipment { images: vec![parcel], indexes: Vec::new(), names: Vec::new(), repository: None }
+    Shipment { images: vec![parcel], indexes: Vec::new(), names: Vec::new(), repository: None, warnings: Vec::new() }
 }

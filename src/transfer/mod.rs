@@ -20,6 +20,7 @@ mod progress;
 mod push;
 mod shelf;
 mod store;
+mod verification;
 
 pub use blob::{BlobSource, PlainStream, plain_stream};
 pub use copy::{Arrival, CopyOptions, LayerArrival, Sink, Way, copy};
@@ -29,3 +30,4 @@ pub use gather::gather;
 pub use known::{KnownBlob, KnownBlobs, KnownMade};
 pub use parcel::{Assemble, Document, Parcel, ParcelLayer, Shipment};
 pub use progress::{LayerProgress, LayerState, TransferProgress};
+pub use verification::{Strictness, Verification};

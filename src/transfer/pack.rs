@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 use super::push::title_of;
-use super::{ParcelLayer, TransferError, plain_stream};
+use super::{ParcelLayer, TransferError, Verification, plain_stream};
 use crate::image::{Compression, Digest};
 use crate::open::unnamed_file;
 use crate::rebuild::write::{Compressor, LayerCompression, Workers};
@@ -46,6 +46,7 @@ pub(super) struct Packing<'a> {
     pub compression: LayerCompression,
     pub workers: &'a Workers,
     pub limit: UnpackLimit,
+    pub verification: &'a Verification,
     pub cancel: &'a Cancel,
 }
 
@@ -59,7 +60,7 @@ impl Packing<'_> {
         let kept = file.try_clone().map_err(aside)?;
         let hashed = Hashed { file: BufWriter::with_capacity(128 << 10, file), hasher: Sha256::new(), bytes: 0 };
         let mut out = Compressor::new(hashed, self.workers, self.compression).map_err(aside)?;
-        let mut stream = plain_stream(layer, self.limit, self.cancel).map_err(failed)?;
+        let mut stream = plain_stream(layer, self.limit, self.verification, self.cancel).map_err(failed)?;
         copy(&mut stream, &mut |piece| out.write_all(piece).map_err(aside), &failed, progress)?;
         let (diff_id, _) = stream.finish(layer)?;
         let mut hashed = out.finish().map_err(aside)?;
@@ -71,9 +72,14 @@ impl Packing<'_> {
 
 /// Holds a compressed layer, which no manifest names, against its diffID: whoever makes a manifest of it says that they
 /// belong together.
-pub(super) fn check_unpacked(layer: &ParcelLayer, limit: UnpackLimit, cancel: &Cancel) -> Result<(), TransferError> {
+pub(super) fn check_unpacked(
+    layer: &ParcelLayer,
+    limit: UnpackLimit,
+    verification: &Verification,
+    cancel: &Cancel,
+) -> Result<(), TransferError> {
     let failed = |error: io::Error| TransferError::reading(format!("the layer {}", title_of(layer)), &error);
-    let mut stream = plain_stream(layer, limit, cancel).map_err(failed)?;
+    let mut stream = plain_stream(layer, limit, verification, cancel).map_err(failed)?;
     copy(&mut stream, &mut |_| Ok(()), &failed, &|_| ())?;
     stream.finish(layer).map(drop)
 }

@@ -58,6 +58,8 @@ pub struct Shipment {
     pub names: Vec<String>,
     /// The repository that it comes from: blobs may be mounted out of it.
     pub repository: Option<Repository>,
+    /// What is wrong with its documents, where that was allowed.
+    pub warnings: Vec<String>,
 }
 
 impl ParcelLayer {

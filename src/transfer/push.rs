@@ -268,7 +268,8 @@ impl OneLayer<'_> {
         let (digest, is_hashed) = match &self.layer.digest {
             Some(digest) => (digest.clone(), false),
             None => {
-                check_unpacked(self.layer, self.push.options.unpack_limit, self.push.progress.cancel())?;
+                let options = self.push.options;
+                check_unpacked(self.layer, options.unpack_limit, &options.verification, self.push.progress.cancel())?;
                 (self.hash()?, true)
             }
         };
@@ -276,13 +277,32 @@ impl OneLayer<'_> {
         let way = match self.find(&digest, bytes, &self.push.neighbours())? {
             Found::There(way) => way,
             Found::Not(session) => {
-                let (source, cancel) = (Arc::clone(&self.layer.source), self.push.progress.cancel().clone());
-                let checked = CheckedBlob { source, digest: digest.clone(), stored_bytes: bytes, cancel };
-                self.send(&checked, &digest, bytes, session)?;
-                Way::Sent
+                let (options, cancel) = (self.push.options, self.push.progress.cancel());
+                let own = ParcelLayer { digest: Some(digest.clone()), ..self.layer.clone() };
+                // What has no digest was unpacked just now.
+                let own = if is_hashed { ParcelLayer { diff_id: None, ..own } } else { own };
+                let checked = CheckedBlob::of(&own, &options.verification, options.unpack_limit, cancel);
+                let checked = checked.ok_or_else(|| self.failed("it has no digest"))?;
+                match self.missing() {
+                    Some(reason) => {
+                        let settled = options.verification.settle(&checked.title, reason);
+                        settled.map_err(|reason| self.failed(&reason))?;
+                        Way::Left
+                    }
+                    None => {
+                        self.send(&checked, &digest, bytes, session)?;
+                        Way::Sent
+                    }
+                }
             }
         };
         Ok(self.arrived(digest, bytes, None, way, is_hashed || way == Way::Sent))
+    }
+
+    /// Why the layer is not there at all, where it may be left out.
+    fn missing(&self) -> Option<String> {
+        let may_be_left = self.push.options.verification.allows();
+        may_be_left.then(|| self.layer.source.open(0).err().map(|error| error.to_string())).flatten()
     }
 
     /// The digest of the bytes at hand, which is nowhere said.
@@ -314,7 +334,8 @@ impl OneLayer<'_> {
         let progress = self.push.progress;
         progress.enter(self.place, LayerState::Reading, self.layer.stored_bytes);
         let limit = self.push.options.unpack_limit;
-        let packing = Packing { compression, workers: self.workers, limit, cancel: progress.cancel() };
+        let verification = &self.push.options.verification;
+        let packing = Packing { compression, workers: self.workers, limit, verification, cancel: progress.cancel() };
         let packed = packing.pack(self.layer, &title_of(self.layer), &|done| progress.at(self.place, done))?;
         let bytes = packed.section.length();
         if let Some(cache) = &self.push.options.remote.cache {

@@ -4,11 +4,11 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::blob::{Missing, RemoteBlob};
-use super::{BlobSource, TransferError};
+use super::{BlobSource, TransferError, Verification};
 use crate::image::Digest;
 use crate::open::Remote;
-use crate::registry::{MAX_MANIFEST_BYTES, RegistryError, Repository, Verifier};
-use crate::scan::Section;
+use crate::registry::{MAX_MANIFEST_BYTES, RegistryError, Repository};
+use crate::scan::{Section, Verifier};
 use crate::source::{Container, Naming, SourceError};
 
 /// A container whose parts are held against their digests.
@@ -18,6 +18,7 @@ pub(super) struct Shelf<'a> {
     /// The registry that it stands for.
     pub remote: Option<(&'a Repository, &'a Remote)>,
     pub reference: &'a str,
+    pub verification: &'a Verification,
 }
 
 impl Shelf<'_> {
@@ -43,10 +44,13 @@ impl Shelf<'_> {
     fn checked(&self, what: &str, digest: &Digest, found: Option<Vec<u8>>) -> Result<Vec<u8>, TransferError> {
         let missing = || TransferError::part(self.reference, format!("{what} {digest} is missing"));
         let bytes = found.ok_or_else(missing)?;
-        match Verifier::of(digest, &bytes) {
-            Some(actual) if actual == *digest => Ok(bytes),
-            _ => Err(TransferError::part(self.reference, format!("{what} {digest} has bytes of another digest"))),
-        }
+        let reason = match Verifier::of(digest, &bytes) {
+            Some(actual) if actual == *digest => return Ok(bytes),
+            Some(actual) => format!("has bytes of another digest, {actual}"),
+            None => format!("cannot be verified: {} is not supported", digest.algorithm()),
+        };
+        let settled = self.verification.settle(self.reference, format!("{what} {digest} {reason}"));
+        settled.map(|()| bytes).map_err(|reason| TransferError::part(self.reference, reason))
     }
 
     fn failed(&self, error: SourceError) -> TransferError {

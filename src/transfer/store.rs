@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
+use super::blob::CheckedBlob;
 use super::copy::{Arrival, CopyOptions, LayerArrival, Way};
 use super::made::{MadeLayer, Shape, compression_of, document, layer_type, manifest};
 use super::pack::{Form, Packing, check_unpacked, copy};
@@ -16,7 +17,7 @@ use super::{
 use crate::beneath::{Directory, Links};
 use crate::image::{Digest, Platform};
 use crate::rebuild::write::{LayerCompression, NewFile, Workers, WriteError, blobs_of};
-use crate::registry::Verifier;
+use crate::scan::Verifier;
 use crate::source::Naming;
 
 /// Bytes that an index or a manifest may have that is read.
@@ -213,10 +214,22 @@ impl Store<'_> {
                 }
                 if layer.digest.is_none() {
                     progress.enter(number, LayerState::Reading, layer.stored_bytes);
-                    check_unpacked(layer, self.options.unpack_limit, progress.cancel())?;
+                    check_unpacked(layer, self.options.unpack_limit, &self.options.verification, progress.cancel())?;
                 }
                 progress.enter(number, LayerState::Sending, layer.stored_bytes);
-                let digest = self.put_stream(number, layer, &*layer.source, layer.digest.as_ref())?;
+                let (verification, limit) = (&self.options.verification, self.options.unpack_limit);
+                let Some(checked) = CheckedBlob::of(layer, verification, limit, progress.cancel()) else {
+                    let digest = self.put_stream(number, layer, &*layer.source, None)?;
+                    return arrived(digest, layer.stored_bytes, Way::Sent, true);
+                };
+                if verification.allows()
+                    && let Err(error) = layer.source.open(0)
+                {
+                    let settled = verification.settle(&checked.title, error.to_string());
+                    settled.map_err(|reason| TransferError::part(checked.title.clone(), reason))?;
+                    return arrived(checked.digest, layer.stored_bytes, Way::Left, false);
+                }
+                let digest = self.put_stream(number, layer, &checked, layer.digest.as_ref())?;
                 arrived(digest, layer.stored_bytes, Way::Sent, true)
             }
             Form::Packed(compression) => {
@@ -229,7 +242,8 @@ impl Store<'_> {
                 }
                 progress.enter(number, LayerState::Reading, layer.stored_bytes);
                 let limit = self.options.unpack_limit;
-                let packing = Packing { compression, workers, limit, cancel: progress.cancel() };
+                let verification = &self.options.verification;
+                let packing = Packing { compression, workers, limit, verification, cancel: progress.cancel() };
                 let packed = packing.pack(layer, &title_of(layer), &|done| progress.at(number, done))?;
                 let bytes = packed.section.length();
                 if self.has(&packed.digest, bytes) {
@@ -267,13 +281,19 @@ impl Store<'_> {
             &failed,
             &|done| self.progress.at(number, done),
         )?;
-        let actual = verifier.finish().ok_or_else(|| TransferError::part(what.clone(), "its digest is not known"))?;
-        if let Some(stated) = stated.filter(|stated| **stated != actual) {
-            return Err(TransferError::part(
-                what,
-                format!("its bytes have the digest {actual}, and should have {stated}"),
-            ));
+        let mut actual = verifier.finish();
+        if let Some(stated) = stated.filter(|stated| Some(*stated) != actual.as_ref()) {
+            let reason = match &actual {
+                Some(actual) => format!("its bytes have the digest {actual}, and should have {stated}"),
+                None => format!("its digest cannot be verified: {} is not supported", stated.algorithm()),
+            };
+            if !self.options.verification.allows() {
+                return Err(TransferError::part(what, reason));
+            }
+            // It is told already, and moved under the name by which manifests know it.
+            actual = Some(stated.clone());
         }
+        let actual = actual.ok_or_else(|| TransferError::part(what.clone(), "its digest is not known"))?;
         let place = self.place(&actual);
         let is_new = is_free(&directory, &place);
         new.publish_at(&place)?;

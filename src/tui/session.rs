@@ -195,6 +195,13 @@ impl Session {
         self.selected_layer_index().and_then(|index| self.identified.layers.get(index))
     }
 
+    /// Whether nothing is known to be missing from the image, or to differ from its description.
+    pub(super) fn is_complete(&self) -> bool {
+        let Some(opened) = &self.opened else { return true };
+        let differs = |check: &DigestCheck| matches!(check, DigestCheck::Differs { .. });
+        opened.image.is_complete() && !opened.checks.iter().any(differs)
+    }
+
     pub(super) fn digest_check(&self, layer: usize) -> Option<&DigestCheck> {
         let opened = self.opened.as_ref()?;
         match opened.checks.get(layer) {

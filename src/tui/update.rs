@@ -83,7 +83,13 @@ fn take_report(state: &mut State, opening: Opening, report: Report, effects: &mu
         Report::Identified(identified) => identify(session, *identified),
         Report::Progress(progress) => session.progress = progress,
         Report::Fetching(fetching) => session.fetching = fetching,
-        Report::Opened(opened) => session.open(opened),
+        Report::Opened(opened) => {
+            if let Some(defect) = opened.image.defects.first() {
+                let text = format!("The image is incomplete or altered: {}", defect.message);
+                state.notice = Some(Notice { level: Level::Error, text });
+            }
+            session.open(opened);
+        }
         Report::Insights(findings) => session.pages.learn(findings),
         Report::Judged(findings) => session.pages.judgement.learn(findings),
         Report::Store(study) => session.pages.learn_store(study),

@@ -450,7 +450,7 @@ fn a_source_that_is_not_what_it_says_is_found_out() {
     assert!(error.contains("another digest"), "{error}");
     std::fs::write(layout.join(&name), &bytes[..1000]).unwrap();
     let error = customer.push_refused(&layout, &server.host);
-    assert!(error.contains("cannot be read") && error.contains("missing"), "{error}");
+    assert!(error.contains("cannot be read") && error.contains("ends after 1000 of"), "{error}");
     assert!(warehouse.manifest("team/app", "1").is_none());
 }
 

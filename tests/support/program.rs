@@ -95,6 +95,22 @@ impl Run {
         self
     }
 
+    /// That it was done, and said nothing but warnings on standard error.
+    #[track_caller]
+    pub fn printed(self) -> Self {
+        assert_eq!(self.code, Some(0), "{}{}", self.stderr, String::from_utf8_lossy(&self.stdout));
+        assert!(self.stderr.lines().all(|line| line.starts_with("nixdive: warning: ")), "{}", self.stderr);
+        self
+    }
+
+    /// That it was done, with a warning on standard error.
+    #[track_caller]
+    pub fn warned(self) -> Self {
+        let printed = self.printed();
+        assert!(!printed.stderr.is_empty(), "{}", String::from_utf8_lossy(&printed.stdout));
+        printed
+    }
+
     /// That it could not be done: the reason, said once, is given.
     #[track_caller]
     pub fn refused(self) -> String {

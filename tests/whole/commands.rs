@@ -8,6 +8,7 @@ mod compare;
 mod emit;
 mod extract;
 mod inspect;
+mod integrity;
 mod list;
 mod manifest;
 mod output;

@@ -40,9 +40,11 @@ pub fn check(image: &Reference, arguments: &RuleArguments, open: &OpenArguments)
     let gathered = gather::gather(arguments)?;
     let rules = &gathered.configuration;
     let has_own = gathered.has_own_rules || arguments.update_baseline.is_some() || gathered.baseline.is_some();
-    let (verify, content) = (arguments.reproducible.is_some(), !rules.findings.is_empty());
-    let side = Side::open(image, open, Looks { in_full: has_own, verify, content })?;
-    let found = if content { Some(side.findings()?) } else { None };
+    let open = &open.certifying(arguments.incomplete);
+    let judges_findings = !rules.findings.is_empty();
+    let content = judges_findings || arguments.reproducible.is_some();
+    let side = Side::open(image, open, Looks { in_full: has_own, content })?;
+    let found = if judges_findings { Some(side.findings()?) } else { None };
     let snapshot = if has_own { side.snapshot() } else { Snapshot::default() };
     let followed = if has_own { side.followed_snapshot(open)? } else { None };
     let baseline = match &gathered.baseline {
@@ -53,7 +55,7 @@ pub fn check(image: &Reference, arguments: &RuleArguments, open: &OpenArguments)
         None => None,
         Some(other) => Some((shown(other), side.differences(&Reference::parse(other)?, open)?)),
     };
-    let outcome =
+    let mut outcome =
         judged(rules, &side, (&snapshot, followed.as_ref()), &baseline, differences.as_ref(), found.as_deref());
     if outcome.is_without_rules() && arguments.update_baseline.is_none() {
         anyhow::bail!(
@@ -63,6 +65,9 @@ pub fn check(image: &Reference, arguments: &RuleArguments, open: &OpenArguments)
     for warning in &outcome.warnings {
         output::note(&format!("warning: {warning}"));
     }
+    // Those were told when the image was opened.
+    let defects = side.opened.image.defects.iter().map(|defect| defect.message.clone());
+    outcome.warnings = defects.chain(outcome.warnings).collect();
     let named = baseline.name();
     let directory = std::env::current_dir().ok();
     let name = image_name::image_name(&side.opened.image.identity, image, directory.as_deref());

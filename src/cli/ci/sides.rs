@@ -23,8 +23,6 @@ use crate::study::{StoreWatch, StudyOptions, study};
 pub(super) struct Looks {
     /// Packages and store.
     pub in_full: bool,
-    /// All digests.
-    pub verify: bool,
     /// The content of files.
     pub content: bool,
 }
@@ -38,18 +36,17 @@ pub(super) struct Side {
 }
 
 impl Side {
-    /// Opens an image. Its packages and store are looked at where rules besides dive's may ask for them; it is held
-    /// against its digests where it is to be reproducible, and its content kept at hand where that or findings need it.
+    /// Opens an image. Its packages and store are looked at where rules besides dive's may ask for them; its content is
+    /// kept at hand where findings or a comparison need it.
     pub fn open(image: &Reference, open: &OpenArguments, looks: Looks) -> anyhow::Result<Self> {
-        let Looks { in_full, verify, content } = looks;
-        let open = OpenArguments { verify: open.verify || verify, judging: true, ..open.clone() };
-        let keep = if verify || content { Keep::Content } else { Keep::Trees };
+        let Looks { in_full, content } = looks;
+        let keep = if content { Keep::Content } else { Keep::Trees };
         if !in_full {
-            let opened = open_parsed(image, &open, keep)?;
+            let opened = open_parsed(image, open, keep)?;
             return Ok(Self { assessment: assess(&opened.image), opened, packages: None, store: None });
         }
         let watch = StoreWatch::new();
-        let opened = open_parsed_watched(image, &open, keep, &watch)?;
+        let opened = open_parsed_watched(image, open, keep, &watch)?;
         let store = study(&opened, &StudyOptions { watch: Some(&watch), ..StudyOptions::default() })?;
         let packages = packages_of(&opened.image, &opened.captured);
         Ok(Self { assessment: assess(&opened.image), opened, packages, store })
@@ -92,7 +89,7 @@ impl Side {
 
     /// In what the image is not the same as another.
     pub fn differences(&self, other: &Reference, open: &OpenArguments) -> anyhow::Result<Vec<ImageDifference>> {
-        let other = Self::open(other, open, Looks { verify: true, ..Looks::default() })?.opened;
+        let other = Self::open(other, open, Looks { content: true, ..Looks::default() })?.opened;
         let identity = |opened: &Opened, id| {
             let tree = &opened.image.tree;
             let known = tree.content_hash(id).copied();

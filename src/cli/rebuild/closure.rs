@@ -84,7 +84,8 @@ pub fn base_blobs(arguments: &RebuildArguments, below: &Image) -> anyhow::Result
 
 /// What is written of store paths, and the image below where there is one.
 pub fn of_paths(paths: Vec<StorePath>, arguments: &RebuildArguments) -> anyhow::Result<(Composed, Option<Opened>)> {
-    let base = arguments.from.as_ref().map(|base| open_for(base, &arguments.open, Keep::Aside)).transpose()?;
+    let open = arguments.open.certifying(arguments.incomplete);
+    let base = arguments.from.as_ref().map(|base| open_for(base, &open, Keep::Aside)).transpose()?;
     let mut config = Config::default();
     configure::apply(&arguments.config, &mut config)?;
     let wanted = FromStore { paths: paths.clone(), linked: paths, config };

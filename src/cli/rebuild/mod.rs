@@ -41,7 +41,8 @@ pub fn run(arguments: &RebuildArguments) -> anyhow::Result<ExitCode> {
     let destinations = Outputs::parse(&arguments.output)?;
     let options = write_options(arguments)?;
     let watch = StoreWatch::new();
-    let mut opened = open_watched(&arguments.image, &arguments.open, Keep::Aside, &watch)?;
+    let open = arguments.open.certifying(arguments.incomplete);
+    let mut opened = open_watched(&arguments.image, &open, Keep::Aside, &watch)?;
     if arguments.check {
         return checked::check(&opened);
     }

@@ -13,7 +13,9 @@ use crate::rebuild::write::{Destination, LayerCompression, LayerElsewhere, Write
 use crate::reference::Reference;
 use crate::registry::RegistryError;
 use crate::scan::Cancel;
-use crate::transfer::{CopyDestination, CopyOptions, KnownBlobs, TransferError, TransferProgress, copy, gather};
+use crate::transfer::{
+    CopyDestination, CopyOptions, KnownBlobs, Strictness, TransferError, TransferProgress, Verification, copy, gather,
+};
 
 impl Writing<'_> {
     /// Writes an image to files, and sends it to all other destinations.
@@ -64,7 +66,8 @@ impl Writing<'_> {
         typed.push(&directory);
         let reference = Reference::parse(&typed).map_err(|error| SendError::Other(error.into()))?;
         let shipment = gather(&reference, &OpenOptions::default(), false, progress.cancel())?;
-        let options = CopyOptions { remote: remote.clone(), ..CopyOptions::default() };
+        let verification = Verification::new(Strictness::Own);
+        let options = CopyOptions { remote: remote.clone(), verification, ..CopyOptions::default() };
         for destination in &outputs.remote {
             let arrival = transferring::watched(progress, false, || copy(&shipment, destination, &options, progress))?;
             let name = destination.to_string();

@@ -8,7 +8,7 @@ use crate::nix::{LayerClaim, STORE_DIRECTORY, StorePath};
 use crate::open::assemble::ReadLayer;
 use crate::open::contents::LayerStore;
 use crate::open::{OpenError, Opening};
-use crate::scan::{LayerOptions, LayerProgress, NameRoom, Section, scan_section};
+use crate::scan::{LayerOptions, LayerProgress, NameRoom, Section, StatedDigests, scan_section};
 use crate::source::{DescribedLayer, SourceError};
 use crate::store::{Rules, StoreError, TarPlan};
 
@@ -84,7 +84,8 @@ fn add(
         access: opening.access(),
         wanted: opening.options.wanted,
         watch: None,
-        names: NameRoom::default(),
+        stated: StatedDigests::default(),
+        names: opening.names(),
         cancel: opening.cancel().clone(),
     };
     let mut limit = None;

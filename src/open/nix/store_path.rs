@@ -68,7 +68,8 @@ impl Opening<'_> {
             store_roots: roots.iter().map(ToString::to_string).collect(),
             ..Identity::default()
         };
-        let mut layout = Layout { identity, config: Config::default(), layers, warnings: Vec::new() };
+        let mut layout =
+            Layout { identity, config: Config::default(), layers, warnings: Vec::new(), defects: Vec::new() };
         closure.scanned_because.into_iter().for_each(|note| layout.warn(note));
         self.progress.identified(&layout);
         seekable::open_layers(self, &StoreLayers::new(sections), layout, None)

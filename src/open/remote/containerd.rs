@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::engines::{ContentStore, EngineError};
-use crate::image::Digest;
+use crate::image::{DefectKind, Digest};
 use crate::open::seekable::open_layers;
 use crate::open::{OpenError, Opened, Opening};
 use crate::reference::Engine;
@@ -28,18 +28,24 @@ impl Opening<'_> {
             .map_err(|error| self.source_error(incomplete(error)))?;
         layout.identity.source_kind = "containerd".to_owned();
         layout.identity.references = vec![name.to_owned()];
+        for defect in layout.defects.iter_mut().filter(|defect| defect.kind == DefectKind::Incomplete) {
+            defect.message.push_str(&format!("; {INCOMPLETE}"));
+        }
         self.progress.identified(&layout);
         open_layers(self, &container, layout, None)
     }
 }
 
+/// Why parts of an image may be missing.
+const INCOMPLETE: &str = "containerd keeps what it has fetched of an image, and where discard_unpacked_layers is set no \
+                          layer that it has unpacked; `ctr content fetch` completes it";
+
 /// containerd may keep only the platform that it runs, and only what it has not unpacked yet.
 fn incomplete(error: SourceError) -> SourceError {
     match error {
-        SourceError::Missing { name, named_by } => SourceError::Broken(format!(
-            "«{name}», which {named_by} names, is not in the store: containerd keeps what it has fetched of an image, and \
-             where discard_unpacked_layers is set no layer that it has unpacked; `ctr content fetch` completes it"
-        )),
+        SourceError::Missing { name, named_by } => {
+            SourceError::Broken(format!("«{name}», which {named_by} names, is not in the store: {INCOMPLETE}"))
+        }
         other => other,
     }
 }

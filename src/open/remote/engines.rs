@@ -47,6 +47,7 @@ impl Opening<'_> {
         if let Some(environment) = &self.options.remote.engines
             && let Ok((store, digest)) = ContentStore::find_image(environment, &text)
             && let Ok(opened) = self.stored(&store, &text, &digest)
+            && !opened.image.has_absent_layers()
         {
             return Ok(opened);
         }

@@ -176,7 +176,8 @@ impl Opening<'_> {
         wanted.iter().for_each(Arriving::start);
         let mut order: Vec<usize> = (0..sections.len()).collect();
         order.sort_by_key(|&number| std::cmp::Reverse(sections.get(number).map_or(0, Section::length)));
-        let shelf = Shelf { known, listings, order, keeps, cache: remote.cache.clone(), whole: true };
+        let shelf =
+            Shelf { known, listings, order, keeps, cache: remote.cache.clone(), whole: true, is_verified: true };
         let opened = open_sections(self, sections, layout, None, &shelf);
         match downloads.failure() {
             Some(error) => Err(self.registry_error(error)),

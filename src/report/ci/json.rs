@@ -19,6 +19,8 @@ struct Document<'a> {
     verdict: Verdict,
     figures: Figures,
     rules: &'a [RuleResult],
+    /// Whether all of the image could be read, and nothing of it is altered or was not verified.
+    complete: bool,
     warnings: &'a [String],
 }
 
@@ -63,6 +65,7 @@ pub(super) fn write(report: &CiReport<'_>, out: &mut dyn Write) -> io::Result<()
             user_wasted_percent: Some(figures.user_wasted_percent).filter(|ratio| ratio.is_finite()),
         },
         rules: &report.outcome.rules,
+        complete: report.image.is_complete(),
         warnings: &report.outcome.warnings,
     };
     write_pretty(&document, OWN, out)

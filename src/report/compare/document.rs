@@ -34,6 +34,9 @@ pub(super) struct Document<'a> {
     categories: Vec<Value>,
     growth: Vec<Value>,
     equivalents: Value,
+    /// Whether all of both images could be read, and nothing is known to differ from their descriptions.
+    complete: bool,
+    warnings: Vec<String>,
     notes: Vec<String>,
 }
 
@@ -70,8 +73,15 @@ pub(super) fn document<'a>(comparison: &'a Comparison<'a>, notes: &[String]) -> 
         categories: comparison.categories.iter().map(category).collect(),
         growth: comparison.growth.items.iter().map(|item| growth(right, item)).collect(),
         equivalents: comparison.equivalents.as_ref().map_or(Value::Null, |found| equivalents(left, right, found)),
+        complete: left.image.is_complete() && right.image.is_complete(),
+        warnings: [left.image, right.image].into_iter().flat_map(defects).collect(),
         notes: notes.to_vec(),
     }
+}
+
+/// In what an image is not whole, or not what it claims, with its name.
+pub(super) fn defects(image: &Image) -> impl Iterator<Item = String> {
+    image.defects.iter().map(|defect| format!("{}: {}", image.identity.requested, defect.message))
 }
 
 /// The changed files by kind, made while they are written.

@@ -153,6 +153,8 @@ impl ShareReport<'_> {
             "images": self.images.iter().enumerate().map(image).collect::<Vec<_>>(),
             "levels": self.sharing.levels.iter().map(matrix).collect::<Vec<_>>(),
             "assignment": self.sharing.assignment.as_ref().map(assignment::document),
+            "complete": self.images.iter().all(|image| image.is_complete()),
+            "warnings": self.images.iter().flat_map(|image| super::document::defects(image)).collect::<Vec<_>>(),
             "notes": self.notes,
         })
     }

@@ -72,6 +72,8 @@ pub(super) struct Document<'a> {
     reclaimable_bytes: Option<u64>,
     waste: Each<WasteList<'a>>,
     removed_directories: Each<RemovedList<'a>>,
+    /// Whether all of the image could be read, and nothing is known to differ from its description.
+    complete: bool,
     warnings: Vec<WarningDocument<'a>>,
 }
 
@@ -113,6 +115,7 @@ impl<'a> Document<'a> {
             reclaimable_bytes: inspection.findings.map(|found| found.reclaimable_bytes),
             waste: Each(WasteList(inspection)),
             removed_directories: Each(RemovedList(inspection)),
+            complete: image.is_complete(),
             warnings: image
                 .warnings
                 .iter()
@@ -245,18 +248,16 @@ struct LayerDocument<'a> {
     created: Option<&'a str>,
     diff_id_check: &'static str,
     actual_diff_id: Option<&'a str>,
+    digest_check: &'static str,
+    actual_digest: Option<&'a str>,
     annotations: Pairs<'a>,
 }
 
 impl<'a> LayerDocument<'a> {
     fn new(image: &'a Image, index: usize, layer: &'a Layer) -> Self {
         let summary = image.tree.layer_summary(LayerIndex(u16::try_from(index).unwrap_or(u16::MAX)));
-        let (diff_id_check, actual_diff_id) = match &layer.diff_id_check {
-            DigestCheck::NotChecked => ("notChecked", None),
-            DigestCheck::Matches => ("matches", None),
-            DigestCheck::Differs { actual } => ("differs", Some(actual.as_str())),
-            DigestCheck::NotGiven => ("notGiven", None),
-        };
+        let (diff_id_check, actual_diff_id) = outcome(&layer.diff_id_check);
+        let (digest_check, actual_digest) = outcome(&layer.digest_check);
         Self {
             index,
             diff_id: layer.diff_id.as_ref().map(Digest::as_str),
@@ -272,7 +273,11 @@ impl<'a> LayerDocument<'a> {
                 LayerContents::Unreadable(reason) => Some(reason),
                 _ => None,
             },
-            contents: if layer.is_absent() { "absent" } else { "present" },
+            contents: match &layer.contents {
+                LayerContents::Absent(_) | LayerContents::Unreadable(_) => "absent",
+                LayerContents::Present => "present",
+                LayerContents::Broken => "incomplete",
+            },
             listed: layer.listed,
             unpacked_bytes: layer.known_unpacked_bytes(),
             compressed_bytes: layer.compressed_bytes.map(Measured::bytes),
@@ -291,8 +296,20 @@ impl<'a> LayerDocument<'a> {
             created: layer.created.as_deref(),
             diff_id_check,
             actual_diff_id,
+            digest_check,
+            actual_digest,
             annotations: Pairs(&layer.annotations),
         }
+    }
+}
+
+/// Whether a digest was verified, and what the bytes have where it is another.
+fn outcome(check: &DigestCheck) -> (&'static str, Option<&str>) {
+    match check {
+        DigestCheck::NotChecked => ("notChecked", None),
+        DigestCheck::Matches => ("matches", None),
+        DigestCheck::Differs { actual } => ("differs", Some(actual.as_str())),
+        DigestCheck::NotGiven => ("notGiven", None),
     }
 }
 

@@ -13,7 +13,7 @@ const SYSTEM: &str = "operating-system";
 
 /// CycloneDX 1.6 in JSON.
 pub(super) fn write(sbom: &Sbom<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let document = json!({
+    let mut document = json!({
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
@@ -27,6 +27,9 @@ pub(super) fn write(sbom: &Sbom<'_>, out: &mut dyn Write) -> io::Result<()> {
         "components": system(sbom).into_iter().chain(sbom.components.iter().map(component)).collect::<Vec<_>>(),
         "dependencies": dependencies(sbom),
     });
+    if !sbom.image.is_complete() {
+        note_incomplete(sbom, &mut document);
+    }
     write_pretty(&document, OWN, out)
 }
 
@@ -60,6 +63,18 @@ fn system(sbom: &Sbom<'_>) -> Option<Value> {
         put("externalReferences", json!([{"type": "website", "url": home}]));
     }
     Some(Value::Object(object))
+}
+
+/// Says that the bill may lack something, and why.
+fn note_incomplete(sbom: &Sbom<'_>, document: &mut Value) {
+    let mut properties = vec![json!({"name": "nixdive:complete", "value": "false"})];
+    properties.extend(sbom.warnings().map(|warning| json!({"name": "nixdive:warning", "value": warning})));
+    if let Some(metadata) = document.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.insert("properties".to_owned(), Value::Array(properties));
+    }
+    if let Some(object) = document.as_object_mut() {
+        object.insert("compositions".to_owned(), json!([{"aggregate": "incomplete", "assemblies": [IMAGE]}]));
+    }
 }
 
 fn component(component: &Component) -> Value {

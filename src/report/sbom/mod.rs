@@ -72,6 +72,11 @@ impl<'a> Sbom<'a> {
         }
     }
 
+    /// In what the image is not whole, or not what it claims.
+    fn warnings(&self) -> impl Iterator<Item = &str> {
+        self.image.defects.iter().map(|defect| defect.message.as_str())
+    }
+
     /// A UUID of version 8 (RFC 9562) out of the image's digests.
     fn uuid(&self) -> String {
         let identity = &self.image.identity;

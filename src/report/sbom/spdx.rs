@@ -18,7 +18,7 @@ pub(super) fn write(sbom: &Sbom<'_>, out: &mut dyn Write) -> io::Result<()> {
     let mut packages = vec![image(sbom)];
     packages.extend(system(sbom));
     packages.extend(sbom.components.iter().enumerate().map(|(index, component)| package(index, component)));
-    let document = json!({
+    let mut document = json!({
         "spdxVersion": "SPDX-2.3",
         "dataLicense": "CC0-1.0",
         "SPDXID": "SPDXRef-DOCUMENT",
@@ -32,6 +32,11 @@ pub(super) fn write(sbom: &Sbom<'_>, out: &mut dyn Write) -> io::Result<()> {
         "hasExtractedLicensingInfos": licences(sbom),
         "relationships": relationships(sbom),
     });
+    let warnings: Vec<&str> = sbom.warnings().collect();
+    if let (Some(object), false) = (document.as_object_mut(), warnings.is_empty()) {
+        let comment = format!("The image is incomplete or altered, and so is this list: {}", warnings.join("; "));
+        object.insert("comment".to_owned(), json!(comment));
+    }
     write_pretty(&document, OWN, out)
 }
 

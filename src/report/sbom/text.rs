@@ -2,11 +2,12 @@ use std::io::{self, Write};
 
 use super::super::table::{Align, Table};
 use super::Sbom;
-use crate::image::display_bytes;
+use crate::image::{display_bytes, display_name};
 
 /// A table of all components.
 pub(super) fn write(sbom: &Sbom<'_>, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}: {} packages and store paths", sbom.name(), sbom.components.len())?;
+    sbom.warnings().try_for_each(|warning| writeln!(out, "Warning  {}", display_name(warning.as_bytes())))?;
     let distribution = sbom.distribution;
     if sbom.components.is_empty() && distribution.id.is_none() {
         return Ok(());

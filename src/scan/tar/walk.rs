@@ -36,7 +36,7 @@ pub enum TarError {
     },
     /// More names and attributes than there is room for in memory.
     #[error(
-        "the names and attributes of all layers have no more room at offset {0}; such an image is refused from there"
+        "the limit for names and attributes of all layers is reached at offset {0}; raise --name-limit if that is meant"
     )]
     Crowded(u64),
     /// The source failed.

@@ -48,7 +48,13 @@ impl Gathering<'_> {
 
     /// An index and all that it leads to, or the one image that it turns out to be.
     pub(super) fn whole(&self, shelf: &Shelf<'_>, digest: &Digest, bytes: &[u8]) -> Result<Shipment, TransferError> {
-        let mut shipment = Shipment { images: Vec::new(), indexes: Vec::new(), names: Vec::new(), repository: None };
+        let mut shipment = Shipment {
+            images: Vec::new(),
+            indexes: Vec::new(),
+            names: Vec::new(),
+            repository: None,
+            warnings: Vec::new(),
+        };
         let mut seen: Vec<Digest> = Vec::new();
         let mut pending: Vec<(Digest, Option<Vec<u8>>)> = vec![(digest.clone(), Some(bytes.to_vec()))];
         let mut kept_bytes = 0usize;

@@ -92,8 +92,12 @@ fn figures(session: &Session) -> Vec<String> {
         format!("efficiency {}", percent(overview.efficiency)),
         image.config.platform.to_string(),
     ];
+    if !session.is_complete() {
+        figures.insert(0, "INCOMPLETE OR ALTERED".to_owned());
+    }
     if let Some(bytes) = image.compressed_bytes().filter(|&bytes| bytes < image.unpacked_bytes()) {
-        figures.insert(1, format!("{} compressed", display_bytes(bytes)));
+        let place = figures.len() - 3;
+        figures.insert(place, format!("{} compressed", display_bytes(bytes)));
     }
     figures.iter().map(|figure| display_name(figure.as_bytes()).into_owned()).collect()
 }

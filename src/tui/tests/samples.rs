@@ -72,6 +72,7 @@ pub(super) fn layer(tree: &FileTree, index: usize, command: &str) -> Layer {
         file_bytes,
         entries: entries.len() as u64,
         diff_id_check: if index == 0 { DigestCheck::Matches } else { DigestCheck::NotChecked },
+        digest_check: DigestCheck::NotChecked,
         created_by: Some(command.into()),
         comment: None,
         created: Some("2024-05-01T10:00:00Z".into()),
@@ -105,6 +106,7 @@ pub(super) fn image(tree: FileTree, commands: &[&str]) -> Image {
         layers,
         tree,
         warnings: Vec::new(),
+        defects: Vec::new(),
         source_bytes: None,
     }
 }

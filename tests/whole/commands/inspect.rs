@@ -90,8 +90,9 @@ fn large_plain_layers_are_held_against_their_diff_ids_when_asked() {
         let place = Place::of_image(&image);
         for (arguments, expected) in [(&[][..], "notChecked"), (&["--verify"], verified)] {
             let arguments = [&["inspect", place.image(), "--format", "json"], arguments].concat();
-            let report: Value = serde_json::from_str(run(&arguments).done().text()).unwrap();
+            let report: Value = serde_json::from_str(run(&arguments).printed().text()).unwrap();
             assert_eq!(report["layers"][0]["diffIdCheck"], expected);
+            assert_eq!(report["complete"], expected != "differs");
         }
     }
 }
@@ -104,7 +105,7 @@ fn more_history_or_fewer_diff_ids_than_layers() {
         let known = image.config["rootfs"]["diff_ids"].as_array().unwrap().clone();
         image.config["rootfs"]["diff_ids"] = (0..diff_ids).map(|number| known[number % 2].clone()).collect();
         let place = Place::of_image(&image);
-        let report = run(&["inspect", place.image(), "--format", "json"]).done();
+        let report = run(&["inspect", place.image(), "--format", "json"]).printed();
         let report: Value = serde_json::from_str(report.text()).unwrap();
         let odd = (history != 0 && history != 2) || diff_ids != 2;
         assert_eq!(

@@ -56,7 +56,8 @@ fn nothing_of_an_image_steers_the_terminal() {
         &["ls", "-lR", place.image()],
         &[place.image()],
     ] {
-        let run = run(arguments).done();
+        let run = run(arguments).printed();
+        assert_harmless(&run.stderr, &format!("{arguments:?}"));
         assert_harmless(run.text(), &format!("{arguments:?}"));
         assert!(run.text().contains("\\x1b[2J"), "{arguments:?} shows the name spelled out: {}", run.text());
     }
