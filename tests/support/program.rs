@@ -115,7 +115,8 @@ impl Run {
     #[track_caller]
     pub fn refused(self) -> String {
         assert_eq!(self.code, Some(2), "{}{}", self.stderr, String::from_utf8_lossy(&self.stdout));
-        let messages = self.stderr.lines().filter(|line| line.starts_with("nixdive: ")).count();
+        let is_error = |line: &&str| line.starts_with("nixdive: ") && !line.starts_with("nixdive: warning: ");
+        let messages = self.stderr.lines().filter(is_error).count();
         assert_eq!(messages, 1, "{}", self.stderr);
         assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
         assert!(self.stdout.is_empty(), "{}", String::from_utf8_lossy(&self.stdout));

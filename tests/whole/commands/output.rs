@@ -97,7 +97,9 @@ fn names_within_a_manifest_cannot_forge_lines_of_an_error() {
         let manifest = json!([{"Config": config, "RepoTags": [], "Layers": [layer]}]).to_string();
         let tar = Tar::new().file("manifest.json", manifest).file("config", "{}").file("layer", Tar::new().finish());
         let path = crate::support::program::file(directory.path(), "image", &tar.finish());
-        let message = run(&["inspect", path.to_str().unwrap()]).refused();
+        let run = run(&["inspect", path.to_str().unwrap()]);
+        // What there is of an image without one of its layers is shown.
+        let message = if layer == "layer" { run.refused() } else { run.warned().stderr };
         assert_harmless(&message, "a name in the manifest");
         assert_eq!(message.lines().count(), 1, "{message}");
     }
@@ -203,6 +205,6 @@ fn warnings_do_not_fail_a_report() {
     let mut image = Image::sample();
     image.config["rootfs"]["diff_ids"][0] = format!("sha256:{}", "0".repeat(64)).into();
     let place = Place::of_image(&image);
-    let report = run(&["inspect", place.image()]).done();
+    let report = run(&["inspect", place.image()]).warned();
     assert!(report.text().contains("diffID sha256:0000"), "{}", report.text());
 }
