@@ -172,7 +172,7 @@ impl Unpacked {
 pub(super) fn compare(stated: &Digest, actual: Option<&Digest>) -> Result<(), String> {
     match actual.filter(|_| stated.is_verifiable()) {
         Some(actual) if actual == stated => Ok(()),
-        Some(actual) => Err(format!("its bytes have the diffID {actual}, the configuration says {stated}")),
+        Some(actual) => Err(format!("its bytes have the digest {actual}, the configuration says {stated}")),
         None => Err(format!("the diffID {stated} cannot be verified: {} is not supported", stated.algorithm())),
     }
 }

@@ -103,10 +103,10 @@ fn control_characters_of_an_image_json_do_not_reach_the_terminal() {
 fn store_paths_that_are_not_here_are_said_to_be_absent_and_never_to_be_empty() {
     let directory = scratch();
     let json = file(directory.path(), "image.json", image(&layer()).to_string().as_bytes());
-    let text = run(&["inspect", json.to_str().unwrap()]).done();
+    let text = run(&["inspect", json.to_str().unwrap()]).warned();
     assert!(text.text().contains("not here") && !text.text().contains("Files        0 B"), "{}", text.text());
     let report: Value =
-        serde_json::from_slice(&run(&["inspect", "--format", "json", json.to_str().unwrap()]).done().stdout).unwrap();
+        serde_json::from_slice(&run(&["inspect", "--format", "json", json.to_str().unwrap()]).warned().stdout).unwrap();
     let layer = &report["layers"][0];
     assert_eq!((&layer["contents"], &layer["unpackedBytes"]), (&json!("absent"), &json!(5120)));
     assert_eq!((&layer["fileBytes"], &layer["entries"]), (&Value::Null, &Value::Null));
@@ -176,7 +176,7 @@ fn a_script_that_never_ends_is_stopped_with_all_that_it_started() {
 fn what_absent_store_paths_cost_or_refer_to_is_not_known() {
     let directory = scratch();
     let json = file(directory.path(), "image.json", image(&layer()).to_string().as_bytes());
-    let run_json = run(&["inspect", "--format", "json", json.to_str().unwrap()]).done();
+    let run_json = run(&["inspect", "--format", "json", json.to_str().unwrap()]).warned();
     let report: Value = serde_json::from_slice(&run_json.stdout).unwrap();
     let path = &report["storePaths"][0];
     assert_eq!((&path["path"], &path["contents"]), (&json!(PATH), &json!("absent")));
@@ -184,6 +184,6 @@ fn what_absent_store_paths_cost_or_refer_to_is_not_known() {
         assert_eq!(path.get(field), Some(&Value::Null), "{field}");
     }
     assert_eq!(report["store"]["unreachable"]["paths"], json!([]));
-    let text = run(&["inspect", json.to_str().unwrap()]).done();
+    let text = run(&["inspect", json.to_str().unwrap()]).warned();
     assert!(text.text().contains("whose contents are not here"), "{}", text.text());
 }

@@ -124,7 +124,7 @@ fn layers_that_cannot_be_read_are_absent_and_the_others_open() {
             let [.., layer] = opened.image.layers.as_slice() else { panic!("no layers") };
             assert!(layer.is_absent(), "{words}");
             assert!(opened.image.warnings.iter().any(|warning| warning.message.contains(words)), "{words}");
-            let text = run(&["inspect", place.to_str().unwrap(), "--format", "json"]).done();
+            let text = run(&["inspect", place.to_str().unwrap(), "--format", "json"]).printed();
             let document: Value = serde_json::from_str(text.text()).unwrap();
             assert!(document["layers"][2]["unreadable"].as_str().unwrap().contains(words), "{words}");
             assert_eq!(document["layers"][2]["contents"], "absent");
@@ -167,9 +167,9 @@ fn a_base_layer_that_is_known_by_its_address_alone_is_absent() {
         let opened = open_typed(place).unwrap_or_else(|error| panic!("{}: {error}", place.display()));
         assert_eq!(paths(&opened), ["/Files/", "/Files/app.exe", "/Hives/"]);
         assert!(opened.image.layers[0].is_absent() && !opened.image.layers[1].is_absent());
-        let text = run(&["inspect", place.to_str().unwrap()]).done();
+        let text = run(&["inspect", place.to_str().unwrap()]).printed();
         assert!(text.text().contains("not in the image") && text.text().contains("drive C:"), "{}", text.text());
-        let json = run(&["inspect", place.to_str().unwrap(), "--format", "json"]).done();
+        let json = run(&["inspect", place.to_str().unwrap(), "--format", "json"]).printed();
         assert_eq!(serde_json::from_str::<Value>(json.text()).unwrap()["kind"], "windows-image");
     }
 }
