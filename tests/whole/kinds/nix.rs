@@ -342,13 +342,13 @@ fn layers_made_of_store_paths_are_named_by_them() {
         let document =
             json!({"version": 1, "image-config": {}, "layers": [layer(&[BASE_NAME], "1"), layer(&many, "2")]});
         let file = file(root.path(), "image.json", document.to_string().as_bytes());
-        let shown = run(&["inspect", "--format", "json", file.to_str().unwrap()]).done();
+        let shown = run(&["inspect", "--format", "json", file.to_str().unwrap()]).warned();
         let document: Value = serde_json::from_slice(&shown.stdout).unwrap();
         assert_eq!(document["layers"][0]["command"], format!("/nix/store/{BASE_NAME}"));
         assert_eq!(document["layers"][1]["storePaths"].as_array().unwrap().len(), 3);
         assert_eq!(document["builder"]["name"], "nix2container");
         for format in ["text", "markdown", "html"] {
-            let shown = run(&["inspect", "--format", format, file.to_str().unwrap()]).done();
+            let shown = run(&["inspect", "--format", format, file.to_str().unwrap()]).warned();
             let text = shown.text();
             assert!(text.contains(&format!("/nix/store/{LIBRARY}")) || text.contains("library-2.0"), "{text}");
             assert!(text.contains("tool-1.0") && !text.contains("(missing)"), "{text}");
