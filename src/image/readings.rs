@@ -15,7 +15,7 @@ impl FileTree {
         if self.hidden_links.is_empty() {
             return Ok(None);
         }
-        let mut builder = TreeBuilder::with_lower_links(LowerLinks::Followed);
+        let mut builder = TreeBuilder::with_lower_links(LowerLinks::Followed).with_entry_limit(usize::MAX);
         for layer in self.layer_indices() {
             builder.begin_layer()?;
             replay(self, layer, &mut builder)?;

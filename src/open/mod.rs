@@ -172,6 +172,7 @@ impl Opened {
             layers: layers.clone(),
             tree,
             warnings,
+            defects: self.image.defects.clone(),
             source_bytes: *source_bytes,
         };
         Ok(Some(FollowedImage { image, captured }))
