@@ -47,7 +47,7 @@ const FORMS: &[Form] = &[
     form(&["artifacts", "artifactRelationships"], "bill of materials of Syft (JSON)"),
     form(&["runs", "version"], "report of findings (SARIF)"),
     form(&["auths"], "credentials of registries (JSON)"),
-    form(&["image-config", "layers"], NIX2CONTAINER),
+    form(&["image-config"], NIX2CONTAINER),
     form(&["digest", "diff_ids"], NIX2CONTAINER),
     form(&["nodes", "root", "version"], "lock file of a Nix flake"),
     form(&["apiVersion", "kind"], "manifest of Kubernetes (JSON)"),
