@@ -10,6 +10,8 @@ use super::{Cache, ItemKind, touch};
 use crate::image::{Compression, ContentHash, Digest, EntryBatch, EntryFields, Kind, Segment, Xattr, XattrPool};
 use crate::scan::{Captured, LayerScan};
 
+/// Encoded bytes that are written together.
+const WRITTEN_AT_ONCE: usize = 1 << 20;
 /// The beginning of such a file. What other versions of this program wrote is not read: they may look for other files in
 /// a layer, and see other things in it.
 const MAGIC: &[u8] = concat!("nixdive layer 2 ", env!("CARGO_PKG_VERSION"), "\n").as_bytes();
@@ -128,6 +130,13 @@ impl LayerWriting {
             self.path.extend_from_slice(path.get(shared..).unwrap_or_default());
             self.encoder.text(link);
             encode_fields(&mut self.encoder, &entry.fields);
+            // Attributes that entries share in memory are written out for each of them.
+            if self.encoder.bytes.len() >= WRITTEN_AT_ONCE {
+                self.flush();
+                if self.failed {
+                    return;
+                }
+            }
         }
         self.flush();
     }

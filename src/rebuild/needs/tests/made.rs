@@ -362,6 +362,7 @@ fn many_directories_and_names_of_libraries_take_little_time() {
     let made = Made::new(&entries, None, |config| config.entrypoint = vec!["/app/start".to_owned()]);
     // Twelve million lookups took a minute and more in a build without optimisation.
     assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
-    assert_eq!(made.how("/opt/last/libreal.so"), Some(How::Library), "found in the last of the directories");
-    assert!(made.needs.missing.iter().any(|missing| missing.name == "lib7.so"));
+    let is_missing = |name: &str| made.needs.missing.iter().any(|missing| missing.name == name);
+    assert!(made.how("/opt/last/libreal.so").is_some() && !is_missing("libreal.so"), "it is in the last directory");
+    assert!(is_missing("lib7.so"));
 }
