@@ -160,7 +160,8 @@ fn files_of(sources: &Path, room: &str) -> Vec<PathBuf> {
         let Ok(entries) = fs::read_dir(directory) else { continue };
         for path in entries.flatten().map(|entry| entry.path()) {
             let is_source = path.extension().is_some_and(|extension| extension == "rs");
-            let is_test = path.components().any(|part| part.as_os_str() == "tests") || path.to_string_lossy().ends_with("tests.rs");
+            let is_test = path.components().any(|part| part.as_os_str() == "tests")
+                || path.to_string_lossy().ends_with("tests.rs");
             if path.is_dir() {
                 directories.push(path);
             } else if is_source && !is_test {
