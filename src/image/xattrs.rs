@@ -1,3 +1,4 @@
+use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ pub struct Xattr {
 }
 
 /// Extended attributes of an entry, in the order of the header. Clones share them.
-#[derive(Debug, Clone, Default, Eq)]
+#[derive(Clone, Default, Eq)]
 pub struct Xattrs(Option<Arc<[Xattr]>>);
 
 impl Xattrs {
@@ -37,6 +38,12 @@ impl Deref for Xattrs {
 
     fn deref(&self) -> &[Xattr] {
         self.0.as_deref().unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Xattrs {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(formatter)
     }
 }
 
