@@ -1,13 +1,15 @@
 //! Opening images: `cargo bench --bench open`. Inputs are the samples and archives made here.
 
 use std::ffi::OsStr;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use divan::Bencher;
 use nixdive::analysis::assess;
 use nixdive::image::{Baseline, Image, LayerIndex, NodeId, Scope, compute_history};
-use nixdive::open::{Keep, OpenOptions, Progress, open};
+use nixdive::open::{Keep, OpenOptions, Progress, Verify, open};
 use nixdive::reference::Reference;
+use sha2::{Digest as _, Sha256};
 
 fn main() {
     divan::main();
@@ -41,6 +43,30 @@ fn sample(bencher: Bencher<'_, '_>, name: &str) {
 fn plain_archive(bencher: Bencher<'_, '_>, files: usize) {
     let path = generated(files, 19);
     bencher.bench(|| open_image(&path, Keep::Trees));
+}
+
+/// What `ci`, `sbom` and `rebuild` do before anything else: every digest is verified.
+#[divan::bench(args = [50_000, 200_000], sample_count = 10)]
+fn plain_archive_verified(bencher: Bencher<'_, '_>, files: usize) {
+    let reference = Reference::parse(generated(files, 19).as_os_str()).unwrap_or_else(|error| unreachable!("{error}"));
+    let options = OpenOptions { verify: Verify::All, ..OpenOptions::default() };
+    bencher
+        .bench(|| open(&reference, &options, &Progress::new()).unwrap_or_else(|error| unreachable!("{error}")).image);
+}
+
+/// The measure for [`plain_archive_verified`]: one pass of SHA-256.
+#[divan::bench(args = [50_000, 200_000], sample_count = 10)]
+fn sha256_of_the_same_bytes(bencher: Bencher<'_, '_>, files: usize) {
+    let path = generated(files, 19);
+    bencher.bench(|| {
+        let mut file = std::fs::File::open(&path).unwrap_or_else(|error| unreachable!("{error}"));
+        let mut hash = Sha256::new();
+        let mut buffer = vec![0; 1 << 20];
+        while let Ok(count @ 1..) = file.read(&mut buffer) {
+            hash.update(&buffer[..count]);
+        }
+        hash.finalize()
+    });
 }
 
 #[divan::bench(sample_count = 10)]

@@ -16,6 +16,8 @@ pub struct Extended {
     pub link: Option<Vec<u8>>,
     /// Replaces the number of content bytes.
     pub content_bytes: Option<u64>,
+    /// Whether the number of content bytes is not one, so that nobody knows where the next entry begins.
+    pub has_bad_length: bool,
     /// Replaces the owner.
     pub uid: Option<u32>,
     /// Replaces the group.
@@ -90,7 +92,10 @@ impl Extended {
         match key {
             b"path" => self.path = given(value),
             b"linkpath" => self.link = given(value),
-            b"size" => self.content_bytes = decimal(value),
+            b"size" => {
+                self.content_bytes = decimal(value);
+                self.has_bad_length = self.content_bytes.is_none() && !value.is_empty();
+            }
             b"uid" => self.uid = decimal(value).map(saturated),
             b"gid" => self.gid = decimal(value).map(saturated),
             b"mtime" => self.mtime = seconds(value),

@@ -239,6 +239,7 @@ proptest! {
         let xattr = Xattr { name: format!("user.{name}").into_bytes().into(), value: value.into() };
         let expected = Extended {
             path: Some(path), link: Some(link), content_bytes: Some(bytes), uid: Some(uid), gid: Some(gid),
+            has_bad_length: false,
             mtime: Some(mtime), xattrs: vec![xattr], sparse: None,
         };
         prop_assert_eq!(extended, expected);

@@ -314,6 +314,9 @@ impl<I: TarInput> TarWalker<I> {
 
     fn real_entry(&mut self, header: &Header<'_>, offset: u64) -> Result<(), TarError> {
         let extended = std::mem::take(&mut self.extended);
+        if extended.has_bad_length {
+            return Err(TarError::BadLength(offset));
+        }
         let mut path = std::mem::take(&mut self.member.path);
         path.clear();
         match self.long_path.take().or(extended.path) {

@@ -14,7 +14,10 @@ pub(super) const ROOM_FOR_KEYS: u16 = 50;
 /// The top line: which image this is, and its figures as far as there is room, the most telling first.
 pub(super) fn draw(canvas: &mut Canvas, area: Rect, session: &Session, keymap: &Keymap) {
     let tabs = tabs(session, keymap, area.width);
-    draw_line(canvas, area, &tabs, (&name(session), 24), &figures(session));
+    let name = name(session);
+    // The end of the name is what a narrow terminal shows.
+    let title = if session.is_complete() { name } else { format!("{name} INCOMPLETE OR ALTERED") };
+    draw_line(canvas, area, &tabs, (&title, 24), &figures(session));
 }
 
 /// The top line: tabs, of which one is current, a name, and figures as far as there is room once the name has so many
@@ -92,12 +95,8 @@ fn figures(session: &Session) -> Vec<String> {
         format!("efficiency {}", percent(overview.efficiency)),
         image.config.platform.to_string(),
     ];
-    if !session.is_complete() {
-        figures.insert(0, "INCOMPLETE OR ALTERED".to_owned());
-    }
     if let Some(bytes) = image.compressed_bytes().filter(|&bytes| bytes < image.unpacked_bytes()) {
-        let place = figures.len() - 3;
-        figures.insert(place, format!("{} compressed", display_bytes(bytes)));
+        figures.insert(1, format!("{} compressed", display_bytes(bytes)));
     }
     figures.iter().map(|figure| display_name(figure.as_bytes()).into_owned()).collect()
 }

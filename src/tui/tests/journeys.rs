@@ -279,8 +279,24 @@ fn a_wrong_digest_is_said_and_marked() {
     let check = crate::image::DigestCheck::Differs { actual };
     person.hears(Report::DigestChecked { layer: crate::image::LayerIndex(1), check });
     assert!(person.text().contains("layer 1 do not have the digest"));
+    assert!(person.text().contains("INCOMPLETE OR ALTERED"), "{}", person.text());
     person.presses("esc down down");
     assert!(person.text().contains(&format!("sha256:{}", "09".repeat(4))), "{}", person.text());
+}
+
+#[test]
+fn an_image_that_is_not_whole_says_so_on_every_page() {
+    assert!(!Person::seeing(web(), SIZE).text().contains("INCOMPLETE"));
+    let mut opened = web();
+    let message = "layer 1 (1.tar): ends at offset 12".to_owned();
+    let defect = crate::image::Defect { kind: crate::image::DefectKind::Incomplete, layer: None, message };
+    std::sync::Arc::make_mut(&mut opened.image).defects.push(defect);
+    let mut person = Person::seeing(opened, SIZE);
+    assert!(person.text().contains("incomplete or altered: layer 1 (1.tar): ends at offset 12"), "{}", person.text());
+    for keys in ["esc", "2", "3", "5"] {
+        person.presses(keys);
+        assert!(person.text().contains("INCOMPLETE OR ALTERED"), "{keys}: {}", person.text());
+    }
 }
 
 #[test]
