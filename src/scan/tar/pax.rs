@@ -16,7 +16,7 @@ pub struct Extended {
     pub link: Option<Vec<u8>>,
     /// Replaces the number of content bytes.
     pub content_bytes: Option<u64>,
-    /// Whether the number of content bytes is not one, so that nobody knows where the next entry begins.
+    /// The value for the number of content bytes is not a number, so the start of the next entry is unknown.
     pub has_bad_length: bool,
     /// Replaces the owner.
     pub uid: Option<u32>,
