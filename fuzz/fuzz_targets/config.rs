@@ -10,7 +10,7 @@ const MOST_BYTES: usize = 4 << 20;
 
 fuzz_target!(|bytes: &[u8]| {
     let is_read = parse_config("config.json", bytes).is_ok();
-    // A strict reader also refuses what counts as not given: numbers out of range, fields that are no UTF-8.
+    // A strict reader also refuses what counts as not given: numbers out of range, fields that are not UTF-8.
     if matches!(serde_json::from_slice(bytes), Ok(serde_json::Value::Object(_))) && bytes.len() <= MOST_BYTES {
         assert!(is_read);
     }
