@@ -36,10 +36,24 @@ pub(super) use compare::SUMMARY_INDENT;
 use painter::Canvas;
 pub(super) use time::time;
 
-/// Draws the state into an empty buffer of the state's own dimensions.
+/// Draws the state into an empty buffer. A terminal that was resized a moment ago has other dimensions than the state
+/// knows of until it is told: the part that both share is drawn.
 pub fn draw(state: &State, buffer: &mut Buffer) {
+    let known = Rect::new(0, 0, state.size.0, state.size.1);
+    if buffer.area == known {
+        return draw_whole(state, buffer);
+    }
+    let mut whole = Buffer::empty(known);
+    draw_whole(state, &mut whole);
+    for position in buffer.area.intersection(known).positions() {
+        buffer[position] = whole[position].clone();
+    }
+}
+
+/// Draws the state into an empty buffer of the state's own dimensions.
+fn draw_whole(state: &State, buffer: &mut Buffer) {
     let mut canvas = Canvas { buffer, theme: &state.theme, glyphs: Glyphs::new(state.options.unicode) };
-    let screen = Rect::new(0, 0, state.size.0, state.size.1).intersection(canvas.buffer.area);
+    let screen = canvas.buffer.area;
     if !fits((screen.width, screen.height)) {
         too_small(&mut canvas, screen);
     } else if let Some(help) = &state.help {

@@ -108,7 +108,19 @@ impl Person {
         let (width, height) = self.state.size;
         let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
         draw(&self.state, &mut buffer);
+        self.draws_where_the_terminal_was_resized(&buffer);
         buffer
+    }
+
+    /// Between the resizing of a terminal and the message about it, its dimensions are not those of the state.
+    fn draws_where_the_terminal_was_resized(&self, shown: &Buffer) {
+        for (width, height) in [(20, 5), (shown.area.width + 7, shown.area.height / 2)] {
+            let mut resized = Buffer::empty(Rect::new(0, 0, width, height));
+            draw(&self.state, &mut resized);
+            for position in resized.area.intersection(shown.area).positions() {
+                assert_eq!(resized[position], shown[position], "{position}");
+            }
+        }
     }
 
     /// What stands on the screen, its styles left out.
