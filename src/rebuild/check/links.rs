@@ -1,6 +1,6 @@
 use super::{Broken, BrokenKind, CheckReport, shown};
 use crate::findings::may_be_mounted;
-use crate::image::{Image, Kind, NodeId, Resolution, display_in_sentence};
+use crate::image::{FileTree, Image, Kind, NodeId, Resolution, display_in_sentence};
 use crate::rebuild::needs::NeedsError;
 use crate::scan::Cancel;
 
@@ -19,15 +19,18 @@ pub(super) fn check(image: &Image, cancel: &Cancel, report: &mut CheckReport) ->
         cancel.check().map_err(|_| NeedsError::Cancelled)?;
         report.links += 1;
         let path = tree.path(node);
-        let missing = match tree.resolve(&path, top, true) {
+        let (missing, why) = match tree.resolve(&path, top, true) {
             Resolution::Found { .. } => continue,
-            Resolution::Missing { path, .. } => path,
-            Resolution::TooManyLinks => path.clone(),
+            Resolution::Missing { path, .. } => {
+                let why = format!("{} does not exist", sentence(&path));
+                (path, why)
+            }
+            Resolution::TooManyLinks => (path.clone(), format!("more than {} links in a row", FileTree::MAX_LINKS)),
         };
         if may_be_mounted(image, &missing) {
             continue;
         }
-        let message = format!("{} leads to {}, which is not there", shown(image, node), sentence(&missing));
+        let message = format!("{} is a broken link: {why}", shown(image, node));
         let from_outside = is_in_store(&missing) && !is_in_store(&path);
         if (from_outside || is_store_path(&missing)) && !is_cut(&missing) {
             push(report, node, message);
