@@ -75,6 +75,19 @@ impl Repository {
         }
     }
 
+    /// Whether a blob can be read from the registry, or from one of `urls` where those may be fetched: `false` where the
+    /// registry does not have it or does not give it, and no URL serves it.
+    ///
+    /// # Errors
+    /// [`RegistryError`], for every other answer.
+    pub fn serves_blob(&self, digest: &Digest, length: u64, urls: &[String]) -> Result<bool, RegistryError> {
+        match self.blob(digest, length, urls).open() {
+            Ok(_) => Ok(true),
+            Err(RegistryError::NotFound { .. } | RegistryError::Denied { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// So many bytes of a blob from an offset on. Part of a blob cannot be held against its digest.
     ///
     /// # Errors
@@ -124,6 +137,11 @@ fn unverifiable(digest: &Digest) -> String {
     format!("cannot be verified: {} is not supported", digest.algorithm())
 }
 
+/// The addresses that a layer may be fetched from: for an image that came by https, only those of https.
+fn fetchable(urls: &[String], is_secure: bool) -> impl Iterator<Item = Address> {
+    urls.iter().filter_map(|url| Address::parse(url)).filter(move |address| address.is_secure() || !is_secure)
+}
+
 fn carrying(error: RegistryError) -> io::Error {
     io::Error::other(error)
 }
@@ -158,9 +176,7 @@ impl BlobReader {
     /// image that came by https.
     fn open_elsewhere(&self, range: Option<&str>) -> Option<Response> {
         let registries = self.repository.registries();
-        let is_plain_allowed = !self.repository.is_secure();
-        let addresses = self.urls.iter().filter_map(|url| Address::parse(url));
-        addresses.filter(|address| address.is_secure() || is_plain_allowed).find_map(|mut address| {
+        fetchable(&self.urls, self.repository.is_secure()).find_map(|mut address| {
             for _ in 0..10 {
                 let http = registries.way(&address, false).ok()?;
                 let mut request = Request::new(Method::Get, address.clone());
@@ -280,5 +296,18 @@ impl Read for BlobReader {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_of_an_image_from_https_are_not_fetched_by_http() {
+        let urls = ["http://a.example/x", "https://b.example/y", "ftp://c.example/z", "/etc/passwd"].map(str::to_owned);
+        let of = |is_secure| fetchable(&urls, is_secure).map(|address| address.url()).collect::<Vec<_>>();
+        assert_eq!(of(true), ["https://b.example/y"]);
+        assert_eq!(of(false), ["http://a.example/x", "https://b.example/y"]);
     }
 }

@@ -150,7 +150,7 @@ pub(super) fn unreadable_layer(media_type: &str) -> Option<&'static str> {
 
 /// Whether a media type is that of a layer which its owner does not allow to be passed on, as those of Windows' base
 /// images were.
-pub(super) fn is_foreign(media_type: &str) -> bool {
+pub(crate) fn is_foreign(media_type: &str) -> bool {
     media_type.contains(".foreign.") || media_type.contains("nondistributable")
 }
 

@@ -31,6 +31,7 @@ use crate::image::{DefectKind, Digest};
 use crate::scan::Verifier;
 
 pub use archive::{ArchiveIndex, MemberLimit};
+pub(crate) use artifact::is_foreign;
 pub use config::parse_config;
 pub use container::{Container, MAX_DOCUMENT_BYTES};
 pub use content_store::ContentStoreContainer;
@@ -44,6 +45,7 @@ pub use index::Naming;
 pub use layout::{Choice, DescribedLayer, Layout, Request};
 pub use nix2container::{StoreLayers, read_nix2container};
 pub use not_an_image::{describe_section, describe_start, format_of_blob};
+pub(crate) use oci::elsewhere;
 pub use oci::{is_oci_layout, read_oci_layout};
 pub use remote::read_remote;
 pub use rootfs::{RootfsWalk, rootfs_layout};

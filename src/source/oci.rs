@@ -136,7 +136,7 @@ pub(super) fn read_manifest(
 }
 
 /// What is said of a layer that its owner does not allow to be passed on with the image.
-pub(super) fn elsewhere(urls: &[String]) -> String {
+pub(crate) fn elsewhere(urls: &[String]) -> String {
     match urls.first() {
         Some(url) => format!("not in the image; its owner keeps it at {}", display_in_sentence(url)),
         None => "not in the image: its owner does not allow it to be passed on".to_owned(),

@@ -13,6 +13,7 @@ mod support;
 mod access;
 mod containerd;
 mod faults;
+mod foreign;
 mod index;
 mod interrupted;
 mod keeping;

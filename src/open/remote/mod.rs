@@ -25,7 +25,7 @@ use crate::image::{Compression, Digest, LayerContents};
 use crate::reference::ImageName;
 use crate::registry::{MAX_MANIFEST_BYTES, Manifest, Registries, RegistryError, Repository, Settings};
 use crate::scan::Section;
-use crate::source::{DescribedLayer, Layout, SourceError, read_remote};
+use crate::source::{DescribedLayer, Layout, SourceError, elsewhere, is_foreign, read_remote};
 
 /// How registries and engines are reached, and what is kept of them.
 #[derive(Debug, Clone, Default)]
@@ -135,8 +135,9 @@ impl Opening<'_> {
         opened
     }
 
-    fn remote_layers(&self, repository: &Repository, layout: Layout) -> Result<Opened, OpenError> {
+    fn remote_layers(&self, repository: &Repository, mut layout: Layout) -> Result<Opened, OpenError> {
         let remote = &self.options.remote;
+        self.note_elsewhere(repository, &mut layout)?;
         let downloads = Arc::new(Downloads::new(repository.clone(), remote, self.cancel().clone()));
         let mut known = Vec::with_capacity(layout.layers.len());
         let mut sections = Vec::with_capacity(layout.layers.len());
@@ -185,6 +186,32 @@ impl Opening<'_> {
         }
     }
 
+    /// Marks layers as absent that their owner does not allow to be passed on, and that cannot be fetched from the URLs of
+    /// the manifest either; the rest of the image is shown without them.
+    fn note_elsewhere(&self, repository: &Repository, layout: &mut Layout) -> Result<(), OpenError> {
+        let remote = &self.options.remote;
+        if remote.offline {
+            return Ok(());
+        }
+        for layer in layout.layers.iter_mut().filter(|layer| is_kept_elsewhere(layer)) {
+            let (Some(digest), Some(length)) = (&layer.digest, layer.stored_bytes) else { continue };
+            let is_kept = remote.cache.as_ref().is_some_and(|cache| cache.has_blob(digest, length));
+            if is_kept || self.known_layer(layer, digest).is_some() {
+                continue;
+            }
+            let served = repository.serves_blob(digest, length, &layer.urls);
+            if !served.map_err(|error| self.registry_error(error))? {
+                let hint = match remote.settings.foreign_urls {
+                    _ if layer.urls.is_empty() => "",
+                    true => "; none of its URLs serves it",
+                    false => "; --allow-foreign-urls fetches it from there",
+                };
+                layer.contents = LayerContents::Unreadable(format!("{}{hint}", elsewhere(&layer.urls)));
+            }
+        }
+        Ok(())
+    }
+
     /// Whether layers may be known by their tables of contents alone.
     fn may_list(&self) -> bool {
         let options = self.options;
@@ -210,6 +237,13 @@ impl Opening<'_> {
         }
         Some(known)
     }
+}
+
+/// Whether a layer need not be in the registry: its manifest gives other addresses for it, or says that it may not be
+/// passed on.
+fn is_kept_elsewhere(layer: &DescribedLayer) -> bool {
+    let is_foreign_type = layer.media_type.as_deref().is_some_and(is_foreign);
+    layer.contents == LayerContents::Present && (is_foreign_type || !layer.urls.is_empty())
 }
 
 /// What a media type says of the compression; `None` where it may be plain, and is better looked at.
