@@ -14,7 +14,7 @@ use crate::index::{Clash, Index, IndexPlan};
 use crate::open::{Keep, OpenOptions, Progress, open};
 use crate::rebuild::check::other_architecture;
 use crate::rebuild::write::{Destination, LayerCompression};
-use crate::reference::{ImageName, Location, Reference};
+use crate::reference::{ImageName, Reference};
 use crate::scan::Cancel;
 use crate::transfer::{Arrival, CopyDestination, CopyOptions, Shipment, TransferProgress, copy, gather};
 
@@ -134,17 +134,14 @@ fn gathered(
     Ok(sources)
 }
 
-/// Refuses an image in a file or directory whose program is for another processor than its configuration says: clients
-/// would fetch it for that platform, and fail to start it. What lies in registries and engines is not read.
+/// Refuses an image whose program is for another processor than its configuration says: clients would fetch it for that
+/// platform, and fail to start it. Of an image that cannot be opened, a note says that its programs were not checked.
 fn check_programs(
     reference: &Reference,
     shipment: &Shipment,
     options: &OpenOptions,
     cancel: &Cancel,
 ) -> anyhow::Result<()> {
-    if !matches!(reference.location, Location::Path(_)) {
-        return Ok(());
-    }
     let source = display_in_sentence(&reference.text);
     for image in &shipment.images {
         let platform = (shipment.images.len() > 1).then(|| image.platform.clone()).or_else(|| options.platform.clone());

@@ -232,3 +232,35 @@ fn an_image_whose_program_is_for_another_processor_is_refused() {
     let run = place.index(&[&target, &right, &other]);
     assert_eq!(run.code, Some(0), "{}", run.stderr);
 }
+
+#[test]
+fn programs_of_images_in_a_registry_are_checked_too() {
+    use super::server::{Reply, Server};
+    use super::shop::Shop;
+    use super::support::tar_bytes::{Entry, Tar};
+    let place = Place::new();
+    let image = |architecture: &str, machine: u8| {
+        let tool = Entry::file("bin/tool", program(machine)).mode(0o755);
+        let mut image = Image::new(vec![Tar::new().add(tool).finish()]);
+        image.config["architecture"] = architecture.into();
+        image.config["config"]["Entrypoint"] = serde_json::json!(["/bin/tool"]);
+        image
+    };
+    let (amd64, arm64) = (62, 183);
+    let (mut shop, _) = Shop::sample();
+    shop.add(&image("amd64", amd64), "amd64");
+    shop.add(&image("arm64", arm64), "arm64");
+    shop.add(&image("arm64", amd64), "wrong");
+    let server = Server::start(move |seen| {
+        if seen.method == "GET" || seen.method == "HEAD" { shop.answer(seen) } else { Reply::new(405, "") }
+    });
+    let target = format!("oci:{}", place.0.path().join("out").display());
+    let named = |tag: &str| format!("docker://{}/team/app:{tag}", server.host);
+    let run = place.index(&[&target, &named("amd64"), &named("wrong")]);
+    assert_eq!(run.code, Some(2), "{}", run.stderr);
+    assert!(run.stderr.contains(":wrong") && run.stderr.contains("/bin/tool is for"), "{}", run.stderr);
+    assert!(!place.0.path().join("out").exists(), "nothing is written");
+    let run = place.index(&[&target, &named("amd64"), &named("arm64")]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert!(!run.stderr.contains("not checked"), "{}", run.stderr);
+}
