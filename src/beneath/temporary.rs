@@ -8,7 +8,9 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, flock, fstat, openat, statat, unlinkat};
+use rustix::fs::{
+    AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, flock, fstat, linkat, openat, statat, unlinkat,
+};
 use rustix::io::Errno;
 
 use super::Directory;
@@ -49,6 +51,35 @@ impl Temporary {
                 }
                 Ok(_) | Err(Errno::EXIST) => {}
                 Err(error) => return Err(error.into()),
+            }
+        }
+        Err(no_name())
+    }
+
+    /// A second name for the file `name` of `directory`; a symbolic link is linked itself.
+    ///
+    /// # Errors
+    /// If the system refuses, or the file system has no hard links.
+    pub fn link(directory: &Directory, name: &OsStr) -> io::Result<Self> {
+        for _ in 0..TRIES {
+            let link = new_name();
+            match linkat(&*directory.handle, name, &*directory.handle, &link, AtFlags::empty()) {
+                Ok(()) => {}
+                Err(Errno::EXIST) => continue,
+                Err(error) => return Err(error.into()),
+            }
+            let how = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+            let open = |flags| openat(&*directory.handle, &link, how | flags, Mode::empty());
+            // One that cannot be opened is not taken for abandoned either.
+            match open(OFlags::RDONLY).or_else(|_| open(OFlags::PATH)) {
+                Ok(file) => {
+                    let _ = flock(&file, FlockOperation::NonBlockingLockExclusive);
+                    return Ok(Self { directory: directory.clone(), name: link, file: file.into() });
+                }
+                Err(error) => {
+                    let _ = directory.remove_file(&link);
+                    return Err(error.into());
+                }
             }
         }
         Err(no_name())

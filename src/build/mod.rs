@@ -12,6 +12,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use crate::beneath::{Directory, TemporaryDirectory, remove_abandoned};
 use crate::execution::{ExecutionRefused, Permission};
 use run::{AfterSignals, Ended, run};
 
@@ -112,7 +113,7 @@ pub fn build(engine: Engine, arguments: &[OsString], execution: Permission) -> R
         return Err(BuildError::OwnArgument);
     }
     let afterwards = AfterSignals::new().map_err(io_error("signals"))?;
-    let place = tempfile::Builder::new().prefix("nixdive-").tempdir().map_err(io_error("a temporary directory"))?;
+    let place = scratch_directory().map_err(io_error("a temporary directory"))?;
     let identity_file = place.path().join("image");
     let mut command = execution.command(engine.program())?;
     command.args(engine.build_arguments()).arg("--iidfile").arg(&identity_file).args(arguments);
@@ -120,7 +121,7 @@ pub fn build(engine: Engine, arguments: &[OsString], execution: Permission) -> R
     command.stdin(Stdio::inherit()).stdout(Stdio::piped());
     ended(engine, "build", run(&mut command, &afterwards).map_err(io_error(engine.program()))?)?;
     let identity = read_identity(&identity_file).ok_or(BuildError::NoImage(engine))?;
-    place.close().map_err(io_error("a temporary directory"))?;
+    drop(place);
 
     let archive = tempfile::tempfile().map_err(io_error("a temporary file"))?;
     let out = archive.as_fd().try_clone_to_owned().map_err(io_error("a temporary file"))?;
@@ -128,6 +129,13 @@ pub fn build(engine: Engine, arguments: &[OsString], execution: Permission) -> R
     command.args(engine.save_arguments(&identity)).stdin(Stdio::null()).stdout(Stdio::from(out));
     ended(engine, "save", run(&mut command, &afterwards).map_err(io_error(engine.program()))?)?;
     Ok(Built { archive, afterwards, engine, identity })
+}
+
+/// A temporary directory for what the engine writes. What killed runs left is removed.
+fn scratch_directory() -> io::Result<TemporaryDirectory> {
+    let parent = Directory::open(&std::env::temp_dir())?;
+    remove_abandoned(&parent);
+    TemporaryDirectory::new(&parent, 0o700)
 }
 
 fn ended(engine: Engine, what: &'static str, ended: Ended) -> Result<(), BuildError> {

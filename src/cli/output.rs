@@ -1,7 +1,9 @@
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 
+use crate::beneath::{Directory, Temporary, remove_abandoned};
 use crate::image::{TextEscaper, display_name};
 
 /// Says on standard error why something could not be done: once, without control characters.
@@ -99,8 +101,7 @@ pub fn write_whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result
         return write_special(path, write).map_err(|error| failed(path, &error));
     }
     let staged = Staged::new(path, write).map_err(|error| failed(path, &error))?;
-    staged.beside.persist(path).map_err(|error| failed(path, &error.error))?;
-    Ok(())
+    staged.publish().map_err(|error| failed(path, &error))
 }
 
 fn write_special(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
@@ -144,37 +145,46 @@ pub fn write_all(files: &[(&Path, Vec<u8>)]) -> anyhow::Result<()> {
 /// A file that is written beside its place.
 struct Staged<'a> {
     path: &'a Path,
-    beside: tempfile::NamedTempFile,
+    name: &'a OsStr,
+    directory: Directory,
+    beside: Temporary,
 }
 
 /// A file in its place, with what was there before.
 struct Replaced<'a> {
     path: &'a Path,
-    before: Option<tempfile::TempPath>,
+    name: &'a OsStr,
+    directory: Directory,
+    before: Option<Temporary>,
 }
 
 impl<'a> Staged<'a> {
     fn new(path: &'a Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<Self> {
-        let mut beside = temporary().tempfile_in(directory_of(path))?;
-        let mut out = BufWriter::new(beside.as_file_mut());
+        let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+        let directory = Directory::open(directory_of(path))?;
+        remove_abandoned(&directory);
+        let mut beside = Temporary::new(&directory, 0o600)?;
+        let mut out = BufWriter::new(beside.file_mut());
         write(&mut out).and_then(|()| out.flush())?;
         drop(out);
-        readable_as_usual(beside.as_file())?;
-        Ok(Self { path, beside })
+        readable_as_usual(beside.file())?;
+        Ok(Self { path, name, directory, beside })
+    }
+
+    fn publish(self) -> io::Result<()> {
+        self.beside.publish(&self.directory, self.name)
     }
 
     fn replace(self) -> io::Result<Replaced<'a>> {
         let before = match self.path.symlink_metadata() {
             Ok(_) => {
-                let link = |place: &Path| {
-                    std::fs::hard_link(self.path, place).or_else(|_| std::fs::copy(self.path, place).map(|_| ()))
-                };
-                Some(temporary().make_in(directory_of(self.path), link)?.into_temp_path())
+                let link = Temporary::link(&self.directory, self.name);
+                Some(link.or_else(|_| copy_of(self.path, &self.directory))?)
             }
             Err(_) => None,
         };
-        self.beside.persist(self.path).map_err(|error| error.error)?;
-        Ok(Replaced { path: self.path, before })
+        self.beside.publish(&self.directory, self.name)?;
+        Ok(Replaced { path: self.path, name: self.name, directory: self.directory, before })
     }
 }
 
@@ -182,16 +192,19 @@ impl Replaced<'_> {
     fn undo(self) {
         // Somebody is told already that writing failed.
         let _ = match self.before {
-            Some(before) => before.persist(self.path).map_err(|error| error.error),
+            Some(before) => before.publish(&self.directory, self.name),
             None => std::fs::remove_file(self.path),
         };
     }
 }
 
-fn temporary() -> tempfile::Builder<'static, 'static> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".nixdive-");
-    builder
+/// A copy of a file beside it, with its permissions, for file systems without hard links.
+fn copy_of(path: &Path, directory: &Directory) -> io::Result<Temporary> {
+    let mut copy = Temporary::new(directory, 0o600)?;
+    let mut original = File::open(path)?;
+    io::copy(&mut original, copy.file_mut())?;
+    copy.file().set_permissions(original.metadata()?.permissions())?;
+    Ok(copy)
 }
 
 fn directory_of(path: &Path) -> &Path {

@@ -4,8 +4,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tempfile::TempDir;
-
+use crate::beneath::{Directory, TemporaryDirectory, remove_abandoned};
 use crate::scan::Section;
 
 /// Bytes that one image may put aside on disk.
@@ -62,18 +61,18 @@ pub fn unnamed_file() -> io::Result<File> {
     file.map_or_else(tempfile::tempfile, Ok)
 }
 
-/// A directory at the same places, which is removed with all in it when it is dropped.
+/// A directory in the same places, removed with its content when it is dropped. Directories that killed runs left there
+/// are removed.
 ///
 /// # Errors
 /// When none of them can be written.
-pub fn scratch_directory() -> io::Result<TempDir> {
-    let new = || {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".nixdive-");
-        builder
+pub fn scratch_directory() -> io::Result<TemporaryDirectory> {
+    let new = |place: PathBuf| {
+        let parent = Directory::open(&place)?;
+        remove_abandoned(&parent);
+        TemporaryDirectory::new(&parent, 0o700)
     };
-    let directory = places().find_map(|place| new().tempdir_in(place).ok());
-    directory.map_or_else(|| new().tempdir(), Ok)
+    places().find_map(|place| new(place).ok()).map_or_else(|| new(std::env::temp_dir()), Ok)
 }
 
 fn places() -> impl Iterator<Item = PathBuf> {

@@ -12,6 +12,7 @@ use rustix::fs::{CWD, RenameFlags};
 use rustix::io::Errno;
 
 use super::{CarriedContent, Flake};
+use crate::beneath::{Directory, TemporaryDirectory, remove_abandoned};
 use crate::image::{FileTree, Image, OccurrenceId, Segment, display_name};
 use crate::open::{ContentError, Contents};
 use crate::scan::Cancel;
@@ -65,24 +66,26 @@ pub fn write(
         _ => Path::new("."),
     };
     fs::create_dir_all(parent).map_err(wrote(parent))?;
-    let new = tempfile::Builder::new().prefix(".nixdive-").tempdir_in(parent).map_err(wrote(parent))?;
+    let parent_directory = Directory::open(parent).map_err(wrote(parent))?;
+    remove_abandoned(&parent_directory);
+    let new = TemporaryDirectory::new(&parent_directory, 0o700).map_err(wrote(parent))?;
     fill(new.path(), flake, image, contents, cancel)?;
     fs::set_permissions(new.path(), Permissions::from_mode(0o755)).map_err(wrote(directory))?;
     if directory.symlink_metadata().is_err() {
-        return fs::rename(new.path(), directory).map_err(wrote(directory));
+        return new.publish(directory).map_err(|(error, _)| wrote(directory)(error));
     }
     // The two change places at once; what was there then goes with the temporary directory.
     match rustix::fs::renameat_with(CWD, new.path(), CWD, directory, RenameFlags::EXCHANGE) {
         Ok(()) => Ok(()),
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => replace(new.path(), directory, parent),
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => replace(new.path(), directory, &parent_directory),
         Err(error) => Err(wrote(directory)(error.into())),
     }
 }
 
 /// Replaces a directory where the file system cannot exchange two: what was there steps aside, and comes back where the
 /// new one cannot take its place.
-fn replace(new: &Path, directory: &Path, parent: &Path) -> Result<(), EmitError> {
-    let old = tempfile::Builder::new().prefix(".nixdive-").tempdir_in(parent).map_err(wrote(parent))?;
+fn replace(new: &Path, directory: &Path, parent: &Directory) -> Result<(), EmitError> {
+    let old = TemporaryDirectory::new(parent, 0o700).map_err(wrote(parent.path()))?;
     let aside = old.path().join("replaced");
     fs::rename(directory, &aside).map_err(wrote(directory))?;
     let result = fs::rename(new, directory);
