@@ -15,6 +15,7 @@ mod seekable;
 mod spool;
 mod stream_start;
 mod streamed;
+mod streamed_digests;
 mod verify;
 
 use std::fs::File;

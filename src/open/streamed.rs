@@ -10,7 +10,8 @@ use super::contents::LayerStore;
 use super::seekable::{add, format_of_unread};
 use super::spool::Spool;
 use super::stream_start::{Beginning, Input, Sniffed, Started, not_an_archive, sniff, start};
-use super::{Keep, OpenError, Opened, Opening};
+use super::streamed_digests::StreamedDigests;
+use super::{Keep, OpenError, Opened, Opening, Verify};
 use crate::image::{Compression, DefectKind, Digest, EntryBatch, Kind, LayerContents, TreeBuilder, TreeLimit};
 use crate::scan::gzip_index::GzipIndex;
 use crate::scan::tar::{TarError, TarInput, TarWalker, normalize};
@@ -57,6 +58,8 @@ struct Reading<'a> {
     /// Bytes put aside: compressed layers, and everything where any content may be asked for.
     aside: Option<Spool>,
     keep_layers: bool,
+    /// By which algorithms diffIDs are computed while layers come by; `None` where layers can be read once more.
+    digests: Option<StreamedDigests>,
     /// What stopped the reading within a member.
     broken: Option<TarError>,
 }
@@ -76,6 +79,7 @@ pub(super) fn open_stream(opening: &Opening<'_>, input: Input) -> Result<Opened,
         Some(_) => needs_tee(found, opening.access()),
         None => keep != Keep::Trees,
     };
+    let is_read_once = again.is_none() && !keep_layers && opening.options.verify == Verify::All;
     let mut reading = Reading {
         opening,
         options: LayerOptions {
@@ -96,6 +100,7 @@ pub(super) fn open_stream(opening: &Opening<'_>, input: Input) -> Result<Opened,
         document_bytes: 0,
         aside: None,
         keep_layers,
+        digests: is_read_once.then(StreamedDigests::default),
         broken: None,
     };
     if keep_layers {
@@ -145,12 +150,9 @@ impl Reading<'_> {
         let start = walker.member().fields.offset;
         let share_before = walker.input_mut().compressed_position();
         let (reader, length) = walker.take_content();
-        let mut part = Part::new(reader, length, true, self.options.cancel.clone());
-        if let Some(verifier) = self.verifier(&name) {
-            part.verify(verifier);
-        }
+        let part = Part::new(reader, length, true, self.options.cancel.clone());
         let layers_before = self.layers.len();
-        let member = self.content(part, stored_bytes, start).map_err(|error| self.stream_error(start, error))?;
+        let member = self.content(&name, part, stored_bytes, start).map_err(|error| self.stream_error(start, error))?;
         walker.resume_before(start.saturating_add(stored_bytes));
         if let Some(layer) = self.layers.get_mut(layers_before) {
             layer.share = walker.input_mut().compressed_position().saturating_sub(share_before);
@@ -159,21 +161,24 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// Computes the digest that a member's name or, for plain layers, documents before it give by another algorithm than
+    /// Computes the digest of a plain layer that its name, or what came before it, gives by another algorithm than
     /// SHA-256.
     fn verifier(&self, name: &str) -> Option<Verifier> {
         let by_name = name.strip_prefix("blobs/").and_then(|rest| Digest::parse(&rest.replacen('/', ":", 1)));
-        beside_sha256(by_name.as_ref())
+        beside_sha256(by_name.as_ref()).or_else(|| self.digests.as_ref()?.verifier(name))
     }
 
     /// Reads a file's content as what it is.
-    fn content(&mut self, mut part: Part<'_>, stored_bytes: u64, start: u64) -> io::Result<StreamedMember> {
+    fn content(&mut self, name: &str, mut part: Part<'_>, stored_bytes: u64, start: u64) -> io::Result<StreamedMember> {
         Ok(match sniff(part.peek(compression::MAGIC_BYTES)?) {
             Sniffed::Layer => StreamedMember::Layer(match self.empty_layer.filter(|_| stored_bytes == 0) {
                 // Files without a byte are all the same layer, and an archive may hold many.
                 Some(number) => number,
                 None => {
                     let number = self.layers.len();
+                    if let Some(verifier) = self.verifier(name) {
+                        part.verify(verifier);
+                    }
                     self.layer(part, start)?;
                     self.empty_layer = self.empty_layer.or(Some(number).filter(|_| stored_bytes == 0));
                     number
@@ -185,6 +190,9 @@ impl Reading<'_> {
                 let result = part.visit(u64::MAX, &mut |piece| bytes.extend_from_slice(piece));
                 self.note_broken(start, part.position(), result);
                 self.document_bytes += bytes.len();
+                if let Some(digests) = &mut self.digests {
+                    digests.note(&bytes);
+                }
                 StreamedMember::Document(bytes)
             }
             Sniffed::Compressed | Sniffed::Document => StreamedMember::Aside(self.put_aside(part, start)?),
