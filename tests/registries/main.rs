@@ -17,6 +17,7 @@ mod foreign;
 mod index;
 mod interrupted;
 mod keeping;
+mod killed;
 mod live;
 mod loading;
 mod push;

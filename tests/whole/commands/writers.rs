@@ -7,9 +7,9 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 
 use super::{Place, contents};
-use crate::support::images::sample_layers;
+use crate::support::images::{Image, sample_layers};
 use crate::support::program::{nixdive, run};
-use crate::support::tar_bytes::Tar;
+use crate::support::tar_bytes::{Entry, Tar};
 
 fn index(layout: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(layout.join("index.json")).unwrap()).unwrap()
@@ -159,4 +159,47 @@ fn what_a_living_run_writes_is_left_to_it() {
     assert!(living.path().exists());
     file.publish(&parent, "published".as_ref()).unwrap();
     assert!(place.path("published").exists());
+}
+
+/// Runs the program in a shell in which a file may have so many blocks of 512 bytes: the system kills it in the middle of
+/// its first longer one.
+fn killed_while_writing(blocks: u32, arguments: &[&str]) {
+    use std::os::unix::process::ExitStatusExt;
+    let program = nixdive();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("ulimit -c 0; ulimit -f {blocks}; exec \"$0\" \"$@\"")]);
+    shell.arg(program.get_program()).args(arguments).stdin(Stdio::null());
+    let output = shell.output().unwrap();
+    assert!(output.status.signal().is_some(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Names of temporary files in a directory.
+fn temporary(directory: &Path) -> Vec<String> {
+    let names = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name());
+    names.filter_map(|name| name.into_string().ok()).filter(|name| name.starts_with(".nixdive-")).collect()
+}
+
+#[test]
+fn reports_and_flakes_that_a_kill_cut_off_are_removed_by_the_next_run() {
+    let script = Entry::file("bin/start", "#!/bin/sh\n").mode(0o755);
+    let mut image = Image::new(vec![Tar::new().add(script).file("srv/data", "x".repeat(4000)).finish()]);
+    image.config["config"] = serde_json::json!({"Entrypoint": ["/bin/start"]});
+    let place = Place::of_image(&image);
+    let out = place.path("out");
+    std::fs::create_dir(&out).unwrap();
+    let (json, report, flake) =
+        (place.text("out/dive.json"), format!("json={}", place.text("out/ci.json")), place.text("out/flake"));
+    let ci = ["ci", place.image(), "--max-size", "1GB", "--lowestEfficiency", "0", "--output", &report];
+    for arguments in [&[place.image(), "--json", &json][..], &ci, &["rebuild", place.image(), "--emit-nix", &flake]] {
+        killed_while_writing(0, arguments);
+        assert_eq!(temporary(&out).len(), 1, "{arguments:?}");
+        assert_eq!(std::fs::read_dir(&out).unwrap().count(), 1, "{arguments:?}: what is half is not in its place");
+        let run = run(arguments);
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        assert_eq!(temporary(&out), [""; 0], "{arguments:?}");
+        std::fs::read_dir(&out).unwrap().for_each(|entry| {
+            let path = entry.unwrap().path();
+            if path.is_dir() { std::fs::remove_dir_all(path).unwrap() } else { std::fs::remove_file(path).unwrap() }
+        });
+    }
 }
