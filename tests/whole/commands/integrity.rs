@@ -11,7 +11,7 @@ use crate::support::images::{
     Image, Layer, OCI_GZIP, OCI_MANIFEST, blob, docker_archive, docker_members, oci_members, sample_layers,
     write_directory,
 };
-use crate::support::program::{file, nixdive, open_with, run, run_command, scratch};
+use crate::support::program::{file, nixdive, open_with, run, run_command, run_with_pipe, scratch};
 use crate::support::tar_bytes::{Tar, archive};
 
 /// An image, and a word of the reason against it.
@@ -444,4 +444,56 @@ fn a_home_directory_is_not_needed_and_not_touched() {
             assert!(!absent.exists() && !Path::new("/homeless-shelter").exists(), "{command:?}");
         }
     }
+}
+
+#[test]
+fn diff_ids_by_sha512_are_verified_in_a_pipe() {
+    let layers = sample_layers();
+    for is_altered in [false, true] {
+        let mut image = sound();
+        let stated = digest_by("sha512", if is_altered { b"other" } else { &layers[0] });
+        image.config["rootfs"]["diff_ids"] = json!([stated]);
+        for layer_name in ["0.tar".to_owned(), format!("{}.tar", stated.trim_start_matches("sha512:"))] {
+            let mut members = docker_members(std::slice::from_ref(&image), |_, _| layer_name.clone());
+            // Configuration and manifest before the layers, and behind them.
+            for _ in 0..2 {
+                members.reverse();
+                let bytes = archive_of_long_names(&members);
+                let arguments = ["ci", "-", "--max-size", "1GB", "--lowestEfficiency", "0"];
+                let run = run_with_pipe(&arguments, &bytes);
+                assert_eq!(run.code, Some(if is_altered { 2 } else { 0 }), "{layer_name}: {}", run.stderr);
+                assert_eq!(run.stderr.contains("the bytes have sha512:"), is_altered, "{}", run.stderr);
+                assert!(!run.stderr.contains("not verified"), "{}", run.stderr);
+            }
+        }
+    }
+}
+
+#[test]
+fn why_warns_of_an_incomplete_image() {
+    let path = "nix/store/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-tool-1.0";
+    let layer = Tar::new().directory(path).file(format!("{path}/tool"), "tool").finish();
+    let mut image = Image::new(vec![layer, sample_layers()[0].clone()]);
+    image.config["config"] = json!({"Entrypoint": [format!("/{path}/tool")]});
+    let directory = scratch();
+    let whole = file(directory.path(), "whole.tar", &docker_archive(&image));
+    let tool = format!("/{path}");
+    run(&["why", whole.to_str().unwrap(), &tool]).done();
+    let last = image.layers.last_mut().unwrap();
+    last.blob.truncate(last.blob.len() / 3);
+    let cut = file(directory.path(), "cut.tar", &docker_archive(&image));
+    let why = |more: &[&str]| {
+        let run = run(&[&["why", cut.to_str().unwrap(), &tool], more].concat());
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        assert!(
+            run.stderr.starts_with("nixdive: warning: layer 1 ") && run.stderr.contains("cut off"),
+            "{}",
+            run.stderr
+        );
+        run
+    };
+    assert!(why(&[]).text().contains("tool-1.0"));
+    let document: Value = serde_json::from_slice(&why(&["--format", "json"]).stdout).unwrap();
+    assert_eq!(document["complete"], false);
+    assert!(!document["warnings"].as_array().unwrap().is_empty());
 }
