@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use crate::debian::{can_run, compile};
 use crate::support::chroot::{run_in_chroot, unpack};
-use crate::support::images::{Image, oci_members, write_directory};
-use crate::support::program::{open_typed, run, scratch};
+use crate::support::images::{Image, docker_archive, oci_members, write_directory};
+use crate::support::program::{file, open_typed, run, scratch};
+use crate::support::tar_bytes::{Entry, Tar};
 
 const TOOL: &str = r#"
 #include <stdio.h>
@@ -86,6 +87,72 @@ fn the_blobs_of_a_base_stay_as_they_are() {
     let (before, after) = (layers(&base), layers(&written));
     assert!(after.len() > before.len());
     assert_eq!(after[..before.len()], before[..]);
+}
+
+#[test]
+fn layers_of_a_base_count_among_those_that_are_allowed() {
+    if !can_run(&["nix-store"]) {
+        return;
+    }
+    let directory = scratch();
+    let paths: Vec<String> = ["one", "two", "three"]
+        .iter()
+        .map(|name| {
+            let path = directory.path().join(name);
+            std::fs::create_dir(&path).unwrap();
+            std::fs::write(path.join(name), name).unwrap();
+            add(&path)
+        })
+        .collect();
+    let base = write_directory(&directory.path().join("base"), &oci_members(&[Image::sample()]));
+    let below = layers(&base);
+    let rebuilt = |most: usize| {
+        let written = directory.path().join(format!("written-{most}"));
+        let (most, to) = (most.to_string(), format!("oci:{}", written.display()));
+        let options = ["--from", base.to_str().unwrap(), "--max-layers", &most, "-o", &to];
+        let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+        (run(&[&["rebuild"], paths.as_slice(), &options].concat()), written)
+    };
+    let (refused, _) = rebuilt(below.len());
+    let message = refused.refused();
+    let reason = format!("{} layers of the image below", below.len());
+    assert!(message.contains("--max-layers") && message.contains(&reason), "{message}");
+    let needed = message.split("needs at least ").nth(1).and_then(|rest| rest.split(':').next()).unwrap();
+    let needed: usize = needed.parse().unwrap();
+    assert!(needed > below.len());
+    for most in [needed, needed + 1, needed + 20] {
+        let (run, written) = rebuilt(most);
+        assert_eq!(run.code, Some(0), "{most}: {}", run.stderr);
+        let layers = layers(&written);
+        assert_eq!(layers.len(), most.min(needed + paths.len() - 1), "{most}");
+        assert_eq!(layers[..below.len()], below[..], "{most}");
+    }
+}
+
+#[test]
+fn what_is_extracted_is_a_root_in_which_the_program_runs() {
+    if !can_run(&["gcc", "unshare"]) {
+        return;
+    }
+    let directory = scratch();
+    let program = compile(directory.path(), "tool", TOOL, &["-static"]);
+    // The program lies behind a link, and later entries and layers decide what it reads.
+    let base = Tar::new()
+        .directory("usr/bin/")
+        .symlink("bin", "usr/bin")
+        .add(Entry::file("bin/tool", program).mode(0o755))
+        .file("usr/share/greeting", "good night")
+        .symlink("share", "usr/share");
+    let upper =
+        Tar::new().file("usr/share/evening", "good evening").hard_link("usr/share/greeting", "usr/share/evening");
+    let mut image = Image::new(vec![base.finish(), upper.file("usr/share/.wh.evening", "").finish()]);
+    image.config["config"] = serde_json::json!({"Entrypoint": ["/bin/tool"]});
+    let written = file(directory.path(), "image.tar", &docker_archive(&image));
+    let root = directory.path().join("root");
+    run(&["extract", written.to_str().unwrap(), "/", "-o", root.to_str().unwrap()]).done();
+    let ran = run_in_chroot(&root, &open_typed(&written).unwrap().image.config);
+    assert_eq!(String::from_utf8_lossy(&ran.stdout), "good evening\n", "{}", String::from_utf8_lossy(&ran.stderr));
+    assert_eq!(ran.status.code(), Some(3));
 }
 
 /// Media types and digests of the layers of a layout's only image.

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{refused, warnings};
 use crate::kinds::script;
 use crate::support::program::{PATIENCE, file, open_typed, run, scratch, within};
+use crate::support::tar_bytes::Tar;
 
 const PATH: &str = "/nix/store/hmnypiai2d9q9ri3yd4kdycjp1rg1027-nowhere-1.0";
 const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -65,6 +66,39 @@ fn a_path_outside_the_store_is_refused() {
         layer["layer-path"] = path.into();
         let message = refused_json(&image(&layer));
         assert!(message.contains("outside /nix/store"), "{path}: {message}");
+    }
+}
+
+#[test]
+fn a_layer_beside_the_document_is_read_and_nothing_that_leads_out() {
+    let (outside, directory) = (scratch(), scratch());
+    let tar = Tar::new().file("etc/secret", "secret").finish();
+    file(outside.path(), "layer.tar", &tar);
+    let layers = directory.path().join("image.json.layers");
+    std::fs::create_dir_all(layers.join("below")).unwrap();
+    file(&layers, "layer.tar", &tar);
+    std::os::unix::fs::symlink(outside.path(), layers.join("out")).unwrap();
+    std::os::unix::fs::symlink(outside.path().join("layer.tar"), layers.join("linked.tar")).unwrap();
+    let listed = |path: &str| {
+        let mut layer = layer();
+        let layer_path = format!("{}/{path}", layers.display());
+        (layer["layer-path"], layer["size"]) = (layer_path.into(), tar.len().into());
+        layer.as_object_mut().unwrap().remove("paths");
+        let json = file(directory.path(), "image.json", image(&layer).to_string().as_bytes());
+        run(&["ls", "-R", json.to_str().unwrap()])
+    };
+    let run = listed("layer.tar");
+    assert!(run.code == Some(0) && run.text().contains("secret"), "{}{}", run.text(), run.stderr);
+    let name = outside.path().file_name().unwrap().to_str().unwrap();
+    let climbing = format!("../../{name}/layer.tar");
+    for (path, reason) in [
+        (climbing.as_str(), "outside /nix/store"),
+        ("below/../layer.tar", "outside /nix/store"),
+        ("out/layer.tar", "a link that leads out"),
+        ("linked.tar", "a link that leads out"),
+    ] {
+        let message = listed(path).refused();
+        assert!(message.contains(reason), "{path}: {message}");
     }
 }
 
