@@ -1,4 +1,5 @@
 //! Opening images: `cargo bench --bench open`. Inputs are the samples and archives made here.
+#![allow(clippy::disallowed_methods)]
 
 use std::ffi::OsStr;
 use std::io::Read;

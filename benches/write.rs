@@ -1,6 +1,6 @@
 //! Writing images: `cargo bench --bench write [-- IMAGE]`. Without an image, store paths with 67 MB are made in a scratch
 //! directory. Prints medians of nine runs beside `openssl dgst -sha256` over the same bytes, and the peak of memory.
-
+#![allow(clippy::disallowed_methods)]
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
 use std::fs;
@@ -9,17 +9,17 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use nixdive::cancel::Cancel;
 use nixdive::image::{Image, Kind};
+use nixdive::layering::Strategy;
 use nixdive::nix::StorePath;
 use nixdive::open::{Keep, OpenOptions, Progress, open};
 use nixdive::rebuild::from_store::{FromStore, compose};
-use nixdive::rebuild::layering::Strategy;
 use nixdive::rebuild::write::{Destination, LayerCompression, WriteOptions, WriteProgress, write};
 use nixdive::rebuild::{
     Body, ComposedStorePath, Composition, Content, Entry, FileContent, ImageContent, Metadata, Stability,
 };
 use nixdive::reference::Reference;
-use nixdive::scan::Cancel;
 use nixdive::store::LocalStore;
 
 const RUNS: usize = 9;

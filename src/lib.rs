@@ -1,44 +1,44 @@
 //! nixdive inspects, compares and rebuilds container images, and knows Nix.
-//!
-//! Data flows one way: `reference → source → scan → image → analysis → tui | report | cli`; [`open`] puts the first four
-//! together, [`study`] reads through it what [`nix`] asks of contents.
+#![cfg_attr(test, allow(clippy::disallowed_methods))]
 
-pub mod analysis;
-pub mod beneath;
-pub mod build;
-pub mod cache;
-pub mod ci;
 pub mod cli;
-pub mod compare;
-pub mod engines;
-pub mod examine;
-pub mod execution;
-pub mod extract;
-pub mod findings;
-pub mod glob;
-pub mod go_json;
-pub mod http;
-pub mod identify;
-pub mod image;
-pub mod index;
-pub mod manifest;
-pub mod nix;
-pub mod open;
-pub mod packages;
-pub mod preview;
-pub mod rebuild;
-pub mod reference;
-pub mod registry;
-pub mod report;
-pub mod scan;
-pub mod search;
-pub mod source;
-pub mod sqlite;
-pub mod store;
-pub mod study;
-pub mod transfer;
-pub mod tui;
-pub mod yaml;
 
-#[cfg(test)]
-mod testing;
+pub use nixdive_analyse::analysis;
+pub use nixdive_analyse::ci;
+pub use nixdive_analyse::compare;
+pub use nixdive_analyse::examine;
+pub use nixdive_analyse::findings;
+pub use nixdive_base::beneath;
+pub use nixdive_base::cancel;
+pub use nixdive_base::glob;
+pub use nixdive_base::go_json;
+pub use nixdive_base::sqlite;
+pub use nixdive_base::text;
+pub use nixdive_base::yaml;
+pub use nixdive_image as image;
+pub use nixdive_image::execution;
+pub use nixdive_image::reference;
+pub use nixdive_nix as nix;
+pub use nixdive_packages as packages;
+pub use nixdive_preview as preview;
+pub use nixdive_rebuild as rebuild;
+pub use nixdive_report as report;
+pub use nixdive_scan as scan;
+pub use nixdive_source::build;
+pub use nixdive_source::cache;
+pub use nixdive_source::engines;
+pub use nixdive_source::extract;
+pub use nixdive_source::formats as source;
+pub use nixdive_source::http;
+pub use nixdive_source::identify;
+pub use nixdive_source::manifest;
+pub use nixdive_source::open;
+pub use nixdive_source::registry;
+pub use nixdive_source::search;
+pub use nixdive_source::store;
+pub use nixdive_source::study;
+pub use nixdive_transfer as transfer;
+pub use nixdive_transfer::index;
+pub use nixdive_tui as tui;
+pub use nixdive_write as write;
+pub use nixdive_write::layering;

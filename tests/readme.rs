@@ -1,5 +1,5 @@
 //! Holds the README to what the program does.
-
+#![allow(clippy::disallowed_methods)]
 // clippy.toml allows them in test functions; here all functions serve tests.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

@@ -1,6 +1,6 @@
 //! The real program on a real pseudo-terminal, which answers no question: whatever happens, the terminal is left as it
 //! was found.
-
+#![allow(clippy::disallowed_methods)]
 #![cfg(unix)]
 // clippy.toml allows it in test functions; here all functions serve tests.
 #![allow(clippy::unwrap_used, clippy::panic)]

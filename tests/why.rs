@@ -1,5 +1,5 @@
 //! `nixdive why` and the store in `nixdive inspect`, on the Nix image among the samples.
-
+#![allow(clippy::disallowed_methods)]
 // clippy.toml allows them in test functions; here all functions serve tests.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use nixdive::image::display_name;
+use nixdive::text::display_name;
 
 fuzz_target!(|bytes: &[u8]| {
     let shown = display_name(bytes);

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use libfuzzer_sys::fuzz_target;
 use nixdive::image::EntryBatch;
 use nixdive::scan::compression::{Access, detect};
-use nixdive::scan::{Cancel, LayerOptions, LayerProgress, NameRoom, Section, StatedDigests, UnpackLimit, scan_section};
+use nixdive::cancel::Cancel;
+use nixdive::scan::{LayerOptions, LayerProgress, NameRoom, Section, StatedDigests, UnpackLimit, scan_section};
 
 /// Entries as text without what only whole reading brings, and how it ended.
 fn scan(bytes: &[u8], whole: bool) -> (Vec<String>, Option<String>) {

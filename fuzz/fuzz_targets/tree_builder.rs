@@ -4,10 +4,7 @@
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use nixdive::image::{
-    Baseline, Change, EntryBatch, EntryFields, FileTree, Floors, Kind, LayerIndex, NodeId, Scope, TreeBuilder,
-    compute_history,
-};
+use nixdive::image::{Baseline, Change, EntryBatch, EntryFields, FileTree, Floors, Kind, LayerIndex, NodeId, Scope, TreeBuilder, compute_history};
 
 #[derive(Arbitrary, Debug)]
 struct Entry<'a> {

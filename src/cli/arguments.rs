@@ -10,12 +10,12 @@ use super::index_arguments::IndexArguments;
 use super::integrity::{IncompleteArguments, Integrity};
 use super::rebuild_arguments::RebuildArguments;
 use super::remote_arguments::RemoteArguments;
-use crate::build;
-use crate::compare::CompareOptions;
-use crate::execution::Permission;
-use crate::image::Platform;
-use crate::open::{Keep, OpenOptions, Remote, Verify};
-use crate::scan::{UnpackLimit, Wanted};
+use nixdive_analyse::compare::CompareOptions;
+use nixdive_image::Platform;
+use nixdive_image::execution::Permission;
+use nixdive_scan::{UnpackLimit, Wanted};
+use nixdive_source::build;
+use nixdive_source::open::{Keep, OpenOptions, Remote, Verify};
 
 /// The variable of the environment that does what `--no-exec` does.
 const NO_EXECUTION: &str = "NIXDIVE_NO_EXEC";
@@ -190,8 +190,8 @@ impl OpenArguments {
             name_limit: self.name_limit.saturating_mul(1 << 30),
             entry_limit: usize::from(self.entry_limit).saturating_mul(1_000_000),
             wanted: Some(Wanted {
-                is_wanted: |path| crate::packages::wanted(path).is_some(),
-                most_bytes: crate::packages::MAX_DATABASE_BYTES,
+                is_wanted: |path| nixdive_packages::wanted(path).is_some(),
+                most_bytes: nixdive_packages::MAX_DATABASE_BYTES,
             }),
             unpack_limit: UnpackLimit { always: self.unpack_limit.saturating_mul(1 << 30), ..UnpackLimit::default() },
             titles: self.titles.clone(),
@@ -548,7 +548,7 @@ pub struct ShareArguments {
     #[command(flatten)]
     pub named: NamedArguments,
     /// Layers that an image may have where layers are proposed that would share more
-    #[arg(long, value_name = "N", default_value_t = crate::compare::SharingOutline::MAX_LAYERS)]
+    #[arg(long, value_name = "N", default_value_t = nixdive_analyse::compare::SharingOutline::MAX_LAYERS)]
     pub max_layers: usize,
     /// The form of the report
     #[arg(long, value_enum, default_value_t = ShareFormat::Text)]

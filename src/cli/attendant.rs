@@ -10,15 +10,16 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use super::rebuilder::{Order, Origin, Rebuilder};
 use super::viewed::Viewed;
-use crate::examine::examine;
-use crate::extract::{ExtractProgress, extract};
-use crate::findings::{Subject, find};
-use crate::image::{Image, LayerIndex, counted, display_bytes};
-use crate::nix::study::StoreStudy;
-use crate::open::Contents;
-use crate::preview::{Cancel, Syntaxes};
-use crate::search::{ContentHit, ContentSearch, PathQuery, PathSearch, Pattern, SearchEvent, SearchSummary};
-use crate::tui::{
+use nixdive_analyse::examine::examine;
+use nixdive_analyse::findings::{Subject, find};
+use nixdive_base::text::{counted, display_bytes};
+use nixdive_image::{Image, LayerIndex};
+use nixdive_nix::study::StoreStudy;
+use nixdive_preview::{Cancel, Syntaxes};
+use nixdive_source::extract::{ExtractProgress, extract};
+use nixdive_source::open::Contents;
+use nixdive_source::search::{ContentHit, ContentSearch, PathQuery, PathSearch, Pattern, SearchEvent, SearchSummary};
+use nixdive_tui::{
     ExtractRequest, Hits, Insights, Message, Opening, PathRequest, Paths, Report, Request, SearchRequest, Ticket,
     Transfer, View, ViewRequest,
 };
@@ -306,11 +307,11 @@ fn renew(cancel: &mut Cancel) -> Cancel {
 mod tests {
     use super::*;
     use crate::cli::samples;
-    use crate::image::{Kind, NodeId};
-    use crate::open::{Keep, OpenOptions, Progress, open_embedded};
-    use crate::preview::Place;
-    use crate::reference::Reference;
-    use crate::tui::{Form, Subject, Target};
+    use nixdive_image::reference::Reference;
+    use nixdive_image::{Kind, NodeId};
+    use nixdive_preview::Place;
+    use nixdive_source::open::{Keep, OpenOptions, Progress, open_embedded};
+    use nixdive_tui::{Form, Subject, Target};
 
     /// Asks one thing of the sample, and hears what is said until nothing more comes.
     fn answers(ask: impl FnOnce(&Image) -> Request) -> (Arc<Image>, Vec<Report>) {

@@ -11,15 +11,15 @@ use super::local_images::LocalImages;
 use super::named::Wanted;
 use super::opener::Opener;
 use super::{build, ci, compare, inspect, open_parsed, output, samples, settings, share};
-use crate::analysis::assess;
-use crate::build::Built;
-use crate::compare::SharingOutline;
-use crate::image::{counted, display_bytes};
-use crate::open::Keep;
-use crate::reference::Reference;
-use crate::report::{CompareFormat, Format, ShareFormat, write_dive_export};
-use crate::source::{Discovered, discover};
-use crate::tui::{self, Choice, Ended, Opening, Options, Settings, Start};
+use nixdive_analyse::analysis::assess;
+use nixdive_analyse::compare::SharingOutline;
+use nixdive_base::text::{counted, display_bytes};
+use nixdive_image::reference::Reference;
+use nixdive_report::{CompareFormat, Format, ShareFormat, write_dive_export};
+use nixdive_source::build::Built;
+use nixdive_source::formats::{Discovered, discover};
+use nixdive_source::open::Keep;
+use nixdive_tui::{self, Choice, Ended, Opening, Options, Settings, Start};
 
 /// Where samples lie beside the source of this program.
 const SAMPLES: &str = "sample-images";
@@ -158,7 +158,8 @@ fn display(
     if let Some(built) = built {
         built.hand_over_signals();
     }
-    let ended = tui::run(receiver, |effect| opener.perform(effect), start, Options::from_environment(), settings);
+    let ended =
+        nixdive_tui::run(receiver, |effect| opener.perform(effect), start, Options::from_environment(), settings);
     opener.stop();
     Ok(match ended? {
         Ended::Quit => ExitCode::SUCCESS,

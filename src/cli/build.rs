@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use super::arguments::{BuildArguments, DockerfileArguments, Engine, NamedArguments, OpenArguments};
 use super::named::{self, Wanted};
 use super::{browse, inspect};
-use crate::build::{self, BuildError, Built, dockerfile_arguments};
-use crate::image::display_in_sentence;
-use crate::reference::Reference;
-use crate::report::Format;
+use nixdive_base::text::display_in_sentence;
+use nixdive_image::reference::Reference;
+use nixdive_report::Format;
+use nixdive_source::build::{self, BuildError, Built, dockerfile_arguments};
 
 /// Arguments for the engine's build, white space between them.
 const MORE: &str = "NIXDIVE_BUILD_ARGUMENTS";

@@ -3,8 +3,8 @@ use std::time::SystemTime;
 
 use super::arguments::{CacheArguments, CacheCommand};
 use super::output;
-use crate::cache::{Cache, DEFAULT_BYTES, Item};
-use crate::image::{display_bytes, display_name};
+use nixdive_base::text::{display_bytes, display_name};
+use nixdive_source::cache::{Cache, DEFAULT_BYTES, Item};
 
 /// Shows what is in the cache, or empties it.
 pub fn run(arguments: &CacheArguments) -> anyhow::Result<ExitCode> {

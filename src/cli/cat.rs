@@ -3,8 +3,9 @@ use std::process::ExitCode;
 
 use super::arguments::CatArguments;
 use super::{locate, open_for, output};
-use crate::image::{Kind, display_name};
-use crate::open::Keep;
+use nixdive_base::text::display_name;
+use nixdive_image::Kind;
+use nixdive_source::open::Keep;
 
 /// Prints a file's bytes: as they are, except that a terminal gets no control characters unless it is asked for.
 pub fn run(arguments: &CatArguments) -> anyhow::Result<ExitCode> {

@@ -5,7 +5,6 @@ use clap::{Args, ValueEnum};
 
 use super::arguments::OpenArguments;
 use super::integrity::IncompleteArguments;
-use crate::report;
 
 /// `nixdive ci`.
 #[derive(Debug, Args)]
@@ -136,7 +135,7 @@ pub enum Format {
     Html,
 }
 
-impl From<Format> for report::CiFormat {
+impl From<Format> for nixdive_report::CiFormat {
     fn from(format: Format) -> Self {
         match format {
             Format::Text => Self::Text,

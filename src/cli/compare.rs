@@ -5,16 +5,16 @@ use super::arguments::{self, CompareArguments, OpenArguments};
 use super::inspect::packages_of;
 use super::named::Wanted;
 use super::{build, integrity, open_reference, output};
-use crate::compare::{CompareOptions, KnownContents, Outline, Side, check_platforms};
-use crate::identify::{Identified, identify};
-use crate::image::{Image, Layer, LayerIndex, OccurrenceId};
-use crate::nix::study::StoreStudy;
-use crate::open::{Keep, OpenError, OpenOptions, Opened, Programs, Progress};
-use crate::packages::Inventory;
-use crate::reference::{Location, Reference};
-use crate::report::{CompareFormat, write_comparison};
-use crate::scan::Cancel;
-use crate::study::{StoreWatch, StudyError, StudyOptions, study};
+use nixdive_analyse::compare::{CompareOptions, KnownContents, Outline, Side, check_platforms};
+use nixdive_base::cancel::Cancel;
+use nixdive_image::reference::{Location, Reference};
+use nixdive_image::{Image, Layer, LayerIndex, OccurrenceId};
+use nixdive_nix::study::StoreStudy;
+use nixdive_packages::Inventory;
+use nixdive_report::{CompareFormat, write_comparison};
+use nixdive_source::identify::{Identified, identify};
+use nixdive_source::open::{Keep, OpenError, OpenOptions, Opened, Programs, Progress};
+use nixdive_source::study::{StoreWatch, StudyError, StudyOptions, study};
 
 /// An image with all that comparing it needs.
 pub(super) struct Gathered {

@@ -10,14 +10,14 @@ use super::arguments::OpenArguments;
 use super::attendant::{Known, Viewing};
 use super::compare::{Gathered, HowToGather, is_cancelled};
 use super::opener::TICK;
-use crate::compare::{CompareOptions, KnownContents, Outline, SharingOutline, check_platforms};
-use crate::identify::{IdentifyError, identify};
-use crate::image::{ContentHash, OccurrenceId};
-use crate::open::{Contents, Keep, Programs, Progress};
-use crate::preview::Syntaxes;
-use crate::reference::Reference;
-use crate::scan::Cancel;
-use crate::tui::{
+use nixdive_analyse::compare::{CompareOptions, KnownContents, Outline, SharingOutline, check_platforms};
+use nixdive_base::cancel::Cancel;
+use nixdive_image::reference::Reference;
+use nixdive_image::{ContentHash, OccurrenceId};
+use nixdive_preview::Syntaxes;
+use nixdive_source::identify::{IdentifyError, identify};
+use nixdive_source::open::{Contents, Keep, Programs, Progress};
+use nixdive_tui::{
     CompareRequest, Compared, ComparedImage, Message, Opening, Report, Request, Shared, SideProgress, Stage, Transfer,
 };
 

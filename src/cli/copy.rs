@@ -5,12 +5,12 @@ use std::process::ExitCode;
 use super::copy_arguments::{CopyArguments, CopyFormat};
 use super::signals::StopOnSignals;
 use super::{integrity, output, transferring};
-use crate::image::display_name;
-use crate::open::{Keep, OpenOptions};
-use crate::rebuild::write::LayerCompression;
-use crate::reference::{ImageName, Location, Reference};
-use crate::scan::Cancel;
-use crate::transfer::{CopyDestination, CopyOptions, TransferProgress, copy, gather};
+use nixdive_base::cancel::Cancel;
+use nixdive_base::text::display_name;
+use nixdive_image::reference::{ImageName, Location, Reference};
+use nixdive_source::open::{Keep, OpenOptions};
+use nixdive_transfer::{CopyDestination, CopyOptions, TransferProgress, copy, gather};
+use nixdive_write::LayerCompression;
 
 /// Copies an image.
 pub fn run(arguments: &CopyArguments) -> anyhow::Result<ExitCode> {

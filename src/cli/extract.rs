@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::arguments::ExtractArguments;
 use super::{locate, open_for, output};
-use crate::extract::{ExtractProgress, extract};
-use crate::image::display_bytes;
-use crate::open::Keep;
+use nixdive_base::text::display_bytes;
+use nixdive_source::extract::{ExtractProgress, extract};
+use nixdive_source::open::Keep;
 
 /// Copies a file or a directory out of an image.
 pub fn run(arguments: &ExtractArguments) -> anyhow::Result<ExitCode> {

@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 use super::index_arguments::{IndexArguments, IndexFormat};
 use super::signals::StopOnSignals;
 use super::{integrity, output, transferring};
-use crate::image::{display_bytes, display_in_sentence, display_name};
-use crate::index::{Clash, Index, IndexPlan};
-use crate::open::{Keep, OpenOptions, Progress, open};
-use crate::rebuild::check::other_architecture;
-use crate::rebuild::write::{Destination, LayerCompression};
-use crate::reference::{ImageName, Reference};
-use crate::scan::Cancel;
-use crate::transfer::{Arrival, CopyDestination, CopyOptions, Shipment, TransferProgress, copy, gather};
+use nixdive_base::cancel::Cancel;
+use nixdive_base::text::{display_bytes, display_in_sentence, display_name};
+use nixdive_image::reference::{ImageName, Reference};
+use nixdive_rebuild::check::other_architecture;
+use nixdive_source::open::{Keep, OpenOptions, Progress, open};
+use nixdive_transfer::index::{Clash, Index, IndexPlan};
+use nixdive_transfer::{Arrival, CopyDestination, CopyOptions, Shipment, TransferProgress, copy, gather};
+use nixdive_write::{Destination, LayerCompression};
 
 /// The name of the schema of [`as_json`].
 const INDEX_SCHEMA: &str = "nixdive.index/1";
@@ -212,7 +212,7 @@ impl Done<'_> {
 
     /// `nixdive.index/1`: integer bytes, a fixed order, `null` for what is not known.
     fn as_json(&self) -> Value {
-        let image = |child: &crate::index::Child| {
+        let image = |child: &nixdive_transfer::index::Child| {
             json!({
                 "platform": child.platform.to_json(),
                 "digest": child.digest.as_str(),

@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use super::arguments::OpenArguments;
 use super::integrity::IncompleteArguments;
 use super::remote_arguments::LoginArguments;
-use crate::index::TagRules;
+use nixdive_transfer::index::TagRules;
 
 /// Forms of what is said about an index that was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

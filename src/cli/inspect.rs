@@ -2,16 +2,17 @@ use std::process::ExitCode;
 
 use super::arguments::{self, InspectArguments, OpenArguments};
 use super::{open_parsed_watched, open_watched, output};
-use crate::examine::examine;
-use crate::findings::{Findings, Subject, find as judge, redact};
-use crate::image::{Image, LayerIndex};
-use crate::nix::study::StoreStudy;
-use crate::open::{Keep, OpenError, Opened};
-use crate::packages::{CapturedFile, Inventory, find};
-use crate::reference::Reference;
-use crate::report::{Format, InspectOptions, Inspection, write_artifact, write_store_tree};
-use crate::scan::{Cancel, Captured};
-use crate::study::{StoreWatch, StudyOptions, study};
+use nixdive_analyse::examine::examine;
+use nixdive_analyse::findings::{Findings, Subject, find as judge, redact};
+use nixdive_base::cancel::Cancel;
+use nixdive_image::reference::Reference;
+use nixdive_image::{Image, LayerIndex};
+use nixdive_nix::study::StoreStudy;
+use nixdive_packages::{CapturedFile, Inventory, find};
+use nixdive_report::{Format, InspectOptions, Inspection, write_artifact, write_store_tree};
+use nixdive_scan::Captured;
+use nixdive_source::open::{Keep, OpenError, Opened};
+use nixdive_source::study::{StoreWatch, StudyOptions, study};
 
 /// Prints what an image is made of.
 pub fn run(arguments: &InspectArguments) -> anyhow::Result<ExitCode> {

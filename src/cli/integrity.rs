@@ -5,7 +5,8 @@ use clap::Args;
 
 use super::arguments::OpenArguments;
 use super::output;
-use crate::image::{Image, Warning, display_in_sentence};
+use nixdive_base::text::display_in_sentence;
+use nixdive_image::{Image, Warning};
 
 /// Reasons that are listed.
 const MOST_LISTED: usize = 20;

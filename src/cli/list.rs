@@ -3,8 +3,9 @@ use std::process::ExitCode;
 
 use super::arguments::ListArguments;
 use super::{locate, open_for, output};
-use crate::image::{FileTree, Floors, Kind, LayerIndex, NodeId, Scope, Seen, display_name};
-use crate::open::Keep;
+use nixdive_base::text::display_name;
+use nixdive_image::{FileTree, Floors, Kind, LayerIndex, NodeId, Scope, Seen};
+use nixdive_source::open::Keep;
 
 /// Lists a directory, or one file.
 pub fn run(arguments: &ListArguments) -> anyhow::Result<ExitCode> {
@@ -35,10 +36,10 @@ impl Listing<'_> {
     fn see(&self, node: NodeId, floors: Option<Floors>) -> Option<Seen> {
         let scope = Scope::Stacked(self.layer);
         let seen = match floors {
-            Some(floors) => self.tree.see(node, scope, crate::image::Baseline::Below, floors),
-            None => self.tree.see_alone(node, scope, crate::image::Baseline::Below),
+            Some(floors) => self.tree.see(node, scope, nixdive_image::Baseline::Below, floors),
+            None => self.tree.see_alone(node, scope, nixdive_image::Baseline::Below),
         };
-        seen.filter(|seen| seen.change != crate::image::Change::Removed)
+        seen.filter(|seen| seen.change != nixdive_image::Change::Removed)
     }
 
     fn directory(&mut self, node: NodeId, recursive: bool) -> io::Result<()> {
@@ -73,7 +74,7 @@ impl Listing<'_> {
         let occurrence = self.tree.occurrence(id);
         let owner = self.tree.owner(id);
         let owner = format!("{}:{}", owner.uid, owner.gid);
-        let mode = crate::image::display_mode(occurrence.kind, occurrence.mode());
+        let mode = nixdive_image::display_mode(occurrence.kind, occurrence.mode());
         write!(self.out, "{mode} {owner:>12} {:>12} {name}", seen.totals.bytes)?;
         match (occurrence.kind, self.tree.link_target(id)) {
             (Kind::Symlink, Some(target)) => writeln!(self.out, " -> {}", display_name(target)),

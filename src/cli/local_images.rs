@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, bounded};
 
-use crate::engines::{ContainerdImage, ContentStore, EngineClient, EngineEnvironment, LocalImage, name};
-use crate::http::HttpOptions;
-use crate::image::{display_bytes, display_name};
-use crate::reference::Engine;
-use crate::tui::Choice;
+use nixdive_base::text::{display_bytes, display_name};
+use nixdive_image::reference::Engine;
+use nixdive_source::engines::{ContainerdImage, ContentStore, EngineClient, EngineEnvironment, LocalImage, name};
+use nixdive_source::http::HttpOptions;
+use nixdive_tui::Choice;
 
 /// How long the first page may wait for engines. One that is slower is not in it.
 const PATIENCE: Duration = Duration::from_millis(60);

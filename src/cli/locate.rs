@@ -1,7 +1,8 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use crate::image::{Image, LayerIndex, NodeId, OccurrenceId, Resolution, display_name};
+use nixdive_base::text::display_name;
+use nixdive_image::{Image, LayerIndex, NodeId, OccurrenceId, Resolution};
 
 /// The layer that `--layer` names, by number or digest; the topmost without it. An image without layers has no files
 /// up to any layer.

@@ -31,6 +31,8 @@ mod rebuilder;
 mod remote_arguments;
 mod samples;
 mod sbom;
+#[cfg(test)]
+mod screenshots;
 mod settings;
 mod share;
 mod signals;
@@ -51,9 +53,9 @@ use arguments::{Arguments, Command};
 #[cfg(test)]
 pub(crate) use {arguments::ComparingArguments, opener::Opener};
 
-use crate::open::{Keep, OpenError, OpenOptions, Opened, Programs, Progress, open};
-use crate::reference::{Location, Reference};
-use crate::study::StoreWatch;
+use nixdive_image::reference::{Location, Reference};
+use nixdive_source::open::{Keep, OpenError, OpenOptions, Opened, Programs, Progress, open};
+use nixdive_source::study::StoreWatch;
 
 /// Exit code of what could not be done. 1 is left to rules of `--ci` that fail.
 const COULD_NOT: u8 = 2;
@@ -137,7 +139,7 @@ fn open_parsed_watched(
 /// Opens a reference, or the sample within the program where it is the one that is meant.
 fn open_reference(reference: &Reference, options: &OpenOptions, progress: &Progress) -> Result<Opened, OpenError> {
     if let Some(bytes) = samples::embedded(reference) {
-        return crate::open::open_embedded(bytes, samples::EMBEDDED, options, progress);
+        return nixdive_source::open::open_embedded(bytes, samples::EMBEDDED, options, progress);
     }
     let is_remote = matches!(reference.location, Location::Registry(_) | Location::Name(_) | Location::Engine(..));
     if !is_remote || options.programs != Programs::Foreground || !pace::is_watched() {

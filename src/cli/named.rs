@@ -6,9 +6,9 @@ use std::io::Read;
 use std::path::Path;
 
 use super::arguments::{Mapping, NamedArguments};
-use crate::image::display_in_sentence;
-use crate::manifest::{self, EnvironmentFile, Manifest, NamedImage};
-use crate::reference::{DataReference, Reference, named_image};
+use nixdive_base::text::display_in_sentence;
+use nixdive_image::reference::{DataReference, Reference, named_image};
+use nixdive_source::manifest::{self, EnvironmentFile, Manifest, NamedImage};
 
 /// Bytes that a `.env` file may have.
 const MAX_ENVIRONMENT_BYTES: u64 = 1 << 20;

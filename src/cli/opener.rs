@@ -14,15 +14,15 @@ use super::comparer::{Comparer, Held};
 use super::open_reference;
 use super::pace::{Pace, tell_of_fetches};
 use super::rebuilder::Origin;
-use crate::analysis::{HiddenCopies, assess};
-use crate::compare::CompareOptions;
-use crate::image::{Image, LayerIndex};
-use crate::open::{Contents, Keep, OpenError, OpenOptions, Opened, Progress, check_layer, refine};
-use crate::reference::Reference;
-use crate::scan::Cancel;
-use crate::source::Layout;
-use crate::study::{StudyError, StudyOptions, study_contents};
-use crate::tui::{self, Effect, Insights, Message, Opening, Report, Request};
+use nixdive_analyse::analysis::{HiddenCopies, assess};
+use nixdive_analyse::compare::CompareOptions;
+use nixdive_base::cancel::Cancel;
+use nixdive_image::reference::Reference;
+use nixdive_image::{Image, LayerIndex};
+use nixdive_source::formats::Layout;
+use nixdive_source::open::{Contents, Keep, OpenError, OpenOptions, Opened, Progress, check_layer, refine};
+use nixdive_source::study::{StudyError, StudyOptions, study_contents};
+use nixdive_tui::{self, Effect, Insights, Message, Opening, Report, Request};
 
 /// Between two looks at how far an opening is.
 pub(super) const TICK: Duration = Duration::from_millis(40);
@@ -219,21 +219,21 @@ impl Job {
         }
     }
 
-    fn counts(&self, layout: Option<&Layout>, pace: &mut Pace) -> tui::Progress {
+    fn counts(&self, layout: Option<&Layout>, pace: &mut Pace) -> nixdive_tui::Progress {
         let snapshot = self.progress.snapshot();
-        let layer = |(index, &(read_bytes, entries)): (usize, &(u64, u64))| tui::LayerProgress {
-            transfer: tui::Transfer {
+        let layer = |(index, &(read_bytes, entries)): (usize, &(u64, u64))| nixdive_tui::LayerProgress {
+            transfer: nixdive_tui::Transfer {
                 read_bytes,
                 total_bytes: layout.and_then(|layout| layout.layers.get(index)?.stored_bytes),
             },
             entries,
         };
-        let source = (snapshot.stream_read_bytes > 0).then_some(tui::Transfer {
+        let source = (snapshot.stream_read_bytes > 0).then_some(nixdive_tui::Transfer {
             read_bytes: snapshot.stream_read_bytes,
             total_bytes: (snapshot.stream_bytes > 0).then_some(snapshot.stream_bytes),
         });
         let traffic = pace.note(&snapshot, Instant::now());
-        tui::Progress { source, layers: snapshot.layers.iter().enumerate().map(layer).collect(), traffic }
+        nixdive_tui::Progress { source, layers: snapshot.layers.iter().enumerate().map(layer).collect(), traffic }
     }
 
     /// Shows the image, and then checks what was put off for the sake of the first screen.
@@ -329,11 +329,11 @@ impl Job {
     }
 }
 
-fn overview(image: &Arc<Image>) -> tui::Opened {
+fn overview(image: &Arc<Image>) -> nixdive_tui::Opened {
     let figures = assess(image).figures;
-    tui::Opened {
+    nixdive_tui::Opened {
         image: Arc::clone(image),
-        overview: tui::Overview {
+        overview: nixdive_tui::Overview {
             efficiency: figures.efficiency,
             wasted_bytes: figures.wasted_bytes,
             user_wasted_percent: figures.user_wasted_percent,
@@ -341,8 +341,8 @@ fn overview(image: &Arc<Image>) -> tui::Opened {
     }
 }
 
-fn outline(layout: &Layout) -> tui::Identified {
-    let layer = |layer: &crate::source::DescribedLayer| tui::LayerOutline {
+fn outline(layout: &Layout) -> nixdive_tui::Identified {
+    let layer = |layer: &nixdive_source::formats::DescribedLayer| nixdive_tui::LayerOutline {
         command: match layer.store_paths.as_slice() {
             [] => layer.created_by.clone().unwrap_or_default(),
             paths => paths.join(", "),
@@ -350,7 +350,7 @@ fn outline(layout: &Layout) -> tui::Identified {
         diff_id: layer.diff_id.as_ref().map(ToString::to_string),
         compressed_bytes: layer.stored_bytes,
     };
-    tui::Identified {
+    nixdive_tui::Identified {
         identity: layout.identity.clone(),
         config: layout.config.clone(),
         layers: layout.layers.iter().map(layer).collect(),
@@ -359,7 +359,7 @@ fn outline(layout: &Layout) -> tui::Identified {
 
 /// Asks whether a script may be run.
 fn confirm(script: &str) -> Report {
-    let choice = tui::Choice {
+    let choice = nixdive_tui::Choice {
         reference: format!("stream:{script}"),
         title: "Run it".to_owned(),
         detail: "and open the image that it writes; q leaves without".to_owned(),
@@ -367,8 +367,8 @@ fn confirm(script: &str) -> Report {
     Report::Confirm { question: format!("{script} is a script"), choice }
 }
 
-fn choice(choice: &crate::source::Choice) -> tui::Choice {
-    tui::Choice {
+fn choice(choice: &nixdive_source::formats::Choice) -> nixdive_tui::Choice {
+    nixdive_tui::Choice {
         reference: choice.reference.clone(),
         title: choice.title.clone(),
         detail: choice.platform.as_ref().map(ToString::to_string).unwrap_or_default(),

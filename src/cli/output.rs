@@ -3,8 +3,9 @@ use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 
-use crate::beneath::{Directory, Temporary, remove_abandoned};
-use crate::image::{TextEscaper, display_name};
+use nixdive_base::beneath::{Directory, Temporary, remove_abandoned};
+use nixdive_base::text::TextEscaper;
+use nixdive_base::text::display_name;
 
 /// Says on standard error why something could not be done: once, without control characters.
 pub fn complain(error: &anyhow::Error) {

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
-use crate::image::display_bytes;
-use crate::open::{Progress, Snapshot};
-use crate::tui::{Traffic, Transfer};
+use nixdive_base::text::display_bytes;
+use nixdive_source::open::{Progress, Snapshot};
+use nixdive_tui::{Traffic, Transfer};
 
 /// How much of the past counts.
 const WINDOW: Duration = Duration::from_secs(3);

@@ -8,17 +8,18 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
 use super::attendant::{Attendant, at_home};
 use super::opener::TICK;
-use crate::image::{Image, display_bytes, display_name};
-use crate::open::verified_doubts;
-use crate::rebuild::ImageContent;
-use crate::rebuild::choices::Choices;
-use crate::rebuild::layering::Strategy;
-use crate::rebuild::package_image::Granularity;
-use crate::rebuild::session::{Basis, RebuildError, Survey};
-use crate::rebuild::write::{self, Destination, WriteError, WriteOptions, WriteProgress, Written};
-use crate::reference::Reference;
-use crate::scan::Cancel;
-use crate::tui::{PlanRequest, Planned, RebuildRequest, Rebuilt, Report, Transfer};
+use nixdive_base::cancel::Cancel;
+use nixdive_base::text::{display_bytes, display_name};
+use nixdive_image::Image;
+use nixdive_image::reference::Reference;
+use nixdive_rebuild::ImageContent;
+use nixdive_rebuild::choices::Choices;
+use nixdive_rebuild::package_image::Granularity;
+use nixdive_rebuild::session::{Basis, RebuildError, Survey};
+use nixdive_source::open::verified_doubts;
+use nixdive_tui::{PlanRequest, Planned, RebuildRequest, Rebuilt, Report, Transfer};
+use nixdive_write::layering::Strategy;
+use nixdive_write::{self, Destination, WriteError, WriteOptions, WriteProgress, Written};
 
 /// Layers at most.
 const MOST_LAYERS: usize = 100;
@@ -164,7 +165,7 @@ impl Rebuilder<'_> {
         Survey::of_packages(image, contents, packages, choices, cancel)
     }
 
-    fn planned(&self, request: PlanRequest, plan: Result<crate::rebuild::plan::Plan, String>) -> Report {
+    fn planned(&self, request: PlanRequest, plan: Result<nixdive_rebuild::plan::Plan, String>) -> Report {
         let proposal = self.attendant.origin.proposal.clone();
         Report::Planned(Box::new(Planned { ticket: request.ticket, plan: plan.map(Arc::new), proposal }))
     }
@@ -226,7 +227,7 @@ impl Rebuilder<'_> {
         let destinations = std::slice::from_ref(destination);
         let written = std::thread::scope(|scope| {
             scope.spawn(|| self.watch(&progress, &watched));
-            let written = write::write(&composition, &layers, destinations, &content, &options, &progress);
+            let written = nixdive_write::write(&composition, &layers, destinations, &content, &options, &progress);
             drop(finished);
             written
         });

@@ -2,12 +2,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cache::Cache;
-use crate::engines::EngineEnvironment;
-use crate::execution::Permission;
-use crate::http::Secret;
-use crate::open::Remote;
-use crate::registry::{Environment, Login, Settings};
+use nixdive_image::execution::Permission;
+use nixdive_source::cache::Cache;
+use nixdive_source::engines::EngineEnvironment;
+use nixdive_source::http::Secret;
+use nixdive_source::open::Remote;
+use nixdive_source::registry::{Environment, Login, Settings};
 
 /// How registries and engines are reached.
 #[derive(Debug, Clone, Default, Args)]

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use crate::reference::Reference;
+use nixdive_image::reference::Reference;
 
 /// What to type for the sample within the program.
 pub const EMBEDDED: &str = "embedded:sample";

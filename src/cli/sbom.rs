@@ -4,10 +4,10 @@ use std::process::ExitCode;
 use super::arguments::{SbomArguments, SbomFormat};
 use super::inspect::packages_of;
 use super::{open_watched, output};
-use crate::image::Resolution;
-use crate::open::{Keep, Opened};
-use crate::report::{self, Distribution, Sbom};
-use crate::study::{StoreWatch, StudyOptions, study};
+use nixdive_image::Resolution;
+use nixdive_report::{self, Distribution, Sbom};
+use nixdive_source::open::{Keep, Opened};
+use nixdive_source::study::{StoreWatch, StudyOptions, study};
 
 /// Bytes of `os-release` that are read.
 const MOST_BYTES: u64 = 64 << 10;
@@ -25,9 +25,9 @@ pub fn run(arguments: &SbomArguments) -> anyhow::Result<ExitCode> {
     let distribution = distribution(&opened).unwrap_or_default();
     let sbom = Sbom::new(&opened.image, packages.as_ref(), store.as_ref(), &distribution);
     let format = match arguments.format {
-        SbomFormat::Text => report::SbomFormat::Text,
-        SbomFormat::Cyclonedx => report::SbomFormat::CycloneDx,
-        SbomFormat::Spdx => report::SbomFormat::Spdx,
+        SbomFormat::Text => nixdive_report::SbomFormat::Text,
+        SbomFormat::Cyclonedx => nixdive_report::SbomFormat::CycloneDx,
+        SbomFormat::Spdx => nixdive_report::SbomFormat::Spdx,
     };
     output::print(|out| sbom.write(format, out))?;
     Ok(ExitCode::SUCCESS)

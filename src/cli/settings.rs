@@ -1,7 +1,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::tui::Settings;
+use nixdive_tui::Settings;
 
 /// Bytes that a configuration file may have.
 const MAX_BYTES: u64 = 1 << 20;
@@ -12,7 +12,7 @@ const MAX_BYTES: u64 = 1 << 20;
 /// One that names the file and the line.
 pub fn read() -> anyhow::Result<Settings> {
     let Some(path) = path() else { return Ok(Settings::default()) };
-    let shown = crate::image::display_name(path.as_os_str().as_encoded_bytes()).into_owned();
+    let shown = nixdive_base::text::display_name(path.as_os_str().as_encoded_bytes()).into_owned();
     match path.metadata() {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             return Ok(Settings::default());

@@ -4,9 +4,9 @@ use super::arguments::{self, OpenArguments, ShareArguments};
 use super::compare::{are, gather, unread};
 use super::named::{self, Wanted};
 use super::output;
-use crate::compare::SharingOutline;
-use crate::image::Image;
-use crate::report::{ShareFormat, ShareReport};
+use nixdive_analyse::compare::SharingOutline;
+use nixdive_image::Image;
+use nixdive_report::{ShareFormat, ShareReport};
 
 /// Tells what several images share.
 pub fn run(arguments: &ShareArguments) -> anyhow::Result<ExitCode> {

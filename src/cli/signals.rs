@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
 
-use crate::scan::Cancel;
+use nixdive_base::cancel::Cancel;
 
 /// A signal has ended the work, and nothing of it is left.
 #[derive(Debug, thiserror::Error)]

@@ -3,10 +3,10 @@ use std::process::ExitCode;
 
 use super::arguments::{OpenArguments, TagsArguments};
 use super::output;
-use crate::image::{display_bytes, display_name};
-use crate::reference::{ImageName, Location, Reference};
-use crate::registry::Repository;
-use crate::scan::Cancel;
+use nixdive_base::cancel::Cancel;
+use nixdive_base::text::{display_bytes, display_name};
+use nixdive_image::reference::{ImageName, Location, Reference};
+use nixdive_source::registry::Repository;
 
 /// Prints the tags of a repository, one a line.
 pub fn run(arguments: &TagsArguments) -> anyhow::Result<ExitCode> {

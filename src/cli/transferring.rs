@@ -7,12 +7,12 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use serde_json::{Value, json};
 
 use super::pace::Pace;
-use crate::image::display_bytes;
-use crate::open::OpenOptions;
-use crate::transfer::{
+use nixdive_base::text::display_bytes;
+use nixdive_source::open::OpenOptions;
+use nixdive_transfer::{
     Arrival, LayerArrival, LayerProgress, LayerState, Strictness, TransferProgress, Verification, Way,
 };
-use crate::tui::Traffic;
+use nixdive_tui::Traffic;
 
 /// Between two looks at how far it is.
 const TICK: Duration = Duration::from_millis(100);
@@ -248,7 +248,7 @@ mod tests {
         let mut at = |seconds| paces.words(&progress, &layers(), begun + Duration::from_secs(seconds));
         assert_eq!(at(0), "");
         assert_eq!(at(4), "nothing has moved for 4 s");
-        let clock = progress.waits().noted_by(std::sync::Arc::new(crate::http::RealClock));
+        let clock = progress.waits().noted_by(std::sync::Arc::new(nixdive_source::http::RealClock));
         let cancel = progress.cancel().clone();
         let waiting = std::thread::spawn(move || clock.wait(Duration::from_secs(30), &cancel).is_err());
         while progress.waits().left().is_none() {

@@ -9,11 +9,11 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::image::Image;
-use crate::open::Contents;
-use crate::preview::{Allowance, Cancel, Find, Finding, Hit, Layout, Rows, Screenful, Syntaxes, screenful};
-use crate::tui::{FindRequest, FindState, Form, Target, Ticket, View, ViewRequest};
 use finder::{Finder, Shown, difference_between};
+use nixdive_image::Image;
+use nixdive_preview::{Allowance, Cancel, Find, Finding, Hit, Layout, Rows, Screenful, Syntaxes, screenful};
+use nixdive_source::open::Contents;
+use nixdive_tui::{FindRequest, FindState, Form, Target, Ticket, View, ViewRequest};
 use patterns::Patterns;
 
 /// Rows of a screen beyond which no more are handed out.

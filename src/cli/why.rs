@@ -2,13 +2,14 @@ use std::process::ExitCode;
 
 use super::arguments::{WhyArguments, WhyFormat};
 use super::{open_watched, output};
-use crate::image::{NodeId, display_name};
-use crate::nix::contents::Place;
-use crate::nix::graph::PathId;
-use crate::nix::study::{Match, StoreStudy, Why};
-use crate::open::Keep;
-use crate::report::WhyReport;
-use crate::study::{StoreWatch, StudyOptions, excerpts, study};
+use nixdive_base::text::display_name;
+use nixdive_image::NodeId;
+use nixdive_nix::contents::Place;
+use nixdive_nix::graph::PathId;
+use nixdive_nix::study::{Match, StoreStudy, Why};
+use nixdive_report::WhyReport;
+use nixdive_source::open::Keep;
+use nixdive_source::study::{StoreWatch, StudyOptions, excerpts, study};
 
 /// Files that are looked into for `--precise`, in all chains together.
 const MOST_EXCERPTS: usize = 10_000;
@@ -74,7 +75,7 @@ fn places(store: &StoreStudy, answers: &[Why]) -> Vec<(NodeId, u64)> {
     pairs.sort_unstable();
     pairs.dedup();
     let proofs = pairs.into_iter().flat_map(|(from, to)| store.proofs(from, to));
-    let place = |proof: crate::nix::contents::Evidence| match proof.place {
+    let place = |proof: nixdive_nix::contents::Evidence| match proof.place {
         Place::Content(offset) => Some((proof.node, offset)),
         Place::LinkTarget | Place::Name => None,
     };

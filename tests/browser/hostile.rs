@@ -78,7 +78,7 @@ fn nothing_that_an_image_says_runs() {
         }
         is_intact(&mut browser);
         let shown = browser.text("document.body.innerText");
-        let steers = |character: char| nixdive::image::steers_terminal(character) && !"\n\t".contains(character);
+        let steers = |character: char| nixdive::text::steers_terminal(character) && !"\n\t".contains(character);
         assert!(!shown.contains(steers), "{arguments:?}");
         browser.assert_quiet();
     }

@@ -3,7 +3,7 @@
 //!
 //! A test whose peer is missing says so and passes; where NIXDIVE_LIVE=1 it fails instead. Whoever has no corpus cannot
 //! fetch one: without it, its tests are skipped in any case.
-
+#![allow(clippy::disallowed_methods)]
 // clippy.toml allows them in test functions; here all functions serve tests.
 #![allow(clippy::unwrap_used, clippy::panic)]
 

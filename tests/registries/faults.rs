@@ -379,7 +379,7 @@ fn what_refers_to_an_image_is_listed_also_where_only_a_tag_tells() {
     shop.put(&format!("referrers/{subject}"), OCI_INDEX, index);
     let by_list = faulty(shop, |_, _| None);
     for (server, expected) in [(&by_tag, 1), (&by_list, 1), (&none, 0)] {
-        let registries = Customer::new().remote.registries(&nixdive::scan::Cancel::new()).unwrap();
+        let registries = Customer::new().remote.registries(&nixdive::cancel::Cancel::new()).unwrap();
         let typed = format!("docker://{}/{IMAGE}", server.host);
         let nixdive::reference::Location::Registry(name) =
             nixdive::reference::Reference::parse(typed.as_ref()).unwrap().location

@@ -2,7 +2,7 @@
 //!
 //! Tests that need `docker-registry`, skopeo or podman say so and pass where those are missing; where NIXDIVE_LIVE=1 they
 //! fail instead.
-
+#![allow(clippy::disallowed_methods)]
 // clippy.toml allows them in test functions; here all functions serve tests.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

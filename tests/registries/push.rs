@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use nixdive::cancel::Cancel;
 use nixdive::image::Digest;
 use nixdive::open::OpenOptions;
 use nixdive::rebuild::write::LayerCompression;
 use nixdive::reference::Reference;
-use nixdive::scan::Cancel;
 use nixdive::transfer::{Arrival, CopyDestination, CopyOptions, TransferError, TransferProgress, Way, copy, gather};
 
 use super::server::{Manner, Reply, Seen, Server};

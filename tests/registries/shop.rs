@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use nixdive::cache::Cache;
+use nixdive::cancel::Cancel;
 use nixdive::http::{Clock, HttpOptions};
 use nixdive::open::{Keep, OpenOptions, Remote};
 use nixdive::registry::{Environment, Settings};
-use nixdive::scan::Cancel;
 
 use super::server::{Reply, Seen};
 use super::support::images::{Image, OCI_INDEX, OCI_MANIFEST, digest, manifest_blobs, sample_layers};

@@ -1,9 +1,9 @@
 //! Whom a push believes about what is there: nobody who could put other bytes into an image.
 
+use nixdive::cancel::Cancel;
 use nixdive::image::Digest;
 use nixdive::open::OpenOptions;
 use nixdive::reference::{ImageName, Reference};
-use nixdive::scan::Cancel;
 use nixdive::transfer::{CopyDestination, CopyOptions, KnownBlobs, TransferProgress, copy, gather};
 use serde_json::Value;
 

@@ -3,7 +3,7 @@
 //!
 //! Needs root, and a network the first time: a Debian root is made by debootstrap and kept below `target/tmp`. Where
 //! something is missing the tests say so and pass; with NIXDIVE_LIVE=1 they fail instead.
-
+#![allow(clippy::disallowed_methods)]
 // clippy.toml allows them in test functions; here all functions serve tests.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

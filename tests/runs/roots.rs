@@ -4,10 +4,11 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use nixdive::cancel::Cancel;
 use nixdive::open::{Keep, OpenOptions, Opened};
 use nixdive::packages::{self, CapturedFile, Inventory};
 use nixdive::rebuild::needs::{Needs, NeedsOptions, find};
-use nixdive::scan::{Cancel, Wanted};
+use nixdive::scan::Wanted;
 
 use crate::support::chroot::{Service, get, run_in_chroot, unpack};
 use crate::support::program::{Run, nixdive, open_with, run_command};

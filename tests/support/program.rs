@@ -62,7 +62,7 @@ pub fn content(opened: &Opened, path: &str) -> Vec<u8> {
 pub fn paths(opened: &Opened) -> Vec<String> {
     let tree = &opened.image.tree;
     let shown = |(node, id): (nixdive::image::NodeId, Option<nixdive::image::OccurrenceId>)| {
-        let path = nixdive::image::display_name(&tree.path(node)).into_owned();
+        let path = nixdive::text::display_name(&tree.path(node)).into_owned();
         let is_directory = id.is_none_or(|id| tree.occurrence(id).kind == nixdive::image::Kind::Directory);
         if is_directory { format!("{path}/") } else { path }
     };

@@ -3,12 +3,12 @@ use std::path::Path;
 use super::super::ci_arguments::{OnMissing, RuleArguments};
 use super::super::output;
 use super::shown;
-use crate::ci::{
+use nixdive_analyse::ci::{
     Budget, Configuration, DiveRules, Growth, Metric, OnMissingBaseline, Quota, RuleFile, Subject, Written,
     parse_bytes, parse_quota,
 };
-use crate::glob::Glob;
-use crate::reference::{DataReference, Reference};
+use nixdive_base::glob::Glob;
+use nixdive_image::reference::{DataReference, Reference};
 
 /// Bytes that a file of rules may have.
 const MAX_BYTES: u64 = 1 << 20;
@@ -153,7 +153,7 @@ fn add_flags(configuration: &mut Configuration, arguments: &RuleArguments) -> an
 
 fn parse_count(metric: Metric, text: &str) -> Result<u64, String> {
     match metric.unit() {
-        crate::ci::Unit::Count => text.trim().parse().map_err(|_| {
+        nixdive_analyse::ci::Unit::Count => text.trim().parse().map_err(|_| {
             format!("«{}» is no whole number: {} are counted without a unit", shown(text.as_ref()), metric.name())
         }),
         _ => parse_bytes(text).map_err(|error| error.to_string()),

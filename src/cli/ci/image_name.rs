@@ -1,7 +1,7 @@
 use std::path::{Component, Path};
 
-use crate::image::Identity;
-use crate::reference::{Location, Reference, Start};
+use nixdive_image::Identity;
+use nixdive_image::reference::{Location, Reference, Start};
 
 /// Ends of the names of archives and of documents that stand for an image.
 const ARCHIVE_ENDS: [&str; 12] =

@@ -12,12 +12,12 @@ use std::process::ExitCode;
 use super::arguments::OpenArguments;
 use super::ci_arguments::{CiArguments, Format, RuleArguments};
 use super::output;
-use crate::ci::{
+use nixdive_analyse::ci::{
     Against, Configuration, Facts, FindingFact, ImageDifference, Outcome, Snapshot, Subject, Verdict, judge, to_json,
 };
-use crate::image::display_name;
-use crate::reference::Reference;
-use crate::report::{CiFormat, CiReport};
+use nixdive_base::text::display_name;
+use nixdive_image::reference::Reference;
+use nixdive_report::{CiFormat, CiReport};
 use sides::{Baseline, Looks, Side};
 
 /// Exit code of an image that a rule fails.

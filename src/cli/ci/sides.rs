@@ -5,18 +5,18 @@ use super::super::arguments::OpenArguments;
 use super::super::inspect::{findings, packages_of};
 use super::super::{open_parsed, open_parsed_watched};
 use super::shown;
-use crate::analysis::{Assessment, assess};
-use crate::ci::{
+use nixdive_analyse::analysis::{Assessment, assess};
+use nixdive_analyse::ci::{
     self, FindingFact, ImageDifference, MAX_BASELINE_BYTES, OnMissingBaseline, Reasons, Snapshot, differences,
     from_json,
 };
-use crate::findings::Severity;
-use crate::nix::study::StoreStudy;
-use crate::open::{Keep, Opened};
-use crate::packages::Inventory;
-use crate::reference::Reference;
-use crate::scan::identity_of;
-use crate::study::{StoreWatch, StudyOptions, study};
+use nixdive_analyse::findings::Severity;
+use nixdive_image::reference::Reference;
+use nixdive_nix::study::StoreStudy;
+use nixdive_packages::Inventory;
+use nixdive_scan::identity_of;
+use nixdive_source::open::{Keep, Opened};
+use nixdive_source::study::{StoreWatch, StudyOptions, study};
 
 /// What of an image is looked at.
 #[derive(Debug, Clone, Copy, Default)]
@@ -74,7 +74,7 @@ impl Side {
     pub fn findings(&self) -> anyhow::Result<Vec<FindingFact>> {
         let none = Inventory::default();
         let found = findings(&self.opened, self.packages.as_ref().unwrap_or(&none), self.store.as_ref())?;
-        let fact = |finding: &crate::findings::Finding| FindingFact {
+        let fact = |finding: &nixdive_analyse::findings::Finding| FindingFact {
             id: finding.rule.id().to_owned(),
             severity: match finding.severity {
                 Severity::Information => ci::Severity::Information,

@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 
 use crate::cli::output;
-use crate::image::display_name;
-use crate::open::Opened;
-use crate::rebuild::check;
-use crate::scan::Cancel;
+use nixdive_base::cancel::Cancel;
+use nixdive_base::text::display_name;
+use nixdive_rebuild::check;
+use nixdive_source::open::Opened;
 
 /// Exit code of an image in which something is broken.
 const BROKEN: u8 = 1;

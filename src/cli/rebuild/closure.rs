@@ -4,15 +4,16 @@ use std::io::{self, Read};
 
 use crate::cli::open_for;
 use crate::cli::rebuild_arguments::RebuildArguments;
-use crate::image::{Compression, Config, Digest, Image, Layer, display_name};
-use crate::nix::StorePath;
-use crate::open::{Keep, Opened};
-use crate::rebuild::BaseBlob;
-use crate::rebuild::from_store::{Base, Composed, FromStore, compose};
-use crate::reference::Reference;
-use crate::scan::Cancel;
-use crate::store::LocalStore;
-use crate::transfer::{ParcelLayer, gather};
+use nixdive_base::cancel::Cancel;
+use nixdive_base::text::display_name;
+use nixdive_image::reference::Reference;
+use nixdive_image::{Compression, Config, Digest, Image, Layer};
+use nixdive_nix::StorePath;
+use nixdive_rebuild::BaseBlob;
+use nixdive_rebuild::from_store::{Base, Composed, FromStore, compose};
+use nixdive_source::open::{Keep, Opened};
+use nixdive_source::store::LocalStore;
+use nixdive_transfer::{ParcelLayer, gather};
 
 use super::configure;
 

@@ -3,8 +3,8 @@
 use std::io::Read;
 
 use crate::cli::rebuild_arguments::ConfigArguments;
-use crate::image::Config;
-use crate::rebuild::from_store::{ConfigChanges, read_config};
+use nixdive_image::Config;
+use nixdive_rebuild::from_store::{ConfigChanges, read_config};
 
 /// Bytes of a configuration file that are read.
 const MOST_BYTES: u64 = (4 << 20) + 1;

@@ -10,17 +10,18 @@ use crate::cli::inspect::packages_of;
 use crate::cli::named::Wanted;
 use crate::cli::rebuild_arguments::{Builder, ChoiceArguments, Granularity, RebuildArguments};
 use crate::cli::{browse, output};
-use crate::image::{NodeId, counted, display_name};
-use crate::nix::study::StoreStudy;
-use crate::open::Opened;
-use crate::packages::Inventory;
-use crate::rebuild::choices::Choices;
-use crate::rebuild::emit::{self, Confidence, EmitRequest, Flake, all_files};
-use crate::rebuild::needs::{self, Needs, NeedsOptions};
-use crate::rebuild::package_image::{self, PackageImage};
-use crate::rebuild::start;
-use crate::reference::{Location, Reference};
-use crate::scan::Cancel;
+use nixdive_base::cancel::Cancel;
+use nixdive_base::text::{counted, display_name};
+use nixdive_image::NodeId;
+use nixdive_image::reference::{Location, Reference};
+use nixdive_nix::study::StoreStudy;
+use nixdive_packages::Inventory;
+use nixdive_rebuild::choices::Choices;
+use nixdive_rebuild::emit::{self, Confidence, EmitRequest, Flake, all_files};
+use nixdive_rebuild::needs::{self, Needs, NeedsOptions};
+use nixdive_rebuild::package_image::{self, PackageImage};
+use nixdive_rebuild::start;
+use nixdive_source::open::Opened;
 
 /// Writes the flake of an image.
 pub fn write(

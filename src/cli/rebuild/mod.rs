@@ -17,21 +17,22 @@ use super::arguments::OpenArguments;
 use super::inspect::packages_of;
 use super::rebuild_arguments::{self, ChoiceArguments, PlanFormat, RebuildArguments, Strategy, WriteArguments};
 use super::{open_for, open_watched, output};
-use crate::image::{Image, counted, display_name};
-use crate::nix::StorePath;
-use crate::nix::study::StoreOutline;
-use crate::open::{Keep, Opened};
-use crate::rebuild::choices::{Choices, Cut};
-use crate::rebuild::layering::{self, Sibling};
-use crate::rebuild::package_image::Granularity;
-use crate::rebuild::plan::Plan;
-use crate::rebuild::session::Survey;
-use crate::rebuild::write::{LayerCompression, WriteOptions};
-use crate::rebuild::{Composition, ImageContent};
-use crate::reference::Reference;
-use crate::report::PlanReport;
-use crate::scan::Cancel;
-use crate::study::{StoreWatch, StudyOptions, study};
+use nixdive_base::cancel::Cancel;
+use nixdive_base::text::{counted, display_name};
+use nixdive_image::Image;
+use nixdive_image::reference::Reference;
+use nixdive_nix::StorePath;
+use nixdive_nix::study::StoreOutline;
+use nixdive_rebuild::choices::{Choices, Cut};
+use nixdive_rebuild::package_image::Granularity;
+use nixdive_rebuild::plan::Plan;
+use nixdive_rebuild::session::Survey;
+use nixdive_rebuild::{Composition, ImageContent};
+use nixdive_report::PlanReport;
+use nixdive_source::open::{Keep, Opened};
+use nixdive_source::study::{StoreWatch, StudyOptions, study};
+use nixdive_write::layering::{self, Sibling};
+use nixdive_write::{LayerCompression, WriteOptions};
 use outputs::Outputs;
 use written::{Words, Writing};
 
@@ -250,9 +251,10 @@ fn siblings(images: &[OsString], arguments: &OpenArguments) -> anyhow::Result<Ve
         let tree = &opened.image.tree;
         let outline = StoreOutline::new(tree);
         let paths = outline.store.paths.iter().zip(&outline.entries);
-        let bytes = |(known, entries): (&crate::nix::contents::ImageStorePath, &crate::nix::contents::PathEntries)| {
-            (known.path.base_name().to_owned(), entries.nar_bytes(tree).unwrap_or_default())
-        };
+        let bytes =
+            |(known, entries): (&nixdive_nix::contents::ImageStorePath, &nixdive_nix::contents::PathEntries)| {
+                (known.path.base_name().to_owned(), entries.nar_bytes(tree).unwrap_or_default())
+            };
         Ok(paths.map(bytes).collect())
     };
     images.iter().map(sibling).collect()

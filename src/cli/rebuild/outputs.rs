@@ -1,7 +1,7 @@
 use std::ffi::OsString;
 
-use crate::rebuild::write::Destination;
-use crate::transfer::{CopyDestination, CopyDestinationError};
+use nixdive_transfer::{CopyDestination, CopyDestinationError};
+use nixdive_write::Destination;
 
 /// Where an image is written to.
 pub struct Outputs {

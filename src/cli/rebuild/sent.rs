@@ -7,15 +7,15 @@ use super::outputs::Outputs;
 use super::written::Writing;
 use crate::cli::signals::StopOnSignals;
 use crate::cli::transferring;
-use crate::image::display_name;
-use crate::open::{OpenOptions, Remote, scratch_directory};
-use crate::rebuild::write::{Destination, LayerCompression, LayerElsewhere, WriteOptions};
-use crate::reference::Reference;
-use crate::registry::RegistryError;
-use crate::scan::Cancel;
-use crate::transfer::{
+use nixdive_base::cancel::Cancel;
+use nixdive_base::text::display_name;
+use nixdive_image::reference::Reference;
+use nixdive_source::open::{OpenOptions, Remote, scratch_directory};
+use nixdive_source::registry::RegistryError;
+use nixdive_transfer::{
     CopyDestination, CopyOptions, KnownBlobs, Strictness, TransferError, TransferProgress, Verification, copy, gather,
 };
+use nixdive_write::{Destination, LayerCompression, LayerElsewhere, WriteOptions};
 
 impl Writing<'_> {
     /// Writes an image to files, and sends it to all other destinations.

@@ -6,10 +6,11 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
 use crate::cli::signals::StopOnSignals;
-use crate::image::{Image, counted, display_bytes, display_name};
-use crate::rebuild::write::{self, Destination, WriteOptions, WriteProgress, Written};
-use crate::rebuild::{Composition, ImageContent};
-use crate::scan::Cancel;
+use nixdive_base::cancel::Cancel;
+use nixdive_base::text::{counted, display_bytes, display_name};
+use nixdive_image::Image;
+use nixdive_rebuild::{Composition, ImageContent};
+use nixdive_write::{self, Destination, WriteOptions, WriteProgress, Written};
 
 /// Between two words on how far it is.
 const TICK: Duration = Duration::from_millis(100);
@@ -63,8 +64,14 @@ impl<'a> Writing<'a> {
         let (finished, watched) = bounded::<()>(0);
         let written = std::thread::scope(|scope| {
             scope.spawn(|| watch(&progress, &watched));
-            let written =
-                write::write(self.composition, self.layers, destinations, self.content, self.options, &progress);
+            let written = nixdive_write::write(
+                self.composition,
+                self.layers,
+                destinations,
+                self.content,
+                self.options,
+                &progress,
+            );
             drop(finished);
             written
         })?;

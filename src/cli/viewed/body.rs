@@ -1,8 +1,8 @@
-use crate::preview::{
+use nixdive_preview::{
     ArchiveListing, Fixed, HexView, RowContent, Rows, SideBySideRow, Sign, StyledLine, TextDifference, TextPreview,
     UnifiedRow,
 };
-use crate::tui::Measure;
+use nixdive_tui::Measure;
 
 /// What is shown of a path.
 pub enum Body {

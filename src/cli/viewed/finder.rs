@@ -1,13 +1,14 @@
 use std::sync::Arc;
 
 use super::body::{Body, ByteRows};
-use crate::image::{FileTree, Image, Kind, OccurrenceId, display_bytes};
-use crate::open::Contents;
-use crate::preview::{
+use nixdive_base::text::display_bytes;
+use nixdive_image::{FileTree, Image, Kind, OccurrenceId};
+use nixdive_preview::{
     Cancel, Comparison, ContentKind, HexView, Section, StyledLine, Syntaxes, TextPreview, classify, compare,
     differing_rows, follow_link, list_archive, summarise_directory, summarise_elf,
 };
-use crate::tui::{Form, Subject};
+use nixdive_source::open::Contents;
+use nixdive_tui::{Form, Subject};
 
 /// Common lines around each change of a difference.
 const CONTEXT: u32 = 3;

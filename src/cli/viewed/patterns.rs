@@ -1,7 +1,7 @@
 use std::ops::Range;
 
-use crate::preview::Needle;
-use crate::search::Pattern;
+use nixdive_preview::Needle;
+use nixdive_source::search::Pattern;
 
 /// What is looked for in a file; any of the patterns is a hit.
 pub struct Patterns(Vec<Pattern>);

@@ -2,12 +2,12 @@ use std::io::Write as _;
 
 use super::*;
 use crate::cli::samples;
-use crate::image::{Kind, LayerIndex, OccurrenceId};
-use crate::open::{Keep, OpenOptions, Opened, Progress, open_embedded};
-use crate::preview::{Place, RowContent, Sign, Spot, Toward};
-use crate::reference::Reference;
-use crate::testing::archive::{Written, docker_archive, seal, tar_of};
-use crate::tui::Subject;
+use nixdive_image::reference::Reference;
+use nixdive_image::testing::archive::{Written, docker_archive, seal, tar_of};
+use nixdive_image::{Kind, LayerIndex, OccurrenceId};
+use nixdive_preview::{Place, RowContent, Sign, Spot, Toward};
+use nixdive_source::open::{Keep, OpenOptions, Opened, Progress, open_embedded};
+use nixdive_tui::Subject;
 
 fn sample() -> Opened {
     let reference = Reference::parse(samples::EMBEDDED.as_ref()).unwrap();
@@ -54,7 +54,7 @@ fn texts(view: &View) -> Vec<String> {
     let text = |content: &RowContent| match content {
         RowContent::Line(line) => line.line.text(),
         RowContent::Halves { sign, before, after } => {
-            let half = |half: &Option<(u64, crate::preview::FoundLine)>| {
+            let half = |half: &Option<(u64, nixdive_preview::FoundLine)>| {
                 half.as_ref().map_or("none".to_owned(), |(number, line)| format!("{number} {}", line.line.text()))
             };
             let sign = match sign {
@@ -220,7 +220,7 @@ fn a_file_of_a_gigabyte_opens_at_once_and_so_does_its_end() {
     use std::time::Instant;
     let file = sparse_gigabyte();
     let reference = Reference::parse(file.path().as_os_str()).unwrap();
-    let opened = crate::open::open(&reference, &OpenOptions::default(), &Progress::new()).unwrap();
+    let opened = nixdive_source::open::open(&reference, &OpenOptions::default(), &Progress::new()).unwrap();
     let wanted = request(&opened.image, b"/log.txt", Form::Content, Place::Start);
     let start = Instant::now();
     let mut viewed = viewed(&opened, &wanted);
@@ -251,7 +251,7 @@ fn a_layer_that_turns_out_corrupt_is_named_with_the_place() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(&archive).unwrap();
     let reference = Reference::parse(file.path().as_os_str()).unwrap();
-    let opened = crate::open::open(&reference, &OpenOptions::default(), &Progress::new()).unwrap();
+    let opened = nixdive_source::open::open(&reference, &OpenOptions::default(), &Progress::new()).unwrap();
     let middle = archive.len() / 2;
     archive[middle..middle + 64].fill(0xff);
     std::fs::write(file.path(), &archive).unwrap();

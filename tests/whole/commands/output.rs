@@ -16,7 +16,7 @@ const HOSTILE: &str = "\u{1b}[2J\u{1b}]0;title\u{7}\r\u{9b}31m\u{202e}\u{200b}\u
 /// That a text steers no terminal.
 #[track_caller]
 fn assert_harmless(text: &str, what: &str) {
-    let found = text.chars().find(|&character| character != '\n' && nixdive::image::steers_terminal(character));
+    let found = text.chars().find(|&character| character != '\n' && nixdive::text::steers_terminal(character));
     assert_eq!(found, None, "{what}: {text:?}");
 }
 

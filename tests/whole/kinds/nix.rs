@@ -243,7 +243,7 @@ fn a_store_path_is_the_root_of_its_closure() {
     let root = json!({"path": format!("/nix/store/{BASE_NAME}"), "source": {"kind": "given"}});
     assert_eq!((&document["store"]["roots"], &document["builder"]), (&json!([root]), &Value::Null));
 
-    let facts = nixdive::examine::examine(&opened.image, &opened.contents, 0, &nixdive::scan::Cancel::new()).unwrap();
+    let facts = nixdive::examine::examine(&opened.image, &opened.contents, 0, &nixdive::cancel::Cancel::new()).unwrap();
     let subject = Subject { image: &opened.image, packages: None, store: Some(&study), facts: Some(&facts) };
     let found: Vec<&str> =
         nixdive::findings::find(&subject).list.iter().map(|finding| finding.rule.info().id).collect();

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
+use nixdive::cancel::Cancel;
 use nixdive::image::{Kind, Resolution};
 use nixdive::open::{Keep, OpenOptions, Opened};
 use nixdive::rebuild::needs::{NeedsOptions, find};
-use nixdive::scan::Cancel;
 use proptest::prelude::*;
 
 use super::Bench;

@@ -1,0 +1,38 @@
+use std::path::Path;
+
+use super::{Container, DirectoryContainer, SourceError};
+use nixdive_image::Digest;
+use nixdive_scan::Section;
+
+/// containerd's content store: documents and blobs as registries name them, `manifests/DIGEST` and `blobs/DIGEST`, in a
+/// directory with `blobs/ALGORITHM/HEX`.
+#[derive(Debug)]
+pub struct ContentStoreContainer(DirectoryContainer);
+
+impl ContentStoreContainer {
+    /// The store whose blobs lie below `root`.
+    #[must_use]
+    pub fn new(root: &Path) -> Self {
+        Self(DirectoryContainer::new(root))
+    }
+}
+
+/// Where a blob lies in the store.
+fn place(name: &str) -> Option<String> {
+    let digest = Digest::parse(name.split_once('/')?.1)?;
+    Some(format!("blobs/{}/{}", digest.algorithm(), digest.hex()))
+}
+
+impl Container for ContentStoreContainer {
+    fn locate(&self, name: &str) -> Option<String> {
+        self.0.locate(&place(name)?).map(|_| name.to_owned())
+    }
+
+    fn document(&self, name: &str) -> Result<Option<Vec<u8>>, SourceError> {
+        place(name).map_or(Ok(None), |place| self.0.document(&place))
+    }
+
+    fn blob(&self, located: &str) -> Result<Option<Section>, SourceError> {
+        place(located).map_or(Ok(None), |place| self.0.blob(&place))
+    }
+}

@@ -1,0 +1,280 @@
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use ureq::http::HeaderMap;
+use ureq::{Agent, SendBody};
+
+use super::socket::{NoNames, SocketConnector};
+use super::steady::Steady;
+use super::{Address, Clock, HttpError, Patience, RealClock, Secret, Trust};
+use nixdive_base::cancel::Cancel;
+
+const USER_AGENT: &str = concat!("nixdive/", env!("CARGO_PKG_VERSION"));
+/// Bytes of all headers of an answer.
+const MAX_HEADER_BYTES: usize = 64 << 10;
+/// Bytes taken from the network at a time.
+const BUFFER_BYTES: usize = 128 << 10;
+/// Between two looks at whether it was cancelled; the thread that looks lives as long as the way to the server.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// How servers are spoken to.
+#[derive(Debug, Clone)]
+pub struct HttpOptions {
+    /// How long a connection may take.
+    pub connect: Duration,
+    /// How long an answer, or the next bytes of it, may take.
+    pub silence: Duration,
+    /// How often is asked again.
+    pub patience: Patience,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Asks to stop; interrupts what waits.
+    pub cancel: Cancel,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            silence: Duration::from_secs(30),
+            patience: Patience::default(),
+            clock: Arc::new(RealClock),
+            cancel: Cancel::new(),
+        }
+    }
+}
+
+/// What to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Read.
+    Get,
+    /// Read the headers alone.
+    Head,
+    /// Begin.
+    Post,
+    /// Continue.
+    Patch,
+    /// Write.
+    Put,
+    /// Take away.
+    Delete,
+}
+
+impl Method {
+    fn name(self) -> ureq::http::Method {
+        match self {
+            Self::Get => ureq::http::Method::GET,
+            Self::Head => ureq::http::Method::HEAD,
+            Self::Post => ureq::http::Method::POST,
+            Self::Patch => ureq::http::Method::PATCH,
+            Self::Put => ureq::http::Method::PUT,
+            Self::Delete => ureq::http::Method::DELETE,
+        }
+    }
+}
+
+/// What is sent.
+pub enum Body {
+    /// Nothing.
+    None,
+    /// What is in memory.
+    Bytes(Vec<u8>),
+    /// What a reader gives, of which the length in bytes is known.
+    Stream(Box<dyn Read + Send>, u64),
+    /// What a reader gives, however long it is: RFC 9112 section 7.1. Over a socket, what the other side closes before all
+    /// of it was sent is no error by itself: its answer may say why.
+    Chunked(Box<dyn Read + Send>),
+}
+
+/// One request.
+pub struct Request {
+    /// What to do.
+    pub method: Method,
+    /// Where.
+    pub address: Address,
+    /// Names in lower case, and values.
+    pub headers: Vec<(&'static str, String)>,
+    /// The value of `Authorization`.
+    pub authorization: Option<Secret>,
+    /// What is sent.
+    pub body: Body,
+}
+
+impl Request {
+    /// Without headers and body.
+    #[must_use]
+    pub fn new(method: Method, address: Address) -> Self {
+        Self { method, address, headers: Vec::new(), authorization: None, body: Body::None }
+    }
+}
+
+/// The answer to one.
+pub struct Response {
+    /// Who answered.
+    pub address: Address,
+    /// RFC 9110 section 15.
+    pub status: u16,
+    headers: HeaderMap,
+    /// Bytes of the body, where the server says so.
+    pub content_length: Option<u64>,
+    /// The body.
+    pub body: Box<dyn Read + Send>,
+}
+
+impl Response {
+    /// A header by its name in lower case, where it is text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// All headers of one name.
+    pub fn headers(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.headers.get_all(name).iter().filter_map(|value| value.to_str().ok())
+    }
+
+    /// The body, whole; `None` where it has more than `most` bytes.
+    ///
+    /// # Errors
+    /// Those of the connection.
+    pub fn bytes(self, most: u64) -> io::Result<Option<Vec<u8>>> {
+        if self.content_length.is_some_and(|length| length > most) {
+            return Ok(None);
+        }
+        let mut bytes = Vec::new();
+        self.body.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+        Ok((bytes.len() as u64 <= most).then_some(bytes))
+    }
+}
+
+/// A way to a server, with the connections that are open.
+pub struct Http {
+    agent: Agent,
+    options: HttpOptions,
+    /// Whether the other side of a socket has stopped listening.
+    closed: Arc<AtomicBool>,
+    /// Dropped with this, which ends the thread that waits for a cancellation.
+    _alive: Arc<()>,
+}
+
+impl Http {
+    /// Over TCP, and TLS where an address says so. Proxies are those of the environment.
+    ///
+    /// # Errors
+    /// When a certificate cannot be read, or no thread started.
+    pub fn over_network(trust: &Trust, options: HttpOptions) -> io::Result<Self> {
+        let config = config(&options).tls_config(trust.config()?).build();
+        Self::new(Agent::new_with_config(config), options, Arc::default())
+    }
+
+    /// Over a socket of this machine.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn over_socket(path: &Path, options: HttpOptions) -> io::Result<Self> {
+        let config = config(&options).proxy(None).build();
+        let closed = Arc::default();
+        let connector = SocketConnector { path: path.to_owned(), closed: Arc::clone(&closed) };
+        Self::new(Agent::with_parts(config, connector, NoNames), options, closed)
+    }
+
+    fn new(agent: Agent, options: HttpOptions, closed: Arc<AtomicBool>) -> io::Result<Self> {
+        let alive = Arc::new(());
+        let (watched, cancel, stopped) = (Arc::downgrade(&alive), options.cancel.clone(), agent.clone());
+        let watch = move || {
+            while watched.strong_count() > 0 {
+                if cancel.is_cancelled() {
+                    stopped.shutdown();
+                    return;
+                }
+                std::thread::sleep(LOOK);
+            }
+        };
+        std::thread::Builder::new().name("cancel".into()).spawn(watch)?;
+        Ok(Self { agent, options, closed, _alive: alive })
+    }
+
+    /// How it speaks.
+    #[must_use]
+    pub fn options(&self) -> &HttpOptions {
+        &self.options
+    }
+
+    /// Sends one request, and gives the answer to it, whatever its status: nothing is followed or repeated.
+    ///
+    /// # Errors
+    /// [`HttpError`].
+    pub fn send(&self, request: Request) -> Result<Response, HttpError> {
+        let Request { method, address, headers, authorization, body } = request;
+        let failed = |error| {
+            let cancelled = self.options.cancel.is_cancelled();
+            if cancelled { HttpError::Cancelled } else { HttpError::of(address.host(), error) }
+        };
+        self.options.cancel.check().map_err(|_| HttpError::Cancelled)?;
+        let mut builder = ureq::http::Request::builder().method(method.name()).uri(address.url());
+        for (name, value) in headers {
+            builder = builder.header(name, value);
+        }
+        if let Some(authorization) = &authorization {
+            builder = builder.header("authorization", authorization.reveal());
+        }
+        if let Body::Stream(_, length) = &body {
+            builder = builder.header("content-length", *length);
+        }
+        let wrong = |error: ureq::http::Error| failed(ureq::Error::Http(error));
+        let result = match body {
+            Body::None => self.agent.run(builder.body(()).map_err(wrong)?),
+            Body::Bytes(bytes) => self.agent.run(builder.body(bytes).map_err(wrong)?),
+            Body::Stream(reader, _) => {
+                self.agent.run(builder.body(SendBody::from_owned_reader(reader)).map_err(wrong)?)
+            }
+            Body::Chunked(inner) => {
+                let reader = UntilClosed { inner, closed: Arc::clone(&self.closed) };
+                self.agent.run(builder.body(SendBody::from_owned_reader(reader)).map_err(wrong)?)
+            }
+        };
+        let (parts, body) = result.map_err(failed)?.into_parts();
+        let content_length = parts.headers.get("content-length").and_then(|value| value.to_str().ok()?.parse().ok());
+        let body = Steady::new(body.into_reader(), self.options.silence, self.options.cancel.clone());
+        Ok(Response {
+            address,
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            content_length,
+            body: Box::new(body),
+        })
+    }
+}
+
+/// Ends where nobody listens any more.
+struct UntilClosed {
+    inner: Box<dyn Read + Send>,
+    closed: Arc<AtomicBool>,
+}
+
+impl Read for UntilClosed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.closed.load(Ordering::Relaxed) { Ok(0) } else { self.inner.read(buffer) }
+    }
+}
+
+type Builder = ureq::config::ConfigBuilder<ureq::typestate::AgentScope>;
+
+fn config(options: &HttpOptions) -> Builder {
+    Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .user_agent(USER_AGENT)
+        .max_response_header_size(MAX_HEADER_BYTES)
+        .input_buffer_size(BUFFER_BYTES)
+        .output_buffer_size(BUFFER_BYTES)
+        .timeout_resolve(Some(options.connect))
+        .timeout_connect(Some(options.connect))
+        .timeout_per_read(Some(options.silence))
+        .timeout_per_write(Some(options.silence))
+}

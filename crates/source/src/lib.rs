@@ -1,0 +1,20 @@
+//! Where images are: archives, layouts, registries, engines, stores of Nix; opening a reference and reading its contents.
+#![cfg_attr(test, allow(clippy::disallowed_methods))]
+
+pub mod build;
+pub mod cache;
+pub mod engines;
+pub mod extract;
+pub mod formats;
+pub mod http;
+pub mod identify;
+pub mod manifest;
+pub mod open;
+pub mod registry;
+pub mod search;
+pub mod store;
+pub mod study;
+
+#[cfg(any(test, feature = "testing"))]
+#[doc(hidden)]
+pub mod testing;

@@ -1,0 +1,463 @@
+//! Layers that lie at hand: read by several threads, their entries put into the tree from the base up.
+
+use std::collections::VecDeque;
+use std::io::ErrorKind;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crossbeam_channel::{Sender, bounded};
+use hashbrown::HashMap;
+
+use super::assemble::{ReadLayer, Stored, finish};
+use super::contents::LayerStore;
+use super::remote::{Listed, Listing};
+use super::spool::Spool;
+use super::{Keep, OpenError, Opened, Opening};
+use crate::cache::{Cache, KnownLayer};
+use crate::formats::{Container, DescribedLayer, Layout, SourceError, format_of_blob};
+use nixdive_base::cancel::is_cancellation;
+use nixdive_image::{Compression, Digest, EntryBatch, LayerContents, TreeBuilder, TreeLimit};
+use nixdive_scan::table::TableError;
+use nixdive_scan::tar::TarError;
+use nixdive_scan::{
+    EntrySink, LayerOptions, LayerProgress, LayerScan, Section, StatedDigests, needs_tee, scan_section,
+};
+
+/// Plain layers of at most so many bytes together are read whole for a report: it costs a few milliseconds. Who may
+/// ask for any content later looks at the tree first, and the digests are checked meanwhile. Of longer ones digests are
+/// verified afterwards, where that is asked for: all cores then hash layers, and nothing but their digests.
+const CHEAP_BYTES: u64 = 16 << 20;
+
+enum Event {
+    Batch(EntryBatch),
+    Done(Box<std::io::Result<Read>>),
+}
+
+/// A layer as a worker read it, and its unpacked bytes where they were put aside.
+#[derive(Clone)]
+struct Read {
+    scan: LayerScan,
+    aside: Option<Section>,
+    /// Where it was not read, but known by its table of contents.
+    listed: Option<Listed>,
+    /// What kept entries of it out of the tree.
+    limit: Option<TreeLimit>,
+}
+
+impl Read {
+    fn of(scan: LayerScan, aside: Option<Section>, listed: Option<Listed>) -> Self {
+        Self { scan, aside, listed, limit: None }
+    }
+}
+
+/// Reads the layers of `layout` out of `container`.
+pub(super) fn open_layers(
+    opening: &Opening<'_>,
+    container: &dyn Container,
+    layout: Layout,
+    source_bytes: Option<u64>,
+) -> Result<Opened, OpenError> {
+    let mut sections = Vec::with_capacity(layout.layers.len());
+    for layer in &layout.layers {
+        if matches!(layer.contents, LayerContents::Unreadable(_)) {
+            sections.push(Section::from_bytes(Vec::new()));
+            continue;
+        }
+        let found = container.blob(&layer.located).map_err(|error| opening.source_error(error))?;
+        if found.is_none() && matches!(layer.contents, LayerContents::Absent(_)) {
+            sections.push(Section::from_bytes(Vec::new()));
+            continue;
+        }
+        let missing = || {
+            opening.source_error(SourceError::Missing { name: layer.name.clone(), named_by: "the manifest".to_owned() })
+        };
+        sections.push(found.ok_or_else(missing)?);
+    }
+    let known = layout.layers.iter().map(|_| Mutex::default()).collect();
+    let order = (0..sections.len()).collect();
+    // What is at hand is read again another time: nothing of it is kept below the home directory.
+    let (listings, keeps) = (Vec::new(), vec![false; sections.len()]);
+    let shelf = Shelf { known, listings, order, keeps, cache: None, whole: false, is_verified: false };
+    open_sections(opening, sections, layout, source_bytes, &shelf)
+}
+
+/// What is known of layers from another time, and where what is read now is kept.
+pub(super) struct Shelf {
+    /// For each layer what need not be read.
+    pub known: Vec<Mutex<Option<KnownLayer>>>,
+    /// For each layer how it may be known without being read.
+    pub listings: Vec<Option<Listing>>,
+    /// The order in which they are read; those that are fetched are fetched in the same one.
+    pub order: Vec<usize>,
+    /// For each layer whether its index is kept.
+    pub keeps: Vec<bool>,
+    /// Where layers that are read are kept.
+    pub cache: Option<Cache>,
+    /// Whether plain layers are read whole too.
+    pub whole: bool,
+    /// Whether blobs are verified before their last bytes are given out.
+    pub is_verified: bool,
+}
+
+/// The same with a section for each layer, of which some need not be read.
+pub(super) fn open_sections(
+    opening: &Opening<'_>,
+    sections: Vec<Section>,
+    layout: Layout,
+    source_bytes: Option<u64>,
+    shelf: &Shelf,
+) -> Result<Opened, OpenError> {
+    let mut tree = opening.tree();
+    let scans = read_all(opening, &layout, &sections, &mut tree, shelf)?;
+    let read = sections.into_iter().zip(scans).map(|(section, Read { scan, aside, listed, limit })| {
+        let stored = Stored::Exactly(section.length());
+        let blob = Some(section.clone());
+        let (compression, length, index) = (scan.compression, scan.unpacked_bytes, scan.gzip_index.clone());
+        let store = match (aside, listed) {
+            (Some(aside), _) => LayerStore::Plain(aside),
+            (None, Some(listed)) => LayerStore::Listed(listed),
+            (None, None) if compression == Compression::None => LayerStore::Plain(section),
+            (None, None) => LayerStore::Packed { section, compression, start: 0, length, index },
+        };
+        let format = format_of_unread(&scan, &store);
+        ReadLayer { scan, stored, store, blob, is_verified: shelf.is_verified, limit, format }
+    });
+    finish(opening, layout, tree, read.collect(), source_bytes)
+}
+
+/// What a blob is that has no tar header where a layer begins.
+pub(super) fn format_of_unread(scan: &LayerScan, store: &LayerStore) -> Option<&'static str> {
+    let is_no_tar = scan.entries == 0 && matches!(scan.failure, Some(TarError::NotAHeader(0)));
+    match store {
+        LayerStore::Plain(section) if is_no_tar => format_of_blob(section, Compression::None),
+        LayerStore::Packed { section, compression, .. } if is_no_tar => format_of_blob(section, *compression),
+        _ => None,
+    }
+}
+
+fn read_all(
+    opening: &Opening<'_>,
+    layout: &Layout,
+    sections: &[Section],
+    tree: &mut TreeBuilder,
+    shelf: &Shelf,
+) -> Result<Vec<Read>, OpenError> {
+    let progress = opening.progress.begin_layers(sections.len());
+    let total: u64 = sections.iter().map(Section::length).fold(0, u64::saturating_add);
+    let threads = opening.options.threads.clamp(1, sections.len().max(1));
+    // What fails here stops the other layers, and not what whoever opens the image does besides.
+    let stop = opening.cancel().child();
+    let options = LayerOptions {
+        whole: shelf.whole || (total <= CHEAP_BYTES && opening.options.keep != Keep::AnyContent),
+        limit: opening.options.unpack_limit,
+        decoder_threads: if sections.len() > 1 { 1 } else { opening.options.threads },
+        access: opening.access(),
+        wanted: opening.options.wanted,
+        watch: opening.options.watch.clone(),
+        stated: StatedDigests::default(),
+        names: opening.names(),
+        cancel: stop.clone(),
+    };
+    let places = Places::new(layout);
+    let next = AtomicUsize::new(0);
+    let (sender, receiver) = bounded::<(usize, Event)>(16);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            let (sender, options, next, progress) = (sender.clone(), options.clone(), &next, &progress);
+            let places = &places;
+            let keep = matches!(opening.options.keep, Keep::AnyContent | Keep::Aside);
+            let work = move || work(sections, layout, places, &options, shelf, keep, next, progress, &sender);
+            let spawned = std::thread::Builder::new().name("layers".into()).spawn_scoped(scope, work);
+            spawned.map_err(|error| OpenError::System { what: "starting a thread", error })?;
+        }
+        drop(sender);
+        let mut order = InOrder::new(&places);
+        for (number, event) in &receiver {
+            let result = order
+                .take(number, event, tree)
+                .map_err(|limit| OpenError::Limit { reference: opening.reference.text.clone(), limit });
+            if let Err(error) = result {
+                stop.cancel();
+                // The workers see it at their next batch, whose sending must not block until then.
+                receiver.iter().for_each(drop);
+                return Err(error);
+            }
+        }
+        order.finish(opening, layout)
+    })
+}
+
+/// Where layers lie that an image has more than once: those are read once, or a small archive could keep its reader busy
+/// for hours.
+struct Places {
+    /// For each layer the first one of the same place: itself, as a rule.
+    first: Vec<usize>,
+    /// Whether a layer is there again further up.
+    again: Vec<bool>,
+}
+
+impl Places {
+    fn new(layout: &Layout) -> Self {
+        let mut known = HashMap::new();
+        let mut again = vec![false; layout.layers.len()];
+        let place = |(number, layer): (usize, &DescribedLayer)| {
+            let first = *known.entry(layer.located.clone()).or_insert(number);
+            again[first] |= first < number;
+            first
+        };
+        let first = layout.layers.iter().enumerate().map(place).collect();
+        Self { first, again }
+    }
+
+    /// Whether a layer is another one's, read already.
+    fn is_repeat(&self, number: usize) -> bool {
+        self.first.get(number).is_some_and(|&first| first < number)
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "what one thread takes from its scope")]
+fn work(
+    sections: &[Section],
+    layout: &Layout,
+    places: &Places,
+    options: &LayerOptions,
+    shelf: &Shelf,
+    keep: bool,
+    next: &AtomicUsize,
+    progress: &[Arc<LayerProgress>],
+    sender: &Sender<(usize, Event)>,
+) {
+    loop {
+        let Some(&number) = shelf.order.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
+        let (Some(section), Some(progress)) = (sections.get(number), progress.get(number)) else { return };
+        if places.is_repeat(number) {
+            progress.read_bytes.store(section.length(), Ordering::Relaxed);
+            continue;
+        }
+        let stated = layout
+            .layers
+            .get(number)
+            .map(|layer| StatedDigests { diff_id: layer.diff_id.clone(), blob: layer.digest.clone() });
+        let options = &LayerOptions { stated: stated.unwrap_or_default(), ..options.clone() };
+        let gone = |_| std::io::Error::other("nobody takes the entries");
+        let mut sink = |batch| sender.send((number, Event::Batch(batch))).map_err(gone);
+        let known =
+            shelf.known.get(number).and_then(|known| known.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let kept_in = shelf.cache.as_ref().filter(|_| shelf.keeps.get(number).copied().unwrap_or_default());
+        let listing = shelf.listings.get(number).and_then(Option::as_ref);
+        let result = match (known, listing) {
+            (Some(known), _) => give(known, section, progress, &mut sink),
+            (None, Some(listing)) => match list(listing, section, options, progress, &mut sink) {
+                Ok(listed) => Ok(listed),
+                Err(TableError::Source(error)) if is_cancellation(&error) => Err(error),
+                Err(why) => read_and_keep(section, options, kept_in, keep, progress, &mut sink).map(|mut read| {
+                    read.scan.oddities.extend(worth_telling(&why));
+                    read
+                }),
+            },
+            (None, None) => read_and_keep(section, options, kept_in, keep, progress, &mut sink),
+        };
+        if sender.send((number, Event::Done(Box::new(result)))).is_err() {
+            return;
+        }
+    }
+}
+
+/// Gives the entries of a layer that was read another time.
+fn give(
+    known: KnownLayer,
+    section: &Section,
+    progress: &LayerProgress,
+    sink: &mut EntrySink<'_>,
+) -> std::io::Result<Read> {
+    known.batches.into_iter().try_for_each(sink)?;
+    progress.read_bytes.store(section.length(), Ordering::Relaxed);
+    progress.entries.store(known.scan.entries, Ordering::Relaxed);
+    Ok(Read::of(known.scan, None, None))
+}
+
+/// Gives the entries that a layer's table of contents lists.
+fn list(
+    listing: &Listing,
+    section: &Section,
+    options: &LayerOptions,
+    progress: &LayerProgress,
+    sink: &mut EntrySink<'_>,
+) -> Result<Read, TableError> {
+    let (table, listed) = listing.read(options, progress).inspect_err(|_| {
+        // All of it is read next.
+        progress.read_bytes.store(0, Ordering::Relaxed);
+    })?;
+    table.batches.into_iter().try_for_each(sink)?;
+    progress.read_bytes.store(section.length(), Ordering::Relaxed);
+    progress.entries.store(table.scan.entries, Ordering::Relaxed);
+    Ok(Read::of(table.scan, None, Some(listed)))
+}
+
+/// What is wrong with a table itself; that a registry gives no parts of layers is nothing to tell.
+fn worth_telling(why: &TableError) -> Option<String> {
+    match why {
+        TableError::Source(error) if !matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) => None,
+        wrong => Some(format!("{wrong}; all of the layer was read instead")),
+    }
+}
+
+/// Reads one layer, and keeps what it is made of for another time.
+fn read_and_keep(
+    section: &Section,
+    options: &LayerOptions,
+    cache: Option<&Cache>,
+    keep: bool,
+    progress: &LayerProgress,
+    sink: &mut EntrySink<'_>,
+) -> std::io::Result<Read> {
+    // Without room on the disk it is read again another time.
+    let writing = cache.and_then(|cache| Some((cache, cache.begin_layer().ok()?)));
+    let Some((cache, mut writing)) = writing else { return read_one(section, options, keep, progress, sink) };
+    let mut both = |batch: EntryBatch| {
+        writing.add(&batch);
+        sink(batch)
+    };
+    let read = read_one(section, options, keep, progress, &mut both)?;
+    let scan = &read.scan;
+    if let (None, Some(diff_id), Some(blob)) = (&scan.failure, scan.diff_id, scan.blob_digest) {
+        writing.commit(scan, options.wanted.is_some());
+        cache.keep_unpacked(&Digest::from_sha256(&blob), &Digest::from_sha256(&diff_id), scan.compression);
+    }
+    Ok(read)
+}
+
+/// Reads one layer. Where any of its content may be asked for later, what unpacks slowly is put aside.
+fn read_one(
+    section: &Section,
+    options: &LayerOptions,
+    keep: bool,
+    progress: &LayerProgress,
+    sink: &mut EntrySink<'_>,
+) -> std::io::Result<Read> {
+    if !keep {
+        return Ok(Read::of(scan_section(section, options, progress, sink, None)?, None, None));
+    }
+    let mut spool = Spool::new()?;
+    let mut tee = |bytes: &[u8]| {
+        spool.append(bytes);
+        Ok(())
+    };
+    let scan = scan_section(section, options, progress, sink, Some(&mut tee))?;
+    let aside = if !needs_tee(scan.compression, options.access) { None } else { spool.section(0, scan.unpacked_bytes) };
+    Ok(Read::of(scan, aside, None))
+}
+
+/// Puts the entries of layers that are read at once into the tree one layer after the other.
+struct InOrder<'a> {
+    places: &'a Places,
+    current: usize,
+    begun: bool,
+    waiting: Vec<VecDeque<EntryBatch>>,
+    /// Of layers that are there again.
+    kept: HashMap<usize, Vec<EntryBatch>>,
+    done: Vec<Option<std::io::Result<Read>>>,
+    /// Why the tree takes no more entries.
+    full: Option<TreeLimit>,
+    /// For each layer what kept entries of it out of the tree.
+    limits: Vec<Option<TreeLimit>>,
+}
+
+impl<'a> InOrder<'a> {
+    fn new(places: &'a Places) -> Self {
+        Self {
+            places,
+            current: 0,
+            begun: false,
+            waiting: places.first.iter().map(|_| VecDeque::new()).collect(),
+            kept: HashMap::new(),
+            done: places.first.iter().map(|_| None).collect(),
+            full: None,
+            limits: vec![None; places.first.len()],
+        }
+    }
+
+    fn take(&mut self, number: usize, event: Event, tree: &mut TreeBuilder) -> Result<(), TreeLimit> {
+        match event {
+            Event::Batch(batch) => {
+                if let Some(waiting) = self.waiting.get_mut(number) {
+                    waiting.push_back(batch);
+                }
+            }
+            Event::Done(result) => {
+                if let Some(place) = self.done.get_mut(number) {
+                    *place = Some(*result);
+                }
+            }
+        }
+        while self.current < self.waiting.len() {
+            if !self.begun {
+                tree.begin_layer()?;
+                self.begun = true;
+            }
+            if !self.add_current(tree) {
+                break;
+            }
+            self.current += 1;
+            self.begun = false;
+        }
+        Ok(())
+    }
+
+    /// Adds what there is of the current layer; whether that was all of it.
+    fn add_current(&mut self, tree: &mut TreeBuilder) -> bool {
+        let current = self.current;
+        if self.places.is_repeat(current) {
+            let first = self.places.first.get(current);
+            let kept = first.and_then(|first| self.kept.get(first)).map(Vec::as_slice).unwrap_or_default();
+            let limit = kept.iter().find_map(|batch| add(tree, batch, &mut self.full));
+            self.note(current, limit);
+            return true;
+        }
+        let again = self.places.again.get(current).copied().unwrap_or_default();
+        while let Some(batch) = self.waiting.get_mut(current).and_then(VecDeque::pop_front) {
+            let limit = add(tree, &batch, &mut self.full);
+            self.note(current, limit);
+            if again && limit.is_none() {
+                self.kept.entry(current).or_default().push(batch);
+            }
+        }
+        self.done.get(current).is_some_and(Option::is_some)
+    }
+
+    fn note(&mut self, number: usize, limit: Option<TreeLimit>) {
+        if let (Some(noted), Some(limit)) = (self.limits.get_mut(number), limit) {
+            *noted = Some(limit);
+        }
+    }
+
+    fn finish(self, opening: &Opening<'_>, layout: &Layout) -> Result<Vec<Read>, OpenError> {
+        opening.cancel().check().map_err(|_| OpenError::Cancelled)?;
+        let mut read: Vec<Read> = Vec::with_capacity(self.done.len());
+        for (number, done) in self.done.into_iter().enumerate() {
+            let failed = |reason: String| OpenError::Layer {
+                reference: opening.reference.text.clone(),
+                number,
+                name: layout.layers.get(number).map(|layer| layer.name.clone()).unwrap_or_default(),
+                reason,
+            };
+            let first = self.places.first.get(number).and_then(|&first| read.get(first));
+            let limit = self.limits.get(number).copied().flatten();
+            read.push(match (done, first) {
+                (Some(Ok(scan)), _) => Read { limit, ..scan },
+                (None, Some(first)) => Read { limit: limit.or(first.limit), ..first.clone() },
+                (Some(Err(error)), _) => return Err(failed(error.to_string())),
+                (None, None) => return Err(failed("was not read to its end".to_owned())),
+            });
+        }
+        Ok(read)
+    }
+}
+
+/// Adds entries, unless the tree has reached a limit; which.
+pub(super) fn add(tree: &mut TreeBuilder, batch: &EntryBatch, full: &mut Option<TreeLimit>) -> Option<TreeLimit> {
+    if full.is_none() {
+        *full = tree.add(batch).err();
+    }
+    *full
+}

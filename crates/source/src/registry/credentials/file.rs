@@ -1,0 +1,95 @@
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::io::Read;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::{Credential, DOCKER_HUB_KEY, Found, RegistryError, helper, keys};
+use crate::http::{Secret, decode_base64};
+use nixdive_image::execution::Permission;
+use nixdive_image::reference::ImageName;
+
+/// Bytes that such a file may have.
+const MAX_BYTES: u64 = 4 << 20;
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct File {
+    auths: BTreeMap<String, Entry>,
+    cred_helpers: BTreeMap<String, String>,
+    creds_store: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Entry {
+    auth: Option<String>,
+    username: Option<String>,
+    password: Option<String>,
+    identitytoken: Option<String>,
+    registrytoken: Option<String>,
+}
+
+/// What one file says of an image.
+pub(super) fn look_up(
+    path: &Path,
+    name: &ImageName,
+    search: Option<&OsStr>,
+    execution: Permission,
+) -> Result<Option<Found>, RegistryError> {
+    let file = read(path)?;
+    let shown = nixdive_base::text::display_name(path.as_os_str().as_encoded_bytes()).into_owned();
+    let keys = keys(name);
+    let server = if name.host() == "docker.io" { DOCKER_HUB_KEY } else { name.host() };
+    let mut withheld = None;
+    let mut asked = |program: &str, key: &str| match helper::ask(program, key, search, execution) {
+        Ok(credential) => {
+            let source = format!("from docker-credential-{program}, which {shown} names");
+            credential.map(|credential| Found { credential, source })
+        }
+        Err(refused) => {
+            let source = format!("kept by docker-credential-{program}, which {shown} names; {refused}");
+            withheld.get_or_insert(Found { credential: Credential::Withheld, source });
+            None
+        }
+    };
+    for (key, program) in keys.iter().filter_map(|key| Some((key, file.cred_helpers.get(key)?))) {
+        let server = if key.contains("docker.io") && !key.contains('/') { server } else { key };
+        if let Some(found) = asked(program, server) {
+            return Ok(Some(found));
+        }
+    }
+    if let Some(found) = file.creds_store.as_ref().and_then(|program| asked(program, server)) {
+        return Ok(Some(found));
+    }
+    let entry = keys.iter().find_map(|key| credential(file.auths.get(key)?));
+    Ok(entry.map(|credential| Found { credential, source: format!("from {shown}") }).or(withheld))
+}
+
+fn read(path: &Path) -> Result<File, RegistryError> {
+    let failed = |reason: String| RegistryError::File { file: path.to_owned(), reason };
+    let mut bytes = Vec::new();
+    let opened = std::fs::File::open(path).map_err(|error| failed(error.to_string()))?;
+    opened.take(MAX_BYTES).read_to_end(&mut bytes).map_err(|error| failed(error.to_string()))?;
+    // The message of the parser could repeat what stands there.
+    serde_json::from_slice(&bytes)
+        .map_err(|error| failed(format!("is no JSON as docker and podman write it, line {}", error.line())))
+}
+
+fn credential(entry: &Entry) -> Option<Credential> {
+    let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    if let Some(token) = given(&entry.registrytoken) {
+        return Some(Credential::RegistryToken(Secret::new(token)));
+    }
+    if let Some(token) = given(&entry.identitytoken) {
+        return Some(Credential::IdentityToken(Secret::new(token)));
+    }
+    if let (Some(user), Some(password)) = (given(&entry.username), given(&entry.password)) {
+        return Some(Credential::Password { user, password: Secret::new(password) });
+    }
+    let pair = String::from_utf8(decode_base64(&given(&entry.auth)?)?).ok()?;
+    let (user, password) = pair.split_once(':')?;
+    let password = password.trim_end_matches('\0').to_owned();
+    Some(Credential::Password { user: user.to_owned(), password: Secret::new(password) })
+}

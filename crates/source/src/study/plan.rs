@@ -1,0 +1,250 @@
+use hashbrown::{HashMap, HashSet};
+
+use super::StoreWatch;
+use super::notes::LayerNotes;
+use crate::open::Contents;
+use nixdive_base::text::display_bytes;
+use nixdive_image::{FileTree, Image, LayerIndex, OccurrenceId};
+use nixdive_nix::contents::{PathEntries, TreeEntryKind, outside_contents};
+use nixdive_nix::graph::PathId;
+use nixdive_nix::nar::NarDigest;
+use nixdive_nix::references::{Candidates, Mention, Reference};
+use nixdive_nix::study::{ContentFindings, StoreOutline};
+
+/// Contents of so many bytes together are read by one thread at a time.
+const BATCH_BYTES: u64 = 4 << 20;
+/// Contents in one batch, however short they are.
+const BATCH_FILES: usize = 256;
+/// What may be read in any case, bytes; beyond that, a multiple of the image.
+const ALWAYS_BYTES: u64 = 1 << 30;
+/// Hard links and sparse files can make NARs of any length out of nothing: so many times the image's unpacked bytes
+/// are read at most.
+const MOST_TIMES: u64 = 4;
+
+/// What is still to be read after an image was opened.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    /// Contents in layers that have to be unpacked, by layer.
+    pub packed: Vec<PackedLayer>,
+    /// What can be read at any place, the longest first.
+    pub units: Vec<Unit>,
+}
+
+/// Contents of one layer that has to be unpacked.
+#[derive(Debug)]
+pub(super) struct PackedLayer {
+    pub layer: LayerIndex,
+    /// To be scanned.
+    pub scanned: HashSet<OccurrenceId>,
+    /// To be kept for a NAR.
+    pub kept: HashSet<OccurrenceId>,
+}
+
+/// Work of one thread.
+#[derive(Debug)]
+pub(super) enum Unit {
+    /// Hash the NAR of a store path, and scan those of its contents that are named here.
+    Nar { path: PathId, scanned: HashSet<OccurrenceId>, bytes: u64 },
+    /// Scan contents.
+    Scan { contents: Vec<OccurrenceId>, bytes: u64 },
+}
+
+impl Unit {
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Nar { bytes, .. } | Self::Scan { bytes, .. } => *bytes,
+        }
+    }
+}
+
+/// Takes over what a watch noted, and finds out what is still to be read.
+pub(super) struct Planner<'a> {
+    tree: &'a FileTree,
+    contents: &'a Contents,
+    outline: &'a StoreOutline,
+    candidates: &'a Candidates,
+    notes: &'a [LayerNotes],
+    known: HashSet<OccurrenceId>,
+    pub findings: ContentFindings,
+    scans: Vec<OccurrenceId>,
+    nars: Vec<(PathId, u64, HashSet<OccurrenceId>)>,
+    bytes_left: u64,
+}
+
+/// Plans the reading of an image's store.
+pub(super) fn plan(
+    image: &Image,
+    contents: &Contents,
+    outline: &StoreOutline,
+    candidates: &Candidates,
+    watch: Option<&StoreWatch>,
+) -> (ContentFindings, Plan) {
+    let run = |notes: &[LayerNotes]| {
+        let bytes_left = image.unpacked_bytes().saturating_mul(MOST_TIMES).saturating_add(ALWAYS_BYTES);
+        let mut planner = Planner {
+            tree: &image.tree,
+            contents,
+            outline,
+            candidates,
+            notes,
+            known: HashSet::new(),
+            findings: ContentFindings::default(),
+            scans: Vec::new(),
+            nars: Vec::new(),
+            bytes_left,
+        };
+        planner.findings.is_truncated = notes.iter().any(|notes| notes.is_truncated);
+        for (id, entries) in outline.store.ids().zip(&outline.entries) {
+            planner.store_path(id, entries);
+        }
+        if !outline.store.paths.is_empty() {
+            planner.outside();
+        }
+        planner.finish()
+    };
+    match watch {
+        Some(watch) => watch.with_notes(run),
+        None => run(&[]),
+    }
+}
+
+impl<'a> Planner<'a> {
+    fn notes_of(&self, layer: LayerIndex) -> Option<&'a LayerNotes> {
+        self.notes.get(self.contents.watched(layer)?)
+    }
+
+    fn store_path(&mut self, id: PathId, entries: &PathEntries) {
+        let mut scanned = HashSet::new();
+        for entry in &entries.entries {
+            if let TreeEntryKind::File { content, bytes, .. } = entry.kind
+                && bytes > 0
+                && self.known.insert(content)
+                && !self.adopt(content, LayerNotes::has_seen)
+            {
+                scanned.insert(content);
+            }
+        }
+        let nar_bytes = entries.nar_bytes(self.tree);
+        let digest = self.noted_digest(id, entries, nar_bytes);
+        self.findings.digests.push(digest);
+        match nar_bytes {
+            Some(bytes) if digest.is_none() => match self.bytes_left.checked_sub(bytes) {
+                Some(left) => {
+                    self.bytes_left = left;
+                    self.nars.push((id, bytes, scanned));
+                }
+                None => {
+                    self.leave_out(id, bytes);
+                    self.scans.extend(scanned);
+                }
+            },
+            _ => self.scans.extend(scanned),
+        }
+    }
+
+    fn leave_out(&mut self, id: PathId, bytes: u64) {
+        let Some(known) = self.outline.store.get(id) else { return };
+        let bytes = display_bytes(bytes);
+        self.findings
+            .unread
+            .push(format!("{}: its NAR of {bytes} is much longer than the image; not hashed", known.path));
+    }
+
+    /// The NAR that came by, where it is the path's own: made of all its entries, and of nothing else.
+    fn noted_digest(&self, id: PathId, entries: &PathEntries, nar_bytes: Option<u64>) -> Option<NarDigest> {
+        let known = self.outline.store.get(id)?;
+        let [share] = known.layers.as_slice() else { return None };
+        let &(digest, count) = self.notes_of(share.layer)?.nars.get(&known.path)?;
+        (count == entries.entries.len() as u64 && Some(digest.bytes) == nar_bytes).then_some(digest)
+    }
+
+    fn outside(&mut self) {
+        for content in outside_contents(self.tree, &self.outline.store) {
+            if self.tree.occurrence(content).bytes > 0
+                && self.known.insert(content)
+                && !self.adopt(content, LayerNotes::has_seen_outside)
+            {
+                self.scans.push(content);
+            }
+        }
+    }
+
+    /// Takes over what was noted of a content; whether it was looked at.
+    fn adopt(&mut self, id: OccurrenceId, has_seen: fn(&LayerNotes, u64) -> bool) -> bool {
+        let occurrence = self.tree.occurrence(id);
+        let Some(notes) = self.notes_of(occurrence.layer).filter(|notes| has_seen(notes, occurrence.offset)) else {
+            return false;
+        };
+        let Some(file) = notes.file(occurrence.offset) else { return true };
+        let reference = |(hash, offset): &(_, u64)| {
+            let candidate = self.candidates.get(hash)?;
+            Some(Reference { candidate, offset: *offset })
+        };
+        let references: Vec<Reference> = file.hashes.iter().filter_map(reference).collect();
+        let mentions: Vec<(Mention, u64)> =
+            file.mentions.iter().filter(|(mention, _)| is_absent(mention, self.candidates)).cloned().collect();
+        if !references.is_empty() {
+            self.findings.references.insert(id, references);
+        }
+        if !mentions.is_empty() {
+            self.findings.mentions.insert(id, mentions);
+        }
+        true
+    }
+
+    fn finish(mut self) -> (ContentFindings, Plan) {
+        let mut packed: HashMap<LayerIndex, PackedLayer> = HashMap::new();
+        let mut units = Vec::new();
+        let layer = |layer| PackedLayer { layer, scanned: HashSet::new(), kept: HashSet::new() };
+        for (path, bytes, scanned) in std::mem::take(&mut self.nars) {
+            let entries = self.outline.entries.get(path.index()).map_or(&[][..], |entries| &entries.entries);
+            let mut at_hand = HashSet::new();
+            for entry in entries {
+                let TreeEntryKind::File { content, .. } = entry.kind else { continue };
+                let of = self.tree.occurrence(content).layer;
+                if self.contents.is_at_hand(of) {
+                    at_hand.extend(scanned.get(&content));
+                    continue;
+                }
+                let packed = packed.entry(of).or_insert_with(|| layer(of));
+                packed.kept.insert(content);
+                packed.scanned.extend(scanned.get(&content));
+            }
+            units.push(Unit::Nar { path, scanned: at_hand, bytes });
+        }
+        let (mut batch, mut batch_bytes) = (Vec::new(), 0u64);
+        for content in std::mem::take(&mut self.scans) {
+            let occurrence = self.tree.occurrence(content);
+            let Some(left) = self.bytes_left.checked_sub(occurrence.bytes) else {
+                self.findings.unread.push(format!("a sparse file of {}: not read", display_bytes(occurrence.bytes)));
+                continue;
+            };
+            self.bytes_left = left;
+            if !self.contents.is_at_hand(occurrence.layer) {
+                packed.entry(occurrence.layer).or_insert_with(|| layer(occurrence.layer)).scanned.insert(content);
+                continue;
+            }
+            batch.push(content);
+            batch_bytes = batch_bytes.saturating_add(occurrence.bytes);
+            if batch_bytes >= BATCH_BYTES || batch.len() >= BATCH_FILES {
+                units.push(Unit::Scan { contents: std::mem::take(&mut batch), bytes: batch_bytes });
+                batch_bytes = 0;
+            }
+        }
+        if !batch.is_empty() {
+            units.push(Unit::Scan { contents: batch, bytes: batch_bytes });
+        }
+        units.sort_by_key(|unit| std::cmp::Reverse(unit.bytes()));
+        let mut packed: Vec<PackedLayer> = packed.into_values().collect();
+        packed.sort_by_key(|packed| packed.layer);
+        (self.findings, Plan { packed, units })
+    }
+}
+
+/// Whether a mention is of nothing that is in the image.
+pub(super) fn is_absent(mention: &Mention, candidates: &Candidates) -> bool {
+    match mention {
+        Mention::StorePath(path) => candidates.get(&path.hash()).is_none(),
+        Mention::Scrubbed(_) => true,
+    }
+}

@@ -1,0 +1,122 @@
+//! Where an image is copied to, as people type it: what `rebuild` writes, and registries, engines and skopeo's `dir:`.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use nixdive_base::text::display_name;
+use nixdive_image::reference::{Engine, ImageName};
+use nixdive_write::{Destination, DestinationError};
+
+/// Where an image is copied to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CopyDestination {
+    /// `docker://HOST/NAME[:TAG]`.
+    Registry(ImageName),
+    /// `docker-daemon:NAME[:TAG]`, `podman:NAME[:TAG]`.
+    Engine(Engine, ImageName),
+    /// `dir:DIRECTORY`.
+    Directory(PathBuf),
+    /// A file, or an OCI layout.
+    File(Destination),
+}
+
+/// Why a text names no destination.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CopyDestinationError {
+    /// As for `rebuild`.
+    #[error(transparent)]
+    File(#[from] DestinationError),
+    /// The name of an image that is none.
+    #[error("«{0}» is no name of an image; write {1}HOST/NAME:TAG")]
+    Name(String, &'static str),
+    /// A name that says which bytes there should be.
+    #[error("«{0}»: a digest follows from what is written; give a tag")]
+    Digest(String),
+    /// `dir:` without a directory.
+    #[error("«dir:» needs a path behind the colon")]
+    NoPath,
+    /// What an image is made into, not copied to.
+    #[error("an image.json is made by nixdive rebuild; it cannot be copied to")]
+    Nix,
+}
+
+impl CopyDestination {
+    /// Reads what the user typed.
+    ///
+    /// # Errors
+    /// [`CopyDestinationError`].
+    pub fn parse(text: &OsStr) -> Result<Self, CopyDestinationError> {
+        let bytes = text.as_bytes();
+        if let Some(rest) = bytes.strip_prefix(b"docker://") {
+            return named(rest, "docker://").map(Self::Registry);
+        }
+        for (prefix, engine) in [("docker-daemon:", Engine::Docker), ("podman:", Engine::Podman)] {
+            if let Some(rest) = bytes.strip_prefix(prefix.as_bytes()) {
+                return named(rest, prefix).map(|name| Self::Engine(engine, name));
+            }
+        }
+        if let Some(rest) = bytes.strip_prefix(b"dir:") {
+            let path = PathBuf::from(OsStr::from_bytes(rest));
+            return if rest.is_empty() { Err(CopyDestinationError::NoPath) } else { Ok(Self::Directory(path)) };
+        }
+        match Destination::parse(text)? {
+            Destination::NixJson { .. } => Err(CopyDestinationError::Nix),
+            file => Ok(Self::File(file)),
+        }
+    }
+
+    /// The file or directory that it is.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Registry(_) | Self::Engine(..) => None,
+            Self::Directory(path) => Some(path),
+            Self::File(file) => file.path(),
+        }
+    }
+}
+
+fn named(text: &[u8], prefix: &'static str) -> Result<ImageName, CopyDestinationError> {
+    let shown = || display_name(text).into_owned();
+    let name = std::str::from_utf8(text).ok().and_then(ImageName::parse);
+    let name = name.ok_or_else(|| CopyDestinationError::Name(shown(), prefix))?;
+    if name.digest().is_some() { Err(CopyDestinationError::Digest(shown())) } else { Ok(name) }
+}
+
+impl fmt::Display for CopyDestination {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Registry(name) => write!(formatter, "docker://{}", name.in_full()),
+            Self::Engine(engine, name) => write!(formatter, "{}:{name}", engine.transport().name()),
+            Self::Directory(path) => write!(formatter, "dir:{}", display_name(path.as_os_str().as_bytes())),
+            Self::File(file) => file.fmt(formatter),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn destinations_are_written_as_skopeo_writes_them() {
+        for (text, shown) in [
+            ("docker://registry.example/team/app", "docker://registry.example/team/app:latest"),
+            ("docker://localhost:5000/app:1", "docker://localhost:5000/app:1"),
+            ("podman:team/app:1", "podman:team/app:1"),
+            ("docker-daemon:app:1", "docker-daemon:app:1"),
+            ("dir:here", "dir:here"),
+            ("oci:here:1", "oci:here:1"),
+            ("image.tar.gz", "docker-archive:image.tar.gz"),
+            ("-", "standard output"),
+        ] {
+            assert_eq!(CopyDestination::parse(OsStr::new(text)).unwrap().to_string(), shown);
+        }
+        let digest = format!("docker://host.example/a@sha256:{}", "0".repeat(64));
+        for bad in ["", "dir:", "docker://", "docker://A B", "nix:image.json", "podman:", digest.as_str()] {
+            assert!(CopyDestination::parse(OsStr::new(bad)).is_err(), "{bad}");
+        }
+    }
+}

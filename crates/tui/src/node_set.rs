@@ -1,0 +1,21 @@
+use super::bits::Bits;
+use nixdive_image::NodeId;
+
+/// A set of nodes.
+#[derive(Debug, Clone, Default)]
+pub(super) struct NodeSet(Bits);
+
+impl NodeSet {
+    pub(super) fn contains(&self, node: NodeId) -> bool {
+        self.0.contains(node.index())
+    }
+
+    /// Puts a node in; whether it was not there before.
+    pub(super) fn insert(&mut self, node: NodeId) -> bool {
+        self.0.insert(node.index())
+    }
+
+    pub(super) fn remove(&mut self, node: NodeId) {
+        self.0.remove(node.index());
+    }
+}

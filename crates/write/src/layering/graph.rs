@@ -1,0 +1,81 @@
+use crate::{Composition, Stability};
+use nixdive_nix::StorePath;
+
+/// Store paths and who refers to whom, as layering sees them.
+pub(super) struct Graph<'a> {
+    pub nodes: Vec<Node<'a>>,
+    /// By node, those that refer to it.
+    pub referrers: Vec<Vec<u32>>,
+    /// Every node behind all that it refers to. Cycles, which Nix never makes, are cut somewhere.
+    pub order: Vec<u32>,
+}
+
+/// A store path.
+pub(super) struct Node<'a> {
+    pub path: &'a StorePath,
+    pub nar_bytes: u64,
+    pub stability: Stability,
+    /// What it refers to, itself left out, each once and in order.
+    pub references: Vec<u32>,
+}
+
+impl<'a> Graph<'a> {
+    pub fn of(composition: &'a Composition) -> Self {
+        let count = composition.store_paths.len();
+        let mut nodes = Vec::with_capacity(count);
+        for (place, known) in (0u32..).zip(&composition.store_paths) {
+            let is_other = |reference: &u32| *reference != place && (*reference as usize) < count;
+            let mut references: Vec<u32> = known.references.iter().copied().filter(is_other).collect();
+            references.sort_unstable();
+            references.dedup();
+            let (path, nar_bytes, stability) = (&known.path, known.nar_bytes, known.stability);
+            nodes.push(Node { path, nar_bytes, stability, references });
+        }
+        let mut referrers = vec![Vec::new(); count];
+        for (place, node) in (0u32..).zip(&nodes) {
+            for &reference in &node.references {
+                if let Some(row) = referrers.get_mut(reference as usize) {
+                    row.push(place);
+                }
+            }
+        }
+        let order = order(&nodes);
+        Self { nodes, referrers, order }
+    }
+
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    pub fn places(&self) -> impl DoubleEndedIterator<Item = u32> + use<> {
+        0..self.nodes.len() as u32
+    }
+}
+
+/// Depth first, what is referred to before what refers to it.
+fn order(nodes: &[Node<'_>]) -> Vec<u32> {
+    let mut seen = vec![false; nodes.len()];
+    let mut order = Vec::with_capacity(nodes.len());
+    let mut stack: Vec<(u32, usize)> = Vec::new();
+    for start in 0..nodes.len() as u32 {
+        if std::mem::replace(&mut seen[start as usize], true) {
+            continue;
+        }
+        stack.push((start, 0));
+        while let Some((place, cursor)) = stack.last_mut() {
+            match nodes[*place as usize].references.get(*cursor) {
+                Some(&next) => {
+                    *cursor += 1;
+                    if !std::mem::replace(&mut seen[next as usize], true) {
+                        stack.push((next, 0));
+                    }
+                }
+                None => {
+                    order.push(*place);
+                    stack.pop();
+                }
+            }
+        }
+    }
+    order
+}

@@ -1,0 +1,39 @@
+use sha2::{Digest as _, Sha256};
+
+use super::LayerCompression;
+use super::layer::{Item, LayerSource, PlannedLayer};
+use crate::Content;
+use nixdive_image::Digest;
+
+/// What a layer is made of, as a digest: the same for layers that have the same bytes, known without reading them. A
+/// store path's name stands for its content, as everywhere in Nix; the headers, with all modes and lengths, come in too.
+/// `None` for layers of whose files only reading tells.
+pub(super) fn made_of(layer: &PlannedLayer<'_>, compression: LayerCompression) -> Option<Digest> {
+    let LayerSource::Entries { items, headers } = &layer.source else { return None };
+    if layer.store_paths.is_empty() {
+        return None;
+    }
+    let mut hasher = Sha256::new();
+    hasher.update(format!("nixdive layer 1 {} {}\n", compression.method().name(), compression.level()));
+    for item in items {
+        hasher.update(headers.of(item));
+        if let Some(Content::Given(bytes)) = item.content().map(|file| &file.content) {
+            hasher.update(Sha256::digest(bytes));
+        }
+    }
+    Some(Digest::from_sha256(&hasher.finalize().into()))
+}
+
+/// Whether nix2container can make a layer anew: whole store paths of this machine, as they are.
+pub(super) fn is_of_this_store(layer: &PlannedLayer<'_>) -> bool {
+    let LayerSource::Entries { items, .. } = &layer.source else { return false };
+    let in_place = |item: &Item<'_>| match item.content().map(|file| &file.content) {
+        Some(Content::Disk(file)) => {
+            file.as_os_str().as_encoded_bytes().strip_prefix(b"/").is_some_and(|file| file == item.path())
+        }
+        Some(_) => false,
+        None => true,
+    };
+    let is_there = |path: &&nixdive_nix::StorePath| nixdive_source::store::LocalStore::default().holds(path);
+    !layer.store_paths.is_empty() && items.iter().all(in_place) && layer.store_paths.iter().all(is_there)
+}

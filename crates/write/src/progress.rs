@@ -1,0 +1,56 @@
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::WriteError;
+use nixdive_base::cancel::Cancel;
+
+/// How far the writing is, for whoever watches from another thread, and the way to stop it.
+#[derive(Debug, Default)]
+pub struct WriteProgress {
+    cancel: Cancel,
+    layers: OnceLock<Vec<LayerBytes>>,
+}
+
+#[derive(Debug)]
+struct LayerBytes {
+    done: AtomicU64,
+    total: u64,
+}
+
+impl WriteProgress {
+    /// Nothing done.
+    #[must_use]
+    pub fn new(cancel: Cancel) -> Self {
+        Self { cancel, layers: OnceLock::new() }
+    }
+
+    /// What stops it.
+    #[must_use]
+    pub fn cancel(&self) -> &Cancel {
+        &self.cancel
+    }
+
+    /// By layer, base first: unpacked bytes that were read, and that there are. Empty before it has begun. Content that
+    /// is read twice, as a compressed docker-archive needs it, is counted the first time.
+    #[must_use]
+    pub fn layers(&self) -> Vec<(u64, u64)> {
+        let layers = self.layers.get().map(Vec::as_slice).unwrap_or_default();
+        layers.iter().map(|layer| (layer.done.load(Ordering::Relaxed), layer.total)).collect()
+    }
+
+    pub(super) fn begin(&self, totals: impl Iterator<Item = u64>) {
+        let layers = totals.map(|total| LayerBytes { done: AtomicU64::new(0), total }).collect();
+        // A second image that is written with the same progress goes on without being counted.
+        let _ = self.layers.set(layers);
+    }
+
+    pub(super) fn add(&self, layer: usize, bytes: usize) {
+        if let Some(layer) = self.layers.get().and_then(|layers| layers.get(layer)) {
+            layer.done.fetch_add(bytes as u64, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<(), WriteError> {
+        if self.cancel.is_cancelled() { Err(WriteError::Cancelled) } else { Ok(()) }
+    }
+}
