@@ -1,15 +1,45 @@
-//! Holds the README to what the program does.
+//! Checks README.md and the pages under docs/ against the program.
 #![allow(clippy::disallowed_methods)]
 // clippy.toml allows them in test functions; here all functions serve tests.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use nixdive::tui::ACTIONS;
 
 const BEGIN: &str = "<!-- keys: written by tests/readme.rs -->\n";
 const END: &str = "<!-- end of keys -->\n";
+/// Largest size of README.md, in bytes: one screen of text for each of its parts. Everything else has a page in docs/.
+const README_BYTES: usize = 8192;
+/// Subcommands whose options the pages use.
+const COMMANDS: &[&str] = &[
+    "inspect", "ls", "cat", "extract", "why", "build", "compare", "share", "ci", "sbom", "rebuild", "copy", "index",
+    "tags", "cache",
+];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// README.md, CONTRIBUTING.md and every page below docs/.
+fn pages() -> Vec<PathBuf> {
+    let mut pages = vec![root().join("README.md"), root().join("CONTRIBUTING.md")];
+    let mut directories = vec![root().join("docs")];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                pages.push(path);
+            }
+        }
+    }
+    pages.retain(|page| page.exists());
+    pages
+}
 
 /// The table of keys as the program defines them.
 fn keys() -> String {
@@ -22,13 +52,13 @@ fn keys() -> String {
     table
 }
 
-/// With `NIXDIVE_UPDATE=1` the table is written anew.
+/// With `NIXDIVE_UPDATE=1` the table is replaced.
 #[test]
 fn the_table_of_keys_is_the_one_of_the_program() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let path = root().join("docs/keys.md");
     let text = std::fs::read_to_string(&path).unwrap();
-    let (before, rest) = text.split_once(BEGIN).expect("the README marks where its keys begin");
-    let (table, after) = rest.split_once(END).expect("the README marks where its keys end");
+    let (before, rest) = text.split_once(BEGIN).expect("docs/keys.md marks where its keys begin");
+    let (table, after) = rest.split_once(END).expect("docs/keys.md marks where its keys end");
     if std::env::var_os("NIXDIVE_UPDATE").is_some() {
         std::fs::write(&path, format!("{before}{BEGIN}{}{END}{after}", keys())).unwrap();
         return;
@@ -36,37 +66,70 @@ fn the_table_of_keys_is_the_one_of_the_program() {
     assert_eq!(table, keys(), "renew it with NIXDIVE_UPDATE=1 cargo test --test readme");
 }
 
-/// Every option and command that the README's examples use is one that the program knows.
+/// Every option that an example in README.md or docs/ uses exists.
 #[test]
 fn the_commands_of_the_readme_are_understood() {
-    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     let help = |words: &[&str]| {
-        let output =
-            std::process::Command::new(env!("CARGO_BIN_EXE_nixdive")).args(words).arg("--help").output().unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_nixdive")).args(words).arg("--help").output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     };
-    let known = [
-        &[][..],
-        &["inspect"],
-        &["ls"],
-        &["cat"],
-        &["extract"],
-        &["why"],
-        &["ci"],
-        &["sbom"],
-        &["rebuild"],
-        &["copy"],
-        &["index"],
-    ]
-    .map(help)
-    .concat();
+    let known: String = std::iter::once(help(&[])).chain(COMMANDS.iter().map(|command| help(&[command]))).collect();
+    for (page, least) in [("README.md", 5), ("docs/usage.md", 5), ("docs/ci.md", 5), ("docs/rebuild.md", 5)] {
+        assert!(examined_options(&root().join(page), &known) >= least, "{page} has too few examples with an option");
+    }
+    for page in pages() {
+        examined_options(&page, &known);
+    }
+}
+
+/// Checks the options of a page's examples, and counts them.
+fn examined_options(page: &Path, known: &str) -> usize {
+    let text = std::fs::read_to_string(page).unwrap();
     let examples = text.lines().filter(|line| line.starts_with("nixdive "));
-    let mut looked_at = 0;
-    for word in examples.flat_map(|line| line.split(['#', '|']).next().unwrap_or_default().split_whitespace()) {
-        if word.starts_with("--") {
-            looked_at += 1;
-            assert!(known.contains(word), "{word}");
+    let words = examples.flat_map(|line| line.split(['#', '|']).next().unwrap_or_default().split_whitespace());
+    let options: Vec<&str> = words.filter(|word| word.starts_with("--")).collect();
+    for option in &options {
+        assert!(known.contains(option), "{}: {option}", page.display());
+    }
+    options.len()
+}
+
+#[test]
+fn the_readme_is_short() {
+    let length = std::fs::read(root().join("README.md")).unwrap().len();
+    assert!(length <= README_BYTES, "README.md has {length} bytes, at most {README_BYTES} are allowed");
+}
+
+/// Every relative link and picture of a page leads to a file, and every fragment to a heading.
+#[test]
+fn links_between_pages_lead_somewhere() {
+    for page in pages() {
+        let text = std::fs::read_to_string(&page).unwrap();
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if target.contains("://") {
+                continue;
+            }
+            let (file, fragment) = target.split_once('#').unwrap_or((target, ""));
+            let file = if file.is_empty() { page.clone() } else { page.parent().unwrap().join(file) };
+            assert!(file.exists(), "{}: {target}", page.display());
+            assert!(
+                fragment.is_empty() || anchors(&file).contains(&fragment.to_owned()),
+                "{}: {target}",
+                page.display()
+            );
         }
     }
-    assert!(looked_at > 0, "the README has no example with an option");
+}
+
+/// The fragments by which GitHub links the headings of a page.
+fn anchors(page: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(page).unwrap();
+    let headings = text.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
+    headings
+        .map(|heading| {
+            let lower = heading.to_lowercase();
+            let kept = lower.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+            kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+        })
+        .collect()
 }

@@ -140,7 +140,7 @@ fn renamed_references(study: &Study, id: PathId, renamed: &[Option<StorePath>]) 
     references.map(|&other| (path(study, other).clone(), renamed[other.index()].clone().unwrap())).collect()
 }
 
-/// Which versions of Nix give the names that nixdive gives, as README.md says.
+/// Which versions of Nix give the names that nixdive gives, as docs/rebuild.md says.
 #[test]
 fn names_of_paths_that_refer_to_themselves_are_those_of_the_versions_that_hash_their_places() {
     let test = "names_of_paths_that_refer_to_themselves_are_those_of_the_versions_that_hash_their_places";
