@@ -8,7 +8,7 @@ use nixdive_base::cancel::Cancel;
 use nixdive_image::{FileTree, Image, LayerIndex, OccurrenceId};
 use nixdive_source::open::{ContentError, Contents};
 
-/// Files of so many bytes together are read by one thread at a time.
+/// Total size of a batch of files that one thread reads at a time, bytes.
 const BATCH_BYTES: u64 = 8 << 20;
 /// Files in one batch, however short they are.
 const BATCH_FILES: usize = 512;

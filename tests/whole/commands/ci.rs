@@ -151,7 +151,7 @@ fn what_cannot_be_judged_is_said_once_and_is_no_verdict() {
     std::fs::write(&old, r#"{"schema": "nixdive.baseline/0"}"#).unwrap();
     let off = ["--lowestEfficiency", "off", "--highestUserWastedPercent", "off"];
     let cases: [(&[&str], &str); 12] = [
-        (&["--max-size", "12bananas"], "no unit"),
+        (&["--max-size", "12bananas"], "unknown unit"),
         (&["--max-size", "speed=3"], "no metric"),
         (&["--max-growth", "x%"], "no percentage"),
         (&["--max-size", "layers=3MB"], "no whole number"),

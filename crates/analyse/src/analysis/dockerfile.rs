@@ -1,9 +1,10 @@
 //! The history of an image put back together as a Dockerfile.
 //!
-//! What builders write into `created_by`: classic Docker `/bin/sh -c #(nop)  CMD ["x"]` and `/bin/sh -c command`
-//! (moby, `builder/dockerfile/dispatchers.go`), with `|2 A=1 B=2` in front where build arguments were used; BuildKit
-//! `RUN /bin/sh -c command # buildkit` and `COPY a b # buildkit` (buildkit, `frontend/dockerfile/dockerfile2llb`);
-//! buildah and kaniko the instruction or the bare command.
+//! Builders write different things into `created_by`: classic Docker `/bin/sh -c #(nop)  CMD ["x"]`
+//! and `/bin/sh -c command` (moby, `builder/dockerfile/dispatchers.go`), with `|2 A=1 B=2` in front
+//! where build arguments were used; BuildKit `RUN /bin/sh -c command # buildkit` and `COPY a b #
+//! buildkit` (buildkit, `frontend/dockerfile/dockerfile2llb`); buildah and kaniko the instruction
+//! or the bare command.
 
 use nixdive_image::{Image, LayerIndex};
 
@@ -69,7 +70,7 @@ pub fn dockerfile(image: &Image) -> Vec<Instruction> {
     instructions
 }
 
-/// The instruction that a `created_by` stands for.
+/// Returns the Dockerfile instruction that produced a `created_by` text.
 fn instruction(created_by: &str) -> String {
     let line = created_by.strip_suffix("# buildkit").unwrap_or(created_by).trim();
     let line = without_arguments(line);

@@ -152,9 +152,9 @@ fn sum_path(tree: &FileTree, node: NodeId, found: &mut Assessment) -> PathSum {
     sum
 }
 
-/// What a whiteout hides, as dive counts it.
+/// The content that a whiteout hides, as dive counts it.
 pub(super) enum Hidden {
-    /// There is no such path in the layers below.
+    /// The layers below do not contain the path.
     Nothing,
     /// Something that counts 0: a file, a link, or a directory that the newest layer below only implies.
     Other,

@@ -9,7 +9,7 @@ pub struct HiddenCopies {
     copies: Vec<OccurrenceId>,
 }
 
-/// What is hidden at a path and below it.
+/// Totals of the entries that upper layers hide at and below a path.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HiddenTotals {
     /// File bytes of the copies.
@@ -20,7 +20,7 @@ pub struct HiddenTotals {
     pub copy: Option<OccurrenceId>,
 }
 
-/// What is hidden by path, for the paths where anything is.
+/// Hidden totals by path, for the paths that hide anything.
 #[derive(Debug, Clone, Default)]
 pub struct HiddenPaths {
     paths: HashMap<NodeId, HiddenTotals>,
@@ -68,7 +68,7 @@ impl HiddenCopies {
 }
 
 impl HiddenPaths {
-    /// What is hidden at a path and below it; `None` where nothing is.
+    /// Returns the totals hidden at and below a path, or `None` if nothing is hidden there.
     #[must_use]
     pub fn at(&self, node: NodeId) -> Option<&HiddenTotals> {
         self.paths.get(&node)

@@ -1,4 +1,4 @@
-//! What an image's bytes are spent on: dive's figures, the paths that waste, the largest files and directories.
+//! Analysis of an image's size: dive's figures, wasteful paths, the largest files and directories.
 //!
 //! Pure functions of [`Image`](nixdive_image::Image), by node and never by path, in one run over the entries.
 

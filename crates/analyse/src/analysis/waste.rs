@@ -32,7 +32,7 @@ impl Cause {
         }
     }
 
-    /// What would save the bytes.
+    /// Returns the measure that would save the bytes.
     #[must_use]
     pub fn remedy(self) -> Remedy {
         match self {
@@ -44,7 +44,7 @@ impl Cause {
     }
 }
 
-/// What would save wasted bytes.
+/// A measure that would save wasted bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Remedy {
@@ -74,11 +74,11 @@ impl Remedy {
 /// One time that a path is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sighting {
-    /// Where.
+    /// Layer that contains the occurrence.
     pub layer: LayerIndex,
-    /// What it counts, bytes.
+    /// Bytes that the occurrence counts.
     pub bytes: u64,
-    /// Whether it is the path's removal.
+    /// True if the occurrence removes the path.
     pub is_whiteout: bool,
     /// In what the copy differs from the one below; empty for a whiteout.
     pub difference: Difference,
@@ -91,7 +91,7 @@ pub struct Waste {
     pub node: NodeId,
     /// Sum over the copies, bytes.
     pub bytes: u64,
-    /// Of these, bytes that no container sees: what is saved by holding the path once, or not at all.
+    /// Bytes of these that no container sees: saved by storing the path once, or not at all.
     pub hidden_bytes: u64,
     /// Why.
     pub cause: Cause,

@@ -25,7 +25,7 @@ struct Head {
 /// # Errors
 /// A sentence that says what is wrong and what to do.
 pub fn from_json(bytes: &[u8]) -> Result<Snapshot, String> {
-    let renew = "make it anew with --update-baseline";
+    let renew = "recreate it with --update-baseline";
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(format!("it is empty; {renew}"));
     }
@@ -34,7 +34,7 @@ pub fn from_json(bytes: &[u8]) -> Result<Snapshot, String> {
         Some(BASELINE_SCHEMA) => {}
         Some(other) => {
             let other = nixdive_base::text::display_in_sentence(other);
-            return Err(format!("its schema is «{other}», and this version reads {BASELINE_SCHEMA}; {renew}"));
+            return Err(format!("unsupported schema `{other}`: expected {BASELINE_SCHEMA}; {renew}"));
         }
         None => return Err(format!("it does not say which schema it has; {renew}")),
     }
@@ -68,7 +68,7 @@ fn clean(snapshot: &mut Snapshot) {
 /// Writes a snapshot as a baseline: stable order, only the largest files and directories.
 ///
 /// # Errors
-/// Those of writing.
+/// If writing fails.
 pub fn to_json(snapshot: &Snapshot) -> io::Result<Vec<u8>> {
     let stored = Snapshot {
         has_all_files: snapshot.has_all_files && snapshot.files.len() <= FILES,

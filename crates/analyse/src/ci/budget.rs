@@ -3,7 +3,7 @@ use super::outcome::Unit;
 use super::snapshot::Snapshot;
 use nixdive_base::glob::Glob;
 
-/// What a budget is about.
+/// The part of an image that a budget limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
     /// A figure of the image.
@@ -16,7 +16,7 @@ pub enum Subject {
     Package {
         /// `deb`, `apk`, `rpm`, `python` or `nix`.
         kind: Option<String>,
-        /// Of the name.
+        /// Pattern that the package name must match.
         name: Glob,
     },
     /// Store paths of which the whole path, the base name or the name matches; NAR sizes.
@@ -47,7 +47,7 @@ pub struct Growth {
 /// Limits of something.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Budget {
-    /// Of what.
+    /// Part of the image that the budget limits.
     pub subject: Subject,
     /// The most that it may be.
     pub max: Option<u64>,
@@ -57,7 +57,7 @@ pub struct Budget {
     pub place: Option<(String, u32)>,
 }
 
-/// What was measured of a subject.
+/// Result of measuring a subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Measure {
     /// So much.
@@ -72,14 +72,14 @@ impl Subject {
     /// Reads `[KIND:]NAME` of a package.
     ///
     /// # Errors
-    /// Those of the pattern, or a kind that is none, as a sentence.
+    /// If the pattern is malformed or the package type is unknown. The message is a sentence.
     pub fn package(text: &str) -> Result<Self, String> {
         const KINDS: [&str; 5] = ["deb", "apk", "rpm", "python", "nix"];
         let (kind, name) = match text.split_once(':') {
             Some((kind, name)) if KINDS.contains(&kind) => (Some(kind.to_owned()), name),
             Some((kind, _)) if !kind.contains(['*', '?']) && kind.chars().all(char::is_alphabetic) => {
                 let kind = nixdive_base::text::display_in_sentence(kind);
-                return Err(format!("«{kind}» is no kind of package; there are {}", KINDS.join(", ")));
+                return Err(format!("unknown package type `{kind}`; expected one of {}", KINDS.join(", ")));
             }
             _ => (None, text),
         };
@@ -114,7 +114,7 @@ impl Subject {
         }
     }
 
-    /// What it counts.
+    /// Returns the unit that the budget counts in.
     #[must_use]
     pub fn unit(&self) -> Unit {
         match self {
@@ -211,7 +211,8 @@ fn matching_packages(kind: Option<&str>, name: &Glob, snapshot: &Snapshot) -> Me
     sum(packages.chain(store.map(|row| row.nar_bytes)))
 }
 
-/// Whether a pattern means a store path: by the whole path, by its base name, or by its name without the hash.
+/// Returns `true` if a pattern matches a store path: its full path, its base name, or its name
+/// without the hash.
 pub(super) fn is_store_path(glob: &Glob, path: &str) -> bool {
     let base = path.strip_prefix("/nix/store/").unwrap_or(path);
     let name = base.split_once('-').map_or(base, |(_, name)| name);

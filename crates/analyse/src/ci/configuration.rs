@@ -7,7 +7,7 @@ use super::quantity::{parse_bytes, parse_percent};
 use nixdive_base::glob::Glob;
 use nixdive_base::yaml::{self, Node, Value};
 
-/// What is wrong with a file of rules, with its line.
+/// An error in a rule file, with its line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file}:{line}: {reason}")]
 pub struct RuleFileError {
@@ -28,7 +28,7 @@ pub struct Written<T> {
     pub place: Option<(String, u32)>,
 }
 
-/// What happens to rules of growth where the baseline is not there.
+/// Effect on growth rules of a missing baseline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnMissingBaseline {
     /// They cannot be judged.
@@ -50,14 +50,14 @@ pub struct FindingRules {
 }
 
 impl FindingRules {
-    /// Whether findings need not be looked for.
+    /// Returns `true` if no rule is about findings, so that they need not be computed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.fail.is_none() && self.forbid.is_empty()
     }
 }
 
-/// What a file asks for: `.dive-ci` or `.nixdive-ci`, YAML.
+/// Contents of a rule file: `.dive-ci` or `.nixdive-ci`, YAML.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RuleFile {
     /// dive's rules; what is not written is as by default. `None` where the file has no `rules`.
@@ -97,9 +97,9 @@ pub struct Configuration {
     pub forbidden_store_paths: Vec<Written<Glob>>,
     /// Rules on findings.
     pub findings: FindingRules,
-    /// What happens without a baseline.
+    /// Effect of a missing baseline.
     pub on_missing_baseline: OnMissingBaseline,
-    /// Whether warnings are errors.
+    /// True if warnings count as errors.
     pub strict: bool,
 }
 
@@ -136,11 +136,12 @@ impl Configuration {
 }
 
 impl RuleFile {
-    /// Reads a file of rules. `name` stands for it in errors, safe to print. Keys at the top that nobody knows are kept
-    /// apart, as dive passes over them; anywhere below they are errors.
+    /// Reads a rule file. Errors refer to it as `name`, which must be safe to print. Unknown keys
+    /// at the top level are returned separately, because dive ignores them; unknown keys anywhere
+    /// below are errors.
     ///
     /// # Errors
-    /// The first thing that is wrong.
+    /// Reports the first problem in the file.
     pub fn parse(name: &str, text: &str) -> Result<Self, RuleFileError> {
         let mut reader = Reader { name, file: Self::default() };
         let documents = yaml::documents(text);
@@ -248,7 +249,7 @@ impl Reader<'_> {
                     };
                 }
                 "metric" | "layer" | "path" | "package" | "storePath" if subject.is_some() => {
-                    return Err(self.error(*line, format!("«{key}»: a budget is about one thing")));
+                    return Err(self.error(*line, format!("`{key}`: a budget has only one subject")));
                 }
                 "metric" | "layer" | "path" | "package" | "storePath" => subject = Some(self.subject(key, node)?),
                 _ => return Err(self.unknown(key, *line, KEYS)),
@@ -273,11 +274,12 @@ impl Reader<'_> {
             "metric" => Subject::Metric(Metric::parse(text).ok_or_else(|| {
                 let names: Vec<&str> = Metric::ALL.iter().map(|metric| metric.name()).collect();
                 let text = nixdive_base::text::display_in_sentence(text);
-                self.error(node.line, format!("«{text}» is no metric; there are {}", names.join(", ")))
+                self.error(node.line, format!("unknown metric `{text}`; expected one of {}", names.join(", ")))
             })?),
             "layer" if matches!(text, "*" | "largest") => Subject::Layer(None),
             "layer" => Subject::Layer(Some(
-                text.parse().map_err(|_| self.error(node.line, "a layer is its number from 0, or «largest»"))?,
+                text.parse()
+                    .map_err(|_| self.error(node.line, "invalid layer: expected a number from 0, or `largest`"))?,
             )),
             "path" => Subject::Path(glob()?),
             "package" => Subject::package(text).map_err(|reason| self.error(node.line, reason))?,
@@ -362,7 +364,7 @@ impl Reader<'_> {
 
     fn unknown(&self, key: &str, line: u32, known: &str) -> RuleFileError {
         let key = nixdive_base::text::display_in_sentence(key);
-        self.error(line, format!("unknown key «{key}»; there are {known}"))
+        self.error(line, format!("unknown key `{key}`; expected one of {known}"))
     }
 
     fn map<'a>(&self, node: &'a Node, what: &str) -> Result<&'a Entries, RuleFileError> {
@@ -405,7 +407,7 @@ impl Reader<'_> {
                 let text = nixdive_base::text::display_in_sentence(text);
                 self.error(
                     node.line,
-                    format!("«{text}» is no whole number: layers and files are counted without a unit"),
+                    format!("not a whole number: `{text}`; layers and files are counted without a unit"),
                 )
             });
         }

@@ -26,20 +26,20 @@ impl Default for DiveRules {
 /// Why a value of dive's rules means nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DiveError {
-    /// No number, or not between 0 and 1.
-    #[error("{rule}: «{value}» is no ratio from 0 to 1; «disabled» turns the rule off")]
+    /// Not a number, or not between 0 and 1.
+    #[error("{rule}: not a ratio from 0 to 1: `{value}`; `disabled` turns the rule off")]
     Ratio {
         /// Which rule.
         rule: &'static str,
-        /// What was written, safe to print.
+        /// The value as written, safe to print.
         value: String,
     },
-    /// No amount.
-    #[error("{rule}: {error}; «disabled» turns the rule off")]
+    /// Not an amount.
+    #[error("{rule}: {error}; `disabled` turns the rule off")]
     Amount {
         /// Which rule.
         rule: &'static str,
-        /// What is wrong with it.
+        /// Reason why the amount is invalid.
         error: super::QuantityError,
     },
 }

@@ -1,4 +1,4 @@
-//! What made an image grow: store paths with what brings them in, packages, files and layers.
+//! Evidence for an image's growth: store paths with their referrers, packages, files and layers.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +7,9 @@ use super::reasons::Reasons;
 use super::snapshot::{PathRow, Snapshot, StorePathRow};
 use nixdive_base::text::display_bytes;
 
-/// Pieces of evidence of one sort that are kept.
+/// Maximum number of pieces of evidence of one kind.
 const MOST: usize = 10;
-/// Parts below which a change is told by its directory.
+/// Minimum size of a file that is reported by itself, bytes.
 const LEAST_BYTES: u64 = 1;
 
 /// `+1.2 MB`, `-3 kB`.
@@ -18,14 +18,14 @@ pub(super) fn signed_bytes(delta: i64) -> String {
     format!("{sign}{}", display_bytes(delta.unsigned_abs()))
 }
 
-/// The difference of two counts, as far as it can be told.
+/// Returns the difference of two counts, clamped to the range of the type.
 pub(super) fn delta(now: u64, before: u64) -> i64 {
     let difference = i128::from(now) - i128::from(before);
     i64::try_from(difference).unwrap_or(if difference < 0 { i64::MIN } else { i64::MAX })
 }
 
-/// What made an image grow, the weightiest first: the base image's part, then store paths and packages, then files that
-/// neither of them tells of, each sort by bytes.
+/// Lists what made an image grow, most important first: the base image's part, then store paths and
+/// packages, then files that belong to neither, each group by bytes.
 pub(super) fn growth(now: &Snapshot, before: &Snapshot, reasons: Option<&Reasons<'_>>) -> Vec<Evidence> {
     let mut found: Vec<Evidence> = base_growth(now, before).into_iter().collect();
     found.extend(store_paths(now, before, reasons));
@@ -132,10 +132,10 @@ fn packages(now: &Snapshot, before: &Snapshot) -> Vec<Evidence> {
     by_bytes(changes)
 }
 
-/// Files outside the store: what Nix brings is told by store path.
+/// Lists grown files outside the store; content from Nix is reported by store path.
 fn files(now: &Snapshot, before: &Snapshot) -> Vec<Evidence> {
     let skip = |row: &&PathRow| now.store_paths.is_empty() || !row.path.starts_with("/nix/store/");
-    // A stored baseline tells of no file below its smallest, so that nothing is known of those.
+    // A stored baseline omits files below a minimum size, so nothing is known about those.
     let least = before.files_from_bytes.max(LEAST_BYTES);
     let old: BTreeMap<&str, u64> = before.files.iter().map(|row| (row.path.as_str(), row.bytes)).collect();
     let mut changes = Vec::new();
@@ -191,7 +191,8 @@ fn by_bytes(mut found: Vec<Evidence>) -> Vec<Evidence> {
     found
 }
 
-/// What is largest in an image that is too large: store paths with what brings them in, packages, files.
+/// Lists the largest parts of an image that exceeds its limit: store paths with their referrers,
+/// packages, files.
 pub(super) fn largest(now: &Snapshot, reasons: Option<&Reasons<'_>>) -> Vec<Evidence> {
     let nothing = Snapshot { has_all_files: true, ..Snapshot::default() };
     let mut found = store_paths(now, &nothing, reasons);

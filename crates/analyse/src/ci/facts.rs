@@ -36,11 +36,11 @@ pub struct FindingFact {
     pub severity: Severity,
     /// A sentence.
     pub title: String,
-    /// What mending it would save, bytes.
+    /// Bytes that fixing the finding would save.
     pub bytes: u64,
 }
 
-/// What is known of the image.
+/// Everything known about the image that rules can use.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
     /// dive's figures.
@@ -57,7 +57,7 @@ pub struct Facts<'a> {
     pub differences: Option<(&'a str, &'a [ImageDifference])>,
 }
 
-/// What growth is measured against.
+/// The reference that growth is measured against.
 #[derive(Debug, Clone, Copy)]
 pub enum Against<'a> {
     /// Nobody named a baseline.

@@ -35,8 +35,8 @@ pub(super) fn forbid(subject: &Subject, place: Option<&(String, u32)>, facts: &F
     rule
 }
 
-/// What is said of a hit that is not in the tree shown.
-const ONLY_FOLLOWED: &str = ", where a link of a lower layer is followed, as umoci and the vfs storage driver do";
+/// Note on a match that is not in the displayed tree.
+const ONLY_FOLLOWED: &str = ", if a link of a lower layer is followed, as umoci and the vfs storage driver do";
 
 /// Adds to `part` what only the other reading of the image has, and returns that.
 fn add_followed(part: &mut Snapshot, followed: Snapshot) -> Snapshot {

@@ -36,7 +36,7 @@ struct Judge<'a> {
     outcome: Outcome,
 }
 
-/// What a rule is, before it is judged.
+/// Returns the description of a rule before it is checked.
 pub(super) fn pending(id: String, unit: Unit, place: Option<&(String, u32)>) -> RuleResult {
     RuleResult {
         id,
@@ -114,7 +114,7 @@ impl Judge<'_> {
         }
     }
 
-    /// What made a subject grow: of a figure of the whole image all that did.
+    /// Lists what made a subject grow; for a figure of the whole image, everything that grew.
     fn grown(&self, subject: &Subject, baseline: &Snapshot) -> Vec<Evidence> {
         let (now, before) = (subject.part_of(self.facts.snapshot), subject.part_of(baseline));
         let now = now.as_ref().unwrap_or(self.facts.snapshot);
@@ -130,7 +130,7 @@ impl Judge<'_> {
         if baseline.platform != image.platform {
             rule.status = Status::Error;
             rule.message = format!(
-                "the baseline is for {} and the image for {}; choose the same with --platform, or make the baseline anew",
+                "the baseline is for {}, the image for {}; choose the same platform with --platform, or recreate the baseline",
                 baseline.platform, image.platform
             );
             return;

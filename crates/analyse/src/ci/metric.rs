@@ -24,7 +24,7 @@ pub enum Metric {
     OwnCompressed,
     /// Stored layers of the base image, bytes.
     BaseCompressed,
-    /// What a host that has the baseline must fetch: stored layers that the baseline does not have, bytes.
+    /// Bytes to fetch for a host that has the baseline: stored layers that the baseline lacks.
     PullDelta,
 }
 
@@ -68,7 +68,7 @@ impl Metric {
         Self::ALL.into_iter().find(|metric| metric.name().eq_ignore_ascii_case(name))
     }
 
-    /// What it counts.
+    /// Returns the unit that the metric counts in.
     #[must_use]
     pub fn unit(self) -> Unit {
         match self {

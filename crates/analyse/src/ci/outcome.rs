@@ -27,7 +27,7 @@ impl Status {
     }
 }
 
-/// What a rule's numbers count.
+/// Unit of a rule's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Unit {
@@ -68,7 +68,7 @@ impl Serialize for Number {
     }
 }
 
-/// What a piece of evidence is about.
+/// The type of object that a piece of evidence is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum EvidenceKind {
@@ -94,7 +94,7 @@ pub enum EvidenceKind {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Evidence {
-    /// What it is about.
+    /// Type of the object.
     pub kind: EvidenceKind,
     /// Its name.
     pub name: String,
@@ -103,7 +103,7 @@ pub struct Evidence {
     pub delta_bytes: Option<i64>,
     /// A sentence without a full stop: `perl-5.36.0 adds 58 MB, brought in by openssl-3.0.9 (bin/c_rehash)`.
     pub text: String,
-    /// Of a store path, the chain that leads to it, root first.
+    /// Chain of references to a store path, root first; empty for other evidence.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub chain: Vec<String>,
 }
@@ -124,25 +124,25 @@ pub struct RuleResult {
     pub id: String,
     /// How it came out.
     pub status: Status,
-    /// What was measured.
+    /// Measured value.
     pub actual: Option<Number>,
-    /// What is allowed.
+    /// Allowed value.
     pub limit: Option<Number>,
-    /// What both count.
+    /// Unit of both values.
     pub unit: Unit,
     /// A sentence without a full stop.
     pub message: String,
-    /// What led to it, the weightiest first.
+    /// Evidence for the result, most important first.
     pub evidence: Vec<Evidence>,
     /// File and line that ask for it; `None` for flags and defaults.
     #[serde(skip)]
     pub place: Option<(String, u32)>,
-    /// Whether it is one of dive's, with dive's message.
+    /// True if the rule is one of dive's and uses dive's message.
     #[serde(skip)]
     pub is_dives: bool,
 }
 
-/// What all rules come to.
+/// Overall result of all rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Verdict {
@@ -159,12 +159,12 @@ pub enum Verdict {
 pub struct Outcome {
     /// dive's first, then in the order in which they are asked for.
     pub rules: Vec<RuleResult>,
-    /// What should be looked at though no rule failed on it. Safe to print.
+    /// Problems to look at although no rule failed because of them. Safe to print.
     pub warnings: Vec<String>,
 }
 
 impl Outcome {
-    /// What they come to.
+    /// Returns the overall result of the rules.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         let any = |status| self.rules.iter().any(|rule| rule.status == status);
@@ -183,7 +183,7 @@ impl Outcome {
         self.rules.iter().filter(|rule| rule.status == status).count()
     }
 
-    /// Whether nothing is asked of the image.
+    /// Returns `true` if no rules are configured.
     #[must_use]
     pub fn is_without_rules(&self) -> bool {
         self.rules.iter().all(|rule| rule.is_dives && rule.status == Status::Skip)

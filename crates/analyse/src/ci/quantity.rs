@@ -4,25 +4,25 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QuantityError {
     /// It does not begin with a number.
-    #[error("«{0}» does not begin with a number; write an amount as 20MB, 5MiB or 1000")]
+    #[error("`{0}` does not begin with a number; write an amount as 20MB, 5MiB or 1000")]
     NoNumber(String),
-    /// Its unit is none.
-    #[error("«{0}» has no unit of bytes; use B, kB, MB, GB, TB (powers of 1000) or KiB, MiB, GiB, TiB (of 1024)")]
+    /// Its unit is unknown.
+    #[error("unknown unit in `{0}`; use B, kB, MB, GB, TB (powers of 1000) or KiB, MiB, GiB, TiB (of 1024)")]
     NoUnit(String),
-    /// More than can be counted.
-    #[error("«{0}» is more than can be counted")]
+    /// It exceeds the largest number supported.
+    #[error("`{0}` is too large")]
     TooLarge(String),
     /// A percentage without a number.
-    #[error("«{0}» is no percentage; write it as 5%")]
+    #[error("not a percentage: `{0}`; write it as 5%")]
     NoPercentage(String),
 }
 
 /// How much something may grow.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Quota {
-    /// So many bytes, or pieces of what is counted.
+    /// A number of bytes, or of the objects counted.
     Amount(u64),
-    /// So many percent of what it was.
+    /// A percentage of the previous value.
     Percent(f64),
 }
 

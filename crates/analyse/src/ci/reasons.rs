@@ -10,7 +10,8 @@ const MOST_LINKS: usize = 8;
 /// Why a store path is there, in names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason {
-    /// What brings it in: `openssl-3.0.9 (bin/c_rehash)`, or what outside the store holds it.
+    /// The referrer: `openssl-3.0.9 (bin/c_rehash)`, or the root outside the store that refers to
+    /// it.
     pub by: String,
     /// Store paths from a root to it.
     pub chain: Vec<String>,

@@ -14,7 +14,7 @@ pub struct ImageDifference {
     pub title: String,
     /// How many things differ.
     pub count: u64,
-    /// What exactly.
+    /// Details of the obstacle.
     pub evidence: Vec<Evidence>,
 }
 

@@ -8,10 +8,10 @@ use nixdive_image::{Image, Kind};
 use nixdive_nix::study::StoreStudy;
 use nixdive_packages::Inventory;
 
-/// Directories of an image that are summed: those with so many parts at most.
+/// Maximum depth of the directories whose sizes are totalled.
 const DIRECTORY_PARTS: usize = 3;
 
-/// What rules look at: an image by its figures, layers, packages, store paths and files.
+/// The data that rules check: figures, layers, packages, store paths and files of an image.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Snapshot {
@@ -25,7 +25,7 @@ pub struct Snapshot {
     pub digest: Option<String>,
     /// `linux/amd64`.
     pub platform: String,
-    /// Figures that are no sums of layers.
+    /// Figures that are not sums over layers.
     pub totals: Totals,
     /// How many of the lowest layers are the base image's; `None` where that is not known.
     pub base_layers: Option<u16>,
@@ -39,9 +39,9 @@ pub struct Snapshot {
     pub directories: Vec<PathRow>,
     /// Visible files, the largest first; of a stored baseline only those.
     pub files: Vec<PathRow>,
-    /// Whether all files are there.
+    /// True if the list of files is complete.
     pub has_all_files: bool,
-    /// Files of so many bytes are all there, and of smaller ones none is known; 0 where all files are.
+    /// Minimum size of the listed files: smaller ones are omitted. 0 if all files are listed.
     #[serde(skip)]
     pub files_from_bytes: u64,
     /// Bytes of files by the path patterns that were asked for when it was stored.
@@ -77,7 +77,7 @@ pub struct LayerRow {
     pub unpacked_bytes: Option<u64>,
     /// Length of the stored blob, bytes.
     pub compressed_bytes: Option<u64>,
-    /// What made it.
+    /// Command that created the layer.
     pub command: String,
 }
 
@@ -124,7 +124,7 @@ pub struct PathRow {
 }
 
 impl Snapshot {
-    /// What there is to say of an image for rules. The cost is one run over its visible entries.
+    /// Collects the data of an image that rules check, in one pass over its visible entries.
     #[must_use]
     pub fn new(
         image: &Image,
@@ -191,7 +191,7 @@ impl Snapshot {
         self.layers.iter().skip(usize::from(self.base_layers.unwrap_or(0)))
     }
 
-    /// Whether it holds a layer of the same content.
+    /// Returns `true` if the image contains a layer with the same content.
     #[must_use]
     pub fn has_layer(&self, layer: &LayerRow) -> bool {
         self.layers.iter().any(|other| match (&other.digest, &layer.digest, &other.diff_id, &layer.diff_id) {

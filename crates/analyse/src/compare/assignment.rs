@@ -84,7 +84,7 @@ struct HeldByImage {
     other_layers: usize,
 }
 
-/// Where a store path would be: in a layer of the plan, or in what only this image has.
+/// Placement of a store path: in a layer of the plan, or among the paths that only this image has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Assigned {
     Shared(usize),
@@ -140,7 +140,7 @@ impl HeldPaths {
         self.bytes.get(path as usize).copied().unwrap_or_default()
     }
 
-    /// Of each image its store paths with their bytes.
+    /// Returns the store paths of each image with their bytes.
     pub fn paths(&self) -> Vec<HashMap<u32, u64>> {
         let of_image = |image: &HeldByImage| image.paths.keys().map(|&path| (path, self.bytes_of(path))).collect();
         self.images.iter().map(of_image).collect()
@@ -292,7 +292,8 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// Of a store path, the bytes of its tar entries (a header block each, contents padded to blocks) by layer number.
+/// Returns the bytes of a store path's tar entries (a header block each, contents padded to blocks)
+/// by layer number.
 fn bytes_by_layer(side: &Side<'_>, known: &ImageStorePath, layers: &[u32]) -> Vec<(u32, u64)> {
     let tree = &side.image.tree;
     let first = known.layers.first().map_or(LayerIndex(0), |share| share.layer);

@@ -6,9 +6,9 @@ use nixdive_image::{Digest, Image, Layer, Measured};
 /// A figure of both sides, bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BothSides<T> {
-    /// Of the left image.
+    /// Value of the left image.
     pub left: T,
-    /// Of the right image.
+    /// Value of the right image.
     pub right: T,
 }
 
@@ -28,14 +28,14 @@ impl BothSides<Option<u64>> {
     }
 }
 
-/// What two images cost, alone and beside one another.
+/// Sizes of two images, separate and combined.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ByteFigures {
     /// Sums of the layers' unpacked tar streams.
     pub unpacked: BothSides<u64>,
     /// Sums of the layers' stored blobs; `None` where one is not known.
     pub compressed: BothSides<Option<u64>>,
-    /// Whether all stored blobs are known exactly, not as shares of a compressed archive.
+    /// True if the sizes of all stored blobs are exact rather than shares of a compressed archive.
     pub compressed_is_exact: bool,
     /// Unpacked bytes of the different layers that both have.
     pub shared_unpacked: u64,

@@ -1,4 +1,5 @@
-//! What an image's file bytes are for. Rules by path come before rules by the name of what owns a file.
+//! Categories of an image's file bytes. Rules by path take precedence over rules by the owner's
+//! name.
 
 mod rules;
 
@@ -13,10 +14,11 @@ use super::walk::visible_files;
 use nixdive_image::{Kind, NodeId};
 use rules::{CONFIGURATION_SUFFIXES, OWN_PLACES, by_name, by_place, is_c_library, is_shared_library};
 
-/// What bytes are for.
+/// The purpose of a file's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Category {
-    /// What the image is made for: the program of its configuration, and what belongs to no package.
+    /// The application: the program that the configuration starts, and files that belong to no
+    /// package.
     Application,
     /// Perl, Python, Java and their like, with their standard libraries.
     LanguageRuntime,

@@ -7,7 +7,8 @@ use nixdive_image::{Config, Healthcheck, HistoryEntry, Image};
 pub struct ConfigChange {
     /// The field as the OCI image specification names it: `Entrypoint`, `Env`, `created`.
     pub field: &'static str,
-    /// Of a field with many entries, which: the name of a variable or label, a port, a path.
+    /// Key of the entry in a field with several entries: the name of a variable or label, a port, a
+    /// path.
     pub key: Option<String>,
     /// On the left side; `None` where it is not set.
     pub left: Option<String>,

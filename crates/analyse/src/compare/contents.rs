@@ -5,18 +5,18 @@ use nixdive_image::{ContentHash, FileTree, OccurrenceId};
 /// Contents whose identity has to be known before two images can be compared; files with content, each once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UnknownContents {
-    /// Of the left image.
+    /// Occurrences in the left image.
     pub left: Vec<OccurrenceId>,
-    /// Of the right image.
+    /// Occurrences in the right image.
     pub right: Vec<OccurrenceId>,
 }
 
 /// Identities that were found by reading.
 #[derive(Debug, Clone, Default)]
 pub struct KnownContents {
-    /// Of the left image.
+    /// Hashes of the left image's contents.
     pub left: HashMap<OccurrenceId, ContentHash>,
-    /// Of the right image.
+    /// Hashes of the right image's contents.
     pub right: HashMap<OccurrenceId, ContentHash>,
 }
 

@@ -24,7 +24,7 @@ pub enum SoftwareId {
     Package(PackageIndex),
 }
 
-/// What shows that software of both sides is the same.
+/// Evidence that software on both sides is the same.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Signal {
     /// The same name, once taken apart.
@@ -51,7 +51,7 @@ pub struct Equivalent {
     pub left: Vec<Software>,
     /// On the right side, the largest first.
     pub right: Vec<Software>,
-    /// What shows it; one at least, the strongest first.
+    /// Evidence for the match, strongest first; never empty.
     pub signals: Vec<Signal>,
 }
 
@@ -79,7 +79,7 @@ pub struct Equivalents {
 const MOST_SIGNALS: usize = 4096;
 /// Software that may share a signal before it says nothing any more.
 const MOST_SHARING: usize = 16;
-/// Signals of one match that are told.
+/// Maximum number of signals reported per match.
 const SIGNALS_TOLD: usize = 8;
 
 impl Equivalents {
@@ -181,7 +181,7 @@ fn equivalent(
     Equivalent { left: sized(left, own), right: sized(right, others), signals }
 }
 
-/// What software of one side brings.
+/// Signals found in the software of one side.
 struct Signals {
     by_signal: BTreeMap<Signal, Vec<SoftwareId>>,
 }

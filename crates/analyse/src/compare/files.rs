@@ -1,6 +1,6 @@
 use nixdive_image::{Difference, NodeId, OccurrenceId};
 
-/// What became of a path from the left image to the right one.
+/// Kind of change of a path between the left and the right image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FileChangeKind {
     /// On the right side only.
@@ -18,7 +18,7 @@ pub enum FileChangeKind {
 }
 
 impl FileChangeKind {
-    /// All of them, in the order in which they are told.
+    /// All kinds, in the order of reports.
     pub const ALL: [Self; 6] = [Self::Added, Self::Removed, Self::Content, Self::Metadata, Self::Type, Self::Renamed];
 
     /// `added`, `removed`, `content`, `metadata`, `type`, `renamed`.
@@ -42,14 +42,14 @@ pub struct ComparedPath {
     pub node: NodeId,
     /// Its entry; `None` for a directory that only its children imply.
     pub occurrence: Option<OccurrenceId>,
-    /// File bytes that its entry takes; 0 for what is no file and for a hard link.
+    /// File bytes of the entry; 0 for hard links and anything other than a file.
     pub file_bytes: u64,
 }
 
 /// A path that differs between the two images, or was moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileChange {
-    /// What became of it.
+    /// Kind of the change.
     pub kind: FileChangeKind,
     /// In the left image.
     pub left: Option<ComparedPath>,
@@ -70,9 +70,9 @@ impl FileChange {
 /// Sums of file bytes over all changed paths.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FileSums {
-    /// Of added paths.
+    /// Bytes of added paths.
     pub added_bytes: u64,
-    /// Of removed paths.
+    /// Bytes of removed paths.
     pub removed_bytes: u64,
     /// By which changed paths grew.
     pub grown_bytes: u64,

@@ -14,7 +14,7 @@ use nixdive_nix::graph::PathId;
 use nixdive_nix::study::StoreStudy;
 use nixdive_packages::PackageIndex;
 
-/// What brought something into the right image.
+/// Reason why something is in the right image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
     /// Outside the store, this names it.
@@ -27,12 +27,12 @@ pub enum Cause {
     Layer(Option<LayerIndex>),
 }
 
-/// What is new, or takes more bytes than before.
+/// Something that is new or larger than before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grown {
     /// A store path on the right side only.
     StorePath(PathId),
-    /// A store path that stands for another: the left one, the right one.
+    /// A store path that replaces another: the left one, the right one.
     StorePathFrom(PathId, PathId),
     /// A package on the right side only.
     Package(PackageIndex),
@@ -52,23 +52,24 @@ pub enum Grown {
 /// Something that grew, and why it is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GrowthItem {
-    /// What.
+    /// The object that grew.
     pub what: Grown,
     /// Bytes more than before, those of `with` included: NAR bytes of store paths, installed bytes of packages, file bytes
     /// of files.
     pub bytes: u64,
     /// Further store paths that came because it needs them, the largest first.
     pub with: Vec<PathId>,
-    /// What brought it.
+    /// Reason why it is in the image.
     pub cause: Cause,
-    /// Of a store path that a root reaches, the way from the root to it, both included; of a very long one its end.
+    /// Chain of references from a root to a store path, both included; only the end of a very long
+    /// chain. Empty if no root reaches it.
     pub chain: Vec<PathId>,
 }
 
 /// Everything that made the right image larger, the largest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Growth {
-    /// What grew.
+    /// Items that grew.
     pub items: Vec<GrowthItem>,
 }
 
@@ -101,14 +102,15 @@ fn item(what: Grown, bytes: u64, cause: Cause) -> GrowthItem {
     GrowthItem { what, bytes, with: Vec::new(), cause, chain: Vec::new() }
 }
 
-/// Whether the files of a package belong to something else first.
+/// Returns `true` if most files of a package belong to another owner.
 fn is_within(side: &Side<'_>, owners: &Owners, index: PackageIndex) -> bool {
     let files = side.packages.ownership.files(index);
     let own = SoftwareId::Package(index);
     files.first().is_some_and(|&first| owners.of(first).is_some_and(|owner| owner != own))
 }
 
-/// Store paths that came or grew. What an added path needs is told with it.
+/// Lists store paths that were added or grew. The dependencies of an added path are included in its
+/// item.
 fn of_store(study: &StoreStudy, changes: &StoreChanges) -> Vec<GrowthItem> {
     let tree = RootTree::new(study);
     let added: HashSet<PathId> = changes.added.iter().map(|path| path.id).collect();
@@ -148,11 +150,11 @@ struct RootTree {
     order: Vec<PathId>,
     /// By path: reached from which; itself for a root.
     parents: Vec<Option<PathId>>,
-    /// What names a root, the strongest reason.
+    /// The strongest reason why each root is one.
     reasons: BTreeMap<PathId, RootSource>,
 }
 
-/// Store paths of a way that are told.
+/// Maximum number of store paths reported of a chain.
 const LONGEST_CHAIN: usize = 64;
 
 impl RootTree {
@@ -189,7 +191,7 @@ impl RootTree {
         self.parents.get(id.index()).is_some_and(Option::is_some)
     }
 
-    /// What a path was reached from; `None` for a root, and for what no root reaches.
+    /// Returns the path from which a path was reached, or `None` for a root or an unreachable path.
     fn parent(&self, id: PathId) -> Option<PathId> {
         self.parents.get(id.index()).copied().flatten().filter(|&parent| parent != id)
     }

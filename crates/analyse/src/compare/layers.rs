@@ -8,7 +8,7 @@ use nixdive_image::{Digest, DigestCheck, Image, Layer, LayerIndex};
 /// diffIDs in their order of occurrence.
 const MOST_CELLS: usize = 4 << 20;
 
-/// What became of a layer.
+/// Kind of change of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LayerChange {
     /// On both sides, in the same order among the shared ones.
@@ -41,7 +41,7 @@ pub struct AlignedLayer {
     pub left: Option<LayerIndex>,
     /// In the right image; of a moved layer `None` in the row of the left one.
     pub right: Option<LayerIndex>,
-    /// What became of it.
+    /// Kind of the change.
     pub change: LayerChange,
     /// The same diffID, stored as another blob.
     pub recompressed: bool,
@@ -89,7 +89,7 @@ impl LayerAlignment {
         alignment
     }
 
-    /// Whether a layer of the left image and one of the right have the same bytes.
+    /// Returns `true` if a layer of the left image and one of the right have the same bytes.
     #[must_use]
     pub fn same(&self, left: LayerIndex, right: LayerIndex) -> bool {
         let key = self.left_keys.get(left.index());

@@ -1,4 +1,5 @@
-//! Closures built by a real Nix, held against its own `nix store diff-closures`.
+//! Compares closures built by a real Nix and checks the result against its own `nix store
+//! diff-closures`.
 
 use std::path::Path;
 use std::process::Command;

@@ -58,7 +58,7 @@ pub struct Side<'a> {
 }
 
 impl Side<'_> {
-    /// Whether Nix built the image, and did not only bring a store into it.
+    /// Returns `true` if Nix built the image, rather than only adding a store to it.
     #[must_use]
     pub fn is_nix_built(&self) -> bool {
         let builder = self.store.and_then(|study| study.builder);
@@ -79,16 +79,16 @@ pub struct CompareOptions {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the images are for different platforms, {left} and {right}")]
 pub struct PlatformMismatch {
-    /// Of the left image.
+    /// Platform of the left image.
     pub left: String,
-    /// Of the right image.
+    /// Platform of the right image.
     pub right: String,
 }
 
-/// Whether two images are for the same platform, as far as they tell.
+/// Checks that two images declare the same platform, if both declare one.
 ///
 /// # Errors
-/// [`PlatformMismatch`].
+/// If the platforms differ ([`PlatformMismatch`]).
 pub fn check_platforms(left: &Image, right: &Image) -> Result<(), PlatformMismatch> {
     let (left, right) = (&left.config.platform, &right.config.platform);
     let is_told = |platform: &Platform| !platform.os.is_empty() && !platform.architecture.is_empty();
@@ -166,7 +166,7 @@ pub struct Comparison<'a> {
     pub left: Side<'a>,
     /// The new one.
     pub right: Side<'a>,
-    /// What they cost.
+    /// Sizes of the images.
     pub bytes: ByteFigures,
     /// Their layers.
     pub layers: LayerAlignment,
@@ -189,7 +189,7 @@ pub struct Comparison<'a> {
 /// All that differs between two images, apart from the images.
 #[derive(Debug)]
 pub struct Differences {
-    /// What they cost.
+    /// Sizes of the images.
     pub bytes: ByteFigures,
     /// Their layers.
     pub layers: LayerAlignment,
@@ -210,7 +210,8 @@ pub struct Differences {
 }
 
 impl Comparison<'_> {
-    /// Whether both sides are store paths of this machine rather than images: layers and transfers then mean nothing.
+    /// Returns `true` if both sides are local store paths rather than images, so that layers and
+    /// transfers have no meaning.
     #[must_use]
     pub fn is_of_closures(&self) -> bool {
         self.left.image.is_closure() && self.right.image.is_closure()

@@ -38,7 +38,7 @@ impl Owners {
         Self { owners, programs: programs(side) }
     }
 
-    /// What a path belongs to.
+    /// Returns the software that owns a path.
     pub fn of(&self, node: NodeId) -> Option<SoftwareId> {
         self.owners.get(node.index()).copied().flatten()
     }

@@ -12,7 +12,7 @@ pub struct PackagePair {
     pub left: PackageIndex,
     /// In the right image.
     pub right: PackageIndex,
-    /// Whether the right version is the newer (`Greater`) or the older.
+    /// Order of the right version relative to the left: `Greater` if it is newer.
     pub version_order: Ordering,
     /// Installed bytes on the right side less those on the left.
     pub delta: i64,
@@ -56,7 +56,7 @@ impl PackageChanges {
         changes
     }
 
-    /// Whether both sides have the same packages, or none.
+    /// Returns `true` if both sides have the same packages, or none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.changed.is_empty() && self.added.is_empty() && self.removed.is_empty()

@@ -36,7 +36,7 @@ pub struct PairNode {
     pub changed_bytes: u64,
     /// Changes at and below it.
     pub differing: u32,
-    /// Whether it can have something below it on one side at least.
+    /// True if the path is a directory on at least one side.
     pub is_directory: bool,
     parent: u32,
     /// The place behind the last that lies below it.
@@ -95,7 +95,7 @@ impl PairTree {
         self.nodes.len()
     }
 
-    /// Whether there is nothing, not even a root.
+    /// Returns `true` if the tree is empty, without even a root.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
@@ -119,12 +119,12 @@ impl PairTree {
         Some(PairId(node.parent))
     }
 
-    /// What is in a directory, in the order of the names.
+    /// Returns the children of a directory, sorted by name.
     pub fn children(&self, id: PairId) -> impl Iterator<Item = PairId> + use<'_> {
         self.siblings_from(id, PairId(id.0.saturating_add(1)))
     }
 
-    /// What is in a directory from `first` on, in the order of the names.
+    /// Returns the children of a directory from `first` on, sorted by name.
     pub fn siblings_from(&self, directory: PairId, first: PairId) -> impl Iterator<Item = PairId> + use<'_> {
         let end = self.get(directory).map_or(0, |node| node.end);
         let within = move |next: u32| (next < end).then_some(PairId(next));

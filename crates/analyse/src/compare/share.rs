@@ -78,7 +78,7 @@ pub struct SharingOutline<'a> {
     sides: Vec<Side<'a>>,
     /// Different contents by length, each with an image and a file to read it from.
     spots: Vec<(Spot, u32, OccurrenceId)>,
-    /// Of each image, its contents as places in `spots`, in order.
+    /// Contents of each image as indexes into `spots`, in order.
     of_images: Vec<Vec<u32>>,
     max_layers: usize,
 }
@@ -155,7 +155,8 @@ impl<'a> SharingOutline<'a> {
         Sharing { levels, assignment: held.assign(self.max_layers) }
     }
 
-    /// Of each image its different contents, by the place of the first spot that has each, with their bytes.
+    /// Returns the distinct contents of each image with their bytes, each keyed by the index of its
+    /// first spot.
     fn contents(&self, found: &[HashMap<OccurrenceId, ContentHash>]) -> Vec<HashMap<u32, u64>> {
         let mut firsts: HashMap<(u64, ContentHash), u32> = HashMap::new();
         let first = |(place, &(spot, image, id)): (u32, &(Spot, u32, OccurrenceId))| {

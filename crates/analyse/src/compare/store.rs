@@ -19,14 +19,14 @@ pub struct ComparedStorePath {
     pub nar_bytes: u64,
 }
 
-/// A store path of the left side and what stands for it on the right one.
+/// A store path of the left side and its counterpart on the right.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StorePathPair {
     /// In the left image.
     pub left: ComparedStorePath,
     /// In the right image.
     pub right: ComparedStorePath,
-    /// Whether both have the same NAR hash; false where one is not known.
+    /// True if both have the same NAR hash; false if either hash is unknown.
     pub same_content: bool,
 }
 
@@ -37,7 +37,7 @@ impl StorePathPair {
         super::delta(self.left.nar_bytes, self.right.nar_bytes)
     }
 
-    /// Whether the right version is the newer, by `builtins.compareVersions`.
+    /// Returns the order of the right version relative to the left, by `builtins.compareVersions`.
     #[must_use]
     pub fn version_order(&self) -> Ordering {
         compare_nix_versions(self.right.path.package().version, self.left.path.package().version)
@@ -113,7 +113,7 @@ impl StoreChanges {
         changes
     }
 
-    /// Whether both stores have the same paths, or none.
+    /// Returns `true` if both stores have the same paths, or none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rebuilt.is_empty() && self.changed.is_empty() && self.added.is_empty() && self.removed.is_empty()
@@ -141,7 +141,7 @@ fn pair(left: &Side<'_>, right: &Side<'_>, own: ComparedStorePath, other: Compar
     StorePathPair { left: own, right: other, same_content: one.is_some() && one == two }
 }
 
-/// What was put together, and what is left on each side.
+/// The matched pairs, and the unmatched paths of each side.
 type Matched = (Vec<(ComparedStorePath, ComparedStorePath)>, Vec<ComparedStorePath>, Vec<ComparedStorePath>);
 
 /// Puts together what has the same key, in the order of versions; of surplus ones the oldest are left over.

@@ -313,7 +313,7 @@ pub(super) fn push_children(left: &FileTree, right: &FileTree, (one, other): Pai
     }
 }
 
-/// What is in a directory as the topmost layer leaves it, byte-sorted.
+/// Returns the entries of a directory as the topmost layer leaves it, sorted by bytes.
 fn children(tree: &FileTree, directory: Option<(NodeId, Seen)>) -> impl Iterator<Item = (NodeId, Seen)> + use<'_> {
     let directory = directory.filter(|(_, seen)| seen.is_directory);
     directory.into_iter().flat_map(move |(node, seen)| {

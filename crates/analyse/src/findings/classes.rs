@@ -3,12 +3,12 @@ use nixdive_image::{FileTree, NodeId};
 /// Bytes that a path has on Linux at most; longer ones are of no known class.
 const MOST_PATH: usize = 4096;
 
-/// What a file is for, by its path.
+/// The purpose of a file, going by its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Class {
     /// The history of a source tree.
     VersionControl,
-    /// What a package manager keeps to be faster the next time.
+    /// A cache that a package manager keeps to be faster next time.
     PackageCache,
     /// Logs and temporary files.
     Temporary,
@@ -26,7 +26,8 @@ pub enum Class {
     Bytecode,
 }
 
-/// A class and the directory that stands for all of its kind there: so many bytes of the path.
+/// A class and the length in bytes of the leading part of the path that names the directory of all
+/// such files.
 pub type Classified = (Class, usize);
 
 /// Directories of one class, the whole of them.
@@ -67,10 +68,10 @@ const IN_HOME: &[(&str, Class)] = &[
     (".rustup", Class::BuildTools),
 ];
 
-/// Where installations have their `share`, `include` and `lib`.
+/// Prefixes under which installations have their `share`, `include` and `lib`.
 const PREFIXES: &[&str] = &["/usr/local", "/usr"];
 
-/// What a file outside the store is for. `path` is absolute.
+/// Returns the purpose of a file outside the store. `path` is absolute.
 pub fn classify(path: &[u8]) -> Option<Classified> {
     if let Some(found) = version_control(path) {
         return Some(found);
@@ -99,12 +100,13 @@ pub fn classify(path: &[u8]) -> Option<Classified> {
     test_suite(path).or_else(|| bytecode(path))
 }
 
-/// What a file of a store path is for. The store path itself takes `store` bytes of `path`.
+/// Returns the purpose of a file in a store path, whose own path takes the first `store` bytes of
+/// `path`.
 pub fn classify_in_store(path: &[u8], store: usize) -> Option<Classified> {
     version_control(path).or_else(|| installed(path, store))
 }
 
-/// What a file is for in an installation that begins after `prefix` bytes.
+/// Returns the purpose of a file in an installation whose prefix takes the first `prefix` bytes.
 fn installed(path: &[u8], prefix: usize) -> Option<Classified> {
     let inner = path.get(prefix..).unwrap_or_default();
     let directories: &[(&str, Class)] = &[
@@ -163,7 +165,7 @@ fn test_suite(path: &[u8]) -> Option<Classified> {
     Some((Class::TestSuite, library + end))
 }
 
-/// Where `lib/python3.11` ends in a path.
+/// Returns the end of `lib/python3.11` in a path.
 fn python_library(path: &[u8]) -> Option<usize> {
     let mut end = 0;
     let mut last: &[u8] = b"";
@@ -178,7 +180,7 @@ fn python_library(path: &[u8]) -> Option<usize> {
     None
 }
 
-/// Where the first directory with one of some names ends in a path.
+/// Returns the end of the first directory in a path whose name is among `names`.
 fn component(path: &[u8], names: &[&[u8]]) -> Option<usize> {
     let mut end = 0;
     for part in path.split(|&byte| byte == b'/') {
@@ -215,7 +217,7 @@ fn parent_length(path: &[u8]) -> usize {
     memchr::memrchr(b'/', path).unwrap_or_default()
 }
 
-/// Whether a file is a licence or a notice, which has to go with what it is for.
+/// Returns `true` if a file is a licence or a notice, which must accompany the software.
 pub(super) fn is_licence(name: &[u8]) -> bool {
     let name = name.to_ascii_lowercase();
     [&b"copyright"[..], b"licen", b"copying", b"notice"].iter().any(|start| name.starts_with(start))
@@ -234,7 +236,8 @@ pub(super) fn short_path(tree: &FileTree, node: NodeId) -> Option<Vec<u8>> {
     Some(tree.path(node))
 }
 
-/// Whether what lies at a path is documentation, an example or part of a test: keys and passwords there are made up.
+/// Returns `true` if a path belongs to documentation, an example or a test, where keys and
+/// passwords are made up.
 pub(super) fn is_made_up(path: &[u8]) -> bool {
     let made_up: [&[u8]; 18] = [
         b"doc",

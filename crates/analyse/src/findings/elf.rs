@@ -16,7 +16,8 @@ pub(super) struct StripScan {
 }
 
 impl StripScan {
-    /// Begins with the first bytes of a file; `None` for what is no program or library with a table of sections.
+    /// Begins with the first bytes of a file; `None` unless it is a program or library with a
+    /// section table.
     pub fn begin(start: &[u8]) -> Option<Self> {
         if !start.starts_with(b"\x7fELF") {
             return None;
@@ -66,7 +67,7 @@ impl StripScan {
         self.position = end;
     }
 
-    /// Whether nothing more is needed.
+    /// Returns `true` if no further bytes are needed.
     pub fn is_done(&self) -> bool {
         self.position >= self.table_end
     }

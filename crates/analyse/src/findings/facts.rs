@@ -8,7 +8,7 @@ use super::secrets::{SecretKind, SecretScanner};
 use super::start::{ACCOUNT_FILES, AccountFile, Accounts, Program};
 use nixdive_image::{ContentHash, FileTree, Kind, OccurrenceId, Resolution};
 
-/// Files that are looked through for secrets have at most so many bytes.
+/// Maximum size of a file that is searched for secrets, bytes.
 const MOST_TEXT: u64 = 1 << 20;
 /// Files of more bytes are not read to their end.
 const MOST_READ: u64 = 8 << 30;
@@ -21,7 +21,7 @@ const MOST_IN_FILE: usize = 16;
 const MOST_SECRETS: usize = 10_000;
 /// Bytes that are read at once: as many as tell what a program is.
 const BUFFER_BYTES: usize = Program::START;
-/// Files of accounts are read whole up to so many bytes.
+/// Maximum size of an account file, which is read whole, bytes.
 const MOST_ACCOUNTS: u64 = 4 << 20;
 /// Bytes of names that one thread keeps of what programs execute.
 const MOST_EXECUTED_BYTES: usize = 16 << 20;
@@ -31,15 +31,15 @@ const MOST_EXECUTED_BYTES: usize = 16 << 20;
 pub struct SecretSighting {
     /// The file.
     pub occurrence: OccurrenceId,
-    /// Where in its content, bytes.
+    /// Offset in the file's content, bytes.
     pub offset: u64,
-    /// Of what kind.
+    /// Kind of the secret.
     pub kind: SecretKind,
     /// By which pattern it was recognised.
     pub pattern: &'static str,
 }
 
-/// What the bytes of an image's files tell. Memory is bounded by the number of entries.
+/// Facts from the contents of an image's files. Memory is bounded by the number of entries.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
     /// Files that begin with `#!`.
@@ -52,11 +52,11 @@ pub struct Facts {
     pub strippable: HashMap<OccurrenceId, u64>,
     /// Identities of contents that opening did not tell and that may be equal to others.
     pub hashes: HashMap<OccurrenceId, ContentHash>,
-    /// What looks like a secret, by file and offset.
+    /// Possible secrets, by file and offset.
     pub secrets: Vec<SecretSighting>,
     /// Files that could not be read.
     pub unread: u64,
-    /// Whether there was more than is kept.
+    /// True if some results were dropped because of a limit.
     pub is_truncated: bool,
 }
 
@@ -142,10 +142,11 @@ impl<'a> Examiner<'a> {
         Self { tree, plan, scanner, buffer, text, executed_bytes, facts }
     }
 
-    /// Reads of a file what the rules need: all of it only where it is a program, a text, or may be there twice.
+    /// Reads as much of a file as the rules need: all of it only if it is a program, a text, or
+    /// possibly a duplicate.
     ///
     /// # Errors
-    /// Those of the reader.
+    /// If the reader fails.
     pub fn examine(&mut self, id: OccurrenceId, reader: &mut dyn Read) -> io::Result<()> {
         let bytes = self.tree.occurrence(id).bytes;
         let mut buffer = std::mem::take(&mut self.buffer);
@@ -162,7 +163,7 @@ impl<'a> Examiner<'a> {
         }
     }
 
-    /// What was found.
+    /// Returns the collected facts.
     #[must_use]
     pub fn finish(self) -> Facts {
         self.facts

@@ -22,7 +22,7 @@ pub(super) fn find(scene: &Scene<'_>, found: &mut Gathered) {
     duplicates(scene, found);
 }
 
-/// What one directory has of one class.
+/// Totals of one class in one directory.
 #[derive(Default)]
 struct Tally {
     bytes: u64,
@@ -40,7 +40,7 @@ fn by_class(scene: &Scene<'_>, found: &mut Gathered) {
         if occurrence.bytes == 0 && rule != Rule::VersionControl {
             continue;
         }
-        // The directory that stands for the class is an ancestor of the file, or the file itself.
+        // The directory of the class is an ancestor of the file, or the file itself.
         let group = path.get(..length).and_then(|group| scene.tree.lookup(group)).unwrap_or(node);
         let tally = tallies.entry((rule, group)).or_default();
         tally.bytes = tally.bytes.saturating_add(occurrence.bytes);
@@ -64,13 +64,14 @@ fn by_class(scene: &Scene<'_>, found: &mut Gathered) {
     }
 }
 
-/// The rule that a file's path falls under, and how much of the path stands for all of its kind there.
+/// Returns the rule that a file's path falls under, and the length of the part of the path that is
+/// reported.
 fn rule_of(scene: &Scene<'_>, path: &[u8]) -> Option<(Rule, usize)> {
     if scene.is_nix
         && let Ok((store_path, below)) = StorePath::split(path)
     {
         let (class, length) = classify_in_store(path, path.len() - below.len())?;
-        // A development output is told of as a whole.
+        // A development output is reported as a whole.
         let is_told = class == Class::Development && matches!(store_path.package().output, "dev" | "static");
         return (!is_told).then_some((rule(class, true), length));
     }
@@ -153,7 +154,7 @@ fn duplicates(scene: &Scene<'_>, found: &mut Gathered) {
     let mut groups: HashMap<(u64, ContentHash), Vec<OccurrenceId>> = HashMap::new();
     for (_, id) in scene.visible_files() {
         let bytes = scene.tree.occurrence(id).bytes;
-        // What is told of as a whole already is left out, and so are licences.
+        // Files already reported as a whole are left out, and so are licences.
         let is_told = found.reclaim.is_whole(id) || is_licence(scene.tree.name(scene.tree.occurrence(id).node()));
         let known = scene.tree.content_hash(id).or_else(|| scene.facts?.hashes.get(&id));
         if let Some(&hash) = known.filter(|_| bytes >= LEAST_COMPARED && !is_told) {

@@ -1,7 +1,8 @@
-//! What is wrong with an image, or could be better: named, with the place, the bytes and the remedy.
+//! Findings: problems of an image and possible improvements, with location, bytes and remedy.
 //!
-//! Pure functions of plain data. What only the bytes of files tell is gathered by an [`Examiner`] that somebody else
-//! feeds, in one run over the contents ([`Facts`]). Every rule has a stable id; `docs/findings.md` explains each.
+//! Pure functions of plain data. Facts that need the contents of files come from an [`Examiner`],
+//! which the caller feeds in one pass over the contents ([`Facts`]). Every rule has a stable id;
+//! `docs/findings.md` explains each.
 
 mod access;
 mod capability;
@@ -40,7 +41,7 @@ use nixdive_nix::graph::PathId;
 use nixdive_nix::study::StoreStudy;
 use nixdive_packages::Inventory;
 
-/// What there is to judge an image by.
+/// The data about an image that rules examine.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
     /// The image.
@@ -49,14 +50,14 @@ pub struct Subject<'a> {
     pub packages: Option<&'a Inventory>,
     /// Its Nix store; `None` where it has nothing to do with Nix.
     pub store: Option<&'a StoreStudy>,
-    /// What the bytes of its files tell; without them the rules that need content say nothing.
+    /// Facts from file contents; without them, rules that need content report nothing.
     pub facts: Option<&'a Facts>,
 }
 
-/// Where a hit is.
+/// Location of a hit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
-    /// A file, link or directory; a directory stands for what is below it.
+    /// A file, link or directory; a directory includes everything below it.
     Path {
         /// The path.
         node: NodeId,
@@ -64,7 +65,7 @@ pub enum Location {
         occurrence: Option<OccurrenceId>,
         /// The layer that brings it, or most of what is below it.
         layer: Option<LayerIndex>,
-        /// Where in the content it stands, bytes.
+        /// Offset in the content, bytes.
         offset: Option<u64>,
     },
     /// A store path.
@@ -73,7 +74,7 @@ pub enum Location {
         path: PathId,
         /// The shortest chain that leads to it, a root first and the path itself last; empty where no root reaches it.
         chain: Vec<PathId>,
-        /// What holds the first of the chain.
+        /// Root that refers to the first path of the chain.
         reason: Option<RootSource>,
     },
     /// A store path that is named, and is not there.
@@ -84,7 +85,7 @@ pub enum Location {
         from: Option<PathId>,
         /// The file or link that names it, where it is one.
         node: Option<NodeId>,
-        /// Where in its content, bytes.
+        /// Offset in the content, bytes.
         offset: Option<u64>,
     },
     /// A layer.
@@ -102,11 +103,13 @@ pub enum Location {
 /// One hit of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {
-    /// Where.
+    /// Location of the evidence.
     pub location: Location,
-    /// Of a store path its added size, else bytes of the files that are meant; 0 where bytes are not the point.
+    /// Added size for a store path, otherwise bytes of the files concerned; 0 if size is not the
+    /// point.
     pub bytes: u64,
-    /// What of it is meant, in a few words. Never a secret; names from the image are made safe to show.
+    /// Short note on the part concerned. Never contains a secret; names from the image are made
+    /// safe to show.
     pub note: Option<String>,
 }
 
@@ -119,13 +122,14 @@ pub struct Finding {
     pub severity: Severity,
     /// A sentence, safe to show.
     pub title: String,
-    /// What mending it would save, bytes: NAR sizes of store paths, else file bytes. 0 where it saves none.
+    /// Bytes that fixing it would save: NAR sizes of store paths, otherwise file bytes; 0 if it
+    /// saves none.
     pub bytes: u64,
     /// Hits.
     pub count: u64,
     /// The first and largest of them, [`MOST_EVIDENCE`] at most.
     pub evidence: Vec<Evidence>,
-    /// What to do.
+    /// Suggested remedy.
     pub remedy: &'static str,
 }
 
@@ -135,13 +139,13 @@ pub const MOST_EVIDENCE: usize = 20;
 /// All that was found in an image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Findings {
-    /// Those that save most first, then the more severe ones.
+    /// Findings, largest saving first, then by severity.
     pub list: Vec<Finding>,
     /// File bytes that are saved when all findings are mended; no byte counts twice.
     pub reclaimable_bytes: u64,
     /// Files whose content could not be read, so that nothing is known of them.
     pub unread: u64,
-    /// Whether more was there than is kept, or content was not looked at.
+    /// True if some results were dropped because of a limit, or contents were not examined.
     pub is_partial: bool,
 }
 

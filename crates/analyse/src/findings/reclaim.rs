@@ -2,7 +2,7 @@ use hashbrown::HashMap;
 
 use nixdive_image::{FileTree, Kind, NodeId, OccurrenceId};
 
-/// What could be saved, by entry, so that no byte counts twice.
+/// Bytes that could be saved, by entry, so that no byte counts twice.
 pub(super) struct Reclaim {
     /// By occurrence, whether all of it could go.
     whole: Vec<bool>,
@@ -22,7 +22,7 @@ impl Reclaim {
         }
     }
 
-    /// So many bytes of an entry could go.
+    /// Marks some bytes of an entry as removable.
     pub fn part(&mut self, id: OccurrenceId, bytes: u64) {
         let known = self.parts.entry(id).or_default();
         *known = bytes.max(*known);
@@ -39,7 +39,7 @@ impl Reclaim {
         }
     }
 
-    /// Whether all of an entry could go.
+    /// Returns `true` if a whole entry is removable.
     pub fn is_whole(&self, id: OccurrenceId) -> bool {
         self.whole.get(id.index()).copied().unwrap_or_default()
     }

@@ -30,9 +30,9 @@ pub struct RuleInfo {
     pub id: &'static str,
     /// How much a hit matters as a rule.
     pub severity: Severity,
-    /// What to do, in a Dockerfile's terms where there is a difference.
+    /// Remedy, in Dockerfile terms if it differs for Nix.
     pub remedy: &'static str,
-    /// What to do in an image that Nix built.
+    /// Remedy in an image built by Nix.
     pub nix_remedy: &'static str,
 }
 
@@ -54,7 +54,7 @@ macro_rules! rules {
         },)*];
 
         impl Rule {
-            /// What is fixed about it.
+            /// Returns the fixed properties of the rule.
             #[must_use]
             pub fn info(self) -> RuleInfo {
                 match self {
@@ -95,7 +95,7 @@ rules! {
         "build in a stage of its own (FROM … AS build, COPY --from=build), or remove them in the same RUN";
     /// Compiled Python outside the store.
     Bytecode "image.python-bytecode" Information
-        "set PYTHONDONTWRITEBYTECODE=1 and pip install --no-compile where starting a little slower is no matter";
+        "set PYTHONDONTWRITEBYTECODE=1 and pip install --no-compile if a slightly slower start is acceptable";
     /// Test suites that libraries bring along.
     TestSuite "image.test-suite" Information
         "remove them in the RUN that installs the library";
@@ -129,7 +129,7 @@ rules! {
     /// Programs with capabilities of their own.
     FileCapability "image.file-capability" Information
         "give the capability to the container instead (--cap-add), and take it from the file (setcap -r)";
-    /// What everybody may write.
+    /// Files and directories that everyone may write.
     WorldWritable "image.world-writable" Warning
         "chmod o-w, or the sticky bit for directories that all share"
         "set the mode in fakeRootCommands or with nix2container's perms";
@@ -160,7 +160,7 @@ rules! {
     NoCaBundle "image.no-ca-bundle" Information
         "install ca-certificates, or copy /etc/ssl/certs/ca-certificates.crt, if it connects to anything by TLS"
         "add pkgs.cacert (or dockerTools.caCertificates) to contents, or SSL_CERT_FILE=${pkgs.cacert}/etc/ssl/certs/ca-bundle.crt to config.Env, if it connects to anything by TLS";
-    /// What the configuration starts is not there, or is nothing that starts.
+    /// The configured command is missing or not executable.
     StartMissing "image.start-missing" Problem
         "correct ENTRYPOINT or CMD, or COPY the program there with the right to execute it (COPY --chmod=755)"
         "name the program by lib.getExe in config.Entrypoint or Cmd, or put its package into contents, so that it is linked into /bin";
@@ -220,7 +220,7 @@ rules! {
         "find out in what they differ (nix-diff), and use one: overrides in an overlay reach all users of a package";
     /// Store paths that nothing holds.
     Unreachable "nix.unreachable" Warning
-        "leave them out of contents and copyToRoot; what only a build needs is no runtime closure";
+        "leave them out of contents and copyToRoot; build-time inputs do not belong in the runtime closure";
     /// Store paths in more than one layer.
     SeveralLayers "nix.in-several-layers" Warning
         "build on the other image's layers instead of its store (nix2container: layers with deps), and do not change store paths in a layer above";

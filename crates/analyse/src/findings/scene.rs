@@ -11,9 +11,9 @@ pub(super) struct Scene<'a> {
     pub packages: Option<&'a Inventory>,
     pub facts: Option<&'a Facts>,
     pub is_nix: bool,
-    /// Whether store paths are only named, and not in the layers.
+    /// True if store paths are only named, not contained in the layers.
     pub has_absent_paths: bool,
-    /// What a container sees, in the order of a walk: each path with its entry.
+    /// Entries visible in a container, in walk order: each path with its entry.
     pub visible: Vec<(NodeId, OccurrenceId)>,
     /// By occurrence, whether a container sees it.
     is_visible: Vec<bool>,
@@ -46,12 +46,12 @@ impl<'a> Scene<'a> {
         })
     }
 
-    /// Whether a container sees an entry.
+    /// Returns `true` if an entry is visible in a container.
     pub fn is_visible(&self, id: OccurrenceId) -> bool {
         self.is_visible.get(id.index()).copied().unwrap_or_default()
     }
 
-    /// What a container sees of files with content of their own.
+    /// Returns the files with content of their own that are visible in a container.
     pub fn visible_files(&self) -> impl Iterator<Item = (NodeId, OccurrenceId)> + '_ {
         self.visible.iter().copied().filter(|&(_, id)| self.tree.occurrence(id).kind == Kind::File)
     }
@@ -63,7 +63,7 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// What the rules found so far.
+/// Results of the rules so far.
 pub(super) struct Gathered {
     list: Vec<Finding>,
     pub reclaim: Reclaim,

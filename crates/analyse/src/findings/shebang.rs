@@ -18,13 +18,14 @@ const INTERPRETERS: [&str; 11] =
 const MOST_SCRIPTS: usize = 4;
 /// Interpreters that are looked at.
 const MOST_INTERPRETERS: usize = 32;
-/// What leaves with an interpreter has to be this much, bytes.
+/// Minimum bytes saved by removing an interpreter for it to be reported.
 const LEAST_BYTES: u64 = 1_000_000;
-/// Where in a file the hash of its interpreter's store path can stand: behind `#!/nix/store/` and a few blanks.
+/// Offsets in a file at which the hash of its interpreter's store path can occur: after
+/// `#!/nix/store/` and a few blanks.
 const FIRST_LINE: std::ops::RangeInclusive<u64> = 13..=16;
 
-/// Interpreters that are there only because a few scripts name them in their first lines.
-/// Scripts that run when the image is started, which are `executed`, are no accident.
+/// Finds interpreters that are in the image only because a few scripts name them in their first
+/// lines. Ignores scripts that run when the image starts (`executed`), which need theirs.
 pub(super) fn find(scene: &Scene<'_>, study: &StoreStudy, executed: &HashSet<NodeId>, found: &mut Gathered) {
     let roots = study.root_paths();
     for id in study.by_added_bytes().into_iter().filter(|&id| is_interpreter(study, id)).take(MOST_INTERPRETERS) {
@@ -86,7 +87,7 @@ fn scripts(scene: &Scene<'_>, study: &StoreStudy, roots: &[PathId], id: PathId) 
     (!scripts.is_empty()).then_some(scripts)
 }
 
-/// Whether a file begins as scripts do, as far as that is known.
+/// Returns `true` if a file begins like a script, as far as is known.
 fn is_script(scene: &Scene<'_>, node: NodeId) -> bool {
     let Some(facts) = scene.facts else { return true };
     let content = scene.tree.visible_at(node, scene.top).and_then(|id| scene.tree.content_of(id));

@@ -53,7 +53,7 @@ const RUNTIME_OUTPUTS: [&str; 5] = ["lib", "libgcc", "lib32", "lib64", "getent"]
 /// Bytes from which on a layer that holds all that is left over is worth a word.
 const LEAST_CATCH_ALL: u64 = 20_000_000;
 
-/// What would leave a closure, and at what cost it is there.
+/// Paths that would leave a closure, and the size they add to it.
 pub(super) struct Closure<'a> {
     study: &'a StoreStudy,
     roots: &'a [PathId],
@@ -92,7 +92,7 @@ pub(super) fn evidence_of(study: &StoreStudy, path: PathId, bytes: u64) -> Evide
     Evidence { location: Location::StorePath { path, chain, reason }, bytes, note: None }
 }
 
-/// What is to be said of an image's Nix store.
+/// Finds problems of an image's Nix store.
 pub(super) fn find(scene: &Scene<'_>, study: &StoreStudy, found: &mut Gathered) {
     let roots = study.root_paths();
     let closure = Closure::new(study, &roots);
@@ -257,7 +257,7 @@ fn catch_all(scene: &Scene<'_>, study: &StoreStudy, found: &mut Gathered) {
         }
     }
     found.finding(scene, hits, |_| {
-        "the program shares its layer with what it depends on, so that every build ships all of it anew".to_owned()
+        "the program shares its layer with its dependencies, so that every build ships all of it again".to_owned()
     });
 }
 

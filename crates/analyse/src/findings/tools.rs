@@ -51,7 +51,7 @@ const TOOLS: &[&str] = &[
     "yasm",
 ];
 
-/// What only a build needs, by packages; and TLS libraries without certificates.
+/// Finds packages that only a build needs; and TLS libraries without certificates.
 pub(super) fn find(scene: &Scene<'_>, found: &mut Gathered) {
     if let Some(inventory) = scene.packages {
         packages(scene, inventory, found);

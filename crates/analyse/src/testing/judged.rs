@@ -19,7 +19,7 @@ pub struct Made {
     pub recorded: Option<RecordedStore>,
 }
 
-/// What came of it.
+/// Result of the check.
 pub struct Judged {
     pub opened: Opened,
     pub store: Option<StoreStudy>,

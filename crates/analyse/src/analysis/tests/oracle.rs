@@ -11,9 +11,9 @@ use nixdive_image::testing::{image, orderless};
 #[derive(Clone, Default)]
 struct Node {
     has_entry: bool,
-    /// Whether the directory stays when nothing is in it.
+    /// True if an entry created the directory, so that it remains when empty.
     is_made: bool,
-    /// Of the layer that mentions the path last.
+    /// True if the last layer that mentions the path has a directory there.
     entry_is_directory: bool,
     is_file: bool,
     bytes: u64,

@@ -2,7 +2,7 @@
 
 use super::Category;
 
-/// Where people put what is their own.
+/// Directories where users usually put their own files.
 pub(super) const OWN_PLACES: [&[u8]; 8] =
     [b"/app/", b"/srv/", b"/opt/", b"/home/", b"/var/www/", b"/usr/local/", b"/usr/src/", b"/workspace/"];
 
@@ -52,7 +52,7 @@ const DOCUMENT_PARTS: [&[u8]; 13] = [
     b"/share/doc-base/",
 ];
 
-/// What a path says of a file, whoever owns it.
+/// Returns the category that a path implies, whoever owns the file.
 pub(super) fn by_place(path: &[u8]) -> Option<Category> {
     let contains = |part: &&[u8]| memchr::memmem::find(path, part).is_some();
     if CACHE_PLACES.iter().any(|place| path.starts_with(place))
@@ -165,7 +165,7 @@ const TOOLS: [&str; 40] = [
     "adduser",
 ];
 
-/// What a name of software in lower case says of it.
+/// Returns the category that a software name in lower case implies.
 pub(super) fn by_name(name: &str) -> Option<Category> {
     // The name itself, or it with a version or a further part: `perl`, `perl-base`, `python3.11`, not `perltidy`.
     let begins = |known: &&str| {
@@ -186,13 +186,13 @@ pub(super) fn by_name(name: &str) -> Option<Category> {
     }
 }
 
-/// Whether a file is part of a C library, by its name.
+/// Returns `true` if a file name belongs to a C library.
 pub(super) fn is_c_library(name: &[u8]) -> bool {
     let begins = [&b"ld-linux"[..], b"ld-musl-", b"libc.musl-", b"libc.so", b"libc-2.", b"libm.so", b"libpthread.so"];
     begins.iter().any(|known| name.starts_with(known))
 }
 
-/// Whether a file is a shared library, by its name.
+/// Returns `true` if a file name is that of a shared library.
 pub(super) fn is_shared_library(name: &[u8]) -> bool {
     name.ends_with(b".so") || memchr::memmem::find(name, b".so.").is_some()
 }

@@ -1,4 +1,5 @@
-//! Small images compared: what is told of each kind of change, what is read for it, and what never differs.
+//! Tests that compare small images: each kind of change, the files read for it, and fields that
+//! never differ.
 
 mod cases;
 mod share;

@@ -1,4 +1,4 @@
-//! What several images share, and which layers would let them share more.
+//! Tests of content shared by several images, and of layers that would let them share more.
 
 use super::*;
 use nixdive_image::testing::archive::Written;

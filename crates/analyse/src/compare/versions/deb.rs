@@ -19,7 +19,8 @@ fn split(version: &str) -> (&str, &str, &str) {
     (epoch, upstream, revision)
 }
 
-/// Runs of what is no digit by letters, runs of digits by number, in turn; a tilde sorts before the end.
+/// Compares runs of non-digits by letters and runs of digits by number, in turn; a tilde sorts
+/// before the end.
 fn compare_part(mut left: &[u8], mut right: &[u8]) -> Ordering {
     while !left.is_empty() || !right.is_empty() {
         let is_other = |byte: u8| !byte.is_ascii_digit();

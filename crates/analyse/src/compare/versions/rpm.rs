@@ -19,8 +19,9 @@ fn split(text: &str) -> (&str, &str, &str) {
     (epoch, version, release)
 }
 
-/// What is neither letter, digit, tilde nor caret only separates. A tilde sorts before the end, a caret after it and
-/// before anything else; a number after letters; more runs after fewer.
+/// Compares two version parts. Characters other than letters, digits, tildes and carets only
+/// separate. A tilde sorts before the end, a caret after it and before anything else; a number
+/// sorts after letters, more runs after fewer.
 fn compare_part(mut left: &[u8], mut right: &[u8]) -> Ordering {
     let separates = |byte: u8| !byte.is_ascii_alphanumeric() && byte != b'~' && byte != b'^';
     loop {

@@ -13,7 +13,7 @@ pub(super) enum FileKind {
     Settings,
 }
 
-/// What credentials a file holds, by where it is; `None` for all others.
+/// Returns the kind of credentials at a path, or `None` for other files.
 pub(super) fn file_kind(path: &[u8]) -> Option<FileKind> {
     let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
     let ends = |ending: &[u8]| path.ends_with(ending);

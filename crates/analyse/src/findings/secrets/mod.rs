@@ -62,8 +62,9 @@ fn in_files(scene: &Scene<'_>, found: &mut Gathered) {
     }
 }
 
-/// Whether a file is as a distribution's package brings it: what is in it was public before. What packages leave to be
-/// changed, and what covers a file of a lower layer, is not.
+/// Returns `true` if a file is unchanged from its distribution package, so that its content is
+/// already public. False for configuration files meant to be edited, and for files that replace one
+/// of a lower layer.
 fn is_published(scene: &Scene<'_>, id: OccurrenceId, path: &[u8]) -> bool {
     let Some(inventory) = scene.packages else { return false };
     let mut owners = inventory.ownership.owners(scene.tree.occurrence(id).node());

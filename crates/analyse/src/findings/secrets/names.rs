@@ -37,7 +37,7 @@ const ABOUT: [&str; 30] = [
     "MODE",
 ];
 
-/// Whether the value behind a name is a secret, going by the name.
+/// Returns `true` if a name suggests that its value is a secret.
 pub(super) fn names_secret(name: &str) -> bool {
     let upper = separated(name);
     let parts: Vec<&str> = upper.split(['_', '-', '.']).filter(|part| !part.is_empty()).collect();
@@ -88,7 +88,7 @@ const STAND_INS: [&str; 22] = [
     "notset",
 ];
 
-/// Whether a value is no secret: a variable, a path, a number, a word that stands in for one.
+/// Returns `true` if a value is not a secret: a variable, a path, a number, a placeholder word.
 pub(super) fn is_placeholder(value: &[u8]) -> bool {
     let Ok(value) = std::str::from_utf8(value) else { return true };
     let value = value.trim_matches(|letter| matches!(letter, '"' | '\'' | ' '));

@@ -5,12 +5,12 @@ use regex::bytes::{Regex, RegexBuilder};
 use super::credentials::{FileKind, file_kind};
 use super::names::{is_placeholder, names_secret};
 
-/// What a secret is.
+/// Kind of a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SecretKind {
     /// The private half of a pair of keys.
     PrivateKey,
-    /// What a service takes for its user.
+    /// A token that authenticates a user to a service.
     Token,
     /// A password or its hash.
     Password,
@@ -190,7 +190,7 @@ fn values(regex: Option<&Regex>, text: &[u8], pattern: &'static str) -> Vec<Secr
     values.filter(|value| !is_placeholder(value.as_bytes())).map(|value| secret(value.range())).collect()
 }
 
-/// Whether a token is one of those that manuals show.
+/// Returns `true` if a token is one of the samples shown in manuals.
 fn is_sample(token: &[u8]) -> bool {
     let upper = token.to_ascii_uppercase();
     let body = upper.get(4..).unwrap_or_default();

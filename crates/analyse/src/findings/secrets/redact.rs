@@ -1,7 +1,7 @@
 use super::patterns::{Secret, SecretScanner};
 use nixdive_image::Image;
 
-/// What is shown in place of a secret.
+/// Text shown in place of a secret.
 const REMOVED: &str = "(redacted)";
 
 /// Takes the secrets out of an image's environment, labels and history, by the same rules that find them, so that a

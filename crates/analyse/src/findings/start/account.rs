@@ -138,7 +138,8 @@ const EXECUTE: u16 = 1;
 const READ: u16 = 4;
 
 impl Identity {
-    /// Whether it has all of some rights to an entry, as inode(7) has it.
+    /// Returns `true` if the account has all the given rights to an entry, by the rules of
+    /// inode(7).
     fn may(&self, scene: &Scene<'_>, id: OccurrenceId, rights: u16) -> bool {
         let (occurrence, owner) = (scene.tree.occurrence(id), scene.tree.owner(id));
         let mode = occurrence.mode();
@@ -182,7 +183,7 @@ pub(super) fn permissions(scene: &Scene<'_>, launch: &Launch<'_>, found: &mut Ga
             Kind::File => EXECUTE,
             _ => continue,
         };
-        // What nobody may execute is told as such.
+        // A file without any execute permission is reported as such.
         let is_told = occurrence.kind == Kind::File && occurrence.mode() & 0o111 == 0;
         if !is_told && !identity.may(scene, id, rights) {
             let owner = scene.tree.owner(id);

@@ -74,7 +74,8 @@ pub(super) fn variables(scene: &Scene<'_>, found: &mut Gathered) {
     });
 }
 
-/// That there is no `/tmp`. A static program alone seldom needs one; libraries, interpreters and shells do.
+/// Reports a missing `/tmp`. A static program alone seldom needs one; libraries, interpreters and
+/// shells do.
 pub(super) fn temporary_directory(scene: &Scene<'_>, launch: &Launch<'_>, found: &mut Gathered) {
     let other = scene.image.config.env.iter().rev().find_map(|variable| variable.strip_prefix("TMPDIR="));
     let place = other.filter(|place| place.starts_with('/')).unwrap_or("/tmp").as_bytes();
@@ -89,5 +90,5 @@ pub(super) fn temporary_directory(scene: &Scene<'_>, launch: &Launch<'_>, found:
     let shown = display_in_sentence(&String::from_utf8_lossy(place));
     let location = Location::Path { node: NodeId::ROOT, occurrence: None, layer: None, offset: None };
     hits.add(Evidence { location, bytes: 0, note: Some(format!("{shown} is not in the image")) });
-    found.finding(scene, hits, |_| format!("there is no {shown} for temporary files"));
+    found.finding(scene, hits, |_| format!("no {shown} for temporary files"));
 }

@@ -11,7 +11,7 @@ use nixdive_image::{Image, Kind, LayerIndex, NodeId, OccurrenceId, Resolution};
 
 /// Files that are followed from one configuration.
 const MOST_FOLLOWED: usize = 1000;
-/// Where programs are looked for when the configuration sets no `PATH`, as engines have it.
+/// Default `PATH` of engines, used if the configuration sets none.
 const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// Words of one text of a shell that are looked at.
 const MOST_WORDS: usize = 1000;
@@ -21,15 +21,16 @@ const MOST_WORDS: usize = 1000;
 pub struct StartProblem {
     /// The rule that it breaks.
     pub rule: Rule,
-    /// Where.
+    /// Location of the problem.
     pub location: Location,
     /// A sentence.
     pub title: String,
-    /// What of the place is meant.
+    /// Short note on the part concerned.
     pub note: String,
 }
 
-/// What the configuration starts, followed through links, first lines of scripts, interpreters and wrappers.
+/// The command of the configuration, followed through links, first lines of scripts, interpreters
+/// and wrappers.
 pub struct Launch<'a> {
     image: &'a Image,
     top: LayerIndex,
@@ -41,11 +42,11 @@ pub struct Launch<'a> {
     pub executed: HashSet<NodeId>,
     /// The file that is started first, links followed, with its entry.
     pub first: Option<(NodeId, OccurrenceId)>,
-    /// The first program that is no script, with what it runs on.
+    /// The first program that is not a script, with the machine it runs on.
     pub machine: Option<(NodeId, OccurrenceId, Machine)>,
-    /// Whether any program that is started has an interpreter, so that it is more than one static program.
+    /// True if any started program has an interpreter, so that it is not a single static program.
     pub is_dynamic: bool,
-    /// What is missing.
+    /// Problems found on the way.
     pub problems: Vec<StartProblem>,
 }
 
@@ -83,7 +84,7 @@ impl<'a> Launch<'a> {
         launch
     }
 
-    /// Whether the configuration starts anything.
+    /// Returns `true` if the configuration starts anything.
     #[must_use]
     pub fn starts(&self) -> bool {
         !self.image.config.entrypoint.is_empty() || !self.image.config.cmd.is_empty()
@@ -139,7 +140,7 @@ impl<'a> Launch<'a> {
         }
     }
 
-    /// What a shell is given as text.
+    /// Follows the text of a shell command.
     fn text(&mut self, text: &str) {
         let words = text.split(|letter: char| letter.is_whitespace() || ";&|()\"'`".contains(letter));
         for word in words.filter(|word| !word.is_empty()).take(MOST_WORDS) {
@@ -196,7 +197,7 @@ impl<'a> Launch<'a> {
         }
     }
 
-    /// Whether a file is the one that is started, or one of the interpreters that it needs.
+    /// Returns `true` if a file is the started program, or one of the interpreters it needs.
     fn is_certain(&self, node: NodeId) -> bool {
         self.first.is_some_and(|(first, _)| first == node)
     }

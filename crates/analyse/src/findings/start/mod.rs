@@ -1,5 +1,6 @@
-//! Whether what the configuration starts can start: the program, its interpreter, its processor, the user that it runs
-//! as and what that user may reach. Everything is told from the tree and from what programs say in their first bytes.
+//! Checks whether the configured command can start: the program, its interpreter, its processor,
+//! the user it runs as and that user's access. All of it follows from the tree and from the first
+//! bytes of programs.
 
 mod account;
 mod environment;
@@ -20,7 +21,8 @@ pub use program::{Machine, Program};
 /// Places that a container has of its own, whatever the image holds.
 const OF_THE_CONTAINER: [&[u8]; 5] = [b"/proc", b"/dev", b"/sys", b"/run", b"/var/run"];
 
-/// Whether a container may have something at a path that the image has not: a volume, or a file system of the runtime.
+/// Returns `true` if a container may have something at a path that the image lacks: a volume, or a
+/// file system of the runtime.
 #[must_use]
 pub fn may_be_mounted(image: &Image, path: &[u8]) -> bool {
     let is_at_or_below = |place: &[u8]| {
@@ -31,8 +33,8 @@ pub fn may_be_mounted(image: &Image, path: &[u8]) -> bool {
         || image.config.volumes.iter().any(|volume| is_at_or_below(volume.as_bytes()))
 }
 
-/// Whether all files of the image are known, and a Linux kernel starts them, so that what is not there is missing. The
-/// closure of a store path is not started.
+/// Returns `true` if all files of the image are known and a Linux kernel starts them, so that an
+/// absent file is missing. A store path closure is not started.
 fn is_told_by_files(image: &Image) -> bool {
     if image.is_closure() {
         return false;
@@ -55,7 +57,7 @@ pub(super) fn find(scene: &Scene<'_>, found: &mut Gathered) -> HashSet<NodeId> {
     let Some(facts) = scene.facts else { return HashSet::new() };
     let program = |id| facts.programs.get(&id).cloned();
     let Some(launch) = launch(scene.image, &program) else { return HashSet::new() };
-    // Store paths that somebody else provides are not in the layers.
+    // Store paths provided from outside are not in the layers.
     let told = launch.problems.iter().filter(|_| !scene.has_absent_paths);
     told.for_each(|problem| add(scene, found, problem));
     architecture(scene, &launch, found);
@@ -122,7 +124,7 @@ fn accounts(scene: &Scene<'_>, found: &mut Gathered) {
     });
 }
 
-/// Where an absolute path leads, links followed.
+/// Resolves an absolute path, following links.
 fn resolve(scene: &Scene<'_>, path: &[u8]) -> Option<NodeId> {
     match scene.tree.resolve(path, scene.top, true) {
         Resolution::Found { node, .. } => Some(node),

@@ -11,16 +11,17 @@ const MOST_HEADERS: u64 = 256;
 /// The processor of a program: class, byte order and `e_machine` of its ELF header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Machine {
-    /// Whether addresses have 64 bits.
+    /// True if addresses have 64 bits.
     pub wide: bool,
-    /// Whether the high byte comes first.
+    /// True for big-endian byte order.
     pub big_endian: bool,
     /// `e_machine`.
     pub number: u16,
 }
 
 impl Machine {
-    /// Whether it runs on a processor by Go's name, as container platforms have it; `None` where one is not known here.
+    /// Returns `true` if it runs on the processor with this Go architecture name, as in container
+    /// platforms; `None` if the name is unknown.
     #[must_use]
     pub fn runs_on(self, architecture: &str) -> Option<bool> {
         let Self { wide, big_endian, number } = self;
@@ -64,19 +65,19 @@ impl Machine {
     }
 }
 
-/// What the first bytes of an executable file say of how it starts.
+/// The start-up information in the first bytes of an executable file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Program {
     /// An ELF program or library.
     Elf {
-        /// What it runs on.
+        /// Machine it runs on.
         machine: Machine,
         /// `PT_INTERP`; `None` for a static program.
         interpreter: Option<Box<[u8]>>,
-        /// What a wrapper executes.
+        /// Programs that a wrapper executes.
         executes: Box<[Box<[u8]>]>,
     },
-    /// What begins with `#!`.
+    /// A script: begins with `#!`.
     Script {
         /// The words of its first line.
         line: Box<[Box<[u8]>]>,
@@ -118,7 +119,7 @@ impl Program {
         }
     }
 
-    /// What it runs on; `None` for a script.
+    /// Returns the machine it runs on; `None` for a script.
     #[must_use]
     pub fn machine(&self) -> Option<Machine> {
         match self {
@@ -128,7 +129,8 @@ impl Program {
     }
 }
 
-/// What a script executes: the words behind `exec`, and the store paths in it, its comments left out.
+/// Returns the programs that a script executes: the words after `exec`, and the store paths in it,
+/// without its comments.
 fn executed_by_script(text: &[u8]) -> Box<[Box<[u8]>]> {
     let mut found: Vec<Box<[u8]>> = Vec::new();
     let lines = text.split(|&byte| byte == b'\n').skip(1).filter(|line| !line.trim_ascii_start().starts_with(b"#"));
@@ -172,7 +174,7 @@ struct Header<'a> {
 }
 
 impl<'a> Header<'a> {
-    /// `None` for what is no program or library.
+    /// Reads the header; `None` unless the file is a program or library.
     fn read(bytes: &'a [u8]) -> Option<Self> {
         let (class, data) = (*bytes.get(4)?, *bytes.get(5)?);
         if !bytes.starts_with(b"\x7fELF") || !matches!(class, 1 | 2) || !matches!(data, 1 | 2) {

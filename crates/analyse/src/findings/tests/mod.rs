@@ -57,7 +57,7 @@ fn every_rule_is_documented_with_its_severity() {
     let documentation = include_str!("../../../../../docs/findings.md");
     for info in RULES {
         let heading = format!("### {} ({})\n", info.id, info.severity.name());
-        assert!(documentation.contains(&heading), "docs/findings.md has no heading «{}»", heading.trim());
+        assert!(documentation.contains(&heading), "docs/findings.md has no heading `{}`", heading.trim());
     }
     let headings = documentation.lines().filter(|line| line.starts_with("### ")).count();
     assert_eq!(headings, RULES.len(), "docs/findings.md explains rules that there are not");

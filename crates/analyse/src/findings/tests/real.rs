@@ -1,4 +1,4 @@
-//! Real images, with what somebody who knows them would say.
+//! Tests on real images, with the findings that an expert expects.
 
 use super::*;
 use crate::examine::examine;

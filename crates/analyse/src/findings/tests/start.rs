@@ -117,7 +117,7 @@ const RULES_OF_START: [Rule; 7] = [
     Rule::NoTemporaryDirectory,
 ];
 
-/// What is said of how an image starts.
+/// Returns the rules that report how an image starts.
 fn told(made: Made) -> Vec<Rule> {
     let judged = made.judge();
     judged.found.list.iter().map(|finding| finding.rule).filter(|rule| RULES_OF_START.contains(rule)).collect()
@@ -162,7 +162,7 @@ fn nothing_is_said_of_images_that_start() {
             image.config.cmd = vec!["start".into()];
             image.config.entrypoint = vec!["/usr/bin/env".into()];
         }),
-        ("a command that is no file", |image| {
+        ("a command that is not a file", |image| {
             image.config.entrypoint = vec!["web".into()];
             image.config.cmd = vec!["serve".into(), "--config=/etc/none".into()];
         }),
