@@ -182,9 +182,9 @@ fn what_cannot_be_an_index_is_said_before_anything_is_sent() {
     for (arguments, said) in [
         (vec!["docker-archive:x.tar", &arm], "can hold no index"),
         (vec!["podman:app:1", &arm], "can hold no index"),
-        (vec![&out, &nothing], "no operating system and architecture"),
-        (vec![&out, &arm, "--tag", "a/b"], "is no tag"),
-        (vec![&out, &arm, "--version", "v"], "is no version"),
+        (vec![&out, &nothing], "lacks the operating system or architecture"),
+        (vec![&out, &arm, "--tag", "a/b"], "invalid tag `a/b`"),
+        (vec![&out, &arm, "--version", "v"], "invalid version `v`"),
         (vec![&out, &arm, "--annotation", "x"], "KEY=VALUE"),
         (vec![&out, "missing.tar"], "missing.tar"),
     ] {

@@ -1,4 +1,4 @@
-//! Into docker-archives: plain layers, the configuration and `manifest.json`, as `docker load` reads them.
+//! Writes docker-archives: plain layers, the configuration and `manifest.json`, as `docker load` reads them.
 
 use std::io::{self, BufWriter, IsTerminal, Seek, SeekFrom, Write};
 use std::path::Path;
@@ -15,7 +15,7 @@ use nixdive_write::{
     Compressor, Destination, LayerCompression, NewFile, Workers, WriteError, add_member, docker_manifest, member_header,
 };
 
-/// `docker-archive:`, and `-`.
+/// Writes to `docker-archive:` destinations and to standard output (`-`).
 pub(super) struct ArchiveSink<'a> {
     pub destination: &'a Destination,
 }
@@ -28,7 +28,7 @@ impl Sink for ArchiveSink<'_> {
         progress: &TransferProgress,
     ) -> Result<Arrival, TransferError> {
         let [image] = shipment.images.as_slice() else {
-            let reason = "a docker-archive holds one image; without --all one of them is copied";
+            let reason = "a docker-archive can contain only one image; omit --all to copy one";
             return Err(TransferError::Refused(reason.to_owned()));
         };
         let given = match self.destination {
@@ -63,7 +63,7 @@ impl Sink for ArchiveSink<'_> {
     }
 }
 
-/// A name with a tag, which engines give an image that is loaded.
+/// Image name with a tag, which engines give to an image they load.
 fn tagged(name: &str) -> Option<String> {
     let name = ImageName::parse(name)?;
     (name.given_tag().is_some() && name.digest().is_none()).then(|| name.to_string())
@@ -77,7 +77,7 @@ struct Writing<'a> {
 }
 
 impl Writing<'_> {
-    /// In a file without a name, from its beginning.
+    /// Writes the archive to an unnamed temporary file and rewinds it.
     fn aside(&self) -> Result<(std::fs::File, Vec<LayerArrival>), TransferError> {
         let place = Path::new("a temporary file");
         let failed = |error| WriteError::Write { path: place.to_owned(), error };
@@ -105,7 +105,7 @@ impl Writing<'_> {
         Ok(layers)
     }
 
-    /// Writes the archive; headers are put before the layers once their lengths are known.
+    /// Writes the archive. Headers are filled in before the layers once their lengths are known.
     fn plain(&self, out: &mut (impl Write + Seek), place: &Path) -> Result<Vec<LayerArrival>, TransferError> {
         let failed = |error| TransferError::from(WriteError::Write { path: place.to_owned(), error });
         let mut arrivals: Vec<LayerArrival> = Vec::new();
@@ -115,7 +115,7 @@ impl Writing<'_> {
             let what = format!("the layer {}", title_of(layer));
             let reading = |error: io::Error| TransferError::reading(what.clone(), &error);
             let diff_id = layer.diff_id.as_ref();
-            let diff_id = diff_id.ok_or_else(|| TransferError::part(what.clone(), "its diffID is not known"))?;
+            let diff_id = diff_id.ok_or_else(|| TransferError::part(what.clone(), "its diffID is unknown"))?;
             let name = format!("{}.tar", diff_id.hex());
             names.push(name.clone());
             if let Some(same) = arrivals.iter().find(|known| known.digest == *diff_id).cloned() {
@@ -136,7 +136,7 @@ impl Writing<'_> {
             out.write_all(&vec![0; usize::try_from(padding).unwrap_or_default()]).map_err(failed)?;
             let header = member_header(name.as_bytes(), bytes);
             if header.len() != TAR_BLOCK {
-                return Err(TransferError::part(what, "it unpacks to more than a docker-archive can hold"));
+                return Err(TransferError::part(what, "it unpacks to more than fits into a docker-archive"));
             }
             out.seek(SeekFrom::Start(start)).map_err(failed)?;
             out.write_all(&header).map_err(failed)?;

@@ -13,12 +13,12 @@ use nixdive_scan::{Section, UnpackLimit, Verifier};
 use nixdive_source::cache::Cache;
 use nixdive_source::registry::{RegistryError, Repository};
 
-/// Reads a blob, from any offset, as often as needed. Nothing is opened before that.
+/// Gives access to the bytes of a blob, from any offset and any number of times. Nothing is opened before it is read.
 pub trait BlobSource: Send + Sync {
-    /// Its bytes from an offset on.
+    /// Opens the blob for reading from `offset` on.
     ///
     /// # Errors
-    /// Those of the source.
+    /// If the underlying source cannot be opened.
     fn open(&self, offset: u64) -> io::Result<Box<dyn Read + Send>>;
 }
 
@@ -28,7 +28,7 @@ impl BlobSource for Section {
     }
 }
 
-/// A blob that is not where it should be: told only when it is needed.
+/// Absent blob. The error is reported only when the blob is read.
 pub(super) struct Missing(pub String);
 
 impl BlobSource for Missing {
@@ -37,7 +37,7 @@ impl BlobSource for Missing {
     }
 }
 
-/// A blob of a registry; from the cache where that has it.
+/// Blob in a registry, read from the cache if it is there.
 pub(super) struct RemoteBlob {
     pub repository: Repository,
     pub cache: Option<Cache>,
@@ -65,26 +65,26 @@ impl BlobSource for RemoteBlob {
     }
 }
 
-/// A blob that is verified while it is read: its last bytes are given out only if it has its digest, and unpacks to its
-/// diffID where that is asked for.
+/// Blob that is verified while it is read: its last bytes are returned only if the digest matches and, if `unpacked` is
+/// set, the unpacked stream matches its diffID.
 pub(super) struct CheckedBlob {
     pub source: Arc<dyn BlobSource>,
-    /// What it is called in messages.
+    /// Name of the blob in messages.
     pub title: String,
     pub digest: Digest,
     pub stored_bytes: u64,
-    /// What it should unpack to.
+    /// Expected unpacked stream, if that is verified too.
     pub unpacked: Option<Unpacked>,
     pub verification: Verification,
     pub cancel: Cancel,
 }
 
 impl CheckedBlob {
-    /// Of a layer whose digest is known; `None` where it is not.
+    /// Returns the verified blob of `layer`, or `None` if the digest of the layer is unknown.
     pub fn of(layer: &ParcelLayer, verification: &Verification, limit: UnpackLimit, cancel: &Cancel) -> Option<Self> {
         let digest = layer.digest.clone()?;
         let diff_id = layer.diff_id.clone().filter(|diff_id| *diff_id != digest && verification.unpacks());
-        // Encrypted layers and attestations have no tar stream that their diffIDs could be of.
+        // Encrypted layers and attestations contain no tar stream, so their diffIDs cannot be verified.
         let is_tar = layer.media_type.as_deref().is_none_or(is_tar);
         let (compression, stored_bytes) = (layer.compression, layer.stored_bytes);
         let unpacked = diff_id.filter(|_| is_tar).map(|diff_id| Unpacked { diff_id, compression, stored_bytes, limit });
@@ -101,7 +101,7 @@ impl CheckedBlob {
 }
 
 impl BlobSource for CheckedBlob {
-    /// What is before the offset is read too, as the digest is that of the whole.
+    /// Reads the bytes before the offset too, as the digest covers the whole blob.
     fn open(&self, offset: u64) -> io::Result<Box<dyn Read + Send>> {
         let inner = self.source.open(0)?;
         let unpack = self.unpacked.clone().map(|expected| UnpackCheck::start(expected, self.cancel.clone()));
@@ -142,25 +142,24 @@ impl CheckedReader {
         settled.map_err(|reason| io::Error::new(io::ErrorKind::InvalidData, reason))
     }
 
-    /// All of it has passed, or all that there is.
+    /// Verifies the blob at the end of the stream, which may come too early.
     fn end(&mut self) -> io::Result<()> {
         let Some(verifier) = self.verifier.take() else { return Ok(()) };
         if self.left > 0 {
             let (read, stated) = (self.stored_bytes - self.left, self.stored_bytes);
             self.settle(format!("is incomplete: it ends after {read} of {stated} bytes"))?;
         } else if self.inner.read(&mut [0]).is_ok_and(|count| count > 0) {
-            self.settle(format!("is altered: it has more than the {} bytes that are stated", self.stored_bytes))?;
+            self.settle(format!("is altered: it is longer than the stated {} bytes", self.stored_bytes))?;
         }
         let stated = &self.stated;
         match verifier.finish() {
             Some(actual) if actual == *stated => {}
             Some(actual) => self.settle(format!(
-                "its bytes have another digest, {actual}, instead of {stated}: it was damaged or changed where it is stored"
+                "digest mismatch: expected {stated}, got {actual}; the stored copy is damaged or was changed"
             ))?,
-            None => self.settle(format!(
-                "the digest {stated} cannot be verified: {} is not supported",
-                stated.algorithm()
-            ))?,
+            None => {
+                self.settle(format!("the digest {stated} cannot be verified: {} is not supported", stated.algorithm()))?
+            }
         }
         if let Some(Err(reason)) = self.unpack.take().map(|mut unpack| unpack.finish()) {
             self.cancel.check()?;
@@ -190,7 +189,7 @@ impl Read for CheckedReader {
     }
 }
 
-/// The tar stream of a layer, unpacked, counted and hashed.
+/// Tar stream of a layer: unpacked, counted and hashed.
 pub struct PlainStream {
     inner: Limited,
     cancel: Cancel,
@@ -199,10 +198,10 @@ pub struct PlainStream {
     verification: Verification,
 }
 
-/// Unpacks a layer from its beginning, and verifies the digest of its blob meanwhile.
+/// Unpacks a layer from its beginning and verifies the digest of its blob at the same time.
 ///
 /// # Errors
-/// Those of the source.
+/// If the blob cannot be opened.
 pub fn plain_stream(
     layer: &ParcelLayer,
     limit: UnpackLimit,
@@ -210,7 +209,7 @@ pub fn plain_stream(
     cancel: &Cancel,
 ) -> io::Result<PlainStream> {
     let own = Verification::new(Strictness::Own);
-    // What has the diffID as its digest is verified once.
+    // If the digest equals the diffID, one verification is enough.
     let is_plain = layer.digest == layer.diff_id;
     let checked = CheckedBlob::of(layer, &own, limit, cancel).filter(|_| !is_plain);
     let checked = checked.map(|checked| CheckedBlob { verification: verification.clone(), ..checked });
@@ -238,10 +237,11 @@ pub fn plain_stream(
 }
 
 impl PlainStream {
-    /// Digest and length in bytes of what was read, held against the diffID that the configuration gives.
+    /// Returns the digest and the length in bytes of the stream, after comparing the digest with the diffID in the
+    /// configuration.
     ///
     /// # Errors
-    /// [`TransferError::Part`] where it is another layer.
+    /// [`TransferError::Part`] if the digest does not match the diffID, or if the stream cannot be read to its end.
     pub fn finish(self, layer: &ParcelLayer) -> Result<(Digest, u64), TransferError> {
         let what = || format!("the layer {}", super::push::title_of(layer));
         let actual = self.verifier.finish();
@@ -249,7 +249,7 @@ impl PlainStream {
             let settled = self.verification.settle(&self.title, reason);
             settled.map_err(|reason| TransferError::part(what(), reason))?;
         }
-        let diff_id = actual.ok_or_else(|| TransferError::part(what(), "its digest is not known"))?;
+        let diff_id = actual.ok_or_else(|| TransferError::part(what(), "its digest is unknown"))?;
         Ok((diff_id, self.inner.position()))
     }
 }
@@ -261,7 +261,7 @@ impl Read for PlainStream {
             Ok(count) => count,
             Err(error) if error.kind() != io::ErrorKind::Interrupted && self.verification.allows() => {
                 self.cancel.check()?;
-                // What comes before the damage is moved.
+                // The data before the damage is kept.
                 let settled = self.verification.settle(&self.title, error.to_string());
                 settled.map(|()| 0).map_err(io::Error::other)?
             }

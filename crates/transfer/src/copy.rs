@@ -11,27 +11,28 @@ use nixdive_scan::UnpackLimit;
 use nixdive_source::open::Remote;
 use nixdive_write::{Destination, LayerCompression, WriteError};
 
-/// How an image is copied.
+/// Options of a copy.
 #[derive(Debug, Clone)]
 pub struct CopyOptions {
-    /// How destinations are reached.
+    /// Access to remote destinations.
     pub remote: Remote,
-    /// How layers are compressed that are plain where they come from, and that no manifest names. Without it gzip, which
-    /// everything that pulls images can read.
+    /// Compression of layers that are uncompressed at the source and not named by a manifest. `None` selects gzip,
+    /// which
+    /// every client can read.
     pub compression: Option<LayerCompression>,
-    /// Images at the destination's registry that may have some of the layers.
+    /// Images in the destination's registry that may share layers with this one.
     pub siblings: Vec<ImageName>,
-    /// Further names of the whole: tags in a registry, references in an OCI layout.
+    /// Additional names for the result: tags in a registry, references in an OCI layout.
     pub more_names: Vec<String>,
-    /// Makes the index of the images; registries and OCI layouts alone.
+    /// Builds an index of the images; registries and OCI layouts only.
     pub assemble: Option<Arc<dyn Assemble>>,
-    /// What is done about blobs that are not what they should be.
+    /// Handling of blobs that fail verification.
     pub verification: Verification,
-    /// When an unpacked stream stops being plausible.
+    /// Limit above which an unpacked stream is considered implausible.
     pub unpack_limit: UnpackLimit,
-    /// Threads that compress.
+    /// Number of compression threads.
     pub threads: usize,
-    /// Files and directories that are being read, and so never written to.
+    /// Files and directories in use as input, which must not be overwritten.
     pub protected: Vec<PathBuf>,
 }
 
@@ -51,46 +52,46 @@ impl Default for CopyOptions {
     }
 }
 
-/// What became of a layer.
+/// How a layer got to its destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
-    /// It was sent, or written.
+    /// Sent or written.
     Sent,
-    /// It was there.
+    /// Already present.
     There,
-    /// It was in another repository of the registry, and counts to this one now.
+    /// Mounted from another repository of the same registry.
     Mounted,
-    /// It may not be given on, and stays where its manifest says.
+    /// Left out: the layer must not be redistributed and stays at the URLs in its manifest.
     Left,
 }
 
-/// A layer at its destination.
+/// Layer at its destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerArrival {
-    /// Digest of its blob there; of the plain stream in archives.
+    /// Digest of the blob at the destination; digest of the plain stream in archives.
     pub digest: Digest,
-    /// Digest of its unpacked tar stream, where it is known.
+    /// Digest of the unpacked tar stream, if known.
     pub diff_id: Option<Digest>,
-    /// Length of its blob there, bytes.
+    /// Length of the blob at the destination, bytes.
     pub stored_bytes: u64,
-    /// How it came there.
+    /// How the layer got to the destination.
     pub way: Way,
-    /// Whether it had to be read.
+    /// True if the layer had to be read.
     pub is_read: bool,
 }
 
-/// What became of an image at one destination.
+/// Result of copying an image to one destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arrival {
-    /// Digest of its manifest, or of the index of all images; none in docker-archives.
+    /// Digest of the manifest, or of the index of all images; `None` for docker-archives.
     pub manifest_digest: Option<Digest>,
-    /// The layers of all images, each once.
+    /// Layers of all images, without duplicates.
     pub layers: Vec<LayerArrival>,
-    /// Bytes that went out or were written, documents included.
+    /// Bytes sent or written, including documents.
     pub sent_bytes: u64,
-    /// Bytes of layers that were there.
+    /// Bytes of layers that were already present.
     pub skipped_bytes: u64,
-    /// What was found wrong with the image, where that was allowed.
+    /// Defects of the image that were allowed.
     pub warnings: Vec<String>,
 }
 
@@ -102,12 +103,12 @@ impl Arrival {
     }
 }
 
-/// What takes images.
+/// A destination that accepts images.
 pub trait Sink {
-    /// Takes a shipment; whole, or not at all where that can be had.
+    /// Delivers a shipment, atomically if the destination supports it.
     ///
     /// # Errors
-    /// [`TransferError`].
+    /// If the shipment cannot be read, fails verification, or is refused by the destination.
     fn deliver(
         &self,
         shipment: &Shipment,
@@ -116,7 +117,7 @@ pub trait Sink {
     ) -> Result<Arrival, TransferError>;
 }
 
-/// Refuses to write over what is being read.
+/// Refuses to overwrite input files.
 fn check_apart(destination: &CopyDestination, protected: &[PathBuf]) -> Result<(), TransferError> {
     use std::os::unix::fs::MetadataExt;
     let identity = |path: &Path| path.metadata().ok().map(|metadata| (metadata.dev(), metadata.ino()));
@@ -127,10 +128,10 @@ fn check_apart(destination: &CopyDestination, protected: &[PathBuf]) -> Result<(
     }
 }
 
-/// Copies what was gathered to one destination.
+/// Copies gathered images to one destination.
 ///
 /// # Errors
-/// [`TransferError`].
+/// If the destination is one of the inputs, or if delivery fails.
 pub fn copy(
     shipment: &Shipment,
     destination: &CopyDestination,

@@ -1,4 +1,4 @@
-//! Where an image is copied to, as people type it: what `rebuild` writes, and registries, engines and skopeo's `dir:`.
+//! Destinations of a copy as the user types them: those of `rebuild`, plus registries, engines and skopeo's `dir:`.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -9,7 +9,7 @@ use nixdive_base::text::display_name;
 use nixdive_image::reference::{Engine, ImageName};
 use nixdive_write::{Destination, DestinationError};
 
-/// Where an image is copied to.
+/// Destination of a copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CopyDestination {
     /// `docker://HOST/NAME[:TAG]`.
@@ -18,35 +18,35 @@ pub enum CopyDestination {
     Engine(Engine, ImageName),
     /// `dir:DIRECTORY`.
     Directory(PathBuf),
-    /// A file, or an OCI layout.
+    /// File or OCI layout.
     File(Destination),
 }
 
-/// Why a text names no destination.
+/// Reasons why a text is not a valid copy destination.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CopyDestinationError {
-    /// As for `rebuild`.
+    /// Invalid file destination, with the same message as in `rebuild`.
     #[error(transparent)]
     File(#[from] DestinationError),
-    /// The name of an image that is none.
-    #[error("«{0}» is no name of an image; write {1}HOST/NAME:TAG")]
+    /// Invalid image name.
+    #[error("invalid image name `{0}`: expected {1}HOST/NAME:TAG")]
     Name(String, &'static str),
-    /// A name that says which bytes there should be.
-    #[error("«{0}»: a digest follows from what is written; give a tag")]
+    /// Image name with a digest.
+    #[error("`{0}`: a destination cannot have a digest; use a tag")]
     Digest(String),
     /// `dir:` without a directory.
-    #[error("«dir:» needs a path behind the colon")]
+    #[error("`dir:` needs a path after the colon")]
     NoPath,
-    /// What an image is made into, not copied to.
-    #[error("an image.json is made by nixdive rebuild; it cannot be copied to")]
+    /// `nix:` destination, which only `rebuild` can write.
+    #[error("cannot copy to an image.json; use nixdive rebuild to write one")]
     Nix,
 }
 
 impl CopyDestination {
-    /// Reads what the user typed.
+    /// Parses a destination as the user typed it.
     ///
     /// # Errors
-    /// [`CopyDestinationError`].
+    /// If the text is not a valid destination.
     pub fn parse(text: &OsStr) -> Result<Self, CopyDestinationError> {
         let bytes = text.as_bytes();
         if let Some(rest) = bytes.strip_prefix(b"docker://") {
@@ -67,7 +67,7 @@ impl CopyDestination {
         }
     }
 
-    /// The file or directory that it is.
+    /// Returns the file or directory that is written, if any.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         match self {

@@ -1,7 +1,7 @@
-//! Into directories and OCI archives: an OCI layout, as a directory or in a tar file, and skopeo's `dir:`.
+//! Writes directories and OCI archives: an OCI layout, as a directory or in a tar file, and skopeo's `dir:`.
 //!
-//! A new directory is made beside its place and renamed. In a layout that is there blobs are added, and its index is
-//! replaced last.
+//! A new directory is built next to its destination and then renamed. For an existing layout, blobs are added first and
+//! the index is replaced last.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -19,22 +19,22 @@ use nixdive_write::{
     ANNOTATION_NAME, NewFile, SharedLayout, WriteError, blobs_of, member_header, new_directory, publish_new,
 };
 
-/// What skopeo writes into `version`.
+/// Contents of the file `version` in skopeo's directories.
 const VERSION: &[u8] = b"Directory Transport Version: 1.1\n";
 
-/// `oci:`.
+/// Writes to `oci:` destinations.
 pub(super) struct LayoutSink<'a> {
     pub directory: &'a Path,
     pub reference: Option<&'a str>,
 }
 
-/// `oci-archive:`.
+/// Writes to `oci-archive:` destinations.
 pub(super) struct OciArchiveSink<'a> {
     pub file: &'a Path,
     pub reference: Option<&'a str>,
 }
 
-/// `dir:`.
+/// Writes to `dir:` destinations.
 pub(super) struct DirectorySink<'a> {
     pub path: &'a Path,
 }
@@ -52,7 +52,7 @@ impl Sink for LayoutSink<'_> {
 }
 
 impl LayoutSink<'_> {
-    /// Adds to the layout that is there.
+    /// Adds the image to an existing layout.
     fn add(
         &self,
         shipment: &Shipment,
@@ -73,7 +73,7 @@ impl LayoutSink<'_> {
         added
     }
 
-    /// Makes a new layout.
+    /// Creates a new layout.
     fn make(
         &self,
         shipment: &Shipment,
@@ -91,7 +91,7 @@ impl LayoutSink<'_> {
         Ok(arrival)
     }
 
-    /// An index with the image under all of its names.
+    /// Returns the index with the image added under all of its names.
     fn with_entries(&self, mut index: Map<String, Value>, entry: &Entry, options: &CopyOptions) -> Map<String, Value> {
         let more = options.more_names.iter().map(|name| Some(name.as_str()));
         for name in std::iter::once(self.reference).chain(more) {
@@ -133,7 +133,7 @@ impl Sink for DirectorySink<'_> {
         let is_one = fs::read(self.path.join("version")).is_ok_and(|text| text.starts_with(b"Directory Transport"));
         let is_empty = fs::read_dir(self.path).map_or(true, |mut entries| entries.next().is_none());
         if self.path.exists() && !is_one && !is_empty {
-            let reason = "is a directory with other things in it, and none of skopeo's";
+            let reason = "is a directory with other contents, not one written by skopeo";
             return Err(WriteError::Exists { path: self.path.to_owned(), reason }.into());
         }
         let building = new_directory(self.path)?;
@@ -143,7 +143,7 @@ impl Sink for DirectorySink<'_> {
         let (arrival, entry) = store.fill(shipment, &KnownBlobs::default())?;
         put_file(&root, &root.path().join("manifest.json"), &entry.document.bytes)?;
         put_file(&root, &root.path().join("version"), VERSION)?;
-        // A directory cannot take the place of another in one step.
+        // A directory cannot replace another one atomically.
         let old = if is_one { Some(set_aside(self.path)?) } else { None };
         publish(building, self.path)?;
         drop(old);
@@ -151,7 +151,7 @@ impl Sink for DirectorySink<'_> {
     }
 }
 
-/// Moves a directory out of the way, to be removed.
+/// Moves a directory out of the way so that it can be removed.
 fn set_aside(path: &Path) -> Result<TemporaryDirectory, TransferError> {
     let aside = new_directory(path)?;
     let failed = |error| WriteError::Write { path: path.to_owned(), error };
@@ -164,7 +164,7 @@ fn publish(building: TemporaryDirectory, place: &Path) -> Result<(), TransferErr
     Ok(building.publish(place).map_err(failed)?)
 }
 
-/// The index of a layout with one more image, in the place of the one of the same name.
+/// Returns the index of a layout with one more image, which replaces an image of the same name.
 fn with_entry(mut index: Map<String, Value>, entry: &Entry, reference: Option<&str>) -> Map<String, Value> {
     if index.is_empty() {
         index.insert("schemaVersion".into(), 2.into());
@@ -197,7 +197,7 @@ fn with_entry(mut index: Map<String, Value>, entry: &Entry, reference: Option<&s
     index
 }
 
-/// Writes a layout as a tar file: what tells what it is first, then blobs by their names.
+/// Writes a layout as a tar file: identifying files first, then the blobs by name.
 fn write_tar(new: &NewFile, layout: &Path, progress: &TransferProgress) -> Result<(), TransferError> {
     let failed = |error| TransferError::from(WriteError::Write { path: new.place().to_owned(), error });
     let mut out = new.file();

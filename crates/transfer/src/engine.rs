@@ -1,8 +1,8 @@
-//! Into Docker and podman, through their sockets: a docker-archive that is made while it is sent.
+//! Loads images into Docker and podman through their sockets, as a docker-archive that is generated while it is sent.
 //!
-//! Plain and gzipped layers go as they are, as all engines unpack gzip; others are unpacked first, as their length stands
-//! before them in an archive. The engine holds them against their diffIDs. Layers that Docker has already are left out of
-//! the archive, and so not read; podman wants them all.
+//! Plain and gzipped layers are sent unchanged, as all engines unpack gzip. Others are unpacked first, because their
+//! length precedes them in the archive. The engine verifies the diffIDs. Layers that Docker already has are left out of
+//! the archive and not read; podman requires all of them.
 
 use std::collections::VecDeque;
 use std::io::{self, BufWriter, Cursor, Read, Write};
@@ -24,7 +24,7 @@ use nixdive_source::open::unnamed_file;
 use nixdive_source::store::TAR_BLOCK;
 use nixdive_write::{add_member, docker_manifest, member_header};
 
-/// `docker-daemon:`, `podman:`.
+/// Loads images for `docker-daemon:` and `podman:` destinations.
 pub(super) struct EngineSink<'a> {
     pub engine: Engine,
     pub name: &'a ImageName,
@@ -38,7 +38,7 @@ impl Sink for EngineSink<'_> {
         progress: &TransferProgress,
     ) -> Result<Arrival, TransferError> {
         let [image] = shipment.images.as_slice() else {
-            let reason = format!("{} loads one image; without --all one of them is copied", name(self.engine));
+            let reason = format!("{} can load only one image; omit --all to copy one", name(self.engine));
             return Err(TransferError::Refused(reason));
         };
         let http = HttpOptions { cancel: progress.cancel().clone(), ..options.remote.http.clone() };
@@ -49,7 +49,7 @@ impl Sink for EngineSink<'_> {
         let loading = Loading { client: &client, image, diff_ids: &diff_ids, tag: &tag, options, progress };
         let there = client.layers_there(&diff_ids);
         let result = match loading.run(there) {
-            // What it had may be gone, or it is one that wants all after all.
+            // The layers may have been removed since, or the engine requires all of them after all.
             Err(TransferError::Engine(EngineError::Refused { .. } | EngineError::Closed { .. })) if there > 0 => {
                 loading.run(0)
             }
@@ -64,7 +64,7 @@ impl Sink for EngineSink<'_> {
 
 fn diff_ids(image: &Parcel) -> Result<Vec<Digest>, TransferError> {
     let unknown = |layer: &ParcelLayer| {
-        TransferError::part(format!("the layer {}", title_of(layer)), "its diffID is not known, as engines need it")
+        TransferError::part(format!("the layer {}", title_of(layer)), "its diffID is unknown, but engines require it")
     };
     image.layers.iter().map(|layer| layer.diff_id.clone().ok_or_else(|| unknown(layer))).collect()
 }
@@ -79,7 +79,7 @@ struct Loading<'a> {
 }
 
 impl Loading<'_> {
-    /// Sends the image without its first layers, so many of which are there.
+    /// Sends the image without its first `there` layers, which the engine already has.
     fn run(&self, there: usize) -> Result<Arrival, TransferError> {
         let layers = || self.image.layers.iter().zip(self.diff_ids).enumerate();
         self.progress.begin(self.image.layers.iter().map(|layer| (title_of(layer), layer.stored_bytes)));
@@ -110,7 +110,7 @@ impl Loading<'_> {
         Ok(Arrival::of(None, arrivals, sent_bytes))
     }
 
-    /// A layer as engines unpack it, and its length in bytes.
+    /// Returns a layer in a form that engines unpack, and its length in bytes.
     fn ready(&self, number: usize, layer: &ParcelLayer) -> Result<(Arc<dyn BlobSource>, u64), TransferError> {
         if matches!(layer.compression, Compression::None | Compression::Gzip) {
             let (options, cancel) = (self.options, self.progress.cancel());
@@ -120,7 +120,8 @@ impl Loading<'_> {
         }
         let what = format!("the layer {}", title_of(layer));
         let failed = |error: io::Error| TransferError::reading(what.clone(), &error);
-        let aside = |error: io::Error| TransferError::part(what.clone(), format!("cannot be put aside: {error}"));
+        let aside =
+            |error: io::Error| TransferError::part(what.clone(), format!("cannot write a temporary copy: {error}"));
         self.progress.enter(number, LayerState::Reading, layer.stored_bytes);
         let file = unnamed_file().map_err(aside)?;
         let mut out = BufWriter::with_capacity(128 << 10, file.try_clone().map_err(aside)?);
@@ -134,13 +135,14 @@ impl Loading<'_> {
         Ok((Arc::new(Section::new(Arc::new(file), 0, bytes)), bytes))
     }
 
-    /// Whether the engine now has this very image: its ID is the digest of its configuration, or, where it is that of a
-    /// manifest, its layers are the same.
+    /// Verifies that the engine now has this exact image: its ID is the digest of its configuration or, if it is that
+    /// of
+    /// a manifest, its layers are the same.
     fn check(&self) -> Result<(), TransferError> {
         let found = self.client.image(self.tag)?;
         let engine = name(self.client.engine());
         let Some(found) = found else {
-            let reason = format!("{engine} says that it has loaded the image, but has none of the name {}", self.tag);
+            let reason = format!("{engine} reported success, but has no image named {}", self.tag);
             return Err(TransferError::Refused(reason));
         };
         let has_id = Digest::parse(&found.id).as_ref() == Some(&self.image.config.digest)
@@ -150,7 +152,7 @@ impl Loading<'_> {
             return Ok(());
         }
         let reason = format!(
-            "{engine} has another image of the name {} than the one that was sent: its ID is {}, not {}",
+            "{engine} has a different image named {} than the one that was sent: its ID is {}, not {}",
             self.tag,
             nixdive_base::text::display_in_sentence(&found.id),
             self.image.config.digest
@@ -159,7 +161,7 @@ impl Loading<'_> {
     }
 }
 
-/// An archive that is read once, its layers opened when their turn comes.
+/// Archive that is read once; each layer is opened when it is reached.
 struct Archive {
     parts: VecDeque<Part>,
     progress: TransferProgress,
@@ -199,7 +201,7 @@ impl Archive {
         self.parts.push_back(Part::Bytes(Cursor::new(tail)));
     }
 
-    /// Its length, before it is read.
+    /// Returns the length of the archive, known before it is read.
     fn length_in_bytes(&self) -> u64 {
         let length = |part: &Part| match part {
             Part::Bytes(bytes) => bytes.get_ref().len() as u64,
@@ -252,7 +254,7 @@ impl Layer {
         io::Error::new(error.kind(), format!("the layer {}: {error}", self.title))
     }
 
-    /// Some of its bytes, no more than its header says; fewer are an error.
+    /// Reads at most as many bytes as the header announces. A shorter layer is an error.
     fn read(&mut self, reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
         let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
         if most == 0 {

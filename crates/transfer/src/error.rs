@@ -9,41 +9,41 @@ use nixdive_source::open::OpenError;
 use nixdive_source::registry::{RegistryError, carried};
 use nixdive_write::WriteError;
 
-/// Why an image does not arrive.
+/// Reasons why an image cannot be transferred.
 #[derive(Debug, thiserror::Error)]
 pub enum TransferError {
-    /// What it comes from.
+    /// The source image cannot be opened.
     #[error("{}: {error}", shown(reference))]
     Source {
-        /// As typed.
+        /// Reference as the user typed it.
         reference: String,
-        /// What is wrong.
+        /// Underlying error.
         error: Box<SourceError>,
     },
-    /// A program that it comes from.
+    /// A program that generates the image failed.
     #[error(transparent)]
     Program(Box<OpenError>),
-    /// A part of it cannot be read, or is not what it should be.
+    /// A part of the image cannot be read or fails verification.
     #[error("{}: {}", shown(what), shown(reason))]
     Part {
-        /// Which.
+        /// Name of the part.
         what: String,
-        /// What is wrong.
+        /// Reason.
         reason: String,
     },
-    /// A registry.
+    /// Error of a registry.
     #[error(transparent)]
     Registry(RegistryError),
-    /// An engine.
+    /// Error of an engine.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// A file or directory that is written.
+    /// A file or directory cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
-    /// What cannot be done, and what can.
+    /// The request is not possible; the message includes alternatives.
     #[error("{0}")]
     Refused(String),
-    /// It was cancelled.
+    /// The transfer was cancelled.
     #[error("cancelled")]
     Cancelled,
 }
@@ -53,7 +53,7 @@ impl TransferError {
         Self::Part { what: what.into(), reason: reason.to_string() }
     }
 
-    /// Why bytes of a part could not be read.
+    /// Returns the error for a part whose bytes could not be read.
     pub(super) fn reading(what: impl Into<String>, error: &io::Error) -> Self {
         if is_cancellation(error) {
             return Self::Cancelled;

@@ -1,4 +1,5 @@
-//! From a reference to what is to be moved. No layer is read, except where all of an image comes in one compressed stream.
+//! Resolves a reference to the parts that are to be transferred. Layers are not read, unless all of an image is in one
+//! compressed stream.
 
 mod all;
 
@@ -25,14 +26,14 @@ use nixdive_source::open::{OpenOptions, Progress, Spool, build_program, is_scrip
 use nixdive_source::registry::carried;
 use nixdive_write::CONFIG_TYPE;
 
-/// Layers that one image may have.
+/// Maximum number of layers of an image.
 const MAX_LAYERS: usize = 10_000;
 
-/// Finds the image that a reference names; with `all`, all images of its index. What `options` say of threads, the store,
-/// platforms, registries and engines counts.
+/// Finds the image that a reference names; with `all`, all images of its index. Uses the threads, store, platform,
+/// registries and engines in `options`.
 ///
 /// # Errors
-/// [`TransferError`].
+/// If the reference names no image, or if its documents cannot be read or fail verification.
 pub fn gather(
     reference: &Reference,
     options: &OpenOptions,
@@ -64,7 +65,7 @@ impl Gathering<'_> {
         }
     }
 
-    /// Refuses what the documents of an image show to be incomplete or altered, unless that is allowed.
+    /// Rejects images whose documents are incomplete or altered, unless that is allowed.
     fn accept(&self, layout: &Layout) -> Result<(), TransferError> {
         for defect in &layout.defects {
             let settled = self.verification.settle(&self.reference.text, defect.message.clone());
@@ -97,7 +98,7 @@ impl Gathering<'_> {
         }
     }
 
-    /// What Nix builds, or what a script writes.
+    /// Gathers the output of a program: a Nix build or a script.
     fn program(&self, program: &Program) -> Result<Shipment, TransferError> {
         let progress = Progress::with_cancel(self.cancel.clone());
         match program.start() {
@@ -114,24 +115,22 @@ impl Gathering<'_> {
             TransferError::Source { error, .. }
                 if matches!(*error, SourceError::NotAnImage(_)) && self.options.store.store_path_at(path).is_some() =>
             {
-                self.made_by_rebuild("a store path and no image")
+                self.made_by_rebuild("a store path, not an image")
             }
             other => other,
         })
     }
 
-    /// Refuses what is no image, but may become one.
+    /// Rejects something that is not an image but can be rebuilt into one.
     fn made_by_rebuild(&self, what: &str) -> TransferError {
         let typed = &self.reference.text;
-        self.refused(&format!(
-            "is {what}; nixdive rebuild makes one of it, and sends it: nixdive rebuild {typed} -o TO"
-        ))
+        self.refused(&format!("is {what}; to build and send an image from it: nixdive rebuild {typed} -o TO"))
     }
 
     fn image_at(&self, path: &Path) -> Result<Shipment, TransferError> {
         let metadata = std::fs::metadata(path).map_err(|error| self.io_error(error))?;
         if self.reference.transport == Some(Transport::Rootfs) {
-            return Err(self.made_by_rebuild("a directory of files and no image"));
+            return Err(self.made_by_rebuild("a directory of files, not an image"));
         }
         if metadata.is_dir() {
             let container = DirectoryContainer::new(path);
@@ -151,7 +150,7 @@ impl Gathering<'_> {
         let remote = &self.options.remote;
         let http = HttpOptions { cancel: self.cancel.clone(), ..remote.http.clone() };
         let environment = remote.engines.as_ref();
-        let environment = environment.ok_or_else(|| self.refused("no engine may be asked"))?;
+        let environment = environment.ok_or_else(|| self.refused("access to engines is disabled"))?;
         Ok(EngineClient::find(engine, environment, &http)?)
     }
 
@@ -159,10 +158,10 @@ impl Gathering<'_> {
         self.stream(&mut client.archive(name)?)
     }
 
-    /// What containerd has, from its disk.
+    /// Gathers an image of containerd from its files on disk.
     fn containerd(&self, name: &str) -> Result<Shipment, TransferError> {
         let environment = self.options.remote.engines.as_ref();
-        let environment = environment.ok_or_else(|| self.refused("no engine may be asked"))?;
+        let environment = environment.ok_or_else(|| self.refused("access to engines is disabled"))?;
         let (store, digest) = ContentStore::find_image(environment, name)?;
         let container = ContentStoreContainer::new(&store.content());
         let shelf = self.shelf(&container, Naming::Registry, None);
@@ -178,7 +177,7 @@ impl Gathering<'_> {
         Ok(Shipment { names, ..one(self.parcel(&shelf, &chosen, bytes)?) })
     }
 
-    /// A bare name: an image of an engine, else one of a registry.
+    /// Resolves a bare name: an image of an engine, else one of a registry.
     fn name(&self, name: &ImageName) -> Result<Shipment, TransferError> {
         let text = name.to_string();
         for engine in [Engine::Docker, Engine::Podman] {
@@ -229,7 +228,7 @@ impl Gathering<'_> {
         Shelf { container, naming, remote, reference: &self.reference.text, verification: &self.verification }
     }
 
-    /// What comes by once is put aside.
+    /// Gathers an image from a stream, which is copied to a temporary file first.
     fn stream(&self, input: &mut dyn Read) -> Result<Shipment, TransferError> {
         let section = self.put_aside(input, u64::MAX)?;
         self.archive(section)
@@ -247,13 +246,13 @@ impl Gathering<'_> {
                 Err(error) => return Err(self.io_error(error)),
             };
             if !spool.append(buffer.get(..count).unwrap_or_default()) {
-                return Err(self.refused("there is no room to put it aside; set TMPDIR to a place with more"));
+                return Err(self.refused("not enough space for a temporary copy; set TMPDIR to a larger file system"));
             }
             if spool.length() > most_bytes {
-                return Err(self.refused("it unpacks to more than the limit; raise --unpack-limit if that is meant"));
+                return Err(self.refused("it unpacks to more than the limit; raise --unpack-limit to allow it"));
             }
         }
-        spool.section(0, spool.length()).ok_or_else(|| self.refused("there is no room to put it aside"))
+        spool.section(0, spool.length()).ok_or_else(|| self.refused("not enough space for a temporary copy"))
     }
 
     fn archive(&self, section: Section) -> Result<Shipment, TransferError> {
@@ -288,7 +287,7 @@ impl Gathering<'_> {
     fn container(&self, container: &dyn Container, is_archive: bool) -> Result<Shipment, TransferError> {
         let recording = Recording::new(container);
         let is_layout = container.locate("index.json").is_some() && container.locate("oci-layout").is_some();
-        // A docker-archive has no index: the one image of it is all.
+        // A docker-archive has no index: its single image is all there is.
         if self.all && (is_layout || nixdive_source::formats::is_dir(container)) {
             let naming = if is_layout { Naming::Layout } else { Naming::Directory };
             return self.whole_of_container(&self.shelf(&recording, naming, None));
@@ -305,13 +304,13 @@ impl Gathering<'_> {
         Ok(Shipment { names, ..one(self.parcel(&shelf, digest, bytes)?) })
     }
 
-    /// An image by its manifest, which stays as it is.
+    /// Gathers an image by its manifest, which is kept byte for byte.
     fn parcel(&self, shelf: &Shelf<'_>, digest: &Digest, bytes: Vec<u8>) -> Result<Parcel, TransferError> {
         let what = format!("{}: the manifest {}", self.reference.text, digest.short());
         let shape = Shape::parse(&what, &bytes)?;
         let kind = shape.kind();
         let broken = |reason: &str| TransferError::part(what.clone(), reason);
-        let config = shape.config.ok_or_else(|| broken("it names no configuration"))?;
+        let config = shape.config.ok_or_else(|| broken("it does not name a configuration"))?;
         let config_digest = config.digest().ok_or_else(|| broken("its configuration has no digest"))?;
         let config_bytes = shelf.document(&config_digest)?;
         let diff_ids = diff_ids(&config_bytes);
@@ -321,7 +320,7 @@ impl Gathering<'_> {
         }
         let mut layers = Vec::with_capacity(listed.len());
         for (place, layer) in listed.into_iter().enumerate() {
-            let digest = layer.digest().ok_or_else(|| broken("a layer of it has no digest"))?;
+            let digest = layer.digest().ok_or_else(|| broken("one of its layers has no digest"))?;
             let urls = layer.urls.unwrap_or_default();
             layers.push(ParcelLayer {
                 source: shelf.blob(&digest, layer.size, &urls),
@@ -342,16 +341,17 @@ impl Gathering<'_> {
         })
     }
 
-    /// An image of a docker-archive, which has a configuration and plain layers, but no manifest of its own.
+    /// Gathers an image of a docker-archive, which has a configuration and plain layers but no manifest of its own.
     fn of_layout(&self, container: &Recording<'_>, layout: &Layout) -> Result<Parcel, TransferError> {
         let config = layout.identity.config_digest.as_ref().and_then(|digest| container.find(digest));
         let config = config.filter(|bytes| diff_ids(bytes).len() == layout.layers.len());
-        let no_config = "it has no configuration with a diffID for each of its layers; nixdive rebuild writes one anew";
+        let no_config =
+            "it has no configuration with a diffID for each of its layers; nixdive rebuild can write a new one";
         let config = config.ok_or_else(|| self.refused(no_config))?;
         let mut layers = Vec::with_capacity(layout.layers.len());
         for layer in &layout.layers {
             let section = container.blob(&layer.located).map_err(|error| self.failed(error))?;
-            // That it is missing was told.
+            // The missing layer was reported before.
             let section = section.unwrap_or_else(|| Section::from_bytes(Vec::new()));
             let mut magic = [0u8; MAGIC_BYTES];
             let count = section.read_full_at(&mut magic, 0).map_err(|error| self.io_error(error))?;
@@ -371,7 +371,7 @@ impl Gathering<'_> {
         Ok(Parcel { manifest: None, config: document(CONFIG_TYPE, config), layers, platform })
     }
 
-    /// nix2container's `image.json`: digests and lengths stand there, layers are made when they are read.
+    /// Gathers nix2container's `image.json`, which states digests and lengths. Layers are generated when they are read.
     fn image_json(&self, section: &Section) -> Result<Shipment, TransferError> {
         let length = section.length();
         if length > MAX_DOCUMENT_BYTES {
@@ -386,11 +386,11 @@ impl Gathering<'_> {
         let mut layers = Vec::with_capacity(layout.layers.len());
         let mut listed = Vec::with_capacity(layout.layers.len());
         for (layer, text) in layout.layers.iter().zip(&layout.config.diff_ids) {
-            let no_digest = || self.refused("a layer of it has no digest");
+            let no_digest = || self.refused("one of its layers has no digest");
             let diff_id = layer.diff_id.clone().or_else(|| Digest::parse(text)).ok_or_else(no_digest)?;
             let found = made.blob(&layer.located).map_err(|error| self.failed(error))?;
             let source: Arc<dyn BlobSource> = match (found, &layer.contents) {
-                // What stands in for absent store paths is not the layer.
+                // The placeholder for absent store paths is not the layer.
                 (_, LayerContents::Absent(paths)) => Arc::new(super::blob::Missing(absent(paths))),
                 (Some(section), _) => Arc::new(section),
                 (None, _) => Arc::new(super::blob::Missing(absent(&[]))),
@@ -411,7 +411,7 @@ impl Gathering<'_> {
     }
 }
 
-/// Why a layer made of store paths cannot be read.
+/// Returns the reason why a layer made of store paths cannot be read.
 fn absent(paths: &[String]) -> String {
     let more = paths.len().saturating_sub(1);
     match paths.first() {

@@ -1,5 +1,5 @@
-//! What a destination has, as its own manifests and configurations tell it: which blob a layer is there, without the
-//! layer being read.
+//! Blobs present at a destination, as its own manifests and configurations state: maps layers to blobs without reading
+//! the layers.
 
 use std::sync::Arc;
 
@@ -13,36 +13,36 @@ use nixdive_source::http::HttpError;
 use nixdive_source::registry::{MAX_MANIFEST_BYTES, Manifest, Registries, RegistryError, Repository};
 use nixdive_write::{ANNOTATION_DIFF_ID, ANNOTATION_MADE_OF};
 
-/// Tags that are looked at where the one that is written is not there yet.
+/// Number of similar tags to inspect if the tag to be written does not exist yet.
 const MOST_NEAR_TAGS: usize = 3;
-/// The tag that is looked at besides.
+/// Tag that is always inspected.
 const LATEST: &str = "latest";
-/// Images of an index that are looked at.
+/// Maximum number of images of an index to inspect.
 const MOST_IMAGES: usize = 8;
 
-/// A blob that a manifest at the destination names.
+/// Blob that a manifest at the destination names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownBlob {
-    /// Its digest.
+    /// Digest of the blob.
     pub digest: Digest,
-    /// Its length, bytes.
+    /// Length of the blob, bytes.
     pub stored_bytes: u64,
-    /// What the manifest calls it.
+    /// Media type in the manifest.
     pub media_type: String,
-    /// Another repository of the same registry that it lies in.
+    /// Other repository of the same registry that contains the blob.
     pub repository: Option<String>,
 }
 
-/// A layer by what it was made of.
+/// Layer, identified by the input that it was generated from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownMade {
     /// Digest of the unpacked tar stream.
     pub diff_id: Digest,
-    /// Where it lies.
+    /// Blob of the layer at the destination.
     pub blob: KnownBlob,
 }
 
-/// Blobs of a destination by what is in them.
+/// Blobs of a destination, indexed by their contents.
 #[derive(Debug, Clone, Default)]
 pub struct KnownBlobs {
     by_diff_id: HashMap<Digest, Vec<KnownBlob>>,
@@ -50,7 +50,7 @@ pub struct KnownBlobs {
 }
 
 impl KnownBlobs {
-    /// Adds the layers of an image. The diffID of a layer is what its configuration says of it at the same place.
+    /// Adds the layers of an image. Layers and the diffIDs in the configuration correspond by position.
     pub fn add(&mut self, manifest: &[u8], config: &[u8], repository: Option<&str>) {
         let Ok(shape) = Shape::parse("", manifest) else { return };
         let layers = shape.layers.unwrap_or_default();
@@ -73,37 +73,39 @@ impl KnownBlobs {
         }
     }
 
-    /// Adds what the layers of an image say they were made of. Nobody can check that without making them: who writes such
-    /// an image decides what is in those that are rebuilt from it.
+    /// Adds the layers of an image by the inputs that their annotations name. This cannot be verified without
+    /// generating the
+    /// layers: the author of such an image decides the contents of layers that are reused from it.
     pub fn add_made(&mut self, manifest: &[u8]) {
         let layers = Shape::parse("", manifest).ok().and_then(|shape| shape.layers).unwrap_or_default();
         for layer in &layers {
             let Some(((made_of, diff_id), digest)) = made_of(layer).zip(layer.digest()) else { continue };
             let of_diff_id = self.of_diff_id(&diff_id);
-            // The configuration has to agree on the diffID.
+            // The configuration must agree on the diffID.
             let Some(blob) = of_diff_id.iter().find(|blob| blob.digest == digest).cloned() else { continue };
             self.by_make.entry(made_of).or_insert(KnownMade { diff_id, blob });
         }
     }
 
-    /// The blobs that a layer is there.
+    /// Returns the blobs that contain a layer.
     #[must_use]
     pub fn of_diff_id(&self, diff_id: &Digest) -> &[KnownBlob] {
         self.by_diff_id.get(diff_id).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Layers that tell what they were made of.
+    /// Returns the layers that name the input they were generated from.
     #[must_use]
     pub fn made(&self) -> &HashMap<Digest, KnownMade> {
         &self.by_make
     }
 
-    /// What is in a repository under the tag that is to be written, or else under the tags most like it and `latest`; and
-    /// under other names of the same registry. What layers were made of is taken from the tag itself or `latest` alone.
-    /// What cannot be read counts as not there.
+    /// Collects the layers of a repository under the tag that is to be written, or else under the most similar tags and
+    /// `latest`; and of other images in the same registry. Inputs of layers are taken only from the tag itself or
+    /// `latest`.
+    /// Anything unreadable is skipped.
     ///
     /// # Errors
-    /// [`TransferError::Cancelled`].
+    /// [`TransferError::Cancelled`] if the transfer was cancelled.
     pub fn of_registry(
         registries: &Arc<Registries>,
         name: &ImageName,
@@ -132,14 +134,14 @@ impl KnownBlobs {
         near: bool,
     ) -> Result<(), TransferError> {
         let Ok(repository) = registries.repository(name) else { return Ok(()) };
-        // What a mirror says of a tag is not what is written to.
+        // A mirror says nothing about the registry that is written to.
         let repository = repository.without_mirrors();
         let wanted = name.digest().unwrap_or_else(|| name.tag());
         match self.take(&repository, wanted, other, near) {
             Err(RegistryError::NoSuchTag { there, .. }) if near => {
                 let others = there.into_iter().filter(|tag| tag != LATEST).take(MOST_NEAR_TAGS);
                 for tag in std::iter::once(LATEST.to_owned()).chain(others) {
-                    // Tags may go while one looks. Some of them may name images that come from anywhere.
+                    // Tags may disappear meanwhile. Some of them may name images from untrusted sources.
                     let _ = self.take(&repository, &tag, other, tag == LATEST);
                 }
             }
@@ -149,7 +151,7 @@ impl KnownBlobs {
         Ok(())
     }
 
-    /// `tells_make`: whether it is believed what its layers were made of.
+    /// Adds the images under a tag. With `tells_make`, annotations about the inputs of layers are trusted.
     fn take(
         &mut self,
         repository: &Repository,
@@ -182,7 +184,7 @@ impl KnownBlobs {
     }
 }
 
-/// What a layer was made of, and its diffID, as its annotations tell.
+/// Returns the input that a layer was generated from and its diffID, as its annotations state.
 fn made_of(layer: &Descriptor) -> Option<(Digest, Digest)> {
     let annotation = |key| layer.annotation(key).and_then(Digest::parse);
     Some((annotation(ANNOTATION_MADE_OF)?, annotation(ANNOTATION_DIFF_ID)?))

@@ -1,8 +1,9 @@
-//! An image on its way from one place to another: manifest, configuration and layers as they are, each layer with a way
-//! to its bytes that is taken only where they are needed.
+//! Transfer of images: the manifest, the configuration and the layers are kept as they are, and each layer is read only
+//! if its bytes are needed.
 //!
-//! What a destination can hold as it is keeps its digests. What it has already is not sent, and where that is known
-//! beforehand not even read.
+//! Digests are kept whenever the destination allows it. Parts that the destination already has are skipped, and not
+//! even
+//! read if that is known beforehand.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 mod archive;

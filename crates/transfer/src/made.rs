@@ -1,4 +1,4 @@
-//! Documents that are read or made on the way: manifests by their shape, those of images that have none, and the
+//! Documents that are read or generated on the way: parsed manifests, manifests for images without one, and the
 //! configuration of nix2container's images.
 
 use serde::Deserialize;
@@ -13,7 +13,7 @@ pub(super) const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
 const DOCKER_MANIFEST_TYPE: &str = "application/vnd.docker.distribution.manifest.v2+json";
 const DOCKER_LIST_TYPE: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 
-/// What a manifest or an index says of one of its parts.
+/// Descriptor of a part in a manifest or an index.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Descriptor {
@@ -42,7 +42,7 @@ impl Descriptor {
     }
 }
 
-/// A manifest, or an index.
+/// Manifest or index.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Shape {
@@ -61,7 +61,7 @@ impl Shape {
         go_json::from_slice(bytes).map_err(|error| TransferError::part(what, error))
     }
 
-    /// What it is: what it says, else what its parts tell.
+    /// Returns the stated media type, or else the one that follows from the parts.
     pub fn kind(&self) -> String {
         let of_docker = |one: &Descriptor| one.media_type.contains("vnd.docker.");
         let guess = match (&self.manifests, &self.config) {
@@ -74,7 +74,7 @@ impl Shape {
     }
 }
 
-/// What the media type of a layer says of its compression.
+/// Returns the compression that the media type of a layer states.
 pub(super) fn compression_of(media_type: &str) -> Compression {
     match media_type {
         gzip if gzip.ends_with("gzip") => Compression::Gzip,
@@ -83,12 +83,12 @@ pub(super) fn compression_of(media_type: &str) -> Compression {
     }
 }
 
-/// Whether the blob of a layer is a tar stream, compressed or not, and nothing else: encrypted ones and attestations are.
+/// Returns `true` if the blob of a layer is a plain or compressed tar stream, neither encrypted nor an attestation.
 pub(super) fn is_tar(media_type: &str) -> bool {
     ["tar", "gzip", "zstd"].iter().any(|end| media_type.ends_with(end))
 }
 
-/// The media type of a layer that is compressed so.
+/// Returns the media type of a layer with this compression.
 pub(super) fn layer_type(compression: Compression) -> &'static str {
     match compression {
         Compression::Gzip => "application/vnd.oci.image.layer.v1.tar+gzip",
@@ -97,17 +97,17 @@ pub(super) fn layer_type(compression: Compression) -> &'static str {
     }
 }
 
-/// A layer as a manifest names it.
+/// Layer as a manifest names it.
 #[derive(Debug, Clone)]
 pub(super) struct MadeLayer {
     pub media_type: String,
     pub digest: Digest,
     pub stored_bytes: u64,
-    /// What it was made of, for whoever writes it next.
+    /// Inputs that the layer was generated from, for later runs.
     pub annotations: Map<String, Value>,
 }
 
-/// An image manifest: OCI image specification, "Image Manifest".
+/// Builds an image manifest: OCI image specification, "Image Manifest".
 pub(super) fn manifest(config: &Document, layers: &[MadeLayer]) -> Document {
     let described = layers.iter().map(|layer| {
         let mut document = Map::new();
@@ -128,14 +128,14 @@ pub(super) fn manifest(config: &Document, layers: &[MadeLayer]) -> Document {
     document(MANIFEST_TYPE, bytes.to_string().into_bytes())
 }
 
-/// A document with its digest.
+/// Builds a document and computes its digest.
 pub(super) fn document(media_type: &str, bytes: Vec<u8>) -> Document {
     use sha2::Digest as _;
     let digest = Digest::from_sha256(&sha2::Sha256::digest(&bytes).into());
     Document { media_type: media_type.to_owned(), digest, bytes }
 }
 
-/// The part of a configuration that lists its layers.
+/// Part of a configuration that lists the layers.
 #[derive(Deserialize)]
 struct ConfigShape {
     rootfs: Option<RootFs>,
@@ -146,14 +146,14 @@ struct RootFs {
     diff_ids: Option<Vec<Value>>,
 }
 
-/// The diffIDs of a configuration, in their order; what is none ends the list.
+/// Returns the diffIDs of a configuration in order, up to the first invalid one.
 pub(super) fn diff_ids(config: &[u8]) -> Vec<Digest> {
     let shape = go_json::from_slice(config).unwrap_or(ConfigShape { rootfs: None });
     let listed = shape.rootfs.and_then(|rootfs| rootfs.diff_ids).unwrap_or_default();
     listed.iter().map_while(|one| Digest::parse(one.as_str()?)).collect()
 }
 
-/// An `image.json`, as far as a configuration is made of it. `image-config` stays as it is written there.
+/// Parts of an `image.json` that go into a configuration. `image-config` is kept verbatim.
 #[derive(Deserialize)]
 struct NixImage {
     #[serde(rename = "image-config")]
@@ -177,8 +177,8 @@ fn nix_image(bytes: &[u8]) -> Result<NixImage, serde_json::Error> {
     go_json::from_slice(bytes)
 }
 
-/// The configuration that nix2container makes of its `image.json` (its `nix/image.go`, `GetConfigBlob`): what is to be
-/// run as it stands there, one diffID and one step of history a layer.
+/// Builds the configuration that nix2container generates from its `image.json` (its `nix/image.go`, `GetConfigBlob`):
+/// the run configuration verbatim, with one diffID and one history entry for each layer.
 pub(super) fn nix_config(image: &[u8], diff_ids: &[Digest]) -> Result<Document, TransferError> {
     let image = nix_image(image).map_err(|error| TransferError::part("the image.json", error))?;
     let given = |text: Option<String>| text.filter(|text| !text.is_empty());

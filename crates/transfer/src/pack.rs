@@ -1,4 +1,4 @@
-//! The form that a layer takes at its destination, and layers that are compressed on the way.
+//! Form of layers at their destination, and compression on the way.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
@@ -14,17 +14,17 @@ use nixdive_scan::{Section, UnpackLimit};
 use nixdive_source::open::unnamed_file;
 use nixdive_write::{Compressor, LayerCompression, Workers};
 
-/// What becomes of a layer.
+/// Form of a layer at its destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
-    /// Its bytes stay as they are.
+    /// Bytes are kept unchanged.
     AsItIs,
-    /// It is compressed.
+    /// Layer is compressed.
     Packed(LayerCompression),
 }
 
 impl Form {
-    /// What a manifest names stays as it is, as does what is compressed so that layers may be.
+    /// Chooses the form: layers named by a manifest and layers in a permitted compression are kept unchanged.
     pub fn of(layer: &ParcelLayer, has_manifest: bool, compression: LayerCompression) -> Self {
         let stays = match layer.compression {
             Compression::None => compression.method() == Compression::None,
@@ -35,14 +35,14 @@ impl Form {
     }
 }
 
-/// A layer in its new form, put aside on disk.
+/// Compressed layer in a temporary file.
 pub(super) struct Packed {
     pub section: Section,
     pub digest: Digest,
     pub diff_id: Digest,
 }
 
-/// How a layer is packed.
+/// Parameters of compression.
 pub(super) struct Packing<'a> {
     pub compression: LayerCompression,
     pub workers: &'a Workers,
@@ -52,11 +52,12 @@ pub(super) struct Packing<'a> {
 }
 
 impl Packing<'_> {
-    /// Compresses a layer into a file without a name. `progress` is told how many bytes were read.
+    /// Compresses a layer into an unnamed file. `progress` is called with the number of bytes read.
     pub fn pack(&self, layer: &ParcelLayer, title: &str, progress: &dyn Fn(u64)) -> Result<Packed, TransferError> {
         let what = format!("the layer {title}");
         let failed = |error: io::Error| TransferError::reading(what.clone(), &error);
-        let aside = |error: io::Error| TransferError::part(what.clone(), format!("cannot be put aside: {error}"));
+        let aside =
+            |error: io::Error| TransferError::part(what.clone(), format!("cannot write a temporary copy: {error}"));
         let file = unnamed_file().map_err(aside)?;
         let kept = file.try_clone().map_err(aside)?;
         let hashed = Hashed { file: BufWriter::with_capacity(128 << 10, file), hasher: Sha256::new(), bytes: 0 };
@@ -71,8 +72,8 @@ impl Packing<'_> {
     }
 }
 
-/// Holds a compressed layer, which no manifest names, against its diffID: whoever makes a manifest of it says that they
-/// belong together.
+/// Compares a compressed layer that no manifest names with its diffID: a new manifest will claim that they belong
+/// together.
 pub(super) fn check_unpacked(
     layer: &ParcelLayer,
     limit: UnpackLimit,
@@ -85,7 +86,7 @@ pub(super) fn check_unpacked(
     stream.finish(layer).map(drop)
 }
 
-/// Takes a stream piece by piece.
+/// Reads a stream to its end and passes each piece on.
 pub(super) fn copy(
     stream: &mut dyn Read,
     take: &mut dyn FnMut(&[u8]) -> Result<(), TransferError>,

@@ -4,66 +4,66 @@ use super::BlobSource;
 use nixdive_image::{Compression, Digest, Platform};
 use nixdive_source::registry::Repository;
 
-/// A manifest, an index or a configuration, byte for byte.
+/// Manifest, index or configuration, byte for byte.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
-    /// What it is.
+    /// Media type of the document.
     pub media_type: String,
-    /// Its digest, which its bytes have.
+    /// Digest of `bytes`.
     pub digest: Digest,
-    /// Its bytes.
+    /// Contents of the document.
     pub bytes: Vec<u8>,
 }
 
-/// A layer on its way.
+/// Layer to be transferred.
 #[derive(Clone)]
 pub struct ParcelLayer {
-    /// What the manifest calls it; of layers of archives nothing is said.
+    /// Media type in the manifest; `None` for layers of archives.
     pub media_type: Option<String>,
-    /// How the bytes at hand are compressed.
+    /// Compression of the bytes that `source` yields.
     pub compression: Compression,
-    /// Digest of the bytes at hand, where it is known without reading them.
+    /// Digest of the bytes that `source` yields, if known without reading them.
     pub digest: Option<Digest>,
-    /// Length of the bytes at hand.
+    /// Length of the bytes that `source` yields.
     pub stored_bytes: u64,
-    /// Digest of the unpacked tar stream, as the configuration gives it.
+    /// Digest of the unpacked tar stream, from the configuration.
     pub diff_id: Option<Digest>,
-    /// Where it lies besides; such a layer may be left where it is.
+    /// Alternative locations of the blob; such a layer may be left out.
     pub urls: Vec<String>,
-    /// The way to its bytes.
+    /// Access to the bytes of the layer.
     pub source: Arc<dyn BlobSource>,
 }
 
-/// One image.
+/// Single image.
 #[derive(Clone)]
 pub struct Parcel {
-    /// Its manifest, where it has one that stays as it is.
+    /// Manifest, if the image has one that is kept unchanged.
     pub manifest: Option<Document>,
-    /// Its configuration.
+    /// Configuration.
     pub config: Document,
-    /// Base first.
+    /// Layers, base first.
     pub layers: Vec<ParcelLayer>,
-    /// What it runs on.
+    /// Platform of the image.
     pub platform: Platform,
 }
 
-/// All that is to be moved.
+/// Everything that is to be transferred.
 #[derive(Clone)]
 pub struct Shipment {
-    /// The images, one unless all of an index are wanted.
+    /// Images; more than one only if all of an index are wanted.
     pub images: Vec<Parcel>,
-    /// Indexes, each before those that list it; none where one image is meant.
+    /// Indexes, each before those that list it; empty for a single image.
     pub indexes: Vec<Document>,
-    /// `NAME:TAG` that the source has for it.
+    /// Names of the image at the source, as `NAME:TAG`.
     pub names: Vec<String>,
-    /// The repository that it comes from: blobs may be mounted out of it.
+    /// Source repository, from which blobs may be mounted.
     pub repository: Option<Repository>,
-    /// What is wrong with its documents, where that was allowed.
+    /// Defects of the documents that were allowed.
     pub warnings: Vec<String>,
 }
 
 impl ParcelLayer {
-    /// Whether it is one that may not be given on, and that everybody fetches from where it lies: OCI image
+    /// Returns `true` for a layer that must not be redistributed and that clients fetch from its URLs: OCI image
     /// specification, "Non-Distributable Layers".
     #[must_use]
     pub fn stays_where_it_is(&self) -> bool {
@@ -72,8 +72,8 @@ impl ParcelLayer {
     }
 }
 
-/// Makes an index of the images of a shipment once their manifests are known; it then stands for all of them.
+/// Builds an index of the images of a shipment once their manifests are known. The index then represents all of them.
 pub trait Assemble: std::fmt::Debug + Send + Sync {
-    /// Media type and bytes, from the manifests in the order of the images.
+    /// Returns the media type and the bytes of the index, from the manifests in the order of the images.
     fn index(&self, manifests: &[Document]) -> (String, Vec<u8>);
 }

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use nixdive_base::cancel::Cancel;
 use nixdive_source::http::Waits;
 
-/// How far a transfer is, for whoever watches from another thread, and the way to stop it. Clones share it.
+/// Progress of a transfer, to be observed from another thread, and its cancellation. Clones share the state.
 #[derive(Debug, Clone, Default)]
 pub struct TransferProgress {
     cancel: Cancel,
@@ -11,57 +11,57 @@ pub struct TransferProgress {
     waits: Waits,
 }
 
-/// How far one layer is.
+/// Progress of one layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerProgress {
-    /// Short digest by which it is known.
+    /// Short digest that identifies the layer.
     pub title: String,
-    /// What is done to it.
+    /// Current step.
     pub state: LayerState,
-    /// Bytes of it that are read or sent, whichever is being done.
+    /// Bytes read or sent in the current step.
     pub done_bytes: u64,
-    /// Bytes that there are to be read or sent.
+    /// Total bytes of the current step.
     pub total_bytes: u64,
-    /// How often it was taken up again after a connection broke.
+    /// Number of retries after broken connections.
     pub repeats: u32,
 }
 
-/// What is done to a layer.
+/// Step in the transfer of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LayerState {
-    /// Nothing yet.
+    /// Not started.
     #[default]
     Waiting,
-    /// It is read and compressed.
+    /// Being read and compressed.
     Reading,
-    /// It is sent or written.
+    /// Being sent or written.
     Sending,
-    /// It has arrived.
+    /// Arrived.
     Arrived,
-    /// It was there.
+    /// Already present.
     There,
 }
 
 impl TransferProgress {
-    /// Nothing done.
+    /// Creates the progress of a transfer that has not started.
     #[must_use]
     pub fn new(cancel: Cancel) -> Self {
         Self { cancel, ..Self::default() }
     }
 
-    /// What stops it.
+    /// Returns the handle that cancels the transfer.
     #[must_use]
     pub fn cancel(&self) -> &Cancel {
         &self.cancel
     }
 
-    /// Where waits for servers are noted, of remotes that do so.
+    /// Returns the place where remotes record that they wait for a server.
     #[must_use]
     pub fn waits(&self) -> &Waits {
         &self.waits
     }
 
-    /// How far each layer is. Empty before it is known which there are.
+    /// Returns the progress of each layer; empty until the layers are known.
     #[must_use]
     pub fn layers(&self) -> Vec<LayerProgress> {
         self.lock().clone()
@@ -71,14 +71,14 @@ impl TransferProgress {
         self.layers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins with layers, each with its title and the bytes at hand.
+    /// Sets the layers, each with its title and the length of its source in bytes.
     pub fn begin(&self, layers: impl Iterator<Item = (String, u64)>) {
         let state = LayerState::Waiting;
         let waiting = |(title, total_bytes)| LayerProgress { title, state, done_bytes: 0, total_bytes, repeats: 0 };
         *self.lock() = layers.map(waiting).collect();
     }
 
-    /// Something else is done to a layer from now on, which takes so many bytes.
+    /// Starts a new step of a layer with its total number of bytes.
     pub fn enter(&self, layer: usize, state: LayerState, total_bytes: u64) {
         if let Some(layer) = self.lock().get_mut(layer) {
             let done_bytes = if matches!(state, LayerState::Arrived | LayerState::There) { total_bytes } else { 0 };
@@ -86,7 +86,7 @@ impl TransferProgress {
         }
     }
 
-    /// So many bytes of it are done; fewer than before where something was lost.
+    /// Sets the bytes done for a layer; the number may shrink if data was lost.
     pub fn at(&self, layer: usize, done_bytes: u64) {
         if let Some(layer) = self.lock().get_mut(layer) {
             layer.repeats = layer.repeats.saturating_add(u32::from(done_bytes < layer.done_bytes));

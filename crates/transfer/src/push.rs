@@ -1,4 +1,4 @@
-//! Into a registry: layers in parallel, the largest first, then the configuration, and manifests last.
+//! Pushes to a registry: layers in parallel, the largest first, then the configuration, and manifests last.
 
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -23,10 +23,10 @@ use nixdive_scan::Section;
 use nixdive_source::registry::{Mounted, Registries, RegistryError, Repository, Session, Upload};
 use nixdive_write::{LayerCompression, Workers};
 
-/// Layers that are sent at once, as Docker and podman do or nearly so.
+/// Number of layers sent in parallel; Docker and podman use similar values.
 const AT_ONCE: usize = 4;
 
-/// A tag of a registry.
+/// Pushes to a tag of a registry.
 pub(super) struct RegistrySink<'a> {
     pub name: &'a ImageName,
 }
@@ -57,7 +57,7 @@ impl Sink for RegistrySink<'_> {
             push.run()
         };
         match push(true) {
-            // It said that blobs were there which it does not have: all are sent.
+            // The registry reported blobs as present that it does not have: all of them are sent.
             Err(TransferError::Registry(RegistryError::MissingParts { .. })) => push(false),
             other => other,
         }
@@ -71,21 +71,21 @@ struct Push<'a> {
     shipment: &'a Shipment,
     options: &'a CopyOptions,
     progress: &'a TransferProgress,
-    /// Whether the registry is believed that a blob is there.
+    /// True if the registry is trusted when it reports a blob as present.
     trusts: bool,
     known: Mutex<Option<Arc<KnownBlobs>>>,
     has_failed: Arc<AtomicBool>,
     sent_bytes: AtomicU64,
 }
 
-/// A layer that is there, and how a manifest names it.
+/// Layer present at the destination, and its entry in a manifest.
 #[derive(Clone)]
 struct Arrived {
     made: MadeLayer,
     arrival: LayerArrival,
 }
 
-/// A layer of one or several images.
+/// Layer of one or several images.
 struct Task<'a> {
     layer: &'a ParcelLayer,
     has_manifest: bool,
@@ -117,7 +117,7 @@ impl Push<'_> {
         Ok(Arrival::of(digest, layers, self.sent_bytes.load(Ordering::Relaxed)))
     }
 
-    /// Each layer once, and for each image which of them are its own.
+    /// Returns the distinct layers, and for each image the positions of its own.
     fn tasks(&self) -> (Vec<Task<'_>>, Vec<Vec<usize>>) {
         let mut tasks: Vec<Task<'_>> = Vec::new();
         let mut seen: HashMap<(&Digest, bool), usize> = HashMap::new();
@@ -180,7 +180,7 @@ impl Push<'_> {
         all.ok_or_else(|| TransferError::Refused("a layer was not sent".to_owned()))
     }
 
-    /// Configuration and manifest of an image whose layers are there.
+    /// Uploads the configuration and the manifest of an image whose layers are present.
     fn image(&self, image: &Parcel, layers: &[MadeLayer]) -> Result<Document, TransferError> {
         let config = &image.config;
         let bytes = config.bytes.len() as u64;
@@ -196,7 +196,7 @@ impl Push<'_> {
         Ok(Document { digest, ..document })
     }
 
-    /// Puts a document under its digest; what stands for the whole under all names.
+    /// Uploads a document under its digest; the root document under all names.
     fn put(&self, document: &Document, is_root: bool) -> Result<Digest, TransferError> {
         let own = document.digest.to_string();
         let more = self.options.more_names.iter().map(String::as_str);
@@ -206,7 +206,7 @@ impl Push<'_> {
         for name in names {
             let digest = self.repository.put_manifest(name, &document.media_type, &document.bytes)?;
             self.count(document.bytes.len() as u64);
-            // Digests by another algorithm are not compared: the registry's own one has been.
+            // Digests of different algorithms cannot be compared: the registry verified its own one.
             if digest.algorithm() == document.digest.algorithm() {
                 given = digest;
             }
@@ -218,7 +218,7 @@ impl Push<'_> {
         self.sent_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// What is there, looked up when it is first needed, by one thread for all.
+    /// Returns the blobs present at the destination, looked up by a single thread when they are first needed.
     fn known(&self) -> Result<Arc<KnownBlobs>, TransferError> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = &*known {
@@ -229,7 +229,7 @@ impl Push<'_> {
         Ok(found)
     }
 
-    /// Other repositories of the same registry that may have a blob.
+    /// Returns other repositories of the same registry that may contain a blob.
     fn neighbours(&self) -> Vec<String> {
         let source = self.shipment.repository.as_ref().map(Repository::name);
         let all = source.into_iter().chain(&self.options.siblings);
@@ -280,7 +280,7 @@ impl OneLayer<'_> {
             Found::Not(session) => {
                 let (options, cancel) = (self.push.options, self.push.progress.cancel());
                 let own = ParcelLayer { digest: Some(digest.clone()), ..self.layer.clone() };
-                // What has no digest was unpacked just now.
+                // A layer without a digest was unpacked just now.
                 let own = if is_hashed { ParcelLayer { diff_id: None, ..own } } else { own };
                 let checked = CheckedBlob::of(&own, &options.verification, options.unpack_limit, cancel);
                 let checked = checked.ok_or_else(|| self.failed("it has no digest"))?;
@@ -300,13 +300,13 @@ impl OneLayer<'_> {
         Ok(self.arrived(digest, bytes, None, way, is_hashed || way == Way::Sent))
     }
 
-    /// Why the layer is not there at all, where it may be left out.
+    /// Returns the reason why a layer is absent at the source, if it may be left out.
     fn missing(&self) -> Option<String> {
         let may_be_left = self.push.options.verification.allows();
         may_be_left.then(|| self.layer.source.open(0).err().map(|error| error.to_string())).flatten()
     }
 
-    /// The digest of the bytes at hand, which is nowhere said.
+    /// Computes the digest of a source that does not state it.
     fn hash(&self) -> Result<Digest, TransferError> {
         let failed = |error: io::Error| TransferError::reading(format!("the layer {}", title_of(self.layer)), &error);
         let progress = self.push.progress;
@@ -352,7 +352,8 @@ impl OneLayer<'_> {
         Ok(self.arrived(packed.digest, bytes, Some(layer_type(compression.method())), way, true))
     }
 
-    /// A layer of which the destination, or this machine, knows which blob it is: not read where that is there.
+    /// Looks up a layer whose blob is known to the destination or to this machine; it is not read if the blob is
+    /// present.
     fn known(&self, diff_id: &Digest, compression: LayerCompression) -> Result<Option<Arrived>, TransferError> {
         let is_chosen = self.push.options.compression.is_some();
         let fits =
@@ -374,7 +375,7 @@ impl OneLayer<'_> {
         })
     }
 
-    /// Whether a blob is there, or can be mounted.
+    /// Checks if a blob is present or can be mounted.
     fn find(&self, digest: &Digest, bytes: u64, neighbours: &[String]) -> Result<Found, TransferError> {
         let repository = &self.push.repository;
         if self.push.trusts && repository.has_blob(digest)? == Some(bytes) {
@@ -426,11 +427,11 @@ impl OneLayer<'_> {
 
 enum Found {
     There(Way),
-    /// It is not; the registry may have begun an upload for it.
+    /// Absent; the registry may have started an upload for it.
     Not(Option<Session>),
 }
 
-/// Stops where the whole has failed or was cancelled.
+/// Reader that stops if the transfer has failed or was cancelled.
 struct Watched {
     inner: Box<dyn Read + Send>,
     cancel: Cancel,
@@ -447,7 +448,7 @@ impl Read for Watched {
     }
 }
 
-/// A digest by which people tell a layer.
+/// Returns the short digest that identifies a layer in messages.
 pub(super) fn title_of(layer: &ParcelLayer) -> String {
     let digest = layer.digest.as_ref().or(layer.diff_id.as_ref());
     digest.map(|digest| digest.short().to_owned()).unwrap_or_default()
@@ -457,7 +458,7 @@ pub(super) fn name_of(compression: LayerCompression) -> String {
     format!("{}:{}", compression.method().name(), compression.level())
 }
 
-/// What an OCI manifest calls a layer that another manifest may name Docker's way.
+/// Returns the OCI media type of a layer that may have one of Docker's.
 fn oci_type(media_type: &str) -> &'static str {
     match super::made::compression_of(media_type) {
         Compression::Zstd => layer_type(Compression::Zstd),

@@ -1,4 +1,4 @@
-//! Documents and blobs by their digests, wherever they lie.
+//! Documents and blobs by digest, in containers and registries.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -11,22 +11,22 @@ use nixdive_source::formats::{Container, Naming, SourceError};
 use nixdive_source::open::Remote;
 use nixdive_source::registry::{MAX_MANIFEST_BYTES, RegistryError, Repository};
 
-/// A container whose parts are held against their digests.
+/// Container whose parts are verified against their digests.
 pub(super) struct Shelf<'a> {
     pub container: &'a dyn Container,
     pub naming: Naming,
-    /// The registry that it stands for.
+    /// Registry behind the container, if any.
     pub remote: Option<(&'a Repository, &'a Remote)>,
     pub reference: &'a str,
     pub verification: &'a Verification,
 }
 
 impl Shelf<'_> {
-    /// A manifest or an index.
+    /// Reads a manifest or an index.
     pub fn manifest(&self, digest: &Digest) -> Result<Vec<u8>, TransferError> {
         let name = self.naming.manifest(digest);
         let found = self.container.document(&name).map_err(|error| self.failed(error))?;
-        // The one manifest of a directory of skopeo's has no name of its own.
+        // The single manifest of a directory written by skopeo is not named by its digest.
         let alone = || match self.naming {
             Naming::Directory => self.container.document("manifest.json").map_err(|error| self.failed(error)),
             _ => Ok(None),
@@ -35,7 +35,7 @@ impl Shelf<'_> {
         self.checked("the manifest", digest, found)
     }
 
-    /// A small blob.
+    /// Reads a small blob.
     pub fn document(&self, digest: &Digest) -> Result<Vec<u8>, TransferError> {
         let found = self.container.document(&self.naming.blob(digest)).map_err(|error| self.failed(error))?;
         self.checked("the configuration", digest, found)
@@ -46,7 +46,7 @@ impl Shelf<'_> {
         let bytes = found.ok_or_else(missing)?;
         let reason = match Verifier::of(digest, &bytes) {
             Some(actual) if actual == *digest => return Ok(bytes),
-            Some(actual) => format!("has bytes of another digest, {actual}"),
+            Some(actual) => format!("has the wrong digest {actual}"),
             None => format!("cannot be verified: {} is not supported", digest.algorithm()),
         };
         let settled = self.verification.settle(self.reference, format!("{what} {digest} {reason}"));
@@ -57,7 +57,7 @@ impl Shelf<'_> {
         TransferError::Source { reference: self.reference.to_owned(), error: error.into() }
     }
 
-    /// A way to a blob; whether it is there is found out when it is read.
+    /// Returns access to a blob. An absent blob is reported when it is read.
     pub fn blob(&self, digest: &Digest, stored_bytes: u64, urls: &[String]) -> Arc<dyn BlobSource> {
         if let Some((repository, remote)) = self.remote {
             return Arc::new(RemoteBlob {
@@ -79,7 +79,7 @@ impl Shelf<'_> {
     }
 }
 
-/// The documents of a repository, under `manifests/DIGEST` and `blobs/DIGEST`.
+/// Documents of a repository, as `manifests/DIGEST` and `blobs/DIGEST`.
 pub(super) struct RemoteContainer<'a> {
     pub repository: &'a Repository,
     pub remote: &'a Remote,
@@ -116,7 +116,7 @@ impl Container for RemoteContainer<'_> {
     }
 }
 
-/// A container that remembers the documents which were read out of it: one of them is the configuration, byte for byte.
+/// Container that records the documents read from it, to find the configuration byte for byte.
 pub(super) struct Recording<'a> {
     pub inner: &'a dyn Container,
     documents: RefCell<Vec<Vec<u8>>>,
@@ -127,7 +127,7 @@ impl<'a> Recording<'a> {
         Self { inner, documents: RefCell::default() }
     }
 
-    /// The document that has this digest.
+    /// Returns the document with this digest.
     pub fn find(&self, digest: &Digest) -> Option<Vec<u8>> {
         let documents = self.documents.borrow();
         documents.iter().find(|bytes| Verifier::of(digest, bytes).as_ref() == Some(digest)).cloned()
@@ -135,7 +135,7 @@ impl<'a> Recording<'a> {
 }
 
 impl Container for Recording<'_> {
-    /// A blob that is missing may lie where the image goes to: that is found out when it is read.
+    /// A missing blob may be present at the destination, so it is reported only when it is read.
     fn locate(&self, name: &str) -> Option<String> {
         let is_blob =
             name.starts_with("blobs/") || (name.len() >= 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit()));

@@ -1,4 +1,4 @@
-//! Files by their digests, as layouts and directories of skopeo's hold them.
+//! Files by digest, as in OCI layouts and directories written by skopeo.
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -20,23 +20,23 @@ use nixdive_scan::Verifier;
 use nixdive_source::formats::Naming;
 use nixdive_write::{LayerCompression, NewFile, Workers, WriteError, blobs_of};
 
-/// Bytes that an index or a manifest may have that is read.
+/// Maximum size of an index or a manifest, bytes.
 pub(super) const MAX_INDEX_BYTES: u64 = 16 << 20;
-/// Images of a layout that are looked at for layers that are there.
+/// Maximum number of images of a layout to search for layers already present.
 const MAX_IMAGES: usize = 100;
 
-/// What an index, or a directory, names.
+/// Document that an index or a directory names.
 pub(super) struct Entry {
     pub document: Document,
-    /// What it runs on, where it is one image.
+    /// Platform, if the document is a single image.
     pub platform: Option<Platform>,
 }
 
-/// Files by their digests.
+/// Files by digest.
 pub(super) struct Store<'a> {
     pub root: Directory,
     pub naming: Naming,
-    /// Blobs that were not there before: they go again where the image does not become part of a layout.
+    /// Blobs that were added. They are removed if the image does not become part of the layout.
     pub added: Vec<PathBuf>,
     pub options: &'a CopyOptions,
     pub progress: &'a TransferProgress,
@@ -47,7 +47,7 @@ impl Store<'_> {
         self.root.path().join(self.naming.blob(digest))
     }
 
-    /// Whether a blob of so many bytes is there. Links count that stay in the directory.
+    /// Returns `true` if a blob of this length is present. Links are followed if they stay within the directory.
     fn has(&self, digest: &Digest, bytes: u64) -> bool {
         let found = self.root.open_file(Path::new(&self.naming.blob(digest)), Links::Inside);
         found.and_then(|file| file.metadata()).is_ok_and(|found| found.is_file() && found.len() == bytes)
@@ -60,7 +60,7 @@ impl Store<'_> {
         Some(bytes)
     }
 
-    /// Layers of a layout that is there, by their diffIDs.
+    /// Returns the layers of an existing layout by diffID.
     pub fn known(&self, index: &Map<String, Value>) -> KnownBlobs {
         let mut known = KnownBlobs::default();
         let images = index.get("manifests").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -75,7 +75,7 @@ impl Store<'_> {
         known
     }
 
-    /// Puts everything in but what names it.
+    /// Writes everything except the index that names it.
     pub fn fill(&mut self, shipment: &Shipment, known: &KnownBlobs) -> Result<(Arrival, Entry), TransferError> {
         let all = shipment.images.iter().flat_map(|image| &image.layers);
         self.progress.begin(all.map(|layer| (title_of(layer), layer.stored_bytes)));
@@ -115,7 +115,7 @@ impl Store<'_> {
             sent = sent.saturating_add(self.put_document(&document)?);
             root = Some(Entry { document, platform: None });
         }
-        let entry = root.ok_or_else(|| TransferError::Refused("there is no image to be copied".to_owned()))?;
+        let entry = root.ok_or_else(|| TransferError::Refused("no image to copy".to_owned()))?;
         let mut seen: Vec<Digest> = Vec::new();
         layers.retain(|layer: &LayerArrival| {
             !seen.contains(&layer.digest) && {
@@ -126,8 +126,9 @@ impl Store<'_> {
         Ok((Arrival::of(Some(entry.document.digest.clone()), layers, sent), entry))
     }
 
-    /// Whether an image gets an OCI manifest in place of Docker's, around the same blobs: of a layout other programs read
-    /// nothing else. What an index lists keeps its digest.
+    /// Returns `true` if an image gets an OCI manifest in place of Docker's, around the same blobs: other programs
+    /// accept
+    /// nothing else in a layout. Images listed in an index keep their digests.
     fn translates(&self, image: &Parcel) -> bool {
         let of_docker = |manifest: &Document| manifest.media_type.contains("vnd.docker.");
         self.naming == Naming::Layout
@@ -256,7 +257,7 @@ impl Store<'_> {
         }
     }
 
-    /// Writes a blob, and holds it against its digest.
+    /// Writes a blob and verifies its digest.
     fn put_stream(
         &mut self,
         number: usize,
@@ -284,16 +285,16 @@ impl Store<'_> {
         let mut actual = verifier.finish();
         if let Some(stated) = stated.filter(|stated| Some(*stated) != actual.as_ref()) {
             let reason = match &actual {
-                Some(actual) => format!("its bytes have the digest {actual}, and should have {stated}"),
+                Some(actual) => format!("its bytes have the digest {actual}, expected {stated}"),
                 None => format!("its digest cannot be verified: {} is not supported", stated.algorithm()),
             };
             if !self.options.verification.allows() {
                 return Err(TransferError::part(what, reason));
             }
-            // It is told already, and moved under the name by which manifests know it.
+            // The mismatch was reported; the blob keeps the name that manifests use.
             actual = Some(stated.clone());
         }
-        let actual = actual.ok_or_else(|| TransferError::part(what.clone(), "its digest is not known"))?;
+        let actual = actual.ok_or_else(|| TransferError::part(what.clone(), "its digest is unknown"))?;
         let place = self.place(&actual);
         let is_new = is_free(&directory, &place);
         new.publish_at(&place)?;
@@ -309,7 +310,7 @@ impl Store<'_> {
         })
     }
 
-    /// Bytes that were written.
+    /// Writes a document and returns the bytes written.
     fn put_document(&mut self, document: &Document) -> Result<u64, TransferError> {
         let bytes = document.bytes.len() as u64;
         if self.has(&document.digest, bytes) {
@@ -323,7 +324,7 @@ impl Store<'_> {
         Ok(bytes)
     }
 
-    /// A manifest that an index in a directory of skopeo's lists.
+    /// Writes a manifest listed by an index in a directory written by skopeo.
     fn put_listed(&mut self, document: &Document) -> Result<u64, TransferError> {
         let place = self.root.path().join(format!("{}.manifest.json", document.digest.hex()));
         put_file(&self.root, &place, &document.bytes)?;
@@ -347,7 +348,7 @@ impl Read for Cancellable {
     }
 }
 
-/// Writes a small file into a directory, whole or not at all.
+/// Writes a small file into a directory atomically.
 pub(super) fn put_file(directory: &Directory, place: &Path, bytes: &[u8]) -> Result<(), TransferError> {
     let new = NewFile::within(directory, place.to_owned())?;
     let mut file = new.file();

@@ -1,4 +1,4 @@
-//! Whether what is moved is whole and what its descriptions claim.
+//! Verification that transferred blobs are complete and match their descriptions.
 
 use std::io::{self, BufReader, Read};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,22 +12,22 @@ use nixdive_scan::compression::decoder;
 use nixdive_scan::tar::{TarError, TarWalker};
 use nixdive_scan::{BlockReader, Part, UnpackLimit, beside_sha256};
 
-/// Pieces of a blob that wait to be unpacked.
+/// Number of pieces of a blob that may wait to be unpacked.
 const PIECES: usize = 16;
 
-/// What is done about a blob that is absent, cut, or has another digest than the one stated.
+/// Handling of a blob that is absent, truncated, or does not match its digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Strictness {
-    /// It is an error. Layers that are read are unpacked too, to verify their diffIDs.
+    /// Report an error. Layers that are read are also unpacked to verify their diffIDs.
     #[default]
     Require,
-    /// It is a warning, and the blob is moved as it is.
+    /// Warn and transfer the blob unchanged.
     Allow,
-    /// It is an error. What is moved was written by this program just now, so that diffIDs are not verified again.
+    /// Report an error, without verifying diffIDs again: this program has just written the blobs itself.
     Own,
 }
 
-/// How blobs are verified, and what was found wrong where that is allowed. Clones share the latter.
+/// Verification policy, and the defects found if they are allowed. Clones share the latter.
 #[derive(Debug, Clone, Default)]
 pub struct Verification {
     strictness: Strictness,
@@ -35,28 +35,28 @@ pub struct Verification {
 }
 
 impl Verification {
-    /// With nothing found yet.
+    /// Creates a verification without findings.
     #[must_use]
     pub fn new(strictness: Strictness) -> Self {
         Self { strictness, warnings: Arc::default() }
     }
 
-    /// Whether what is wrong is moved all the same.
+    /// Returns `true` if defects are allowed.
     #[must_use]
     pub fn allows(&self) -> bool {
         self.strictness == Strictness::Allow
     }
 
-    /// Whether layers are unpacked to verify their diffIDs where that is not needed to move them.
+    /// Returns `true` if layers are unpacked to verify their diffIDs even if the transfer does not need it.
     #[must_use]
     pub fn unpacks(&self) -> bool {
         self.strictness != Strictness::Own
     }
 
-    /// Takes note of what is wrong where that is allowed.
+    /// Records a defect if defects are allowed.
     ///
     /// # Errors
-    /// The reason, where it is not.
+    /// The reason, if defects are not allowed.
     pub fn settle(&self, what: &str, reason: String) -> Result<(), String> {
         if !self.allows() {
             return Err(reason);
@@ -69,14 +69,14 @@ impl Verification {
         Ok(())
     }
 
-    /// What was found wrong so far.
+    /// Returns the defects found so far.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         self.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// What a layer should unpack to.
+/// Expected unpacked stream of a layer.
 #[derive(Debug, Clone)]
 pub(super) struct Unpacked {
     pub diff_id: Digest,
@@ -85,14 +85,14 @@ pub(super) struct Unpacked {
     pub limit: UnpackLimit,
 }
 
-/// Unpacks a blob on a thread of its own while its bytes pass, and verifies the diffID.
+/// Unpacks a blob on its own thread while it is transferred, and verifies the diffID.
 pub(super) struct UnpackCheck {
     sender: Option<Sender<Vec<u8>>>,
     thread: Option<JoinHandle<Result<(), String>>>,
 }
 
 impl UnpackCheck {
-    /// Begins with the first byte of the blob.
+    /// Starts at the first byte of the blob.
     pub fn start(expected: Unpacked, cancel: Cancel) -> io::Result<Self> {
         let (sender, receiver) = bounded(PIECES);
         let work = move || expected.verify(Box::new(Pieces { receiver, piece: Vec::new(), taken: 0 }), &cancel);
@@ -102,13 +102,13 @@ impl UnpackCheck {
 
     /// Adds the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
-        // Whoever unpacks may have seen enough.
+        // The unpacking thread may have finished early.
         if self.sender.as_ref().is_some_and(|sender| sender.send(bytes.to_vec()).is_err()) {
             self.sender = None;
         }
     }
 
-    /// What is wrong with the blob, all of which was given.
+    /// Returns the defect of the blob, after all of it was given.
     pub fn finish(&mut self) -> Result<(), String> {
         self.sender = None;
         let Some(thread) = self.thread.take() else { return Ok(()) };
@@ -116,7 +116,7 @@ impl UnpackCheck {
     }
 }
 
-/// Pieces that another thread sends, as a stream.
+/// Stream of the pieces that another thread sends.
 struct Pieces {
     receiver: Receiver<Vec<u8>>,
     piece: Vec<u8>,
@@ -141,7 +141,7 @@ impl Read for Pieces {
 }
 
 impl Unpacked {
-    /// Reads a blob to its end: it has to unpack, within the limit, to a tar stream that is not cut and has the diffID.
+    /// Reads a blob to its end: it must unpack, within the limit, to a complete tar stream that matches the diffID.
     fn verify(&self, blob: Box<dyn Read + Send>, cancel: &Cancel) -> Result<(), String> {
         let failed = |error: io::Error| error.to_string();
         let plain = match self.compression {
@@ -158,7 +158,7 @@ impl Unpacked {
         loop {
             match walker.advance() {
                 Ok(true) => {}
-                // What is no tar stream at all has its digest all the same.
+                // A stream that is not a tar archive still has a digest.
                 Ok(false) | Err(TarError::NotAHeader(_)) => break,
                 Err(error) => return Err(error.to_string()),
             }
@@ -169,7 +169,7 @@ impl Unpacked {
     }
 }
 
-/// Compares the diffID that a layer's bytes have with the one that the configuration gives.
+/// Compares the actual digest of a layer with the diffID in the configuration.
 pub(super) fn compare(stated: &Digest, actual: Option<&Digest>) -> Result<(), String> {
     match actual.filter(|_| stated.is_verifiable()) {
         Some(actual) if actual == stated => Ok(()),
@@ -178,7 +178,7 @@ pub(super) fn compare(stated: &Digest, actual: Option<&Digest>) -> Result<(), St
     }
 }
 
-/// An unpacked stream that ends with an error where it is implausibly long.
+/// Unpacked stream that fails if it grows implausibly long.
 pub(super) struct Limited {
     inner: Box<dyn Read + Send>,
     position: u64,
@@ -186,7 +186,7 @@ pub(super) struct Limited {
 }
 
 impl Limited {
-    /// What `stored_bytes` unpack to; a plain stream has no limit.
+    /// Limits the unpacked stream of `stored_bytes`; a plain stream has no limit.
     pub fn new(inner: Box<dyn Read + Send>, compression: Compression, stored_bytes: u64, limit: UnpackLimit) -> Self {
         let most_bytes = match compression {
             Compression::None => u64::MAX,
@@ -195,7 +195,7 @@ impl Limited {
         Self { inner, position: 0, most_bytes }
     }
 
-    /// Bytes that were given out.
+    /// Returns the number of bytes read so far.
     pub fn position(&self) -> u64 {
         self.position
     }
@@ -207,7 +207,7 @@ impl Read for Limited {
         self.position = self.position.saturating_add(count as u64);
         if self.position > self.most_bytes {
             let message = format!(
-                "unpacks to more than the limit of {} bytes; raise --unpack-limit if that is meant",
+                "unpacks to more than the limit of {} bytes; raise --unpack-limit to allow it",
                 self.most_bytes
             );
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));

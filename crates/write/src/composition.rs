@@ -1,4 +1,4 @@
-//! An image that is to be written, as plain data: its files by store path, where their bytes are, its configuration.
+//! Image to be written, as plain data: its files by store path, the sources of their contents, and its configuration.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -7,162 +7,163 @@ use std::sync::Arc;
 use nixdive_image::{Compression, Config, Digest, HistoryEntry, OccurrenceId, Xattrs};
 use nixdive_nix::{StoreHash, StorePath};
 
-/// What is to be written. Layers are chosen later, by store path.
+/// Contents of the image to be written. Store paths are assigned to layers later.
 #[derive(Debug, Clone, Default)]
 pub struct Composition {
-    /// Layers of another image that come first and stay as they are.
+    /// Layers of another image that come first and are kept unchanged.
     pub base: Vec<BaseLayer>,
-    /// In the order of their paths.
+    /// Store paths, sorted by path.
     pub store_paths: Vec<ComposedStorePath>,
-    /// What stands outside the store, ordered by the parts of its paths; directories above an entry may be left out, they
-    /// are made as mode 0755 of root.
+    /// Entries outside the store, sorted by path components. Parent directories may be omitted; they are created with
+    /// mode
+    /// 0755 and owned by root.
     pub outside: Vec<Entry>,
-    /// The configuration but for `diff_ids` and `history`, which follow from the layers.
+    /// Configuration without `diff_ids` and `history`, which follow from the layers.
     pub config: Config,
 }
 
-/// A layer that is taken over from another image, byte for byte.
+/// Layer that is copied from another image byte for byte.
 #[derive(Debug, Clone)]
 pub struct BaseLayer {
-    /// Digest of its unpacked tar stream, which is checked, where the image gives one.
+    /// Digest of the unpacked tar stream, which is verified, if the image states it.
     pub diff_id: Option<Digest>,
-    /// Length of its unpacked tar stream, bytes.
+    /// Length of the unpacked tar stream, bytes.
     pub unpacked_bytes: u64,
-    /// The history entries that come before the layer's own and have no layer, then its own.
+    /// History entries without a layer that precede the entry of this layer, and then that entry.
     pub history: Vec<HistoryEntry>,
 }
 
-/// A store path that is to be written.
+/// Store path to be written.
 #[derive(Debug, Clone)]
 pub struct ComposedStorePath {
-    /// Which.
+    /// The store path.
     pub path: StorePath,
-    /// Places in [`Composition::store_paths`] of those that it refers to, itself left out, in order.
+    /// Positions in [`Composition::store_paths`] of its references, without itself, in order.
     pub references: Vec<u32>,
     /// NAR size, bytes.
     pub nar_bytes: u64,
-    /// How often it is likely to change.
+    /// How often the store path is expected to change.
     pub stability: Stability,
-    /// Itself and all below it, ordered by the parts of their paths.
+    /// Entries of the store path, its root included, sorted by path components.
     pub entries: Vec<Entry>,
 }
 
-/// How often a store path is likely to change from one build of a service to the next.
+/// Expected stability of a store path between two builds of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Stability {
-    /// A package of a distribution or of nixpkgs: with a new release of those.
+    /// Package of a distribution or of nixpkgs, which changes with their releases.
     #[default]
     Package,
-    /// The application itself and its configuration: with every build.
+    /// Application and its configuration, which change with every build.
     Application,
 }
 
-/// One path that is to be written.
+/// File, directory or link to be written.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// From the root, without a slash at its beginning: `nix/store/…`, `etc/passwd`.
+    /// Path from the root, without a leading slash: `nix/store/…`, `etc/passwd`.
     pub path: Box<[u8]>,
-    /// Who may do what with it.
+    /// Permissions, owner and extended attributes.
     pub metadata: Metadata,
-    /// What it is.
+    /// Type and contents.
     pub body: Body,
 }
 
-/// Who may do what with a file.
+/// Permissions, owner and extended attributes of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Metadata {
     /// Permission, set-id and sticky bits.
     pub mode: u16,
-    /// User.
+    /// User ID of the owner.
     pub uid: u32,
-    /// Group.
+    /// Group ID of the owner.
     pub gid: u32,
-    /// Extended attributes, file capabilities among them.
+    /// Extended attributes, including file capabilities.
     pub xattrs: Xattrs,
 }
 
-/// What is at a path.
+/// Type and contents of an entry.
 #[derive(Debug, Clone)]
 pub enum Body {
-    /// A directory.
+    /// Directory.
     Directory,
-    /// A symbolic link and its target.
+    /// Symbolic link with its target.
     Symlink(Box<[u8]>),
-    /// A regular file.
+    /// Regular file.
     File(FileContent),
 }
 
-/// The bytes of a regular file.
+/// Contents of a regular file.
 #[derive(Debug, Clone)]
 pub struct FileContent {
-    /// Their number.
+    /// Length, bytes.
     pub bytes: u64,
-    /// Where they are.
+    /// Source of the bytes.
     pub content: Content,
 }
 
-/// Where the bytes of a file are.
+/// Source of the contents of a file.
 #[derive(Debug, Clone)]
 pub enum Content {
-    /// In the image that is rebuilt: an occurrence that has content of its own.
+    /// File in the source image: an occurrence with contents of its own.
     Image(OccurrenceId),
-    /// There too, with hash parts replaced.
+    /// File in the source image, with hash parts replaced.
     Rewritten(OccurrenceId, Arc<Rewriting>),
-    /// Here.
+    /// Bytes in memory.
     Given(Arc<[u8]>),
-    /// In a file of this machine.
+    /// File on this machine.
     Disk(Arc<Path>),
 }
 
-/// Hash parts that are replaced by others of the same length.
+/// Hash parts to replace by others of the same length.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rewriting {
-    /// Printed store paths whose hash part becomes another one.
+    /// Store paths whose hash part is replaced wherever the full path occurs.
     pub references: Vec<(StorePath, StoreHash)>,
-    /// The own hash part wherever it stands, and what it becomes.
+    /// Hash part of the file's own store path, replaced wherever it occurs, and its replacement.
     pub own: Option<(StoreHash, StoreHash)>,
-    /// Hash parts that are blanked wherever they stand, as nixpkgs' `removeReferencesTo` does: 32 times `e`.
+    /// Hash parts blanked wherever they occur, as nixpkgs' `removeReferencesTo` does: 32 times `e`.
     pub cut: Vec<StoreHash>,
 }
 
-/// Reads the bytes of files that are to be written. Any thread may ask for any file at any time.
+/// Source of the contents of the files to be written. Any thread may request any file at any time.
 pub trait ReadContent: Sync {
-    /// The bytes from their beginning; as many as [`FileContent::bytes`] says, or an error at their end.
+    /// Opens the contents of a file: exactly [`FileContent::bytes`] bytes, or an error at the end.
     ///
     /// # Errors
-    /// Those of the source.
+    /// If the source cannot be opened.
     fn read(&self, content: &Content) -> io::Result<Box<dyn Read + Send + '_>>;
 
-    /// The unpacked tar stream of a layer of the base, by its place in [`Composition::base`].
+    /// Opens the unpacked tar stream of a base layer, by its position in [`Composition::base`].
     ///
     /// # Errors
-    /// Those of the source; where there is no base, there is nothing to read.
+    /// If the source cannot be opened, or if there is no base.
     fn read_base_layer(&self, place: usize) -> io::Result<Box<dyn Read + Send + '_>> {
         let _ = place;
         Err(io::ErrorKind::NotFound.into())
     }
 
-    /// A layer of the base as its image stores it, by its place, where that is known and a registry takes it so.
+    /// Returns a base layer as its image stores it, if that is known and registries accept it in that form.
     fn base_blob(&self, place: usize) -> Option<&dyn BaseBlob> {
         let _ = place;
         None
     }
 }
 
-/// A layer as an image stores it: taken over as it is, it is shared with all that have that image.
+/// Layer blob as an image stores it. Copied unchanged, it is shared with all images that have it.
 pub trait BaseBlob: Send + Sync {
-    /// How it is compressed: with gzip, zstd or not at all.
+    /// Returns the compression: gzip, zstd or none.
     fn compression(&self) -> Compression;
 
-    /// Digest of the blob.
+    /// Returns the digest of the blob.
     fn digest(&self) -> &Digest;
 
-    /// Length of the blob, bytes.
+    /// Returns the length of the blob, bytes.
     fn stored_bytes(&self) -> u64;
 
-    /// Its bytes.
+    /// Opens the blob.
     ///
     /// # Errors
-    /// Those of the source.
+    /// If the source cannot be opened.
     fn open(&self) -> io::Result<Box<dyn Read + Send>>;
 }

@@ -1,9 +1,9 @@
-//! Compression on several threads whose result does not depend on their number: a stream is cut into chunks of a fixed
-//! length, each is compressed on its own, and the results stand in the order of the chunks.
+//! Parallel compression with a result that does not depend on the number of threads: a stream is cut into chunks of a
+//! fixed length, each is compressed on its own, and the results are written in the order of the chunks.
 //!
-//! gzip: one member (RFC 1952); each chunk ends with an empty stored block (RFC 1951, "sync flush") and knows the 32 KiB
-//! before it, as pigz does it. zstd: a frame a chunk (RFC 8878, "Zstandard Frames"), which can be unpacked from any
-//! frame's beginning.
+//! gzip: one member (RFC 1952); each chunk ends with an empty stored block (RFC 1951, "sync flush") and uses the 32 KiB
+//! before it as a dictionary, as pigz does. zstd: one frame per chunk (RFC 8878, "Zstandard Frames"), so that unpacking
+//! can start at any frame.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -15,52 +15,54 @@ use nixdive_image::Compression;
 
 const GZIP_CHUNK: usize = 512 << 10;
 const ZSTD_CHUNK: usize = 2 << 20;
-/// How far back deflate refers (RFC 1951).
+/// Maximum distance of deflate's back references (RFC 1951).
 const DICTIONARY: usize = 32 << 10;
-/// No time, no name, system unknown: the same bytes everywhere.
+/// Header without time and name, with an unknown system, so that the bytes are the same on every machine.
 const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
-/// An empty last block.
+/// Empty final block.
 const DEFLATE_END: [u8; 2] = [3, 0];
-/// Threads beyond which memory is dearer than time: with so many, chunks and contexts take some 55 MB at usual levels.
+/// Maximum number of threads. At this number, chunks and contexts use about 55 MB at the usual levels; more threads
+/// cost
+/// more memory than the time is worth.
 const MOST_WORKERS: usize = 6;
 
-/// How layers are compressed.
+/// Compression of layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LayerCompression {
     method: Compression,
     level: i32,
 }
 
-/// Why a text says no compression.
+/// Reasons why a text is not a valid compression.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CompressionError {
-    /// A method that layers cannot have.
-    #[error("«{0}» is no compression of layers: give none, gzip or zstd, with a level if you like, such as zstd:19")]
+    /// Method that layers cannot use.
+    #[error("unknown compression `{0}`: expected none, gzip[:LEVEL] or zstd[:LEVEL], such as zstd:19")]
     Method(String),
-    /// A level that the method has not.
-    #[error("«{level}» is no level of {method}: give one from 1 to {most}")]
+    /// Level that the method does not have.
+    #[error("invalid {method} level `{level}`: expected 1 to {most}")]
     Level {
-        /// As typed.
+        /// Level as the user typed it.
         level: String,
-        /// `gzip` or `zstd`.
+        /// Method: `gzip` or `zstd`.
         method: &'static str,
-        /// The highest.
+        /// Highest level of the method.
         most: i32,
     },
 }
 
 impl LayerCompression {
-    /// Not compressed.
+    /// No compression.
     pub const NONE: Self = Self { method: Compression::None, level: 0 };
-    /// gzip at the level that is its default elsewhere.
+    /// gzip at its usual default level.
     pub const GZIP: Self = Self { method: Compression::Gzip, level: 6 };
-    /// zstd at the level that is its default elsewhere.
+    /// zstd at its usual default level.
     pub const ZSTD: Self = Self { method: Compression::Zstd, level: 3 };
 
-    /// Reads `none`, `gzip`, `zstd`, `gzip:LEVEL` (1 to 9), `zstd:LEVEL` (1 to 19).
+    /// Parses `none`, `gzip`, `zstd`, `gzip:LEVEL` (1 to 9) or `zstd:LEVEL` (1 to 19).
     ///
     /// # Errors
-    /// [`CompressionError`].
+    /// If the method is unknown or the level is out of range.
     pub fn parse(text: &str) -> Result<Self, CompressionError> {
         let (method, level) = text.split_once(':').map_or((text, None), |(method, level)| (method, Some(level)));
         let (known, most) = match method {
@@ -75,20 +77,20 @@ impl LayerCompression {
         if (1..=most).contains(&number) { Ok(Self { level: number, ..known }) } else { Err(wrong()) }
     }
 
-    /// The format.
+    /// Returns the compression method.
     #[must_use]
     pub fn method(self) -> Compression {
         self.method
     }
 
-    /// The level; 0 where nothing is compressed.
+    /// Returns the level; 0 for no compression.
     #[must_use]
     pub fn level(self) -> i32 {
         self.level
     }
 }
 
-/// Threads that compress for several streams at once.
+/// Threads that compress several streams at once.
 pub struct Workers {
     jobs: Sender<Job>,
     count: usize,
@@ -107,7 +109,7 @@ struct Packed {
 }
 
 impl Workers {
-    /// Starts them; they end when the last handle to them is gone.
+    /// Starts the threads. They end when the last handle is dropped.
     pub fn start<'scope>(scope: &'scope std::thread::Scope<'scope, '_>, threads: usize) -> Self {
         let count = threads.clamp(1, MOST_WORKERS);
         let (jobs, received) = bounded::<Job>(1);
@@ -126,7 +128,7 @@ fn work(jobs: &Receiver<Job>) {
             Compression::Zstd => with_zstd(&mut zstd, &job),
             _ => with_deflate(&job),
         };
-        // Who does not wait for it any more has failed otherwise.
+        // A receiver that has gone away has failed for another reason.
         let _ = job.reply.send(packed);
     }
 }
@@ -144,7 +146,7 @@ fn with_zstd(kept: &mut Option<(i32, zstd::bulk::Compressor<'static>)>, job: &Jo
     Ok(Packed { bytes: compressor.compress(&job.chunk)?, crc: Crc::new() })
 }
 
-/// A compressor of its own for every chunk: what zlib keeps over a reset changes what it finds.
+/// Compresses a chunk with a new compressor: state that zlib keeps across a reset would change the result.
 fn with_deflate(job: &Job) -> io::Result<Packed> {
     let level = flate2::Compression::new(job.compression.level.unsigned_abs());
     let mut compress = Compress::new(level, false);
@@ -156,7 +158,7 @@ fn with_deflate(job: &Job) -> io::Result<Packed> {
         let read = usize::try_from(compress.total_in()).unwrap_or(usize::MAX);
         let rest = job.chunk.get(read..).unwrap_or_default();
         compress.compress_vec(rest, &mut bytes, FlushCompress::Sync).map_err(io::Error::other)?;
-        // A flush is complete when it leaves room (zlib's manual, deflate()).
+        // A flush is complete when it leaves room in the buffer (zlib's manual, deflate()).
         if compress.total_in() >= job.chunk.len() as u64 && bytes.len() < bytes.capacity() {
             break;
         }
@@ -167,7 +169,7 @@ fn with_deflate(job: &Job) -> io::Result<Packed> {
     Ok(Packed { bytes, crc })
 }
 
-/// A stream that is compressed by [`Workers`] and written, in order, to where it goes.
+/// Stream that is compressed by [`Workers`] and written in order to `W`.
 pub struct Compressor<'a, W> {
     out: W,
     workers: &'a Workers,
@@ -180,7 +182,7 @@ pub struct Compressor<'a, W> {
 }
 
 impl<'a, W: Write> Compressor<'a, W> {
-    /// Begins a blob that is written to `out`.
+    /// Starts a blob that is written to `out`.
     pub fn new(mut out: W, workers: &'a Workers, compression: LayerCompression) -> io::Result<Self> {
         if compression.method == Compression::Gzip {
             out.write_all(&GZIP_HEADER)?;
@@ -201,7 +203,7 @@ impl<'a, W: Write> Compressor<'a, W> {
         if self.compression.method == Compression::Zstd { ZSTD_CHUNK } else { GZIP_CHUNK }
     }
 
-    /// Sends off the chunk that was gathered.
+    /// Sends the current chunk to the workers.
     fn send(&mut self) -> io::Result<()> {
         self.is_empty = false;
         let chunk = std::mem::take(&mut self.chunk);
@@ -228,12 +230,12 @@ impl<'a, W: Write> Compressor<'a, W> {
         self.out.write_all(&packed.bytes)
     }
 
-    /// Ends the stream; gives back where it went.
+    /// Finishes the stream and returns the writer.
     pub fn finish(mut self) -> io::Result<W> {
         if self.compression.method == Compression::None {
             return Ok(self.out);
         }
-        // A stream of nothing is a frame of nothing.
+        // An empty stream is written as one empty frame.
         if !self.chunk.is_empty() || self.is_empty {
             self.send()?;
         }

@@ -1,8 +1,8 @@
-//! Where an image is written to, as people type it.
+//! Destinations of a rebuilt image, as the user types them.
 //!
-//! `docker-archive:FILE[:REFERENCE]`, `oci:DIRECTORY[:REFERENCE]`, `oci-archive:FILE[:REFERENCE]` as in
-//! `containers-transports(5)`: the path ends with the first colon. `nix:FILE` is an `image.json` of nix2container, `-` a
-//! docker-archive on standard output. A path alone is a docker-archive.
+//! `docker-archive:FILE[:REFERENCE]`, `oci:DIRECTORY[:REFERENCE]` and `oci-archive:FILE[:REFERENCE]` follow
+//! `containers-transports(5)`: the path ends at the first colon. `nix:FILE` is an `image.json` of nix2container, `-` a
+//! docker-archive on standard output. A path without a prefix is a docker-archive.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -12,59 +12,61 @@ use std::path::{Path, PathBuf};
 use nixdive_base::text::display_name;
 use nixdive_image::Compression;
 
-/// Where an image is written to.
+/// Destination of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destination {
-    /// A file as `docker load` reads it.
+    /// File in the format of `docker load`.
     DockerArchive {
-        /// The file; its compression goes by the end of its name.
+        /// Path of the file; its extension selects the compression.
         file: PathBuf,
-        /// `NAME:TAG` under which it is loaded.
+        /// Name of the image, as `NAME:TAG`.
         reference: Option<String>,
     },
-    /// The same on standard output, not compressed.
+    /// Uncompressed docker-archive on standard output.
     StandardOutput,
-    /// A directory that is an OCI layout, or becomes one.
+    /// New or existing directory with an OCI layout.
     OciLayout {
-        /// The directory.
+        /// Path of the directory.
         directory: PathBuf,
-        /// The name of the image in it.
+        /// Name of the image in the layout.
         reference: Option<String>,
     },
-    /// An OCI layout in a tar file.
+    /// OCI layout in a tar file.
     OciArchive {
-        /// The file.
+        /// Path of the file.
         file: PathBuf,
-        /// The name of the image in it.
+        /// Name of the image in the layout.
         reference: Option<String>,
     },
-    /// nix2container's `image.json`. Layers that it cannot make of store paths are written beside it, into the
-    /// directory `FILE.layers`.
+    /// nix2container's `image.json`. Layers that cannot be generated from store paths are written to the directory
+    /// `FILE.layers` next to it.
     NixJson {
-        /// The file.
+        /// Path of the file.
         file: PathBuf,
     },
 }
 
-/// Why a text names no destination.
+/// Reasons why a text is not a valid destination.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DestinationError {
-    /// Nothing was given.
-    #[error("an empty destination; give a file, oci:DIRECTORY, oci-archive:FILE, nix:FILE, or «-» for standard output")]
+    /// Empty text.
+    #[error(
+        "empty destination: expected a file, oci:DIRECTORY, oci-archive:FILE, nix:FILE, or `-` for standard output"
+    )]
     Empty,
-    /// A transport with nothing behind its colon.
-    #[error("«{0}:» needs a path behind the colon")]
+    /// Transport without a path after its colon.
+    #[error("`{0}:` needs a path after the colon")]
     NoPath(&'static str),
-    /// A reference that engines refuse.
-    #[error("«{0}» is no name of an image: give NAME or NAME:TAG in small letters, digits and . _ - /")]
+    /// Reference that engines reject.
+    #[error("invalid image name `{0}`: expected NAME or NAME:TAG in lower-case letters, digits and . _ - /")]
     Reference(String),
-    /// A reference where none can be kept.
-    #[error("an image.json has no name: give nix:FILE without «:{0}»")]
+    /// Reference for a format that cannot store one.
+    #[error("an image.json cannot store a name: use nix:FILE without `:{0}`")]
     NameOfNix(String),
-    /// One that cannot be written to.
-    #[error("nothing is written to «{0}:» here; write oci-archive:FILE, and send it with `nixdive copy`")]
+    /// Transport that cannot be written to.
+    #[error("cannot write to `{0}:` here; write to oci-archive:FILE and send it with `nixdive copy`")]
     Unsupported(String),
-    /// A prefix that stands for nothing.
+    /// Unknown transport.
     #[error(
         "`{0}`: unknown transport `{1}:`; expected one of {KNOWN}\nhint: a registry is written as \
          `docker://HOST[:PORT]/NAME`, a file of that name as `./{0}`"
@@ -72,18 +74,18 @@ pub enum DestinationError {
     Unknown(String, String),
 }
 
-/// What destinations begin with, for `rebuild` and `copy` together.
+/// Prefixes of destinations, for `rebuild` and `copy` together.
 const KNOWN: &str =
     "docker-archive:, oci:, oci-archive:, nix: (rebuild), dir: (copy), docker://, docker-daemon:, podman:";
-/// Transports of skopeo's that are not written to; a file of that name is `./NAME:…`.
+/// Transports of skopeo that cannot be written to. A file of such a name is typed as `./NAME:…`.
 const OTHERS: [&str; 8] =
     ["docker", "docker-daemon", "containers-storage", "dir", "ostree", "sif", "containerd", "rootfs"];
 
 impl Destination {
-    /// Reads what the user typed.
+    /// Parses a destination as the user typed it.
     ///
     /// # Errors
-    /// [`DestinationError`].
+    /// If the text is not a valid destination.
     pub fn parse(text: &OsStr) -> Result<Self, DestinationError> {
         let bytes = text.as_bytes();
         match bytes {
@@ -136,7 +138,7 @@ impl Destination {
         Self::DockerArchive { file: PathBuf::from(text), reference: None }
     }
 
-    /// The file or directory that it is; `None` for standard output.
+    /// Returns the file or directory; `None` for standard output.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         match self {
@@ -146,7 +148,7 @@ impl Destination {
         }
     }
 
-    /// How the whole of it is compressed: a docker-archive by the end of its name, `.gz`, `.tgz`, `.zst` or `.tzst`.
+    /// Returns the compression of a docker-archive, chosen by its extension: `.gz`, `.tgz`, `.zst` or `.tzst`.
     #[must_use]
     pub fn outer_compression(&self) -> Compression {
         let Self::DockerArchive { file, .. } = self else { return Compression::None };
@@ -173,8 +175,9 @@ impl fmt::Display for Destination {
     }
 }
 
-/// Whether what stands in front of the first colon reads as a transport, or as a registry's host: a word without a slash or
-/// a dot, or something without a slash that a port follows. A path says with `./` that it is one.
+/// Returns `true` if the text before the first colon looks like a transport or a registry's host: a word without a
+/// slash
+/// or a dot, or a word without a slash that is followed by a port. A leading `./` marks a path.
 fn is_transport(prefix: &[u8], rest: &[u8]) -> bool {
     let is_word = prefix.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_+".contains(byte));
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -182,7 +185,7 @@ fn is_transport(prefix: &[u8], rest: &[u8]) -> bool {
     is_word || is_host
 }
 
-/// Whether a text is a path into a directory that is there.
+/// Returns `true` if a text is a path into an existing directory.
 fn has_directory(text: &OsStr) -> bool {
     Path::new(text).parent().is_some_and(|parent| !parent.as_os_str().is_empty() && parent.is_dir())
 }
@@ -194,8 +197,8 @@ fn split_reference(rest: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
-/// A reference by the grammar of the distribution specification, more freely: `[HOST[:PORT]/]NAME[:TAG]`. An archive for
-/// Docker needs a tag.
+/// Parses a reference by a relaxed grammar of the distribution specification: `[HOST[:PORT]/]NAME[:TAG]`. Archives for
+/// Docker need a tag.
 fn checked(reference: &[u8], with_tag: bool) -> Result<String, DestinationError> {
     let wrong = || DestinationError::Reference(display_name(reference).into_owned());
     let text = std::str::from_utf8(reference).map_err(|_| wrong())?;
@@ -212,7 +215,7 @@ fn checked(reference: &[u8], with_tag: bool) -> Result<String, DestinationError>
         let starts = part.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
         starts && part.bytes().all(|byte| small(byte) || (is_host(place, parts.len()) && in_host(byte)))
     };
-    // Within an OCI layout a tag alone is a name, and tags have large letters too.
+    // In an OCI layout a tag alone is a valid name, and tags may have upper-case letters.
     let only_tag = !with_tag && parts.len() == 1 && tag.is_none();
     let name_is_good = if only_tag { is_tag(name) } else { parts.iter().enumerate().all(good_part) };
     if !name_is_good || !tag.is_none_or(is_tag) {

@@ -1,8 +1,8 @@
-//! A docker-archive: the layers' streams, the configuration, `manifest.json`, in a tar file.
+//! Docker-archives: the streams of the layers, the configuration and `manifest.json` in a tar file.
 //!
-//! All lengths are known before anything is read. So in a file each layer has its place from the beginning, several
-//! threads fill them at once, and the members' names, which are digests, are put in at the end. A stream needs the
-//! digests first: the content is read twice, and both makes the very same bytes.
+//! All lengths are known before anything is read. In a file, each layer therefore has a fixed offset, several threads
+//! write at once, and the names of the members, which are digests, are filled in at the end. A stream needs the digests
+//! first, so the content is read twice. Both ways produce the same bytes.
 
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
@@ -15,7 +15,7 @@ use super::{FinishedImage, WriteError, documents};
 use nixdive_image::Digest;
 use nixdive_source::store::{Owner, TAR_BLOCK, TarHeader};
 
-/// Where each layer's header begins, and where the configuration's does.
+/// Offsets of the headers of the layers and of the configuration.
 pub(super) struct Offsets {
     layers: Vec<u64>,
     end: u64,
@@ -27,7 +27,7 @@ impl Offsets {
         let mut starts = Vec::with_capacity(layers.len());
         for layer in layers {
             starts.push(end);
-            // The length of a header depends on that of the file, not on its name, which is short.
+            // The length of a header depends on the length of the file, not on its short name.
             let header = member_header(&[b'0'; 68], layer.unpacked_bytes).len() as u64;
             end = end.saturating_add(header).saturating_add(layer.unpacked_bytes.next_multiple_of(TAR_BLOCK as u64));
         }
@@ -35,7 +35,7 @@ impl Offsets {
     }
 }
 
-/// An archive that is filled by several threads.
+/// Archive file that several threads write to.
 pub(super) struct ArchiveFile {
     pub new: NewFile,
     offsets: Offsets,
@@ -48,7 +48,7 @@ impl ArchiveFile {
         Ok(Self { new, offsets })
     }
 
-    /// Puts a piece of a layer where it belongs: `position` bytes behind the layer's beginning.
+    /// Writes a piece of a layer at `position` bytes after the beginning of the layer.
     pub fn put(&self, layer: usize, unpacked_bytes: u64, position: u64, piece: &[u8]) -> Result<(), WriteError> {
         let header = member_header(&[b'0'; 68], unpacked_bytes).len() as u64;
         let start = self.offsets.layers.get(layer).copied().unwrap_or_default();
@@ -59,7 +59,7 @@ impl ArchiveFile {
         self.new.file().write_all_at(bytes, offset).map_err(|error| WriteError::write(self.new.place(), error))
     }
 
-    /// Puts in what follows from the digests. The length of the file, bytes.
+    /// Writes the parts that depend on the digests, and returns the length of the file in bytes.
     pub fn finish(
         self,
         image: &FinishedImage,
@@ -69,7 +69,7 @@ impl ArchiveFile {
         let starts = self.offsets.layers.iter().enumerate();
         for (((place, start), layer), diff_id) in starts.zip(layers).zip(&image.diff_ids) {
             self.put_at(*start, &member_header(layer_name(diff_id).as_bytes(), layer.unpacked_bytes))?;
-            // Whatever was reserved or not, padding is zeros.
+            // Padding must be zeros, even if the space was not reserved.
             let end = layer.unpacked_bytes.next_multiple_of(TAR_BLOCK as u64) - layer.unpacked_bytes;
             self.put(place, layer.unpacked_bytes, layer.unpacked_bytes, &zeros(end))?;
         }
@@ -79,7 +79,7 @@ impl ArchiveFile {
     }
 }
 
-/// Writes an archive in order. `stream` gives a layer's bytes; they are held against the digests that are known.
+/// Writes an archive in order. `stream` yields the bytes of a layer, which are compared with the known digests.
 pub(super) fn write_in_order(
     out: &mut dyn Write,
     failed: &dyn Fn(io::Error) -> WriteError,
@@ -105,11 +105,11 @@ pub(super) fn write_in_order(
     out.write_all(&tail(image, reference)).map_err(failed)
 }
 
-/// Gives the bytes of a layer in pieces.
+/// Function that yields the bytes of a layer in pieces.
 pub(super) type StreamLayer<'a> =
     dyn Fn(&PlannedLayer<'_>, &mut dyn FnMut(&[u8]) -> Result<(), WriteError>) -> Result<(), WriteError> + 'a;
 
-/// What comes after the layers.
+/// Returns the part of the archive after the layers.
 fn tail(image: &FinishedImage, reference: Option<&str>) -> Vec<u8> {
     let config_name = format!("{}.json", image.config_digest.hex());
     let names: Vec<String> = image.diff_ids.iter().map(layer_name).collect();
@@ -122,14 +122,14 @@ fn tail(image: &FinishedImage, reference: Option<&str>) -> Vec<u8> {
     tail
 }
 
-/// Adds a member of an archive, header and padding included.
+/// Appends a member with header and padding to an archive.
 pub fn add_member(archive: &mut Vec<u8>, name: &str, content: &[u8]) {
     archive.extend(member_header(name.as_bytes(), content.len() as u64));
     archive.extend_from_slice(content);
     archive.resize(archive.len().next_multiple_of(TAR_BLOCK), 0);
 }
 
-/// The header of an archive's member.
+/// Returns the header of an archive member.
 pub fn member_header(name: &[u8], bytes: u64) -> Vec<u8> {
     let owner = Owner::default();
     let header = TarHeader {

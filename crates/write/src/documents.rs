@@ -1,5 +1,6 @@
-//! Configuration, manifests and indexes as JSON. Keys stand in the order of the specifications, without white space, so
-//! that the same image has the same bytes.
+//! Configuration, manifests and indexes as JSON. Keys are in the order of the specifications, without white space, so
+//! that
+//! equal images have equal bytes.
 
 use serde_json::{Map, Value, json};
 
@@ -7,22 +8,22 @@ use super::WriteOptions;
 use super::layer::{LayerSource, PlannedLayer};
 use nixdive_image::{Compression, Config, Digest, HistoryEntry, Platform};
 
-/// The second of 1970 that Nix dates everything to.
+/// Modification time that Nix gives to everything: one second after the beginning of 1970.
 pub(super) const EPOCH: &str = "1970-01-01T00:00:01Z";
 /// Media type of an OCI manifest.
 pub const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 /// Media type of an OCI configuration.
 pub const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
-/// By what a descriptor in an index tells that this program wrote its image.
+/// Annotation on a descriptor in an index that marks images written by this program.
 pub(super) const ANNOTATION_WRITER: &str = "org.nixdive.writer";
-/// What a layer was made of, so that it need not be made again.
+/// Annotation with the digest of the inputs of a layer, so that the layer need not be generated again.
 pub const ANNOTATION_MADE_OF: &str = "org.nixdive.made-of";
-/// The diffID of a compressed layer, on its descriptor.
+/// Annotation on the descriptor of a compressed layer: its diffID.
 pub const ANNOTATION_DIFF_ID: &str = "org.nixdive.diff-id";
-/// The tag of an image in an OCI layout, on its descriptor.
+/// Annotation on a descriptor in an OCI layout: the tag of the image.
 pub const ANNOTATION_NAME: &str = "org.opencontainers.image.ref.name";
 
-/// The image configuration: OCI image specification, "Image Configuration", with Docker's additions.
+/// Serializes the image configuration: OCI image specification, "Image Configuration", with Docker's additions.
 pub(super) fn config(config: &Config, layers: &[PlannedLayer<'_>], diff_ids: &[Digest], created: &str) -> Vec<u8> {
     let mut document = Map::new();
     document.insert("created".into(), created.into());
@@ -39,7 +40,7 @@ pub(super) fn config(config: &Config, layers: &[PlannedLayer<'_>], diff_ids: &[D
     Value::Object(document).to_string().into_bytes()
 }
 
-/// What a container of the image runs, and how.
+/// Returns the run configuration of an image.
 pub(super) fn execution(config: &Config) -> Map<String, Value> {
     let mut document = Map::new();
     put_text(&mut document, "User", &config.user);
@@ -91,7 +92,7 @@ fn put_set(document: &mut Map<String, Value>, key: &str, texts: &[String]) {
     }
 }
 
-/// The history entries of one layer. Those of store paths say which, as dockerTools has it.
+/// Returns the history entries of one layer. Those of store paths list them, as dockerTools does.
 fn history(layer: &PlannedLayer<'_>, created: &str) -> Vec<Value> {
     if let LayerSource::Base { layer, .. } = &layer.source {
         return layer.history.iter().map(of_entry).collect();
@@ -122,25 +123,25 @@ fn of_entry(entry: &HistoryEntry) -> Value {
     Value::Object(document)
 }
 
-/// `manifest.json` of a docker-archive.
+/// Returns the `manifest.json` of a docker-archive.
 pub fn docker_manifest(config_name: &str, reference: Option<&str>, layers: &[String]) -> Vec<u8> {
     let tags: Vec<&str> = reference.into_iter().collect();
     json!([{"Config": config_name, "RepoTags": tags, "Layers": layers}]).to_string().into_bytes()
 }
 
-/// A layer as it lies in an OCI layout.
+/// Layer as it is stored in an OCI layout.
 #[derive(Debug, Clone)]
 pub(super) struct Blob {
     pub digest: Digest,
     /// Length of the blob, bytes.
     pub stored_bytes: u64,
-    /// How it is compressed.
+    /// Compression of the blob.
     pub compression: Compression,
-    /// What it was made of, where that tells its content, and its diffID.
+    /// Digest of the inputs of the layer, if they determine its content, and its diffID.
     pub made_of: Option<(Digest, Digest)>,
 }
 
-/// The image manifest: OCI image specification, "Image Manifest".
+/// Serializes the image manifest: OCI image specification, "Image Manifest".
 pub(super) fn manifest(config: (&Digest, usize), blobs: &[Blob]) -> Vec<u8> {
     let layers: Vec<Value> = blobs.iter().map(descriptor).collect();
     let (digest, bytes) = config;
@@ -171,7 +172,7 @@ fn descriptor(blob: &Blob) -> Value {
     Value::Object(document)
 }
 
-/// The descriptor of a manifest in an index.
+/// Returns the descriptor of a manifest in an index.
 pub(super) fn index_entry(digest: &Digest, bytes: usize, platform: &Platform, reference: Option<&str>) -> Value {
     let mut known = json!({"architecture": platform.architecture, "os": platform.os});
     if let (Some(variant), Some(known)) = (&platform.variant, known.as_object_mut()) {
@@ -191,13 +192,13 @@ pub(super) fn index_entry(digest: &Digest, bytes: usize, platform: &Platform, re
     })
 }
 
-/// When the image was made, as its configuration says it.
+/// Returns the creation time of the image, as its configuration states it.
 pub(super) fn created(options: &WriteOptions) -> String {
     options.created.map_or_else(|| EPOCH.to_owned(), rfc3339)
 }
 
-/// A moment in seconds since 1970 by RFC 3339, in UTC; days to date after H. Hinnant, "chrono-Compatible Low-Level Date
-/// Algorithms", `civil_from_days`.
+/// Formats seconds since 1970 by RFC 3339, in UTC; days are converted to a date after H. Hinnant, "chrono-Compatible
+/// Low-Level Date Algorithms", `civil_from_days`.
 fn rfc3339(seconds: u64) -> String {
     let (days, of_day) = (seconds / 86_400, seconds % 86_400);
     let shifted = days + 719_468;

@@ -3,54 +3,54 @@ use std::path::{Path, PathBuf};
 
 use nixdive_base::text::{display_in_sentence, display_name};
 
-/// Why an image cannot be written. Nothing of it is left behind.
+/// Reasons why an image cannot be written. No part of the image is left behind.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    /// What was to be written is no image: two files at one place, a file in a file, an impossible name.
+    /// The composition is not a valid image: duplicate paths, a file below a file, or an invalid name.
     #[error("{0}")]
     Composition(String),
-    /// The bytes of a file cannot be had.
+    /// The contents of a file cannot be read.
     #[error("/{} cannot be read: {error}", display_in_sentence(.path))]
     Content {
-        /// Its path in the image.
+        /// Path of the file in the image.
         path: String,
-        /// Why.
+        /// Reason.
         error: io::Error,
     },
-    /// A layer of the base cannot be had.
+    /// A base layer cannot be read.
     #[error("layer {place} of the base cannot be read: {error}")]
     Base {
-        /// Its place, from 0.
+        /// Position of the layer, from 0.
         place: usize,
-        /// Why.
+        /// Reason.
         error: io::Error,
     },
-    /// The system refused a file of the destination.
+    /// A file of the destination cannot be written.
     #[error("{} cannot be written: {error}", shown(.path))]
     Write {
-        /// Which.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system said: no space left, no permission.
+        /// Error of the system: no space left, permission denied.
         error: io::Error,
     },
-    /// It would overwrite what is being read.
+    /// The destination is the image that is being read.
     #[error("{} is the image that is being read; write to another file", shown(.0))]
     IsInput(PathBuf),
     /// Two destinations are the same file.
-    #[error("{} is named as a destination twice", shown(.0))]
+    #[error("{}: destination given twice", shown(.0))]
     Twice(PathBuf),
-    /// A destination that exists and is nothing that can be replaced.
+    /// The destination exists and cannot be replaced.
     #[error("{} {reason}", shown(.path))]
     Exists {
-        /// Which.
+        /// Path of the destination.
         path: PathBuf,
-        /// What it is.
+        /// Reason.
         reason: &'static str,
     },
     /// Standard output is a terminal.
-    #[error("standard output is a terminal; send it to a file or a program, or give one with -o")]
+    #[error("standard output is a terminal; redirect it, or use -o FILE")]
     Terminal,
-    /// It was cancelled.
+    /// Writing was cancelled.
     #[error("cancelled")]
     Cancelled,
 }

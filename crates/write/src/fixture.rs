@@ -23,7 +23,7 @@ pub fn open_text(text: &std::ffi::OsStr) -> Opened {
     open_as_typed(text, &options)
 }
 
-/// All that an image shows, as a composition. `references` are pairs of base names.
+/// Returns all visible files of an image as a composition. `references` are pairs of base names.
 pub fn whole(image: &Image, references: &[(String, String)]) -> Composition {
     let mut composition = Composition { config: image.config.clone(), ..Composition::default() };
     composition.config.history.clear();
@@ -71,7 +71,7 @@ pub fn store_path_with(path: StorePath, entries: Vec<Entry>) -> ComposedStorePat
     ComposedStorePath { path, references: Vec::new(), nar_bytes, stability: Stability::Package, entries }
 }
 
-/// The pairs of references, by base name, that a closure graph of nix2container gives.
+/// Returns the references in a closure graph of nix2container, as pairs of base names.
 pub fn closure_graph(name: &str) -> Option<Vec<(String, String)>> {
     let text = std::fs::read(corpus_file(name)?).unwrap();
     let graph: serde_json::Value = serde_json::from_slice(&text).unwrap();

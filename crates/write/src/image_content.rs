@@ -1,4 +1,4 @@
-//! The bytes of a composition that is made of an opened image.
+//! Contents of a composition that is based on an opened image.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -11,17 +11,18 @@ use nixdive_image::{FileTree, LayerIndex, OccurrenceId};
 use nixdive_nix::rewrite::{HashRewriter, StorePathRewriter};
 use nixdive_source::open::{ContentError, Contents, cut_off};
 
-/// Unpacked streams that are kept for what comes next in the same layer.
+/// Maximum number of open unpacked streams kept for the next files in the same layer.
 const MOST_STREAMS: usize = 16;
-/// Unpacked bytes that are passed over to get to a file; beyond, a stream is begun anew, at the checkpoint before it.
+/// Maximum number of unpacked bytes skipped to reach a file. For a larger distance, a new stream is opened at the
+/// checkpoint before the file.
 const MOST_PASSED_OVER: u64 = 8 << 20;
-/// What nixpkgs' `removeReferencesTo` puts in the place of a hash part.
+/// Replacement that nixpkgs' `removeReferencesTo` writes for a hash part.
 const BLANK: [u8; 32] = [b'e'; 32];
-/// Bytes that are rewritten at once.
+/// Bytes rewritten at a time.
 const PIECE_BYTES: usize = 64 << 10;
 
-/// Reads files of an opened image, of this machine, and from memory. Files of a compressed layer are cheap where they are
-/// asked for in the order in which they lie: an unpacked stream is kept and goes on.
+/// Reads files of an opened image, of this machine, and from memory. Files of a compressed layer are cheap to read in
+/// the order of the layer, because the unpacked stream is kept open.
 pub struct ImageContent<'a> {
     tree: &'a FileTree,
     contents: &'a Contents,
@@ -37,19 +38,19 @@ struct Stream {
 }
 
 impl<'a> ImageContent<'a> {
-    /// The way to the files of an image.
+    /// Creates the reader of the files of an image.
     #[must_use]
     pub fn new(tree: &'a FileTree, contents: &'a Contents) -> Self {
         Self { tree, contents, base: Vec::new(), base_blobs: Vec::new(), streams: Mutex::default() }
     }
 
-    /// With the layers of the image that are the base of the composition, in their order.
+    /// Adds the layers of the image that form the base of the composition, in order.
     #[must_use]
     pub fn with_base(self, base: Vec<LayerIndex>) -> Self {
         Self { base, ..self }
     }
 
-    /// With the blobs of those layers, in the same order, as far as they are known.
+    /// Adds the blobs of the base layers, in the same order, if they are known.
     #[must_use]
     pub fn with_base_blobs(self, base_blobs: Vec<Option<Box<dyn BaseBlob>>>) -> Self {
         Self { base_blobs, ..self }
@@ -70,7 +71,7 @@ impl<'a> ImageContent<'a> {
         Ok(Box::new(FileReader { owner: self, stream: Some(stream), left: occurrence.bytes }))
     }
 
-    /// A stream of a layer that stands at an offset.
+    /// Returns a stream of a layer positioned at `offset`.
     fn stream_at(&self, layer: LayerIndex, offset: u64) -> io::Result<Stream> {
         let is_near = |stream: &Stream| {
             stream.layer == layer && offset.checked_sub(stream.position).is_some_and(|gap| gap <= MOST_PASSED_OVER)
@@ -123,20 +124,20 @@ impl ReadContent for ImageContent<'_> {
     }
 }
 
-/// Bytes that are here.
+/// Returns a reader of bytes in memory.
 pub(super) fn given(bytes: &Arc<[u8]>) -> impl Read + Send + use<> {
     io::Cursor::new(Arc::clone(bytes))
 }
 
-/// A regular file of this machine, and no link to one.
+/// Opens a regular file of this machine without following a link.
 pub(super) fn disk(path: &Path) -> io::Result<File> {
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
     let flags = i32::try_from(flags.bits()).unwrap_or_default();
     let file = File::options().read(true).custom_flags(flags).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no regular file any more")) }
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("no longer a regular file")) }
 }
 
-/// A file in a compressed layer. What follows it can be read on by the next one.
+/// Reader of a file in a compressed layer. The stream behind it is reused for the file that follows.
 struct FileReader<'a> {
     owner: &'a ImageContent<'a>,
     stream: Option<Stream>,
@@ -175,7 +176,7 @@ impl Drop for FileReader<'_> {
     }
 }
 
-/// A file with hash parts replaced.
+/// Returns a reader of a file with hash parts replaced.
 pub(super) fn rewritten<'a>(inner: Box<dyn Read + Send + 'a>, rewriting: &Rewriting) -> Box<dyn Read + Send + 'a> {
     let mut reader = inner;
     if !rewriting.references.is_empty() {
@@ -190,13 +191,13 @@ pub(super) fn rewritten<'a>(inner: Box<dyn Read + Send + 'a>, rewriting: &Rewrit
     reader
 }
 
-/// What replaces, and passes on.
+/// Step of the rewriting, which replaces hash parts and passes the rest on.
 enum Stage {
     References(StorePathRewriter<Outlet>),
     Hash(HashRewriter<Outlet>),
 }
 
-/// Where a stage puts what is done.
+/// Output of a step.
 #[derive(Clone, Default)]
 struct Outlet(Arc<Mutex<Vec<u8>>>);
 
@@ -221,7 +222,7 @@ struct RewritingReader<'a> {
     inner: Box<dyn Read + Send + 'a>,
     stage: Option<Stage>,
     outlet: Outlet,
-    /// What is done and was not read yet, from `read` on.
+    /// Finished bytes, read up to `read`.
     done: Vec<u8>,
     read: usize,
     piece: Vec<u8>,
@@ -234,7 +235,7 @@ impl<'a> RewritingReader<'a> {
         Self { inner, stage, outlet, done: Vec::new(), read: 0, piece: vec![0; PIECE_BYTES] }
     }
 
-    /// Makes more of it done, if there is more.
+    /// Produces more finished bytes, unless the input has ended.
     fn advance(&mut self) -> io::Result<()> {
         self.done.clear();
         self.read = 0;

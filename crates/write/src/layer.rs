@@ -1,4 +1,4 @@
-//! A layer as a tar stream whose every header, and so its length, is known before any content is read.
+//! Layers as tar streams. All headers, and so the length of the stream, are known before any content is read.
 
 use std::cmp::Ordering;
 
@@ -11,33 +11,33 @@ use nixdive_image::Xattrs;
 use nixdive_nix::StorePath;
 use nixdive_source::store::{Owner, TAR_BLOCK, TarHeader};
 
-/// Bytes that are handed on at once.
+/// Bytes passed on at a time.
 const PIECE_BYTES: usize = 256 << 10;
-/// Bytes of zeros that end a stream: two blocks (POSIX.1-2017, pax, "ustar Interchange Format").
+/// Length of the zeros at the end of a stream: two blocks (POSIX.1-2017, pax, "ustar Interchange Format").
 const END_BYTES: usize = 2 * TAR_BLOCK;
-/// Bytes of content that a block number still counts without overflow; nothing larger is a file.
+/// Maximum length of a file, bytes. Block counts cannot overflow up to this length.
 const MAX_FILE_BYTES: u64 = 1 << 62;
 
-/// A layer that is to be written.
+/// Layer to be written.
 pub(super) struct PlannedLayer<'a> {
     pub source: LayerSource<'a>,
-    /// The store paths in it, in the order of their names.
+    /// Store paths in the layer, sorted by name.
     pub store_paths: Vec<&'a StorePath>,
     /// Length of the stream, bytes.
     pub unpacked_bytes: u64,
 }
 
-/// Where a layer's stream comes from.
+/// Source of the stream of a layer.
 pub(super) enum LayerSource<'a> {
-    /// A layer of the base.
+    /// Layer of the base.
     Base { place: usize, layer: &'a BaseLayer },
-    /// Entries, in their order.
+    /// Entries in the order of the stream.
     Entries { items: Vec<Item<'a>>, headers: Headers },
 }
 
-/// One entry of a stream.
+/// Entry of a stream.
 pub(super) enum Item<'a> {
-    /// A directory that the composition leaves out; the root is empty.
+    /// Directory that the composition omits; empty for the root.
     Above(&'a [u8]),
     Entry(&'a Entry),
 }
@@ -58,11 +58,11 @@ impl<'a> Item<'a> {
     }
 }
 
-/// How headers are made.
+/// Parameters of the headers.
 #[derive(Clone, Copy)]
 pub(super) struct Headers {
     pub form: TarForm,
-    /// Seconds since 1970.
+    /// Modification time, seconds since 1970.
     pub mtime: u64,
 }
 
@@ -101,8 +101,8 @@ impl Headers {
     }
 }
 
-/// The layers of an image: those of its base, those of `layers` (places of store paths), and one for what is outside the
-/// store.
+/// Plans the layers of an image: those of its base, those in `layers` (positions of store paths), and one for the files
+/// outside the store.
 pub(super) fn plan<'a>(
     composition: &'a Composition,
     layers: &[Vec<u32>],
@@ -123,7 +123,7 @@ pub(super) fn plan<'a>(
             let known = composition.store_paths.get(place as usize).zip(placed.get_mut(place as usize));
             let Some((store_path, placed)) = known.filter(|(_, placed)| !**placed) else {
                 return Err(WriteError::Composition(format!(
-                    "store path {place} is put into layers twice, or is none"
+                    "store path {place} does not exist or is assigned to two layers"
                 )));
             };
             *placed = true;
@@ -133,7 +133,7 @@ pub(super) fn plan<'a>(
                 entry.path.strip_prefix(top).is_some_and(|below| below.is_empty() || below.starts_with(b"/"))
             };
             if let Some(stray) = store_path.entries.iter().find(|entry| !is_inside(entry)) {
-                return Err(wrong(&stray.path, &format!("is no part of {}", store_path.path)));
+                return Err(wrong(&stray.path, &format!("is not below {}", store_path.path)));
             }
             store_paths.push(&store_path.path);
             entries.extend(&store_path.entries);
@@ -143,7 +143,7 @@ pub(super) fn plan<'a>(
     }
     if let Some(missing) = placed.iter().position(|placed| !placed).and_then(|place| composition.store_paths.get(place))
     {
-        return Err(WriteError::Composition(format!("{} is put into no layer", missing.path)));
+        return Err(WriteError::Composition(format!("{} is not assigned to a layer", missing.path)));
     }
     if !composition.outside.is_empty() {
         check_apart(composition)?;
@@ -152,18 +152,18 @@ pub(super) fn plan<'a>(
     Ok(planned)
 }
 
-/// Looks for what is outside the store and in its way.
+/// Rejects entries outside the store that conflict with it.
 fn check_apart(composition: &Composition) -> Result<(), WriteError> {
     let tops: HashSet<String> = composition.store_paths.iter().map(|store_path| store_path.path.to_string()).collect();
     for entry in composition.outside.iter().filter(|_| !tops.is_empty()) {
         let is_store = matches!(&*entry.path, b"nix" | b"nix/store");
         if is_store && !matches!(entry.body, Body::Directory) {
-            return Err(wrong(&entry.path, "is no directory, and store paths go there"));
+            return Err(wrong(&entry.path, "must be a directory, as it contains store paths"));
         }
         let Some(below) = entry.path.strip_prefix(b"nix/store/") else { continue };
         let name = below.split(|&byte| byte == b'/').next().unwrap_or_default();
         if std::str::from_utf8(name).is_ok_and(|name| tops.contains(&format!("/nix/store/{name}"))) {
-            return Err(wrong(&entry.path, "is there twice"));
+            return Err(wrong(&entry.path, "is a duplicate path"));
         }
     }
     Ok(())
@@ -180,7 +180,7 @@ fn of_entries<'a>(
     for item in &items {
         let content = item.content().map_or(0, |content| content.bytes);
         if content > MAX_FILE_BYTES {
-            return Err(wrong(item.path(), "has more bytes than a file can have"));
+            return Err(wrong(item.path(), "is too large for a file in an archive"));
         }
         let content = content.next_multiple_of(TAR_BLOCK as u64);
         unpacked_bytes = unpacked_bytes.saturating_add(headers.of(item).len() as u64).saturating_add(content);
@@ -188,14 +188,14 @@ fn of_entries<'a>(
     Ok(PlannedLayer { source: LayerSource::Entries { items, headers }, store_paths, unpacked_bytes })
 }
 
-/// The entries, which are sorted, with the directories above them that are not among them.
+/// Returns the sorted entries together with the parent directories that they omit.
 fn with_directories_above<'a>(entries: &[&'a Entry], form: TarForm) -> Result<Vec<Item<'a>>, WriteError> {
     let mut items: Vec<Item<'a>> = Vec::with_capacity(entries.len() + 4);
     let has_root = entries.first().is_some_and(|entry| entry.path.is_empty());
     if form == TarForm::Nix2container && !has_root && !entries.is_empty() {
         items.push(Item::Above(b""));
     }
-    // The directories that the entry before lies in or is, from the top.
+    // Directories on the path to the entry before, from the top.
     let mut open: Vec<&'a [u8]> = Vec::new();
     for &entry in entries {
         check(entry)?;
@@ -207,15 +207,15 @@ fn with_directories_above<'a>(entries: &[&'a Entry], form: TarForm) -> Result<Ve
         let slashes = memchr::memchr_iter(b'/', path.get(from..).unwrap_or_default());
         for slash in slashes {
             let above = path.get(..from + slash).unwrap_or_default();
-            // What lies in a path follows it at once.
+            // Entries below a path follow it immediately.
             if items.last().is_some_and(|before| !above.is_empty() && before.path() == above) {
-                return Err(wrong(above, &format!("is no directory, and «{}» lies in it", display(path))));
+                return Err(wrong(above, &format!("must be a directory, as it contains `/{}`", display(path))));
             }
             items.push(Item::Above(above));
             open.push(above);
         }
         if let Some(before) = items.last().filter(|before| !path.is_empty() && before.path() == path) {
-            return Err(wrong(before.path(), "is there twice"));
+            return Err(wrong(before.path(), "is a duplicate path"));
         }
         if matches!(entry.body, Body::Directory) && !path.is_empty() {
             open.push(path);
@@ -233,33 +233,33 @@ fn check(entry: &Entry) -> Result<(), WriteError> {
     let path = &entry.path;
     let good_part = |part: &[u8]| !part.is_empty() && part != b"." && part != b".." && !part.contains(&0);
     if path.is_empty() && !matches!(entry.body, Body::Directory) {
-        return Err(wrong(path, "is the root and no directory"));
+        return Err(wrong(path, "is the root and must be a directory"));
     }
     if !path.is_empty() && !path.split(|&byte| byte == b'/').all(good_part) {
-        return Err(wrong(path, "is no path that a file can have"));
+        return Err(wrong(path, "is not a valid path"));
     }
     if path.split(|&byte| byte == b'/').next_back().is_some_and(|name| name.starts_with(b".wh.")) {
-        return Err(wrong(path, "would remove a file instead of being one: images mark removed files so"));
+        return Err(wrong(path, "is a reserved name: images mark removed files with it"));
     }
     if matches!(&entry.body, Body::Symlink(target) if target.is_empty() || target.contains(&0)) {
-        return Err(wrong(path, "is a link without a target that a link can have"));
+        return Err(wrong(path, "is a link with an invalid target"));
     }
     let bad_name = |name: &[u8]| name.is_empty() || name.contains(&b'=') || name.contains(&0);
     if entry.metadata.xattrs.iter().any(|xattr| bad_name(&xattr.name)) {
-        return Err(wrong(path, "has an extended attribute whose name an archive cannot hold"));
+        return Err(wrong(path, "has an extended attribute with a name that archives cannot store"));
     }
     Ok(())
 }
 
 fn wrong(path: &[u8], what: &str) -> WriteError {
-    WriteError::Composition(format!("«/{}» {what}", display(path)))
+    WriteError::Composition(format!("`/{}` {what}", display(path)))
 }
 
 fn display(path: &[u8]) -> String {
     display_in_sentence(&String::from_utf8_lossy(path))
 }
 
-/// Orders paths by their parts: a slash goes before any other byte.
+/// Compares paths by their components: a slash sorts before any other byte.
 pub(super) fn by_parts(one: &[u8], other: &[u8]) -> Ordering {
     let common = one.iter().zip(other).take_while(|(one, other)| one == other).count();
     match (one.get(common), other.get(common)) {
@@ -270,7 +270,7 @@ pub(super) fn by_parts(one: &[u8], other: &[u8]) -> Ordering {
 }
 
 impl PlannedLayer<'_> {
-    /// Reads the layer and hands it to `take` in pieces, in order.
+    /// Reads the layer and passes it to `take` in pieces, in order.
     pub fn stream(
         &self,
         content: &dyn ReadContent,
@@ -294,7 +294,7 @@ impl PlannedLayer<'_> {
     }
 }
 
-/// Gathers what is small and hands it on much at a time.
+/// Buffer that collects small pieces and passes them on in large ones.
 struct Pieces<'a> {
     buffer: Vec<u8>,
     filled: usize,
@@ -310,7 +310,7 @@ impl Pieces<'_> {
         Ok(())
     }
 
-    /// What is free of the buffer, which is not full.
+    /// Returns the free part of the buffer, which is never full.
     fn room(&mut self, most: u64) -> Result<&mut [u8], WriteError> {
         if self.filled >= self.buffer.len() {
             self.hand_on()?;
@@ -345,7 +345,7 @@ impl Pieces<'_> {
                 left -= count as u64;
             }
             if read(&mut *reader, &mut [0]).map_err(failed)? != 0 {
-                return Err(failed(std::io::Error::other("it has more bytes than when it was looked at")));
+                return Err(failed(std::io::Error::other("it grew while it was read")));
             }
         }
         let padding = file.bytes.next_multiple_of(TAR_BLOCK as u64) - file.bytes;
@@ -369,7 +369,7 @@ impl Pieces<'_> {
 }
 
 fn ended() -> std::io::Error {
-    std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "it ends before it should")
+    std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "unexpected end of file")
 }
 
 fn read(reader: &mut dyn std::io::Read, buffer: &mut [u8]) -> std::io::Result<usize> {

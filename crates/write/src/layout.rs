@@ -1,8 +1,9 @@
-//! An OCI layout that is there and gets another image, while other processes may do the same.
+//! Adds images to an existing OCI layout while other processes may do the same.
 //!
-//! Blobs are added by whoever has them, each whole under its digest. The index is read again, changed and replaced under a
-//! lock on the directory, so that no writer's image is lost. What was added for an image that then failed is removed only
-//! where no other writer can have come to rely on it.
+//! Blobs are added whole under their digests. The index is read again, changed and replaced under a lock on the
+//! directory,
+//! so that the image of another writer is never lost. Blobs of an image that failed are removed only if no other writer
+//! can rely on them.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -15,29 +16,29 @@ use super::WriteError;
 use nixdive_base::beneath::{Directory, Links, Lock, Temporary, is_led_out, remove_abandoned};
 use nixdive_image::Digest;
 
-/// Bytes that an index may have.
+/// Maximum length of an index, bytes.
 const MAX_INDEX_BYTES: u64 = 16 << 20;
 
-/// A layout that is added to. Other writers see that somebody writes for as long as this lives.
+/// OCI layout open for writing. Other writers can detect its presence while this value exists.
 #[derive(Debug)]
 pub struct SharedLayout {
     root: Directory,
     blobs: Directory,
-    /// Shared by all writers.
+    /// Lock shared by all writers.
     _presence: Option<File>,
-    /// The index as it was at first.
+    /// Index when the layout was opened.
     first_index: Vec<u8>,
     index: Map<String, Value>,
 }
 
 impl SharedLayout {
-    /// Opens the layout at `place`, which may itself be reached through links. What a killed writer left is removed.
+    /// Opens the layout at `place`, which may be reached through links. Remains of a killed writer are removed.
     pub fn open(place: &Path) -> Result<Self, WriteError> {
         let failed = |error| WriteError::write(place, error);
         let refused = |reason| WriteError::Exists { path: place.to_owned(), reason };
         let root = Directory::open(place).map_err(failed)?;
         if read(&root, "oci-layout").is_err() {
-            return Err(refused("is a directory with other things in it, and no OCI layout"));
+            return Err(refused("is a directory with other contents, not an OCI layout"));
         }
         let blobs = root.make_path(Path::new("blobs")).map_err(|error| through_link(&place.join("blobs"), error))?;
         for directory in [Some(&root), sha256_of(&blobs)?.as_ref()].into_iter().flatten() {
@@ -45,22 +46,21 @@ impl SharedLayout {
         }
         let presence = blobs.lock(Lock::Shared).map_err(failed)?;
         let first_index = read_index(&root, place)?;
-        let index =
-            parsed(&first_index).ok_or_else(|| refused("is an OCI layout whose index.json cannot be understood"))?;
+        let index = parsed(&first_index).ok_or_else(|| refused("is an OCI layout with an invalid index.json"))?;
         Ok(Self { root, blobs, _presence: Some(presence), first_index, index })
     }
 
-    /// The index as it was when the layout was opened.
+    /// Returns the index as it was when the layout was opened.
     pub fn index(&self) -> &Map<String, Value> {
         &self.index
     }
 
-    /// The directory itself.
+    /// Returns the directory of the layout.
     pub fn root(&self) -> &Directory {
         &self.root
     }
 
-    /// Takes over the blobs of a layout that was made elsewhere on the same file system.
+    /// Moves in the blobs of a layout that was written elsewhere on the same file system.
     pub fn adopt(&self, from: &Path) -> Result<(), WriteError> {
         let failed = |error| WriteError::write(from, error);
         let from = Directory::open(&from.join("blobs")).map_err(failed)?;
@@ -69,7 +69,7 @@ impl SharedLayout {
             let place = self.blobs.path().join(&algorithm);
             let target = self.blobs.make_path(Path::new(&algorithm)).map_err(|error| through_link(&place, error))?;
             for name in source.names(usize::MAX).map_err(failed)? {
-                // The same digest is the same bytes; a link that leads nowhere gives way.
+                // Equal digests mean equal bytes; a dangling link is replaced.
                 if target.open_file(Path::new(&name), Links::Inside).is_err() {
                     source.rename(&name, &target, &name).map_err(failed)?;
                 }
@@ -78,7 +78,7 @@ impl SharedLayout {
         Ok(())
     }
 
-    /// Replaces the index by what `change` makes of the one that is there now. Writers come one after the other.
+    /// Replaces the current index by the result of `change`, under a lock.
     pub fn change_index(
         &self,
         change: &mut dyn FnMut(Map<String, Value>) -> Result<Map<String, Value>, WriteError>,
@@ -87,7 +87,7 @@ impl SharedLayout {
         let failed = |error| WriteError::write(&place.join("index.json"), error);
         let _lock = self.root.lock(Lock::Exclusive).map_err(failed)?;
         let bytes = read_index(&self.root, place)?;
-        let reason = "is an OCI layout whose index.json cannot be understood";
+        let reason = "is an OCI layout with an invalid index.json";
         let index = parsed(&bytes).ok_or_else(|| WriteError::Exists { path: place.to_owned(), reason })?;
         let bytes = Value::Object(change(index)?).to_string();
         let mut new = Temporary::new(&self.root, 0o666).map_err(failed)?;
@@ -96,8 +96,9 @@ impl SharedLayout {
         Ok(bytes.len() as u64)
     }
 
-    /// Removes blobs that were added for an image that did not come to be: only if no other writer is there, and none was
-    /// since the layout was opened. Otherwise they stay as blobs that no image names.
+    /// Removes blobs that were added for a failed image, unless another writer is or was present since the layout was
+    /// opened.
+    /// Otherwise they remain as blobs without an image.
     pub fn abandon(&mut self, added: &[PathBuf]) {
         drop(self._presence.take());
         let Some(_alone) = self.blobs.try_lock_alone() else { return };
@@ -116,13 +117,13 @@ impl SharedLayout {
     }
 }
 
-/// The directory of blobs of one algorithm, made where it is missing; never through a link.
+/// Opens the directory for blobs of one algorithm and creates it if it is missing. Links are not followed.
 pub fn blobs_of(root: &Directory, algorithm: &str) -> Result<Directory, WriteError> {
     let path = Path::new("blobs").join(algorithm);
     root.make_path(&path).map_err(|error| through_link(&root.path().join(&path), error))
 }
 
-/// Whether a blob of so many bytes is there. Links within the layout count.
+/// Returns `true` if a blob of this length is present. Links within the layout are followed.
 pub fn has_blob(root: &Directory, digest: &Digest, bytes: u64) -> bool {
     let path = Path::new("blobs").join(digest.algorithm()).join(digest.hex());
     let found = root.open_file(&path, Links::Inside).and_then(|file| file.metadata());
@@ -139,7 +140,7 @@ fn sha256_of(blobs: &Directory) -> Result<Option<Directory>, WriteError> {
 
 fn through_link(path: &Path, error: io::Error) -> WriteError {
     if is_led_out(&error) {
-        let reason = "is a link or a file where a directory belongs; nothing is written through it";
+        let reason = "is a link or a file instead of a directory; refusing to write through it";
         return WriteError::Exists { path: path.to_owned(), reason };
     }
     WriteError::write(path, error)
@@ -155,16 +156,16 @@ fn read(directory: &Directory, name: &str) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The bytes of the index; of a link, as it would be replaced, none are read.
+/// Reads the index. A link is rejected without reading its target, as it would be replaced.
 fn read_index(root: &Directory, place: &Path) -> Result<Vec<u8>, WriteError> {
     let path = place.join("index.json");
     match root.kind(OsStr::new("index.json")) {
         Ok(Some(rustix::fs::FileType::Symlink)) => {
-            Err(WriteError::Exists { path, reason: "is a link; nothing is written through it" })
+            Err(WriteError::Exists { path, reason: "is a link; refusing to write through it" })
         }
         _ => read(root, "index.json").map_err(|_| WriteError::Exists {
             path: place.to_owned(),
-            reason: "is an OCI layout whose index.json cannot be understood",
+            reason: "is an OCI layout with an invalid index.json",
         }),
     }
 }

@@ -1,9 +1,11 @@
-//! Writes a composition as an image: layers as tar streams, and archives, OCI layouts and image.json files of them.
+//! Writes a composition as an image: layers as tar streams, packed into archives, OCI layouts and image.json files.
 //!
-//! The content is read once, several layers at a time, and goes to all destinations at once; only archives whose names must
-//! be known before their content (standard output, compressed docker-archives) read it again. The same composition makes
-//! the same bytes on every machine, whatever the number of threads. Nothing is published before all is written: files
-//! are renamed to their places at the end, the index of a layout is replaced last.
+//! The content is read once, several layers at a time, for all destinations together; only archives that store names
+//! before
+//! content (standard output, compressed docker-archives) need a second pass. Equal compositions give equal bytes on
+//! every
+//! machine, with any number of threads. Nothing is published before everything is written: files are renamed into place
+//! at the end, and the index of a layout is replaced last.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 mod composition;
@@ -53,44 +55,46 @@ use layer::Headers;
 use nixdive_image::Digest;
 use nixdive_nix::StorePath;
 
-/// How the entries of layers are named.
+/// Naming of the entries of layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TarForm {
-    /// `nix/store/…`, directories with a slash at their end, as most tools write layers.
+    /// `nix/store/…`, with a trailing slash for directories, as most tools write layers.
     #[default]
     Relative,
-    /// `/nix/store/…` below `/`, without slashes at the end: the very bytes that nix2container makes of store paths.
+    /// `/nix/store/…` below `/`, without trailing slashes: exactly the bytes that nix2container generates from store
+    /// paths.
     Nix2container,
 }
 
-/// How an image is written.
+/// Options for writing an image.
 #[derive(Debug, Clone)]
 pub struct WriteOptions {
-    /// Names in layers.
+    /// Naming of entries in layers.
     pub form: TarForm,
-    /// When the image and its files were made, seconds since 1970; `None` for the fixed 1 that Nix uses.
+    /// Creation time of the image and its files, seconds since 1970; `None` for the fixed 1 that Nix uses.
     pub created: Option<u64>,
-    /// Layers in OCI layouts and archives. Those of a docker-archive are never compressed on their own.
+    /// Compression of layers in OCI layouts and archives. Layers of a docker-archive are not compressed individually.
     pub compression: LayerCompression,
-    /// Threads that read, and that compress. They change no byte of what is written.
+    /// Number of threads that read and compress. It does not affect the bytes written.
     pub threads: usize,
-    /// Files and directories that are being read, and so never written to.
+    /// Files and directories in use as input, which must not be overwritten.
     pub protected: Vec<PathBuf>,
-    /// Layers that whoever takes the image from an OCI layout has already: they are named there, and neither read nor
-    /// put in. Nothing but new layouts may be written then.
+    /// Layers that the final destination already has. They are listed in the manifest, but neither read nor written.
+    /// Valid
+    /// only if all destinations are new layouts.
     pub elsewhere: Vec<LayerElsewhere>,
 }
 
-/// A layer that lies where an image is going, by what it was made of.
+/// Layer present at the final destination, identified by its inputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerElsewhere {
-    /// What it was made of, as its annotation tells.
+    /// Digest of the inputs of the layer, from its annotation.
     pub made_of: Digest,
     /// Digest of the unpacked tar stream.
     pub diff_id: Digest,
-    /// Digest of its blob.
+    /// Digest of the blob.
     pub digest: Digest,
-    /// Length of its blob, bytes.
+    /// Length of the blob, bytes.
     pub stored_bytes: u64,
 }
 
@@ -107,48 +111,47 @@ impl Default for WriteOptions {
     }
 }
 
-/// What was written.
+/// Result of writing an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
-    /// Base first.
+    /// Layers, base first.
     pub layers: Vec<WrittenLayer>,
     /// Digest of the configuration, which Docker calls the image ID.
     pub config_digest: Digest,
-    /// In the order in which they were named.
+    /// Destinations in the order in which they were given.
     pub destinations: Vec<WrittenDestination>,
 }
 
-/// A layer that was written.
+/// Layer that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrittenLayer {
-    /// The store paths in it, in the order of their names; none in the one for what is outside the store, and in those
-    /// of a base.
+    /// Store paths in the layer, sorted by name; empty for the layer of files outside the store and for base layers.
     pub store_paths: Vec<StorePath>,
     /// Digest of the unpacked tar stream.
     pub diff_id: Digest,
     /// Length of the unpacked tar stream, bytes.
     pub unpacked_bytes: u64,
-    /// Digest and length in bytes of the blob in OCI destinations, where there is one.
+    /// Digest and length in bytes of the blob in OCI destinations, if there is one.
     pub blob: Option<(Digest, u64)>,
-    /// Whether it was found, made of the same, in the layout that is written to, and not read.
+    /// True if a layer with the same inputs was found in the target layout, so that nothing was read.
     pub is_reused: bool,
 }
 
-/// A destination that was written to.
+/// Destination that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrittenDestination {
-    /// Which.
+    /// The destination.
     pub destination: Destination,
-    /// Bytes that were written to it; blobs that were in a layout already are not.
+    /// Bytes written to it, without blobs that were already in a layout.
     pub bytes: u64,
-    /// Digest of its manifest: OCI layouts and archives.
+    /// Digest of the manifest; OCI layouts and archives only.
     pub manifest_digest: Option<Digest>,
 }
 
-/// Writes an image to all of `destinations`. `layers` holds places in [`Composition::store_paths`], each once.
+/// Writes an image to all `destinations`. `layers` contains each position in [`Composition::store_paths`] once.
 ///
 /// # Errors
-/// [`WriteError`]; nothing is left at any destination then, and what was there before still is.
+/// If reading or writing fails; all destinations are then unchanged.
 pub fn write(
     composition: &Composition,
     layers: &[Vec<u32>],
@@ -165,7 +168,7 @@ pub fn write(
     publish::run(&job, destinations)
 }
 
-/// What is written, and how.
+/// Input of a write operation.
 struct Job<'a> {
     composition: &'a Composition,
     layers: &'a [layer::PlannedLayer<'a>],
@@ -174,10 +177,10 @@ struct Job<'a> {
     progress: &'a WriteProgress,
 }
 
-/// What follows from the layers' digests.
+/// Parts of the image that depend on the digests of the layers.
 struct FinishedImage {
     diff_ids: Vec<Digest>,
-    /// The configuration, as JSON.
+    /// Configuration as JSON.
     config: Vec<u8>,
     config_digest: Digest,
 }

@@ -5,9 +5,10 @@ use super::layer::{Item, LayerSource, PlannedLayer};
 use crate::Content;
 use nixdive_image::Digest;
 
-/// What a layer is made of, as a digest: the same for layers that have the same bytes, known without reading them. A
-/// store path's name stands for its content, as everywhere in Nix; the headers, with all modes and lengths, come in too.
-/// `None` for layers of whose files only reading tells.
+/// Returns a digest of the inputs of a layer: equal for layers with equal bytes, and known without reading them. The
+/// name
+/// of a store path represents its content, as everywhere in Nix; the headers, with all modes and lengths, are included.
+/// Returns `None` for layers with files whose content is known only after reading.
 pub(super) fn made_of(layer: &PlannedLayer<'_>, compression: LayerCompression) -> Option<Digest> {
     let LayerSource::Entries { items, headers } = &layer.source else { return None };
     if layer.store_paths.is_empty() {
@@ -24,7 +25,8 @@ pub(super) fn made_of(layer: &PlannedLayer<'_>, compression: LayerCompression) -
     Some(Digest::from_sha256(&hasher.finalize().into()))
 }
 
-/// Whether nix2container can make a layer anew: whole store paths of this machine, as they are.
+/// Returns `true` if nix2container can generate the layer: it consists of whole, unmodified store paths of this
+/// machine.
 pub(super) fn is_of_this_store(layer: &PlannedLayer<'_>) -> bool {
     let LayerSource::Entries { items, .. } = &layer.source else { return false };
     let in_place = |item: &Item<'_>| match item.content().map(|file| &file.content) {

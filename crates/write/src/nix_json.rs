@@ -1,5 +1,5 @@
-//! nix2container's `image.json`: layers as lists of store paths, which it packs when it copies the image. A layer that
-//! cannot be made so again, as its store paths are not on this machine or not as they are there, is a tar file beside it.
+//! nix2container's `image.json`: layers as lists of store paths, which it packs when it copies the image. A layer whose
+//! store paths are absent from this machine or were modified is a tar file next to it.
 
 use std::fs;
 use std::os::unix::fs::FileExt;
@@ -15,19 +15,19 @@ use super::{FinishedImage, Job, TarForm, WriteError, documents};
 use nixdive_base::beneath::TemporaryDirectory;
 use nixdive_image::Digest;
 
-/// Layers that are written to files of their own.
+/// Layers written to separate files.
 pub(super) struct LayerFiles {
-    /// Where they will be.
+    /// Final directory of the files.
     directory: PathBuf,
-    /// Where they are until then; made with the first.
+    /// Temporary directory, created with the first file.
     scratch: TemporaryDirectory,
-    /// By layer, whether store paths are enough.
+    /// True for each layer that store paths describe completely.
     by_store_paths: Vec<bool>,
     written: Mutex<Vec<(PathBuf, PathBuf, u64)>>,
 }
 
 impl LayerFiles {
-    /// Beside an `image.json` that will stand at `file`.
+    /// Creates the layer files of an `image.json` that will be written to `file`.
     pub fn beside(file: &Path, job: &Job<'_>) -> Result<Self, WriteError> {
         let mut name = file.file_name().unwrap_or_default().to_owned();
         name.push(".layers");
@@ -39,7 +39,7 @@ impl LayerFiles {
         Ok(Self { directory, scratch, by_store_paths, written: Mutex::default() })
     }
 
-    /// A file for a layer; `None` where its store paths are enough.
+    /// Opens a file for a layer; `None` if its store paths are sufficient.
     pub fn begin(&self, place: usize, layer: &PlannedLayer<'_>) -> Result<Option<LayerFile<'_>>, WriteError> {
         if self.by_store_paths.get(place).copied().unwrap_or_default() {
             return Ok(None);
@@ -54,7 +54,7 @@ impl LayerFiles {
         self.directory.join(format!("{}.tar", diff_id.hex()))
     }
 
-    /// The document. Its bytes depend on where it is written: nix2container wants whole paths of layers.
+    /// Serializes the document. Its bytes depend on its location, as nix2container requires absolute paths of layers.
     pub fn document(&self, job: &Job<'_>, image: &FinishedImage) -> Vec<u8> {
         let config = &job.composition.config;
         let layers: Vec<Value> = job
@@ -91,7 +91,7 @@ impl LayerFiles {
         document.into()
     }
 
-    /// Moves the files to their places. Bytes of all of them.
+    /// Moves the files into place and returns their total size in bytes.
     pub fn publish(self) -> Result<u64, WriteError> {
         let written = self.written.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut sum = 0u64;
@@ -106,7 +106,7 @@ impl LayerFiles {
     }
 }
 
-/// A layer that is written to a file.
+/// Layer that is being written to a file.
 pub(super) struct LayerFile<'a> {
     files: &'a LayerFiles,
     path: PathBuf,
@@ -127,7 +127,7 @@ impl LayerFile<'_> {
     }
 }
 
-/// The file that the document becomes.
+/// Writes the document to its file.
 pub(super) fn write_document(new: &NewFile, document: &[u8]) -> Result<(), WriteError> {
     new.file().write_all_at(document, 0).map_err(|error| WriteError::write(new.place(), error))
 }

@@ -1,4 +1,4 @@
-//! OCI layouts, as directories and in tar files: OCI image specification, "Image Layout".
+//! OCI layouts as directories and in tar files: OCI image specification, "Image Layout".
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Seek, Write};
@@ -20,12 +20,12 @@ use nixdive_image::{Compression, Digest};
 use nixdive_source::store::TAR_BLOCK;
 
 const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
-/// Bytes that an index or a manifest may have that is read.
+/// Maximum length of an index or a manifest, bytes.
 const MAX_DOCUMENT_BYTES: u64 = 16 << 20;
-/// Images of a layout whose layers are looked at for ones that can be used again.
+/// Maximum number of images of a layout to search for reusable layers.
 const MAX_IMAGES: usize = 100;
 
-/// The documents of an image in an OCI layout.
+/// Documents of an image in an OCI layout.
 pub(super) struct OciImage {
     pub blobs: Vec<(Blob, Option<PathBuf>)>,
     manifest: Vec<u8>,
@@ -48,34 +48,34 @@ impl OciImage {
     }
 }
 
-/// A layout directory that an image is added to.
+/// Layout directory that an image is added to.
 pub(super) struct Layout {
     place: PathBuf,
     root: Directory,
     target: Target,
-    /// Blobs that were not there before: they go again if the image does not become part of the layout.
+    /// Blobs that were added. They are removed if the image does not become part of the layout.
     added: Vec<PathBuf>,
     entry: Option<(Value, Option<String>)>,
     bytes: u64,
 }
 
-/// What becomes of the layout.
+/// State of the layout.
 enum Target {
-    /// A new one, until it is published.
+    /// New layout, not yet published.
     New(TemporaryDirectory),
-    /// One that is there.
+    /// Existing layout.
     There(SharedLayout),
     Published,
 }
 
 impl Layout {
-    /// The layout at `place`, or a new one where nothing, or an empty directory, is.
+    /// Opens the layout at `place`, or creates one if nothing or an empty directory is there.
     pub fn open(place: &Path) -> Result<Self, WriteError> {
         let failed = |error| WriteError::write(place, error);
         let (place, is_there) = match metadata_at(place)? {
             None => (place.to_owned(), false),
             Some(metadata) if !metadata.is_dir() => {
-                let reason = "is no directory, and so no OCI layout";
+                let reason = "is not a directory and so not an OCI layout";
                 return Err(WriteError::Exists { path: place.to_owned(), reason });
             }
             Some(_) => {
@@ -103,7 +103,7 @@ impl Layout {
         layout.index().get("manifests").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Layers of this program's images that are there, by what they are made of, in which `compression` comes in.
+    /// Returns the layers of images written by this program with this `compression`, by the digest of their inputs.
     pub fn known_layers(&self, compression: Compression) -> HashMap<Digest, KnownLayer> {
         let mut known = HashMap::new();
         let ours = self.images().iter().filter(|image| annotation(image, ANNOTATION_WRITER).is_some());
@@ -131,7 +131,7 @@ impl Layout {
         is_whole.then_some((made_of, KnownLayer { diff_id, blob, file: Some(file) }))
     }
 
-    /// Puts all blobs of an image in, and makes the index with it.
+    /// Adds all blobs of an image and builds the index with it.
     pub fn add(
         &mut self,
         job: &Job<'_>,
@@ -140,7 +140,7 @@ impl Layout {
         reference: Option<&str>,
     ) -> Result<(), WriteError> {
         for (blob, file) in &oci.blobs {
-            // What lies elsewhere is named only.
+            // Layers at other places are only listed.
             if let Some(file) = file {
                 self.put_file(blob, file)?;
             }
@@ -151,7 +151,7 @@ impl Layout {
         Ok(())
     }
 
-    /// The index with the image in it.
+    /// Returns the index with the image added.
     fn with_entry(&self, mut index: Map<String, Value>) -> Result<Map<String, Value>, WriteError> {
         let Some((entry, reference)) = &self.entry else { return Ok(index) };
         if index.is_empty() {
@@ -159,7 +159,7 @@ impl Layout {
             index.insert("manifests".into(), json!([]));
         }
         let Some(images) = index.get_mut("manifests").and_then(Value::as_array_mut) else {
-            let reason = "is an OCI layout whose index.json cannot be understood";
+            let reason = "is an OCI layout with an invalid index.json";
             return Err(WriteError::Exists { path: self.place.clone(), reason });
         };
         images.retain(|known| !is_replaced(known, entry, reference.as_deref()));
@@ -176,7 +176,7 @@ impl Layout {
         let place = self.blobs().join(name);
         let failed = |error| WriteError::write(&place, error);
         let is_new = blobs.kind(name.as_ref()).map_err(failed)?.is_none();
-        // A second name of the file where that can be had, else a copy.
+        // A hard link if possible, else a copy.
         if !(is_new && linked(from, &blobs, name)) {
             let new = NewFile::within(&blobs, place.clone())?;
             let mut source = File::open(from).map_err(failed)?;
@@ -202,12 +202,12 @@ impl Layout {
         Ok(())
     }
 
-    /// Makes the image part of the layout. Bytes that were written.
+    /// Makes the image part of the layout and returns the bytes written.
     pub fn publish(mut self) -> Result<u64, WriteError> {
         let index_bytes = match std::mem::replace(&mut self.target, Target::Published) {
             Target::There(shared) => {
                 let changed = shared.change_index(&mut |index| self.with_entry(index));
-                // What cannot be named is removed.
+                // Blobs that the index cannot name are removed.
                 if changed.is_err() {
                     self.target = Target::There(shared);
                 }
@@ -233,7 +233,7 @@ impl Drop for Layout {
     }
 }
 
-/// Puts a new layout in its place. Where another process was quicker, the image becomes part of what that one made.
+/// Moves a new layout into place. If another process was faster, the image is added to its layout.
 pub fn publish_new(
     building: TemporaryDirectory,
     place: &Path,
@@ -254,14 +254,14 @@ pub fn publish_new(
     there.change_index(change).map(drop)
 }
 
-/// Whether a file could be given a second name in a directory.
+/// Creates a hard link to a file in a directory; returns `false` if that is not possible.
 fn linked(from: &Path, directory: &Directory, name: &str) -> bool {
     let (Some(parent), Some(own)) = (from.parent(), from.file_name()) else { return false };
     Directory::open(parent).and_then(|parent| parent.hard_link(own, directory, name.as_ref())).is_ok()
 }
 
-/// Whether an image gives way to a new one: the one of the same name; without a name, the one that this program wrote
-/// without a name for the same platform. The same manifest is there once.
+/// Returns `true` if an image is replaced by a new one: an image of the same name or, without a name, the unnamed image
+/// that this program wrote for the same platform. Equal manifests are listed once.
 fn is_replaced(known: &Value, new: &Value, reference: Option<&str>) -> bool {
     let name = annotation(known, ANNOTATION_NAME);
     let is_same = name == reference && known.get("digest") == new.get("digest");
@@ -289,7 +289,7 @@ fn read_object(file: &Path) -> Option<Map<String, Value>> {
     }
 }
 
-/// Writes an OCI layout with one image as a tar file. Its length, bytes.
+/// Writes an OCI layout with one image as a tar file and returns its length in bytes.
 pub(super) fn write_archive(
     new: &NewFile,
     job: &Job<'_>,
@@ -315,10 +315,10 @@ pub(super) fn write_archive(
             continue;
         }
         names.push(&blob.digest);
-        let elsewhere = || failed(io::Error::other("a layer of it lies elsewhere"));
+        let elsewhere = || failed(io::Error::other("one of its layers is stored elsewhere"));
         let file = file.as_ref().ok_or_else(elsewhere)?;
         out.write_all(&member_header(blob_name(&blob.digest).as_bytes(), blob.stored_bytes)).map_err(failed)?;
-        // Both are files, so that the system copies without showing the bytes to this program where it can.
+        // With two files, the system may copy without passing the bytes through this program.
         let copied = io::copy(&mut File::open(file).map_err(failed)?, &mut out).map_err(failed)?;
         if copied != blob.stored_bytes {
             return Err(failed(io::Error::other("a layer has changed while it was copied")));
@@ -333,7 +333,7 @@ fn blob_name(digest: &Digest) -> String {
     format!("blobs/sha256/{}", digest.hex())
 }
 
-/// Bytes that go through this program are gathered.
+/// Returns a buffered writer for a new file.
 pub(super) fn buffered(new: &NewFile) -> BufWriter<&File> {
     BufWriter::with_capacity(256 << 10, new.file())
 }

@@ -1,4 +1,5 @@
-//! The pass over the content: reads every layer once, takes digests, and fills whatever takes plain or compressed layers.
+//! The pass over the content: reads every layer once, computes digests, and feeds all takers of plain or compressed
+//! layers.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
@@ -17,38 +18,38 @@ use super::nix_json::LayerFiles;
 use super::{Job, LayerCompression, WriteError};
 use nixdive_image::{Compression, Digest};
 
-/// Layers that are read at once where they are compressed too: the others of the threads compress.
+/// Number of layers read at once if they are compressed too; the remaining threads compress.
 const COMPRESSED_AT_ONCE: usize = 2;
 
-/// Bytes of a blob that are copied at once.
+/// Bytes of a blob copied at a time.
 const PIECE_BYTES: usize = 128 << 10;
 
-/// What takes layers.
+/// Consumers of layers.
 pub(super) struct Takers<'a> {
-    /// Plain docker-archives.
+    /// Uncompressed docker-archives.
     pub archives: Vec<&'a ArchiveFile>,
-    /// Plain layers as files of their own.
+    /// Uncompressed layers in separate files.
     pub layer_files: Vec<&'a LayerFiles>,
-    /// Where compressed layers are put, one file each.
+    /// Directory for compressed layers, one file each.
     pub blobs: Option<&'a Path>,
-    /// Layers that are in a layout already, by what they are made of.
+    /// Looks up layers already in a layout, by the digest of their inputs.
     pub known: &'a (dyn Fn(&Digest) -> Option<KnownLayer> + Sync),
 }
 
-/// A layer that is in a layout already.
+/// Layer already in a layout.
 #[derive(Debug, Clone)]
 pub(super) struct KnownLayer {
     pub diff_id: Digest,
     pub blob: Blob,
-    /// The file that it is; none where it lies elsewhere.
+    /// File of the blob; `None` if it is stored elsewhere.
     pub file: Option<PathBuf>,
 }
 
-/// A layer after the pass.
+/// Layer after the pass.
 #[derive(Debug, Clone)]
 pub(super) struct PassedLayer {
     pub diff_id: Digest,
-    /// Its blob and the file that is it; none where it lies elsewhere.
+    /// Blob and its file; the file is `None` if the blob is stored elsewhere.
     pub blob: Option<(Blob, Option<PathBuf>)>,
     pub is_reused: bool,
 }
@@ -59,7 +60,7 @@ pub(super) fn pass(job: &Job<'_>, takers: &Takers<'_>) -> Result<Vec<PassedLayer
     let compression = job.options.compression;
     let compresses = takers.blobs.is_some() && compression.method() != Compression::None;
     let at_once = if compresses { threads.min(COMPRESSED_AT_ONCE) } else { threads }.min(job.layers.len().max(1));
-    // The largest first, so that no thread is left alone with one at the end.
+    // Largest first, so that the threads finish at about the same time.
     let mut order: Vec<usize> = (0..job.layers.len()).collect();
     order.sort_by_key(|&place| std::cmp::Reverse(job.layers.get(place).map_or(0, |layer| layer.unpacked_bytes)));
     let next = AtomicUsize::new(0);
@@ -95,7 +96,7 @@ pub(super) fn pass(job: &Job<'_>, takers: &Takers<'_>) -> Result<Vec<PassedLayer
     }
     let result = |slot: Mutex<Option<PassedLayer>>| slot.into_inner().unwrap_or_else(PoisonError::into_inner);
     let all: Option<Vec<PassedLayer>> = passed.into_iter().map(result).collect();
-    all.ok_or_else(|| WriteError::Composition("a layer was not read to its end".to_owned()))
+    all.ok_or_else(|| WriteError::Composition("a layer was not read completely".to_owned()))
 }
 
 struct OneLayer<'a> {
@@ -152,7 +153,7 @@ impl OneLayer<'_> {
         if let LayerSource::Base { place, layer } = &self.layer.source
             && layer.diff_id.as_ref().is_some_and(|given| given.algorithm() == "sha256" && *given != diff_id)
         {
-            let error = io::Error::other("its bytes have another digest than the image says");
+            let error = io::Error::other("its digest does not match the one in the image");
             return Err(WriteError::Base { place: *place, error });
         }
         for file in files {
@@ -169,7 +170,7 @@ impl OneLayer<'_> {
         }
     }
 
-    /// The blob of a layer of the base, copied as it is.
+    /// Copies the blob of a base layer unchanged.
     fn taken_over(&self) -> Result<Option<(Blob, Option<PathBuf>)>, WriteError> {
         let LayerSource::Base { place, layer } = &self.layer.source else { return Ok(None) };
         let found = layer.diff_id.as_ref().and_then(|_| self.job.content.base_blob(*place));
@@ -194,7 +195,7 @@ impl OneLayer<'_> {
         hashed.file.flush().map_err(failed)?;
         let digest = hashed.hasher.map(|hasher| Digest::from_sha256(&hasher.finalize().into()));
         if digest.as_ref() != Some(stored.digest()) || hashed.bytes != stored.stored_bytes() {
-            return Err(unread(io::Error::other("its blob has another digest than the manifest says")));
+            return Err(unread(io::Error::other("the digest of its blob does not match the manifest")));
         }
         let (digest, stored_bytes) = (stored.digest().clone(), stored.stored_bytes());
         let blob = Blob { digest, stored_bytes, compression: stored.compression(), made_of: None };
@@ -215,7 +216,7 @@ impl OneLayer<'_> {
     }
 }
 
-/// A blob in the making.
+/// Blob that is being written.
 struct BlobFile<'a> {
     path: PathBuf,
     stream: Stream<'a>,
@@ -258,7 +259,7 @@ impl BlobFile<'_> {
     }
 }
 
-/// A file whose bytes are counted and hashed. Without a hasher they are those of the stream, whose digest is known.
+/// File whose bytes are counted and hashed. Without a hasher, the bytes are those of a stream with a known digest.
 struct Hashed {
     file: BufWriter<File>,
     hasher: Option<Sha256>,

@@ -1,4 +1,4 @@
-//! Files that appear whole or not at all: written beside their place under another name, then renamed.
+//! Files that appear atomically: written next to their destination under another name, then renamed.
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::{Destination, WriteError};
 use nixdive_base::beneath::{Directory, Temporary, TemporaryDirectory, remove_abandoned};
 
-/// A file in the making.
+/// File that is being written.
 pub struct NewFile {
     file: Temporary,
     directory: Directory,
@@ -16,7 +16,9 @@ pub struct NewFile {
 }
 
 impl NewFile {
-    /// One that will stand at `place`, where a regular file or nothing is. What a killed run left beside it is removed.
+    /// Creates a file that will be published at `place`, which must be absent or a regular file. Remains of a killed
+    /// run are
+    /// removed.
     pub fn beside(place: &Path) -> Result<Self, WriteError> {
         let place = resolved(place)?;
         let directory = Directory::open(directory_of(&place)).map_err(|error| WriteError::write(&place, error))?;
@@ -24,24 +26,24 @@ impl NewFile {
         Self::within(&directory, place)
     }
 
-    /// One that will stand at `place` in a directory that is open; a link that has the name is replaced.
+    /// Creates a file that will be published at `place` in an open directory; a link of that name is replaced.
     pub fn within(directory: &Directory, place: PathBuf) -> Result<Self, WriteError> {
-        // What the user's umask leaves of it.
+        // The user's umask applies.
         let file = Temporary::new(directory, 0o666).map_err(|error| WriteError::write(&place, error))?;
         Ok(Self { file, directory: directory.clone(), place })
     }
 
-    /// The open file.
+    /// Returns the open file.
     pub fn file(&self) -> &File {
         self.file.file()
     }
 
-    /// The path it gets when it is published.
+    /// Returns the path at which the file will be published.
     pub fn place(&self) -> &Path {
         &self.place
     }
 
-    /// Takes the space that it will need, where the file system can, so that a full disk is told at once.
+    /// Reserves disk space, if the file system supports it, so that a full disk is reported immediately.
     pub fn reserve(&self, bytes: u64) -> Result<(), WriteError> {
         use rustix::io::Errno;
         match rustix::fs::fallocate(self.file(), rustix::fs::FallocateFlags::empty(), 0, bytes) {
@@ -52,21 +54,22 @@ impl NewFile {
         }
     }
 
-    /// Puts it where it belongs, in the directory in which it was made, now that its name is known.
+    /// Publishes the file under another name in the directory in which it was created.
     pub fn publish_at(self, place: &Path) -> Result<(), WriteError> {
         let name = place.file_name().unwrap_or_default();
         self.file.publish(&self.directory, name).map_err(|error| WriteError::write(place, error))
     }
 
-    /// Puts it where it belongs.
+    /// Publishes the file.
     pub fn publish(self) -> Result<(), WriteError> {
         let place = self.place.clone();
         self.publish_at(&place)
     }
 }
 
-/// A directory in the making, or for scratch, that is removed with all in it unless it is published. What a killed run left
-/// beside `place` is removed.
+/// Creates a directory that is removed with its contents unless it is published. Remains of a killed run next to
+/// `place`
+/// are removed.
 pub fn new_directory(place: &Path) -> Result<TemporaryDirectory, WriteError> {
     let failed = |error| WriteError::write(place, error);
     let parent = Directory::open(directory_of(place)).map_err(failed)?;
@@ -74,7 +77,7 @@ pub fn new_directory(place: &Path) -> Result<TemporaryDirectory, WriteError> {
     TemporaryDirectory::new(&parent, 0o777).map_err(failed)
 }
 
-/// The directory that a path lies in.
+/// Returns the parent directory of a path.
 pub(super) fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -82,7 +85,7 @@ pub(super) fn directory_of(path: &Path) -> &Path {
     }
 }
 
-/// The file that a destination stands for: a link's target, as other programs that write a file have it.
+/// Resolves the file that a destination names: links are followed, as other programs do when they write a file.
 fn resolved(place: &Path) -> Result<PathBuf, WriteError> {
     match metadata_at(place)? {
         None => Ok(place.to_owned()),
@@ -93,26 +96,26 @@ fn resolved(place: &Path) -> Result<PathBuf, WriteError> {
             let reason = if metadata.is_dir() {
                 "is a directory; name a file in it, or write oci:DIRECTORY"
             } else {
-                "is neither a file nor a directory; «-» writes to standard output"
+                "is neither a file nor a directory; use `-` for standard output"
             };
             Err(WriteError::Exists { path: place.to_owned(), reason })
         }
     }
 }
 
-/// What is at a path, links followed; `None` for nothing.
+/// Returns the metadata at a path, following links; `None` if nothing is there.
 pub(super) fn metadata_at(path: &Path) -> Result<Option<Metadata>, WriteError> {
     match fs::metadata(path) {
         Ok(metadata) => Ok(Some(metadata)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::symlink_metadata(path) {
-            Ok(_) => Err(WriteError::Exists { path: path.to_owned(), reason: "is a link that leads nowhere" }),
+            Ok(_) => Err(WriteError::Exists { path: path.to_owned(), reason: "is a dangling link" }),
             Err(_) => Ok(None),
         },
         Err(error) => Err(WriteError::write(path, error)),
     }
 }
 
-/// Refuses destinations that are the same, or that are a file or directory that is read.
+/// Rejects duplicate destinations and destinations that are used as input.
 pub(super) fn check_apart(destinations: &[Destination], protected: &[PathBuf]) -> Result<(), WriteError> {
     let identity = |metadata: &Metadata| (metadata.dev(), metadata.ino());
     let read: Vec<(u64, u64)> =

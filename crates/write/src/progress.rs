@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::WriteError;
 use nixdive_base::cancel::Cancel;
 
-/// How far the writing is, for whoever watches from another thread, and the way to stop it.
+/// Progress of writing an image, to be observed from another thread, and its cancellation.
 #[derive(Debug, Default)]
 pub struct WriteProgress {
     cancel: Cancel,
@@ -18,20 +18,21 @@ struct LayerBytes {
 }
 
 impl WriteProgress {
-    /// Nothing done.
+    /// Creates the progress of a write that has not started.
     #[must_use]
     pub fn new(cancel: Cancel) -> Self {
         Self { cancel, layers: OnceLock::new() }
     }
 
-    /// What stops it.
+    /// Returns the handle that cancels writing.
     #[must_use]
     pub fn cancel(&self) -> &Cancel {
         &self.cancel
     }
 
-    /// By layer, base first: unpacked bytes that were read, and that there are. Empty before it has begun. Content that
-    /// is read twice, as a compressed docker-archive needs it, is counted the first time.
+    /// Returns the unpacked bytes read and the total for each layer, base first; empty before the start. Content that
+    /// is read
+    /// twice, as for a compressed docker-archive, is counted once.
     #[must_use]
     pub fn layers(&self) -> Vec<(u64, u64)> {
         let layers = self.layers.get().map(Vec::as_slice).unwrap_or_default();
@@ -40,7 +41,7 @@ impl WriteProgress {
 
     pub(super) fn begin(&self, totals: impl Iterator<Item = u64>) {
         let layers = totals.map(|total| LayerBytes { done: AtomicU64::new(0), total }).collect();
-        // A second image that is written with the same progress goes on without being counted.
+        // A second image written with the same progress is not counted.
         let _ = self.layers.set(layers);
     }
 

@@ -1,4 +1,4 @@
-//! From destinations to what is at them: everything is opened first, filled by one pass, finished, and published last.
+//! Destinations from opening to publication: all are opened first, filled by one pass, finished, and published last.
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 
@@ -15,7 +15,7 @@ use super::{Destination, FinishedImage, Job, LayerElsewhere, WriteError, Written
 use nixdive_base::beneath::TemporaryDirectory;
 use nixdive_image::{Compression, Digest};
 
-/// A destination that is open.
+/// Open destination.
 enum Open {
     Archive(ArchiveFile),
     PackedArchive(NewFile, LayerCompression),
@@ -25,7 +25,7 @@ enum Open {
     NixJson(NewFile, LayerFiles),
 }
 
-/// A destination that is complete, but not yet where people look.
+/// Complete destination, not yet published.
 enum Ready {
     Written,
     File(NewFile),
@@ -69,7 +69,7 @@ pub(super) fn run(job: &Job<'_>, destinations: &[Destination]) -> Result<Written
         let manifest_digest = is_oci(destination).then(|| oci.manifest_digest.clone());
         written.push(WrittenDestination { destination: destination.clone(), bytes, manifest_digest });
     }
-    let layers = job.layers.iter().zip(&passed).map(|(layer, passed)| told(layer, passed)).collect();
+    let layers = job.layers.iter().zip(&passed).map(|(layer, passed)| written_layer(layer, passed)).collect();
     Ok(Written { layers, config_digest: image.config_digest, destinations: written })
 }
 
@@ -83,7 +83,7 @@ fn is_oci(destination: &Destination) -> bool {
     matches!(destination, Destination::OciLayout { .. } | Destination::OciArchive { .. })
 }
 
-fn told(layer: &super::layer::PlannedLayer<'_>, passed: &PassedLayer) -> WrittenLayer {
+fn written_layer(layer: &super::layer::PlannedLayer<'_>, passed: &PassedLayer) -> WrittenLayer {
     WrittenLayer {
         store_paths: layer.store_paths.iter().map(|&path| path.clone()).collect(),
         diff_id: passed.diff_id.clone(),
@@ -115,7 +115,7 @@ fn begin(job: &Job<'_>, destination: &Destination) -> Result<Open, WriteError> {
     })
 }
 
-/// Completes a destination; bytes that it has so far.
+/// Finishes a destination and returns the bytes written so far.
 fn finish(
     job: &Job<'_>,
     destination: &Destination,
@@ -180,7 +180,7 @@ fn in_order(
     })
 }
 
-/// Puts a destination where people look; bytes that were written besides.
+/// Publishes a destination and returns the additional bytes written.
 fn publish(ready: Ready) -> Result<u64, WriteError> {
     match ready {
         Ready::Written => Ok(0),

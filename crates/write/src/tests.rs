@@ -23,7 +23,7 @@ mod peers;
 const A: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-a-1.0";
 const B: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb-b-2.0";
 
-/// Two store paths, the first referring to the second, and a little outside the store.
+/// Returns two store paths, the first of which refers to the second, and some files outside the store.
 fn small() -> Composition {
     let mut composition = Composition::default();
     composition.config.platform = nixdive_image::Platform::parse("linux/amd64").unwrap();
@@ -56,7 +56,7 @@ fn small() -> Composition {
     composition
 }
 
-/// Content of compositions that hold all of it.
+/// Returns the content source for compositions that contain all their bytes.
 fn given() -> ImageContentOfNothing {
     ImageContentOfNothing
 }
@@ -82,7 +82,7 @@ fn write_small(destinations: &[String], options: &WriteOptions) -> Result<Writte
     write(&composition, &[vec![1], vec![0]], &destinations, &given(), options, &WriteProgress::default())
 }
 
-/// The names in a directory, hidden ones included, in order.
+/// Returns the names in a directory, including hidden ones, in order.
 fn names(directory: &Path) -> Vec<String> {
     let mut names: Vec<String> =
         fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -90,7 +90,8 @@ fn names(directory: &Path) -> Vec<String> {
     names
 }
 
-/// What an image shows, as lines: path, kind, mode, owner, link, content, attributes, time. Hard links are files.
+/// Lists the visible files of an image: path, kind, mode, owner, link, content, attributes, time. Hard links count as
+/// files.
 fn lines(opened: &nixdive_source::open::Opened) -> Vec<String> {
     let tree = &opened.image.tree;
     let Some(top) = tree.top_layer() else { return Vec::new() };

@@ -1,4 +1,4 @@
-//! All images of an index.
+//! Gathers all images of an index.
 
 use super::super::made::{self, Descriptor, Shape};
 use super::super::shelf::Shelf;
@@ -9,17 +9,17 @@ use nixdive_image::reference::Selector;
 use nixdive_source::formats::Naming;
 use nixdive_write::ANNOTATION_NAME;
 
-/// Images and indexes that one index may lead to.
+/// Maximum number of images and indexes reachable from one index.
 const MAX_IMAGES: usize = 1000;
-/// Bytes of all manifests and configurations that one index leads to.
+/// Maximum total size of the manifests and configurations reachable from one index, bytes.
 const MAX_DOCUMENTS_BYTES: usize = 128 << 20;
 
 impl Gathering<'_> {
-    /// All of an index in a layout or a directory of skopeo's.
+    /// Gathers everything that the index of a layout, or of a directory written by skopeo, lists.
     pub(super) fn whole_of_container(&self, shelf: &Shelf<'_>) -> Result<Shipment, TransferError> {
         let name = if shelf.naming == Naming::Layout { "index.json" } else { "manifest.json" };
         let document = shelf.container.document(name).map_err(|error| self.failed(error))?;
-        let bytes = document.ok_or_else(|| self.refused("holds no index of images, of which --all takes all"))?;
+        let bytes = document.ok_or_else(|| self.refused("does not contain an index of images, as --all requires"))?;
         let root = made::document("", bytes);
         if shelf.naming == Naming::Directory {
             return self.whole(shelf, &root.digest, &root.bytes);
@@ -42,11 +42,11 @@ impl Gathering<'_> {
             }
             None if meant.is_empty() => Err(self.refused("no image has that name")),
             None if meant.len() == listed.len() => self.whole(shelf, &root.digest, &root.bytes),
-            None => Err(self.refused("several images have that name; --all takes an index, or all of a layout")),
+            None => Err(self.refused("several images have that name; --all needs an index or a whole layout")),
         }
     }
 
-    /// An index and all that it leads to, or the one image that it turns out to be.
+    /// Gathers an index and everything that it lists, or a single image if `digest` turns out to name one.
     pub(super) fn whole(&self, shelf: &Shelf<'_>, digest: &Digest, bytes: &[u8]) -> Result<Shipment, TransferError> {
         let mut shipment = Shipment {
             images: Vec::new(),
@@ -64,14 +64,14 @@ impl Gathering<'_> {
                 continue;
             }
             if seen.len() >= MAX_IMAGES {
-                return Err(self.refused(&format!("its index leads to more than {MAX_IMAGES} images")));
+                return Err(self.refused(&format!("its index lists more than {MAX_IMAGES} images")));
             }
             seen.push(digest.clone());
             let bytes = bytes.map_or_else(|| shelf.manifest(&digest), Ok)?;
             let shape = Shape::parse(&self.reference.text, &bytes)?;
             kept_bytes = kept_bytes.saturating_add(bytes.len());
             if kept_bytes > MAX_DOCUMENTS_BYTES {
-                return Err(self.refused(&format!("its documents have more than {MAX_DOCUMENTS_BYTES} bytes")));
+                return Err(self.refused(&format!("its documents are larger than {MAX_DOCUMENTS_BYTES} bytes")));
             }
             match &shape.manifests {
                 None => {

@@ -1,4 +1,4 @@
-//! The index itself: OCI image specification, "Image Index"; Docker's "Image Manifest Version 2, Schema 2", "Manifest
+//! Image indexes: OCI image specification, "Image Index"; Docker's "Image Manifest Version 2, Schema 2", "Manifest
 //! List".
 
 use std::collections::BTreeMap;
@@ -8,30 +8,30 @@ use serde_json::{Map, Value, json};
 use super::platform::ChildPlatform;
 use nixdive_image::Digest;
 
-/// Media type of an index.
+/// Media type of an OCI index.
 pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
-/// Media type of Docker's list of manifests.
+/// Media type of Docker's manifest list.
 pub const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
-/// Annotations that name an image where it was, and would name it wrongly here.
+/// Annotations with names that were valid at the source only.
 const NAMES: [&str; 3] = ["org.opencontainers.image.ref.name", "io.containerd.image.name", "org.nixdive.writer"];
-/// Buildkit's attestations: which of the manifests one is about.
+/// Annotation of BuildKit's attestations: digest of the manifest that the attestation describes.
 const ATTESTATION_OF: &str = "vnd.docker.reference.digest";
 
-/// A manifest that an index lists.
+/// Manifest listed in an index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Child {
-    /// Where it came from, as it was typed.
+    /// Source of the image, as the user typed it.
     pub source: String,
     /// Digest of the manifest.
     pub digest: Digest,
     /// Length of the manifest, bytes.
     pub manifest_bytes: u64,
-    /// What kind of manifest it is.
+    /// Media type of the manifest.
     pub media_type: String,
-    /// What it runs on.
+    /// Platform of the image.
     pub platform: ChildPlatform,
-    /// Annotations that the index that it comes from gave it.
+    /// Annotations from the index that the image was listed in.
     pub annotations: BTreeMap<String, String>,
 }
 
@@ -41,7 +41,7 @@ impl Child {
     }
 }
 
-/// An index of images.
+/// Index of images.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Index {
     children: Vec<Child>,
@@ -49,8 +49,9 @@ pub struct Index {
 }
 
 impl Index {
-    /// Puts images together: by platform, whatever their order, and of one platform in their order. What has equal
-    /// digests is one; attestations come last, and only with the image that they are about.
+    /// Builds an index sorted by platform, whatever the order of `children`; images for the same platform keep their
+    /// order.
+    /// Equal digests are listed once. Attestations come last, and only together with the image that they describe.
     #[must_use]
     pub fn new(children: Vec<Child>, annotations: BTreeMap<String, String>) -> Self {
         let mut kept: Vec<Child> = Vec::with_capacity(children.len());
@@ -67,14 +68,15 @@ impl Index {
         Self { children: kept, annotations }
     }
 
-    /// What it lists.
+    /// Manifests that the index lists.
     #[must_use]
     pub fn children(&self) -> &[Child] {
         &self.children
     }
 
-    /// Docker's list where all images are Docker's and there is nothing that it cannot say, as annotations; else an OCI
-    /// index, which may list both kinds.
+    /// Returns Docker's manifest list type if all images are Docker's and nothing needs OCI features such as
+    /// annotations;
+    /// otherwise the OCI index type, which may list both kinds.
     #[must_use]
     pub fn media_type(&self) -> &'static str {
         let is_docker = |child: &Child| child.media_type == DOCKER_MANIFEST && child.annotations.is_empty();
@@ -82,7 +84,7 @@ impl Index {
         if has_docker_only && !self.children.is_empty() { DOCKER_LIST } else { OCI_INDEX }
     }
 
-    /// As JSON: the same bytes for the same images and annotations.
+    /// Serializes the index to JSON. Equal images and annotations give the same bytes.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
         let children: Vec<Value> = self.children.iter().map(descriptor).collect();

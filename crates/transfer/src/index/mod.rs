@@ -1,4 +1,4 @@
-//! Indexes of images for several platforms: what they list, which tags they get, and the document itself.
+//! Indexes of images for several platforms: the plan, the tags and the document itself.
 
 mod document;
 mod plan;

@@ -8,7 +8,7 @@ use super::{Child, ChildPlatform, Index, NoPlatform};
 use crate::{Assemble, Document, Parcel, Shipment};
 use nixdive_image::Digest;
 
-/// Images of several sources on their way to one index.
+/// Images of several sources to be combined into one index.
 #[derive(Debug)]
 pub struct IndexPlan {
     images: Vec<PlannedImage>,
@@ -16,7 +16,7 @@ pub struct IndexPlan {
     made: OnceLock<Index>,
 }
 
-/// What is known of an image before its manifest is.
+/// Properties of an image that are known before its manifest is.
 #[derive(Debug, Clone)]
 struct PlannedImage {
     source: String,
@@ -25,28 +25,28 @@ struct PlannedImage {
     annotations: BTreeMap<String, String>,
 }
 
-/// Two images of which nobody can choose one.
+/// Two images for the same platform, between which clients cannot choose.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Clash {
-    /// What both run on.
+    /// Platform of both images.
     pub platform: ChildPlatform,
-    /// The one that clients get.
+    /// Source of the image that clients get.
     pub first: String,
-    /// The other one.
+    /// Source of the other image.
     pub second: String,
 }
 
-/// An image that no index can list.
+/// Image that an index cannot list.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {reason}", nixdive_base::text::display_in_sentence(source_text))]
 pub struct UnlistableImage {
-    /// Where it came from, as it was typed.
+    /// Source of the image, as the user typed it.
     pub source_text: String,
-    /// What is wrong.
+    /// Reason.
     pub reason: NoPlatform,
 }
 
-/// What an index said of an image.
+/// Description of an image in the index that listed it.
 #[derive(Debug, Clone, Default)]
 struct Said {
     platform: Option<ChildPlatform>,
@@ -54,11 +54,12 @@ struct Said {
 }
 
 impl IndexPlan {
-    /// Takes the images of all sources, each with what was typed for it. Indexes among the sources are taken apart; what
-    /// they say of their images is kept.
+    /// Plans an index of the images of all sources, each with the text that the user typed for it. Indexes among the
+    /// sources
+    /// are replaced by their images, whose descriptions are kept.
     ///
     /// # Errors
-    /// [`UnlistableImage`].
+    /// If an image has no platform.
     pub fn new(
         sources: &[(String, Shipment)],
         annotations: BTreeMap<String, String>,
@@ -80,7 +81,7 @@ impl IndexPlan {
         Ok((Self { images, annotations, made: OnceLock::new() }, parcels))
     }
 
-    /// Images for one platform, each with the first one. Equal images are none, nor is what no machine runs.
+    /// Returns the images that share a platform with an earlier one. Equal images and attestations do not count.
     #[must_use]
     pub fn clashes(&self) -> Vec<Clash> {
         let mut first: HashMap<String, &PlannedImage> = HashMap::new();
@@ -98,7 +99,7 @@ impl IndexPlan {
         clashes
     }
 
-    /// The index, once the images have arrived.
+    /// Returns the index, once the images have arrived.
     #[must_use]
     pub fn made(&self) -> Option<&Index> {
         self.made.get()
@@ -118,13 +119,13 @@ impl Assemble for IndexPlan {
         let children = self.images.iter().zip(manifests).map(child).collect();
         let index = Index::new(children, self.annotations.clone());
         let document = (index.media_type().to_owned(), index.to_json());
-        // A second try makes the same.
+        // A second attempt builds the same index.
         let _ = self.made.set(index);
         document
     }
 }
 
-/// What indexes say of the images that they list; the outermost one, which is the last, counts most.
+/// Collects the descriptions in indexes; the outermost index, which is the last, takes precedence.
 fn said_of(indexes: &[Document]) -> HashMap<Digest, Said> {
     let mut said = HashMap::new();
     for index in indexes {
@@ -201,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_images_and_what_nobody_runs_are_no_clash() {
+    fn equal_images_and_attestations_do_not_clash() {
         let of = |os: &str, author: &str| {
             let config = json!({"os": os, "architecture": os.replace("linux", "arm64"), "author": author});
             shipment(vec![parcel(&config, false)], Vec::new())

@@ -4,37 +4,37 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// What an image runs on, as an index says it: OCI image specification, "Image Index Property Descriptions", which takes
-/// it from the fields of the same names of the configuration.
+/// Platform of an image as an index states it: OCI image specification, "Image Index Property Descriptions". The values
+/// come from the fields of the same names in the configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct ChildPlatform {
-    /// `linux`, `windows`, …
+    /// Operating system: `linux`, `windows`, …
     #[serde(default)]
     pub os: String,
-    /// `amd64`, `arm64`, … in Go's names.
+    /// Architecture in Go's names: `amd64`, `arm64`, …
     #[serde(default)]
     pub architecture: String,
-    /// `v7`, `v8`, …
+    /// Variant of the architecture: `v7`, `v8`, …
     #[serde(default)]
     pub variant: Option<String>,
-    /// Of Windows: the build that it needs.
+    /// Required Windows build.
     #[serde(default, rename = "os.version")]
     pub os_version: Option<String>,
-    /// Of Windows: what it needs of the kernel.
+    /// Required Windows kernel features.
     #[serde(default, rename = "os.features")]
     pub os_features: Option<Vec<String>>,
 }
 
-/// An image whose configuration does not say what it runs on.
+/// Error for an image whose configuration does not state its platform.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("its configuration says no operating system and architecture, which an index needs")]
+#[error("its configuration lacks the operating system or architecture that an index requires")]
 pub struct NoPlatform;
 
 impl ChildPlatform {
-    /// The platform of a configuration, or of a descriptor's `platform`.
+    /// Reads the platform from a configuration or from the `platform` of a descriptor.
     ///
     /// # Errors
-    /// [`NoPlatform`].
+    /// If the operating system or the architecture is missing.
     pub fn read(document: &[u8]) -> Result<Self, NoPlatform> {
         let mut platform: Self = nixdive_base::go_json::from_slice(document).map_err(|_| NoPlatform)?;
         let given = |text: &String| !text.is_empty();
@@ -44,13 +44,13 @@ impl ChildPlatform {
         if platform.os.is_empty() || platform.architecture.is_empty() { Err(NoPlatform) } else { Ok(platform) }
     }
 
-    /// Whether it is that of what nobody runs, such as attestations.
+    /// Returns `true` for the placeholder platform of manifests that cannot be run, such as attestations.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
         self.os == "unknown" && self.architecture == "unknown"
     }
 
-    /// As it stands in an index.
+    /// Returns the platform as it is written in an index.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let mut document = json!({"architecture": self.architecture, "os": self.os});

@@ -1,46 +1,46 @@
-//! Which tags an index gets, by flocken's rules (github.com/mirkolenz/flocken, "autoTags"): the branch, `latest` on the
-//! default branch, the version, and its first one and two numbers unless it is a pre-release.
+//! Tags of an index by flocken's rules (github.com/mirkolenz/flocken, "autoTags"): the branch, `latest` on the default
+//! branch, and the version with its first one and two numbers, unless it is a pre-release.
 
-/// Letters that a tag may have: OCI distribution specification, "Pulling manifests".
+/// Maximum length of a tag: OCI distribution specification, "Pulling manifests".
 const MAX_TAG_LETTERS: usize = 128;
 const LATEST: &str = "latest";
-/// The default branch where none is named.
+/// Default branch if none is given.
 pub const DEFAULT_BRANCH: &str = "main";
 
-/// What tags follow from.
+/// Input from which tags are derived.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TagRules {
-    /// Tags as they are.
+    /// Literal tags.
     pub tags: Vec<String>,
-    /// The branch that was built.
+    /// Branch that was built.
     pub branch: Option<String>,
-    /// The branch whose images are `latest`; `None`: [`DEFAULT_BRANCH`].
+    /// Branch whose images are tagged `latest`; `None` selects [`DEFAULT_BRANCH`].
     pub default_branch: Option<String>,
-    /// `latest`, whatever the branch.
+    /// True to add `latest` on every branch.
     pub latest: bool,
-    /// The version, with or without a `v` in front.
+    /// Version, with or without a leading `v`.
     pub version: Option<String>,
 }
 
-/// Why no tag follows.
+/// Reasons why a tag cannot be derived.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TagError {
-    /// What was given is none.
-    #[error("«{0}» is no tag: letters, digits and . _ - are allowed, at most 128, and the first is no . or -")]
+    /// Invalid literal tag.
+    #[error("invalid tag `{0}`: expected at most 128 letters, digits, `.`, `_` or `-`, not starting with `.` or `-`")]
     NoTag(String),
-    /// Nothing of a branch's name may be in a tag.
-    #[error("the branch «{0}» has no letter that may be in a tag")]
+    /// Branch name without any character that is allowed in a tag.
+    #[error("branch `{0}`: no character of it is allowed in a tag")]
     Branch(String),
-    /// What was given is no version.
-    #[error("«{0}» is no version; write it as 1.2.3, v1.2.3 or 1.2.3-rc.1")]
+    /// Invalid version.
+    #[error("invalid version `{0}`: expected 1.2.3, v1.2.3 or 1.2.3-rc.1")]
     Version(String),
 }
 
 impl TagRules {
-    /// The tags, each once, in the order of the rules.
+    /// Returns the tags without duplicates, in the order of the rules.
     ///
     /// # Errors
-    /// [`TagError`].
+    /// If a tag, the branch or the version is invalid.
     pub fn tags(&self) -> Result<Vec<String>, TagError> {
         let mut tags: Vec<String> = Vec::new();
         let mut add = |tag: String| {
@@ -65,8 +65,8 @@ impl TagRules {
     }
 }
 
-/// The version, and its first two numbers and its first, unless it has a `-`. What is behind a `+`, which no tag may
-/// have, is put behind a `-`; it makes no pre-release (semver.org, 10).
+/// Returns the version and, unless it has a `-`, its first two numbers and its first. A `+`, which is not allowed in a
+/// tag, becomes a `-`; build metadata does not make a pre-release (semver.org, 10).
 fn tags_of_version(text: &str) -> Result<Vec<String>, TagError> {
     let wrong = || TagError::Version(shown(text));
     let version = text.strip_prefix('v').unwrap_or(text);
@@ -81,8 +81,8 @@ fn tags_of_version(text: &str) -> Result<Vec<String>, TagError> {
     Ok(std::iter::once(tag).chain(shorter.filter(|_| are_numbers)).collect())
 }
 
-/// A branch's name with a dash for each run of what no tag may have, without the dots and dashes that it would begin
-/// with, and no longer than a tag.
+/// Returns a branch name as a tag: a dash replaces each run of disallowed characters, leading dots and dashes are
+/// removed, and the result is cut to the maximum length.
 fn tag_of_branch(branch: &str) -> Result<String, TagError> {
     let mut tag = String::new();
     for letter in short_branch(branch).chars() {
@@ -98,7 +98,7 @@ fn tag_of_branch(branch: &str) -> Result<String, TagError> {
     if tag.is_empty() { Err(TagError::Branch(shown(branch))) } else { Ok(tag.to_owned()) }
 }
 
-/// A branch as people call it, where the whole name of its reference was given.
+/// Returns the short name of a branch that was given as a full reference.
 fn short_branch(branch: &str) -> &str {
     branch.strip_prefix("refs/heads/").unwrap_or(branch)
 }

@@ -275,7 +275,7 @@ fn a_place_that_nothing_can_be_opened_from_is_refused_while_it_is_typed() {
     person.types("x").presses("enter");
     assert_eq!(written(&person).unwrap().destination, Destination::parse("-x".as_ref()).unwrap());
     let person = planning((120, 40), "w ctrl-u d o c k e r : a enter");
-    assert!(person.text().contains("nothing is written to «docker:» here"), "{}", person.text());
+    assert!(person.text().contains("cannot write to `docker:` here"), "{}", person.text());
     assert!(written(&person).is_none());
 }
 

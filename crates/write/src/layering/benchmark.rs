@@ -1,4 +1,5 @@
-//! What the strategies cost, on a family of images that looks like services from nixpkgs: figures in `benches/README.md`.
+//! Cost of the strategies for a family of images that resembles services from nixpkgs. Figures are in
+//! `benches/README.md`.
 
 use hashbrown::{HashMap, HashSet};
 
@@ -7,7 +8,7 @@ use crate::fixture::store_path_with;
 use crate::{Composition, Stability};
 use nixdive_nix::{StoreHash, StorePath};
 
-/// A small generator of numbers that are the same on every run.
+/// Small random number generator with the same numbers on every run.
 struct Random(u64);
 
 impl Random {
@@ -18,7 +19,7 @@ impl Random {
         self.0 % most
     }
 
-    /// From some kB to some 10 MB, most of them small.
+    /// Returns a size from a few kB to about 10 MB; most sizes are small.
     fn bytes(&mut self) -> u64 {
         let octave = self.below(7) + self.below(7) + 11;
         (1 << octave) + self.below(1 << octave)
@@ -34,7 +35,7 @@ struct Package {
     is_application: bool,
 }
 
-/// All packages of a family, what is referred to first. Their store paths follow from their builds and those below.
+/// Packages of a family, dependencies first. Their store paths follow from their builds and dependencies.
 #[derive(Clone)]
 struct World {
     packages: Vec<Package>,
@@ -42,8 +43,9 @@ struct World {
 }
 
 impl World {
-    /// glibc and what everything needs; libraries that refer to earlier ones; language runtimes; services, each with
-    /// libraries that only it needs, its application and its configuration.
+    /// Generates glibc and common dependencies; libraries that refer to earlier ones; language runtimes; and services,
+    /// each
+    /// with libraries of its own, its application and its configuration.
     fn new(services: usize, libraries: usize) -> Self {
         let mut random = Random(0x9e37_79b9_7f4a_7c15);
         let mut world = Self { packages: Vec::new(), services: Vec::new() };
@@ -87,7 +89,7 @@ impl World {
 
     fn some(&self, random: &mut Random, from: usize, count: u64) -> Vec<usize> {
         let most = (self.packages.len() - from) as u64;
-        // Those at the beginning more often, as in any distribution.
+        // Earlier packages are preferred, as in any distribution.
         (0..count).map(|_| from + random.below(most).min(random.below(most)) as usize).collect()
     }
 
@@ -95,7 +97,7 @@ impl World {
         (0..count).map(|_| random.below(below as u64) as usize).collect()
     }
 
-    /// The hash part of every package: it follows from its build and from all that it refers to.
+    /// Computes the hash part of each package from its build and its dependencies.
     fn hashes(&self) -> Vec<StoreHash> {
         let mut hashes: Vec<StoreHash> = Vec::new();
         for package in &self.packages {
@@ -106,7 +108,7 @@ impl World {
         hashes
     }
 
-    /// The image of a service.
+    /// Returns the image of a service.
     fn image(&self, service: usize) -> Composition {
         let mut needed = HashSet::new();
         let mut pending = vec![self.services[service]];
@@ -134,7 +136,7 @@ impl World {
         composition
     }
 
-    /// A new build of one package, of nearly as many bytes; all that refer to it are built anew with it.
+    /// Rebuilds one package at nearly the same size, and everything that depends on it.
     fn changed(&self, place: usize, random: &mut Random) -> Self {
         let mut world = self.clone();
         let package = &mut world.packages[place];
@@ -144,7 +146,7 @@ impl World {
     }
 }
 
-/// A layer by the store paths in it, and its bytes.
+/// Returns the size of each layer, by the store paths in it.
 fn layers(image: &Composition, strategy: Strategy, siblings: &[Sibling], most: usize) -> HashMap<Vec<String>, u64> {
     let layers = strategy.assign(image, siblings, most);
     assert!(layers.len() <= most, "{strategy:?}: {} layers of {most}", layers.len());
@@ -162,7 +164,7 @@ fn sibling(image: &Composition) -> Sibling {
     image.store_paths.iter().map(|known| (known.path.base_name().to_owned(), known.nar_bytes)).collect()
 }
 
-/// The mean share of an image's bytes that another one of the family has too, in the same layers, per cent.
+/// Returns the mean percentage of an image's bytes that another image of the family has too, in the same layers.
 fn shared(images: &[Composition], strategy: Strategy, knows_siblings: bool, most: usize) -> f64 {
     let layered: Vec<HashMap<Vec<String>, u64>> = (0..images.len())
         .map(|own| layers(&images[own], strategy, &siblings(images, own, knows_siblings), most))
@@ -182,7 +184,7 @@ fn siblings(images: &[Composition], own: usize, known: bool) -> Vec<Sibling> {
     others.map(|(_, image)| sibling(image)).collect()
 }
 
-/// The mean of what has to be pushed after a change, MB, by kind of change: the application, a library with its
+/// Returns the mean number of MB to push after a change, by kind of change: the application, a library with its
 /// dependents, glibc.
 fn pushed(world: &World, strategy: Strategy, knows_siblings: bool, most: usize) -> [f64; 3] {
     let images: Vec<Composition> = (0..world.services.len()).map(|service| world.image(service)).collect();

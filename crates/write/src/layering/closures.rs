@@ -1,27 +1,33 @@
 use super::graph::Graph;
 use crate::Stability;
 
-/// Bits of a closure. With more store paths several share a bit, which blurs what is compared and breaks nothing.
+/// Maximum number of bits of a closure. With more store paths, several share a bit, which makes comparisons less exact
+/// but
+/// not wrong.
 const MOST_BITS: usize = 4096;
-/// How much more often an application changes than any one package.
+/// How much more often an application changes than any single package.
 const APPLICATION_WEIGHT: u64 = 8;
 
-/// What every store path needs, as sets of bits.
+/// Closures of all store paths as bit sets.
 pub(super) struct Closures {
     words: usize,
-    /// By store path, `words` of them.
+    /// Bit sets by store path, `words` numbers each.
     bits: Vec<u64>,
     applications: Vec<u64>,
-    /// By bit, in how many closures it is.
-    held: Vec<u64>,
+    /// Number of closures that contain a bit.
+    containing: Vec<u64>,
 }
 
 impl Closures {
     pub fn new(graph: &Graph<'_>) -> Self {
         let width = graph.len().clamp(1, MOST_BITS);
         let words = width.div_ceil(64);
-        let mut closures =
-            Self { words, bits: vec![0; graph.len() * words], applications: vec![0; words], held: vec![0; width] };
+        let mut closures = Self {
+            words,
+            bits: vec![0; graph.len() * words],
+            applications: vec![0; words],
+            containing: vec![0; width],
+        };
         for &place in &graph.order {
             let node = &graph.nodes[place as usize];
             let mut set = vec![0u64; words];
@@ -35,16 +41,16 @@ impl Closures {
             }
             let start = place as usize * words;
             closures.bits[start..start + words].copy_from_slice(&set);
-            for (bit, held) in closures.held.iter_mut().enumerate() {
-                *held += set[bit / 64] >> (bit % 64) & 1;
+            for (bit, containing) in closures.containing.iter_mut().enumerate() {
+                *containing += set[bit / 64] >> (bit % 64) & 1;
             }
         }
         closures
     }
 
-    /// How many paths refer to one, directly or by others, itself counted.
+    /// Returns how many paths refer to this one directly or indirectly, itself included.
     pub fn referrers(&self, place: u32) -> u64 {
-        self.held.get(place as usize % self.held.len().max(1)).copied().unwrap_or_default()
+        self.containing.get(place as usize % self.containing.len().max(1)).copied().unwrap_or_default()
     }
 
     fn of(&self, place: u32) -> &[u64] {
@@ -52,14 +58,14 @@ impl Closures {
         &self.bits[start..start + self.words]
     }
 
-    /// All that some paths need.
+    /// Returns the union of the closures of some paths.
     pub fn union(&self, places: &[u32]) -> Vec<u64> {
         let mut set = vec![0; self.words];
         places.iter().for_each(|&place| add(&mut set, self.of(place)));
         set
     }
 
-    /// How often something in either of two sets changes.
+    /// Returns how often something in either of two sets changes.
     pub fn weight_of_both(&self, one: &[u64], other: &[u64]) -> u64 {
         let both = one.iter().zip(other).map(|(one, other)| one | other);
         let weigh = |(set, applications): (u64, &u64)| {

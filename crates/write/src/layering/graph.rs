@@ -1,21 +1,21 @@
 use crate::{Composition, Stability};
 use nixdive_nix::StorePath;
 
-/// Store paths and who refers to whom, as layering sees them.
+/// Reference graph of the store paths, as layering uses it.
 pub(super) struct Graph<'a> {
     pub nodes: Vec<Node<'a>>,
-    /// By node, those that refer to it.
+    /// Referrers of each node.
     pub referrers: Vec<Vec<u32>>,
-    /// Every node behind all that it refers to. Cycles, which Nix never makes, are cut somewhere.
+    /// All nodes, each after its references. Cycles, which Nix does not create, are cut at any edge.
     pub order: Vec<u32>,
 }
 
-/// A store path.
+/// Store path.
 pub(super) struct Node<'a> {
     pub path: &'a StorePath,
     pub nar_bytes: u64,
     pub stability: Stability,
-    /// What it refers to, itself left out, each once and in order.
+    /// References without itself, sorted, without duplicates.
     pub references: Vec<u32>,
 }
 
@@ -52,7 +52,7 @@ impl<'a> Graph<'a> {
     }
 }
 
-/// Depth first, what is referred to before what refers to it.
+/// Orders the nodes depth first, references before their referrers.
 fn order(nodes: &[Node<'_>]) -> Vec<u32> {
     let mut seen = vec![false; nodes.len()];
     let mut order = Vec::with_capacity(nodes.len());

@@ -1,19 +1,19 @@
-//! Joins groups of store paths, the cheapest two at a time.
+//! Joins groups of store paths, the two cheapest ones at a time.
 
 use super::closures::Closures;
 
-/// Groups that are compared with each other. Of more, the smallest are put together by their names first.
+/// Maximum number of groups compared pairwise. Above it, the smallest are first combined by name.
 const MOST_UNITS: usize = 400;
-/// Of those, so many are put together by name.
+/// Number of buckets into which the smallest groups are combined.
 const BUCKETS: usize = 100;
 
 /// Store paths that stay together.
 pub(super) struct Unit {
     pub places: Vec<u32>,
     pub bytes: u64,
-    /// Weighs that one of them may not be in another image, which then cannot share their group.
+    /// Weight of the risk that another image lacks one of them and so cannot share their group.
     pub absence: u64,
-    /// Of one of them, for an order that lasts.
+    /// Name of one member, for a stable order.
     pub name: String,
 }
 
@@ -22,13 +22,13 @@ struct Group {
     bytes: u64,
     closure: Vec<u64>,
     weight: u64,
-    /// Of all its members together.
+    /// Total absence weight of the members.
     absence: u64,
-    /// The group behind it with which joining is cheapest, and what it costs.
+    /// Later group with the lowest joining cost, and that cost.
     nearest: Option<(usize, u128)>,
 }
 
-/// At most `count` groups of the units.
+/// Joins the units into at most `count` groups.
 pub(super) fn join(mut units: Vec<Unit>, count: usize, closures: &Closures) -> Vec<Vec<u32>> {
     let count = count.max(1);
     units.sort_by(|one, other| (one.name.as_str(), &one.places).cmp(&(other.name.as_str(), &other.places)));
@@ -71,7 +71,7 @@ fn find_nearest(groups: &mut [Option<Group>], place: usize, closures: &Closures)
     }
 }
 
-/// Notes a group as the nearest one if it is nearer than the one that is noted.
+/// Records a group as the nearest one if it is nearer than the recorded one.
 fn consider(groups: &mut [Option<Group>], place: usize, other: usize, closures: &Closures) {
     let (Some(Some(group)), Some(Some(candidate))) = (groups.get(place), groups.get(other)) else { return };
     let cost = group.cost_of_joining(candidate, closures);
@@ -89,7 +89,7 @@ impl Group {
         Self { places: unit.places, bytes: unit.bytes, closure, weight, absence: unit.absence, nearest: None }
     }
 
-    /// Bytes that are pushed more often, times how much more often.
+    /// Returns the cost of joining two groups: additional bytes pushed, weighted by frequency.
     fn cost_of_joining(&self, other: &Self, closures: &Closures) -> u128 {
         let together = closures.weight_of_both(&self.closure, &other.closure);
         let more = |group: &Self, joined: &Self| {
@@ -108,7 +108,7 @@ impl Group {
     }
 }
 
-/// As many units as can be compared: of too many, the smallest by the hash of their names.
+/// Reduces the units to a number that can be compared: the smallest ones are combined by the hash of their names.
 fn bucketed(units: Vec<Unit>) -> Vec<Unit> {
     if units.len() <= MOST_UNITS {
         return units;
@@ -140,7 +140,7 @@ fn bucketed(units: Vec<Unit>) -> Vec<Unit> {
     kept
 }
 
-/// FNV-1a, which is the same in every version of this program, over the name.
+/// Returns the bucket of a name by FNV-1a, which never changes between versions of this program.
 fn bucket_of(name: &str) -> usize {
     let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325, mix);

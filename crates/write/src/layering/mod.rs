@@ -1,4 +1,4 @@
-//! Which store paths share a layer.
+//! Assignment of store paths to layers.
 
 #[cfg(test)]
 mod benchmark;
@@ -17,27 +17,26 @@ use super::Composition;
 use super::TarForm;
 use graph::Graph;
 
-/// How store paths are put into layers.
+/// Strategy that assigns store paths to layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Strategy {
-    /// By bytes, by what other images share, and by what changes together.
+    /// By size, by what other images share, and by what changes together.
     #[default]
     Stable,
-    /// As dockerTools does: by how often a path is referred to.
+    /// By popularity, as dockerTools does.
     Popularity,
-    /// As nix2container does, its tar streams included.
+    /// As nix2container does, with identical tar streams.
     Nix2container,
 }
 
-/// Store paths of other images that a registry has, or will have, beside this one: their base names and NAR sizes in
-/// bytes.
+/// Store paths of another image in the same registry, now or later: base names with NAR sizes in bytes.
 pub type Sibling = HashMap<String, u64>;
 
 impl Strategy {
-    /// All of them.
+    /// All strategies.
     pub const ALL: [Self; 3] = [Self::Stable, Self::Popularity, Self::Nix2container];
 
-    /// The name that people type.
+    /// Returns the name used on the command line.
     #[must_use]
     pub fn id(self) -> &'static str {
         match self {
@@ -47,13 +46,13 @@ impl Strategy {
         }
     }
 
-    /// The strategy of a name.
+    /// Returns the strategy with this name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|strategy| strategy.id() == name)
     }
 
-    /// How entries are named in the layers that it makes.
+    /// Returns the naming of entries in the layers of this strategy.
     #[must_use]
     pub fn tar_form(self) -> TarForm {
         match self {
@@ -62,9 +61,11 @@ impl Strategy {
         }
     }
 
-    /// Puts every store path of a composition into one layer: places in [`Composition::store_paths`], those within a layer
-    /// in order. At most `max_layers` layers come out for the whole image, its base and what is outside the store
-    /// counted, but one for store paths in any case.
+    /// Assigns each store path of a composition to one layer: positions in [`Composition::store_paths`], sorted within
+    /// a
+    /// layer. The whole image gets at most `max_layers` layers, including those of the base and the one for files
+    /// outside
+    /// the store, but always at least one for store paths.
     #[must_use]
     pub fn assign(self, composition: &Composition, siblings: &[Sibling], max_layers: usize) -> Vec<Vec<u32>> {
         let taken = composition.base.len() + usize::from(!composition.outside.is_empty());

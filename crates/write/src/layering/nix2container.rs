@@ -3,12 +3,12 @@
 use super::graph::Graph;
 use super::popularity::alone_then_together;
 
-/// The most referred to alone, all others together in the last layer.
+/// Gives the most popular paths a layer each and puts all others into the last one.
 pub(super) fn group(graph: &Graph<'_>, most: usize) -> Vec<Vec<u32>> {
     alone_then_together(order(graph), most)
 }
 
-/// Places by descending score; of equal scores the higher node id comes first.
+/// Returns the positions by descending score; for equal scores the higher node ID comes first.
 pub(super) fn order(graph: &Graph<'_>) -> Vec<u32> {
     let (scores, ids) = (scores(graph), ids(graph));
     let mut order: Vec<u32> = graph.places().collect();
@@ -16,8 +16,8 @@ pub(super) fn order(graph: &Graph<'_>) -> Vec<u32> {
     order
 }
 
-/// Node ids by place: given in order of first sight along the closure graph that Nix writes. It lists the store paths
-/// in Nix's order; each is seen itself, then its references in the same order.
+/// Returns node IDs by position, assigned at the first occurrence in the closure graph that Nix writes. The graph lists
+/// the store paths in Nix's order, each followed by its references in the same order.
 fn ids(graph: &Graph<'_>) -> Vec<u32> {
     let mut listed: Vec<u32> = graph.places().collect();
     listed.sort_by_key(|&place| graph.nodes[place as usize].path);
@@ -36,8 +36,8 @@ fn ids(graph: &Graph<'_>) -> Vec<u32> {
     ids.into_iter().flatten().collect()
 }
 
-/// Scores by place: 1, and the scores of all referrers. Go's `int64` wraps around where a closure has more ways to a
-/// path than it can count.
+/// Returns scores by position: 1 plus the scores of all referrers. Arithmetic wraps around like Go's `int64` if a
+/// closure has too many ways to a path.
 pub(super) fn scores(graph: &Graph<'_>) -> Vec<i64> {
     let mut scores = vec![1i64; graph.len()];
     for &place in graph.order.iter().rev() {

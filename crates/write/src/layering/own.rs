@@ -1,16 +1,20 @@
-//! nixdive's own grouping.
+//! nixdive's own layering strategy.
 //!
-//! **What images share.** Store paths are put into classes by which of the images of the family (this one and its siblings)
-//! hold them; a layer never mixes classes while there are layers enough. How many layers a class gets follows from the
-//! number of its paths, in all images alike, so that each image of a family makes the same layers of what they share.
+//! **Sharing.** Store paths are divided into classes by the images of the family (this one and its siblings) that
+//! contain
+//! them. A layer does not mix classes while enough layers are available. The number of layers of a class follows from
+//! the
+//! number of its paths in all images alike, so that every image of a family produces the same layers for shared paths.
 //!
-//! **What changes together.** A store path changes when anything in its closure does. For a group of paths, what has to
-//! be pushed after a change is, on the average, its bytes times the weight of all that its members' closures hold
-//! together. Beginning with every path alone, the two groups are joined whose joining costs least, until few enough are
-//! left: large paths stay alone, small ones are with those of like closures.
+//! **Common changes.** A store path changes when anything in its closure does. The average cost of a change to a group
+//! of
+//! paths is its size times the weight of the union of its members' closures. Starting with single paths, the two groups
+//! that are cheapest to join are joined until few enough are left: large paths stay alone, small ones end up with those
+//! of similar closures.
 //!
-//! **What stays as it is.** Hashes and versions decide nothing where names do, and bytes count in coarse steps, so that a
-//! change of one package leaves all groups without it as they were.
+//! **Stability.** Names are preferred over hashes and versions, and sizes are counted in coarse steps, so that a change
+//! of
+//! one package leaves all groups without it unchanged.
 
 use hashbrown::{HashMap, HashSet};
 
@@ -21,37 +25,37 @@ use super::join::{Unit, join};
 use crate::Stability;
 use nixdive_nix::StorePath;
 
-/// Images of a family that are told apart: the bits of a class.
+/// Maximum number of images of a family that are distinguished: the bits of a class.
 const MOST_IMAGES: usize = 128;
-/// The finest share of its paths by which a class gets layers: so many layers for as many paths.
+/// Finest share of its paths by which a class gets layers.
 const SHARES: u64 = 64;
-/// How much more often a path to which nothing refers is missing in another image than a package changes.
+/// How much more often another image lacks a path without referrers than a package changes.
 const ABSENCE_WEIGHT: u64 = 16;
 
-/// The images of a family that hold a path: this one is bit 0.
+/// Set of the images of a family that contain a path; this image is bit 0.
 type Class = u128;
 
-/// Groups by class, then by what changes together.
+/// Groups store paths by class, then by common changes.
 pub(super) fn group(graph: &Graph<'_>, siblings: &[Sibling], most: usize) -> Vec<Vec<u32>> {
     let closures = Closures::new(graph);
     let mut classes = Classes::new(graph, siblings);
     classes.merge_down_to(graph, most);
     let counts = classes.layer_counts(most);
     let mut groups = Vec::new();
-    // Where it is known what others share, nothing need be guessed.
+    // If the siblings are known, sharing need not be estimated.
     let absence = |place: u32| if siblings.is_empty() { absence(closures.referrers(place), graph.len()) } else { 0 };
     for ((_, places), count) in classes.own.iter().zip(counts) {
         let units = places.iter().map(|&place| unit(graph, place, absence(place))).collect();
         groups.extend(join(units, count, &closures));
     }
-    // What is referred to lies below: layers of what changes seldom come first.
+    // Referenced paths sort first, so that layers that rarely change are at the bottom.
     let mut rank = vec![0usize; graph.len()];
     graph.order.iter().enumerate().for_each(|(at, &place)| rank[place as usize] = at);
     groups.sort_by_key(|group| group.iter().map(|&place| rank[place as usize]).max());
     groups
 }
 
-/// How likely it is that an image of which nothing is known does not have a path: the less, the more refer to it.
+/// Estimates how likely an unknown image lacks a path: paths with more referrers are more common.
 fn absence(referrers: u64, paths: usize) -> u64 {
     let paths = (paths as u64).max(1);
     ABSENCE_WEIGHT.saturating_mul(paths.saturating_sub(referrers)) / paths
@@ -63,13 +67,13 @@ fn unit(graph: &Graph<'_>, place: u32, absence: u64) -> Unit {
     Unit { places: vec![place], bytes: coarse(node.nar_bytes), absence, name }
 }
 
-/// The two highest bits of a number, and what an entry costs at least.
+/// Rounds down to the two highest bits, with the minimum cost of an entry as the lowest result.
 fn coarse(bytes: u64) -> u64 {
     let keep = bytes.checked_ilog2().unwrap_or(0).saturating_sub(1);
     (bytes >> keep << keep).saturating_add(4096)
 }
 
-/// The name without its version: what stays when a package is updated.
+/// Returns the name without its version, which survives an update of the package.
 fn lasting_name(base_name: &str) -> String {
     match StorePath::parse_base_name(base_name.as_bytes()) {
         Ok(path) => {
@@ -81,9 +85,9 @@ fn lasting_name(base_name: &str) -> String {
 }
 
 struct Classes {
-    /// This image's, the applications' last: what is in them.
+    /// Classes of this image with their paths, applications last.
     own: Vec<(Class, Vec<u32>)>,
-    /// By class, how many paths of it an image has at most.
+    /// Maximum number of paths of each class in any image.
     paths: HashMap<Class, u64>,
     images: usize,
 }
@@ -102,7 +106,7 @@ impl Classes {
         }
         let class_of = |name: &str| {
             let class = exact.get(name).copied().unwrap_or(1);
-            // In one image alone: perhaps the others have it as it was before, or will be.
+            // Path in this image only: other images may contain an earlier or a later version.
             if class.is_power_of_two() { lasting.get(&lasting_name(name)).copied().unwrap_or(class) } else { class }
         };
         let mut paths: HashMap<Class, u64> = HashMap::new();
@@ -128,7 +132,7 @@ impl Classes {
         Self { own, paths, images: siblings.len() + 1 }
     }
 
-    /// Joins the smallest classes until there are no more than layers. What is joined is not shared any more.
+    /// Joins the smallest classes until there is a layer for each. Joined classes are no longer shared.
     fn merge_down_to(&mut self, graph: &Graph<'_>, most: usize) {
         let bytes = |places: &[u32]| -> u64 {
             places.iter().map(|&place| coarse(graph.nodes[place as usize].nar_bytes)).fold(0, u64::saturating_add)
@@ -145,9 +149,11 @@ impl Classes {
         }
     }
 
-    /// How many layers each of this image's classes gets. Those of shared classes are the same in every image of the
-    /// family: the largest share of their paths with which all images have layers enough. What this image has left goes
-    /// to what it has alone.
+    /// Returns the number of layers for each class of this image. The numbers for shared classes are the same in every
+    /// image
+    /// of the family: the largest share of their paths for which all images have enough layers. Layers left over in
+    /// this
+    /// image go to the paths that only it contains.
     fn layer_counts(&self, most: usize) -> Vec<usize> {
         let shared = |class: Class| !class.is_power_of_two();
         let layers_of = |class: Class, share: u64| {
@@ -166,14 +172,14 @@ impl Classes {
             let wanted = if shared(*class) { layers_of(*class, share) } else { 1 };
             counts.push(usize::try_from(wanted).unwrap_or(usize::MAX).min(places.len()).max(1));
         }
-        // Where classes were joined there may be too many.
+        // The sum may be too high if classes were joined.
         let mut sum: usize = counts.iter().fold(0, |sum, &count| sum.saturating_add(count));
         while sum > most {
             let Some(largest) = counts.iter_mut().max().filter(|count| **count > 1) else { break };
             *largest -= 1;
             sum -= 1;
         }
-        // From the end: the applications first.
+        // From the end: applications first.
         for (count, (_, places)) in counts.iter_mut().zip(&self.own).rev().filter(|(_, own)| !shared(own.0)) {
             let more = most.saturating_sub(sum).min(places.len().saturating_sub(*count));
             *count += more;
@@ -183,7 +189,7 @@ impl Classes {
     }
 }
 
-/// The names of each image of a family, this one first.
+/// Returns the names of each image of a family, this one first.
 fn family<'a>(
     own: &'a HashSet<&'a str>,
     siblings: &'a [Sibling],

@@ -2,12 +2,12 @@
 
 use super::graph::Graph;
 
-/// The most popular paths alone, all others together in the last layer.
+/// Gives the most popular paths a layer each and puts all others into the last one.
 pub(super) fn group(graph: &Graph<'_>, most: usize) -> Vec<Vec<u32>> {
     alone_then_together(order(graph), most)
 }
 
-/// The first `most` − 1 alone, the rest together.
+/// Puts the first `most` − 1 paths into groups of their own and the rest into one.
 pub(super) fn alone_then_together(order: Vec<u32>, most: usize) -> Vec<Vec<u32>> {
     let alone = if order.len() <= most { order.len() } else { most.saturating_sub(1) };
     let (first, rest) = order.split_at(alone.min(order.len()));
@@ -18,7 +18,7 @@ pub(super) fn alone_then_together(order: Vec<u32>, most: usize) -> Vec<Vec<u32>>
     layers
 }
 
-/// The most popular first, ties by name and then by hash.
+/// Orders by descending popularity, then by name, then by hash.
 pub(super) fn order(graph: &Graph<'_>) -> Vec<u32> {
     let scores = scores(graph);
     let mut order: Vec<u32> = graph.places().collect();
@@ -30,9 +30,11 @@ pub(super) fn order(graph: &Graph<'_>) -> Vec<u32> {
     order
 }
 
-/// For a path `s`, let `f(n)` count, over the references `c` of a path `n`: 1 where `c` is `s`, and `f(c) + 1` where `s` is
-/// somewhere below `c`. The score of `s` is `f` of a path that refers to all roots, those to which nothing refers. Scores
-/// that no 128-bit number holds are all the same.
+/// Computes the popularity of each path. For a path `s`, let `f(n)` sum over the references `c` of a path `n`: 1 if `c`
+/// is
+/// `s`, and `f(c) + 1` if `s` is in the closure of `c`. The score of `s` is `f` of a virtual path that refers to all
+/// roots,
+/// the paths without referrers. Scores that exceed 128 bits are equal.
 pub(super) fn scores(graph: &Graph<'_>) -> Vec<u128> {
     let mut scores = vec![0u128; graph.len()];
     let mut counts = vec![0u128; graph.len()];
@@ -48,7 +50,7 @@ pub(super) fn scores(graph: &Graph<'_>) -> Vec<u128> {
         for &place in &above {
             let from = |child: u32| match child == wanted {
                 true => 1,
-                // What is no ancestor has no count; what is one has at least 1.
+                // A path that is not an ancestor has no count; an ancestor has at least 1.
                 false => match counts[child as usize] {
                     0 => 0,
                     count => count.saturating_add(1),
@@ -67,7 +69,7 @@ pub(super) fn scores(graph: &Graph<'_>) -> Vec<u128> {
     scores
 }
 
-/// All that refer to a path, directly and by others, itself left out.
+/// Returns all direct and indirect referrers of a path, without itself.
 fn ancestors(graph: &Graph<'_>, place: u32) -> Vec<u32> {
     let mut found = Vec::new();
     let mut seen: hashbrown::HashSet<u32> = [place].into_iter().collect();

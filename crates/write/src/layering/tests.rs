@@ -7,7 +7,7 @@ use crate::fixture::{closure_graph, opened, store_path_with, whole};
 use crate::{Destination, WriteOptions, WriteProgress, write};
 use nixdive_nix::StorePath;
 
-/// A composition of store paths named by letters, with references «from to».
+/// Returns a composition of store paths named by letters. A reference such as "AB" goes from `A` to `B`.
 fn letters(names: &str, references: &[&str]) -> Composition {
     let mut composition = Composition::default();
     for name in names.chars() {
@@ -50,8 +50,9 @@ fn nix2containers_order_is_that_of_its_own_example() {
     assert_eq!(text(&composition, &nix2container::order(&graph)), "FEDCGBA");
 }
 
-/// A closure of 540 paths whose hashes have nothing to do with who refers to whom. Many have equal scores, and those at
-/// the end of the chain have more than a 64-bit number counts.
+/// Generates a closure of 540 paths whose hashes are unrelated to their references. Many have equal scores, and those
+/// at
+/// the end of the chain have scores that exceed 64 bits.
 fn generated_closure() -> Composition {
     let mut state = 0x9e37_79b9_7f4a_7c15u64;
     let mut below = |most: usize| {
@@ -66,7 +67,7 @@ fn generated_closure() -> Composition {
         let hash: String = (0..32).map(|_| char::from(digits[below(32)])).collect();
         let path = StorePath::parse_base_name(format!("{hash}-p{number}").as_bytes()).unwrap();
         let mut path = store_path_with(path, Vec::new());
-        // A chain in which each refers to the two before it; then libraries, and leaves that nothing refers to.
+        // A chain in which each path refers to the two before it; then libraries, and leaves without referrers.
         path.references = match number {
             0..2 => Vec::new(),
             2..120 => vec![number - 1, number - 2],
@@ -79,7 +80,9 @@ fn generated_closure() -> Composition {
     composition
 }
 
-/// What nix2container 20d3395 (2026-03) put into each of 540 layers of [`generated_closure`], by the number in its name.
+/// Order in which nix2container 20d3395 (2026-03) assigns the paths of [`generated_closure`] to 540 layers, by the
+/// number
+/// in their names.
 const ORDER_OF_NIX2CONTAINER: &str = include_str!("nix2container_order.txt");
 
 fn recorded_order() -> Vec<u32> {
@@ -92,8 +95,8 @@ fn nix2containers_order_of_ties_and_of_scores_beyond_64_bits() {
     assert_eq!(nix2container::order(&Graph::of(&composition)), recorded_order());
 }
 
-/// nix2container itself, where `NIXDIVE_NIX2CONTAINER` names the program, groups the same closure as is done here. No
-/// distribution packages it, so that live runs do without it; the order it gave is recorded for the test above.
+/// Compares with the nix2container program in `NIXDIVE_NIX2CONTAINER`, which must group the closure in the same way. No
+/// distribution packages it, so live runs skip this; its order is recorded for the test above.
 #[test]
 fn nix2container_groups_a_large_closure_in_the_same_way() {
     let Some(program) = std::env::var_os("NIXDIVE_NIX2CONTAINER") else {
@@ -103,7 +106,7 @@ fn nix2container_groups_a_large_closure_in_the_same_way() {
     let composition = generated_closure();
     let store = tempfile::tempdir().unwrap();
     let on_disk = |place: u32| store.path().join(composition.store_paths[place as usize].path.base_name());
-    // As Nix writes it: in its order of store paths, references too.
+    // Nix's order of store paths, for references too.
     let mut listed: Vec<u32> = (0..composition.store_paths.len() as u32).collect();
     listed.sort_by_key(|&place| &composition.store_paths[place as usize].path);
     let mut graph = Vec::new();
@@ -141,7 +144,7 @@ fn nix2container_groups_a_large_closure_in_the_same_way() {
 }
 
 #[test]
-fn nix2containers_layers_and_digests_are_made_anew() {
+fn nix2containers_layers_and_digests_are_reproduced() {
     for name in ["hello-nix", "web-nix"] {
         let Some(opened) = opened(&format!("nix/{name}.tar.gz")) else { return };
         let references = closure_graph(&format!("nix2container/{name}.closure-graph.json")).unwrap();

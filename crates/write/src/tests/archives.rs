@@ -57,7 +57,7 @@ fn the_same_bytes_come_out_again_whatever_the_threads_and_however_it_is_packed()
 }
 
 #[test]
-fn a_moment_is_told_where_it_is_asked_for() {
+fn a_creation_time_is_used_if_given() {
     let scratch = tempfile::tempdir().unwrap();
     let file = scratch.path().join("a.tar");
     let options = WriteOptions { created: Some(1_700_000_000), ..WriteOptions::default() };
@@ -79,7 +79,7 @@ fn an_image_of_the_corpus_comes_out_as_it_was() {
         let destinations = [destination(&file.display().to_string())];
         let options = WriteOptions::default();
         write(&composition, &layers, &destinations, &content, &options, &WriteProgress::default()).unwrap();
-        // Times are not kept, nor are the modes of the directories above the store.
+        // Times and the modes of the directories above the store are not preserved.
         let lasting = |opened: &nixdive_source::open::Opened| -> Vec<String> {
             let lines =
                 lines(opened).into_iter().filter(|line| !line.starts_with("/nix ") && !line.starts_with("/nix/store "));

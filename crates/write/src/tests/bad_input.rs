@@ -12,15 +12,18 @@ fn refused(change: impl FnOnce(&mut Composition)) -> String {
 }
 
 #[test]
-fn what_is_no_image_is_an_error_and_nothing_is_written() {
+fn an_invalid_composition_is_an_error_and_nothing_is_written() {
     let twice = refused(|composition| composition.outside.push(file("tmp", b"")));
-    assert_eq!(twice, "«/tmp» is there twice");
+    assert_eq!(twice, "`/tmp` is a duplicate path");
     let below = refused(|composition| composition.outside.push(file("etc/passwd/x", b"")));
-    assert_eq!(below, "«/etc/passwd» is no directory, and «etc/passwd/x» lies in it");
+    assert_eq!(below, "`/etc/passwd` must be a directory, as it contains `/etc/passwd/x`");
     for path in ["/etc", "a//b", "a/../b", "a\0", "."] {
-        assert!(refused(|composition| composition.outside.push(file(path, b""))).contains("no path"), "{path}");
+        assert!(
+            refused(|composition| composition.outside.push(file(path, b""))).contains("not a valid path"),
+            "{path}"
+        );
     }
-    assert!(refused(|composition| composition.outside.push(file("a/.wh.b", b""))).contains("remove"));
+    assert!(refused(|composition| composition.outside.push(file("a/.wh.b", b""))).contains("removed files"));
     assert!(refused(|composition| composition.outside.push(symlink("a", ""))).contains("link"));
     let store = |entry: fn() -> Entry| {
         refused(|composition| {
@@ -28,9 +31,9 @@ fn what_is_no_image_is_an_error_and_nothing_is_written() {
             composition.outside.push(entry());
         })
     };
-    assert_eq!(store(|| symlink("nix/store", "/s")), "«/nix/store» is no directory, and store paths go there");
-    assert!(store(|| file("nix", b"")).contains("is no directory"));
-    assert!(refused(|composition| composition.store_paths[0].entries[1] = file("nix/x", b"")).contains("no part of"));
+    assert_eq!(store(|| symlink("nix/store", "/s")), "`/nix/store` must be a directory, as it contains store paths");
+    assert!(store(|| file("nix", b"")).contains("must be a directory"));
+    assert!(refused(|composition| composition.store_paths[0].entries[1] = file("nix/x", b"")).contains("is not below"));
 }
 
 #[test]
@@ -70,11 +73,11 @@ fn what_is_there_gives_way_only_where_it_is_such_a_thing() {
     std::os::unix::fs::symlink("file", path("link")).unwrap();
     let write_to = |text: String| write_small(&[text], &WriteOptions::default()).map_err(|error| error.to_string());
     assert!(write_to(format!("{}", path("directory").display())).unwrap_err().contains("is a directory"));
-    assert!(write_to(format!("oci:{}", path("directory").display())).unwrap_err().contains("no OCI layout"));
-    assert!(write_to(format!("oci:{}", path("file").display())).unwrap_err().contains("no directory"));
+    assert!(write_to(format!("oci:{}", path("directory").display())).unwrap_err().contains("not an OCI layout"));
+    assert!(write_to(format!("oci:{}", path("file").display())).unwrap_err().contains("not a directory"));
     assert!(write_to("/dev/null".to_owned()).unwrap_err().contains("neither a file nor a directory"));
     assert!(write_to(format!("{}", path("none/file").display())).is_err());
-    // A link's file is written, and the link stays.
+    // The file behind a link is written, and the link remains.
     write_to(format!("{}", path("link").display())).unwrap();
     assert!(fs::symlink_metadata(path("link")).unwrap().is_symlink());
     assert!(open_file(&path("file")).image.layers.len() == 3);
@@ -97,7 +100,7 @@ fn content_that_cannot_be_had_leaves_what_was_there() {
     let destinations = [destination(&old.display().to_string()), destination(&format!("oci:{}", layout.display()))];
     let options = WriteOptions::default();
     let error = write(&composition, &[vec![0, 1]], &destinations, &given(), &options, &WriteProgress::default());
-    assert_eq!(error.unwrap_err().to_string(), "/etc/broken cannot be read: it ends before it should");
+    assert_eq!(error.unwrap_err().to_string(), "/etc/broken cannot be read: unexpected end of file");
     assert_eq!(names(scratch.path()), ["old.tar"]);
     assert_eq!(fs::read(&old).unwrap(), b"old");
 }

@@ -1,4 +1,4 @@
-//! A program that is killed, or has no room, while it writes: the test program itself, run again.
+//! Writers that are killed or run out of space: the test program itself, run again.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::*;
 
-/// Tells the child where to write.
+/// Environment variable with the destination of the child process.
 const TARGET: &str = "NIXDIVE_TEST_WRITE_TO";
 
-/// Writes again and again, or once and says what happened, where it is asked to.
+/// Child process: writes repeatedly, or once with a printed result.
 #[test]
 fn child() {
     let Some(target) = std::env::var_os(TARGET).and_then(|target| target.into_string().ok()) else { return };
@@ -60,7 +60,7 @@ fn where_there_is_no_room_nothing_is_left() {
     for destination in ["a.tar", "a.tar.gz", "oci:layout:a", "oci-archive:o.tar", "nix:image.json"] {
         let (transport, path) = destination.split_once(':').map_or(("docker-archive", destination), |parts| parts);
         let target = format!("1 {transport}:{}/{path}", scratch.path().display());
-        // Files of at most one block of 512 bytes; the signal that says so is ignored, as on a full disk there is none.
+        // Limits files to one block of 512 bytes. The signal is ignored, as a full disk does not send one.
         let output = command("trap '' XFSZ; ulimit -f 1;", &target).output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(said.contains("cannot be written: ") && !said.contains("\nwritten"), "{destination}: {said}");

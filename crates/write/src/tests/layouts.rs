@@ -39,12 +39,12 @@ fn layers_that_a_layout_has_are_neither_read_nor_written_again() {
     assert_eq!(second.layers[0].blob, first.layers[0].blob);
     assert_eq!(progress.layers()[0].0, 0, "no byte of it was read");
     assert!(second.destinations[0].bytes < first.destinations[0].bytes);
-    // The same as if it had been written into an empty place.
+    // Equals the result of writing into an empty directory.
     let fresh = [destination(&format!("oci:{}:web", scratch.path().join("fresh").display()))];
     let third = write(&changed, &layers, &fresh, &given(), &options, &WriteProgress::default()).unwrap();
     assert_eq!(third.destinations[0].manifest_digest, second.destinations[0].manifest_digest);
     let index: serde_json::Value = serde_json::from_slice(&fs::read(layout.join("index.json")).unwrap()).unwrap();
-    assert_eq!(index["manifests"].as_array().unwrap().len(), 1, "the image of the same name gave way");
+    assert_eq!(index["manifests"].as_array().unwrap().len(), 1, "the image of the same name was replaced");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use super::*;
 
-/// Runs a peer; `None`, with a printed reason, where it is not here.
+/// Runs another tool; returns `None`, with a printed reason, if it is not installed.
 fn run(program: &str, arguments: &[&str]) -> Option<Vec<u8>> {
     match Command::new(program).args(arguments).output() {
         Ok(output) => {
