@@ -1,4 +1,4 @@
-//! What `inspect` says of an OCI artifact, which has no files of an image.
+//! Report of `inspect` on an OCI artifact, which has no image files.
 
 use std::io::{self, Write};
 
@@ -19,10 +19,10 @@ pub const ARTIFACT_SCHEMA: &str = "nixdive.artifact/1";
 /// Characters of an annotation that text shows; JSON has all.
 const MOST_SHOWN: usize = 200;
 
-/// Writes what an artifact is made of, ending with a line feed.
+/// Writes the parts of an artifact, ending with a line feed.
 ///
 /// # Errors
-/// Those of `out`.
+/// If writing to `out` fails.
 pub fn write_artifact(artifact: &Artifact, format: Format, out: &mut dyn Write) -> io::Result<()> {
     match format {
         Format::Text => write_text(artifact, out),

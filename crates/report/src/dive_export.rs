@@ -17,7 +17,7 @@ use nixdive_image::{FileTree, HistoryEntry, Image, Kind, LayerIndex, OccurrenceI
 /// the archive has one.
 ///
 /// # Errors
-/// Those of `out`.
+/// If writing to `out` fails.
 pub fn write_dive_export(image: &Image, assessment: &Assessment, out: &mut dyn Write) -> io::Result<()> {
     let export = Export { layer: Layers(image), image: ImageExport::new(image, assessment) };
     json::write_pretty(&export, json::GO, out)

@@ -1,4 +1,4 @@
-//! What the text and the Markdown report say of findings.
+//! Findings in the text and Markdown reports.
 
 use std::io::{self, Write};
 
@@ -18,7 +18,7 @@ pub(super) fn heading(findings: &Findings) -> String {
     format!("Findings: {count}; {saved} of files could be saved, no byte counted twice")
 }
 
-/// What could not be looked at, where there is something.
+/// Describes files that could not be examined, if there are any.
 pub(super) fn unread(findings: &Findings) -> Option<String> {
     let some = match findings.unread {
         0 if !findings.is_partial => return None,

@@ -58,15 +58,15 @@ pub struct Inspection<'a> {
     pub image: &'a Image,
     /// Figures, waste and removed directories.
     pub assessment: Assessment,
-    /// Of the stacked image, the largest first.
+    /// Largest files of the stacked image, in descending order.
     pub largest_files: Vec<LargestFile>,
-    /// Of the stacked image, the largest first.
+    /// Largest directories of the stacked image, in descending order.
     pub largest_directories: Vec<LargestDirectory>,
     /// Packages of the databases in the image; `None` where nobody looked.
     pub packages: Option<&'a Inventory>,
     /// The Nix store; `None` where there is none, or nobody looked.
     pub store: Option<&'a StoreStudy>,
-    /// What is wrong with it, or could be better; `None` where nobody asked.
+    /// Problems and possible improvements; `None` if findings were not requested.
     pub findings: Option<&'a Findings>,
     pub(super) options: InspectOptions,
 }
@@ -109,7 +109,7 @@ impl<'a> Inspection<'a> {
     /// Writes the report, ending with a line feed.
     ///
     /// # Errors
-    /// Those of `out`.
+    /// If writing to `out` fails.
     pub fn write(&self, format: Format, out: &mut dyn Write) -> io::Result<()> {
         match format {
             Format::Text => super::text::write(self, out),

@@ -27,7 +27,7 @@ pub(super) struct Lister<'a> {
     seen: Vec<u16>,
 }
 
-/// Where a row stands: after a whole subtree or before one, shallow before deep, then by place.
+/// Sort position of a row: after or before a whole subtree, shallow before deep, then by index.
 type Position = (u64, usize, u32);
 
 impl<'a> Lister<'a> {
@@ -53,7 +53,8 @@ impl<'a> Lister<'a> {
         }
     }
 
-    /// The rows of a layer. Opaque marks are no rows. Layers are to be asked for from the base up.
+    /// Returns the rows of a layer, without opaque marks. Layers must be requested from the base
+    /// up.
     pub fn layer(&mut self, layer: LayerIndex) -> Vec<Listed> {
         let mut rows: Vec<(Position, Listed)> = Vec::new();
         for id in self.tree.layer_occurrences(layer) {

@@ -64,7 +64,8 @@ pub(super) fn shortened(text: String, limit: usize) -> String {
     }
 }
 
-/// What a layer is, on one line: its store paths, its command, or the comment of one that has none.
+/// Describes a layer on one line: its store paths, its command, or its comment if it has no
+/// command.
 pub(super) fn layer_command(layer: &Layer) -> String {
     one_line(&layer.title())
 }

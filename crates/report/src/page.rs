@@ -133,8 +133,8 @@ fn push_words(text: &str, in_table: bool, out: &mut String) {
     }
 }
 
-/// Whether a word is neither markup, a link, a mention nor a reference anywhere that Markdown is read: letters, digits and
-/// a few signs.
+/// Returns `true` if a word is not markup, a link, a mention or a reference in any Markdown
+/// dialect: letters, digits and a few signs.
 fn is_harmless(word: &str) -> bool {
     let is_plain = |letter: char| {
         letter.is_alphanumeric() && !nixdive_base::text::steers_terminal(letter)

@@ -14,13 +14,13 @@ use nixdive_rebuild::plan::{ClassRow, Decision, Plan, Row, RowSubject};
 /// Name and version of the JSON form.
 pub const PLAN_SCHEMA: &str = "nixdive.plan/1";
 
-/// Rows of less are told together, bytes.
+/// Minimum size of a row that is listed by itself, bytes.
 const LEAST_BYTES: u64 = 10_000;
-/// Rows that are told one by one even so.
+/// Number of rows that are always listed by themselves.
 const ALWAYS_SHOWN: usize = 30;
 /// Characters of a reason that the table shows.
 const MOST_REASON: usize = 160;
-/// Doubts that are told.
+/// Maximum number of uncertainties listed.
 const MOST_DOUBTS: usize = 20;
 
 /// All that is said of a plan.
@@ -28,7 +28,7 @@ const MOST_DOUBTS: usize = 20;
 pub struct PlanReport<'a> {
     /// The image that is rebuilt.
     pub image: &'a Image,
-    /// What would be done.
+    /// Plan of the rebuild.
     pub plan: &'a Plan,
 }
 
@@ -36,7 +36,7 @@ impl PlanReport<'_> {
     /// Writes it for people.
     ///
     /// # Errors
-    /// Those of `out`.
+    /// If writing to `out` fails.
     pub fn write_text(&self, out: &mut dyn Write) -> io::Result<()> {
         let plan = self.plan;
         let (before, after) = (plan.bytes_before(), plan.bytes_after());
@@ -66,7 +66,7 @@ impl PlanReport<'_> {
     /// Writes it as JSON.
     ///
     /// # Errors
-    /// Those of `out`.
+    /// If writing to `out` fails.
     pub fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
         let plan = self.plan;
         let document = Document {
@@ -84,15 +84,10 @@ impl PlanReport<'_> {
     }
 }
 
-/// What a rebuild makes of an image, in one sentence.
+/// Returns the effect of a rebuild in one line.
 fn summary(before: u64, after: u64) -> String {
     let part = if before == 0 { 0.0 } else { 100.0 * before.saturating_sub(after) as f64 / before as f64 };
-    format!(
-        "{} of files become {}: {} go ({part:.1} %)",
-        display_bytes(before),
-        display_bytes(after),
-        display_bytes(before.saturating_sub(after))
-    )
+    format!("Files: {} → {} (−{part:.1} %)", display_bytes(before), display_bytes(after))
 }
 
 fn write_rows(heading: &str, rows: &[&Row], out: &mut dyn Write) -> io::Result<()> {

@@ -16,7 +16,7 @@ pub(super) type Quote = fn(&str) -> String;
 const COMMAND_CHARACTERS: usize = 100;
 const LAYERS_NAMED: usize = 4;
 
-/// What the image is called: its first reference, else what the user typed.
+/// Returns the title of an image: its first reference, otherwise what the user typed.
 pub(super) fn title(image: &Image) -> String {
     let identity = &image.identity;
     field_value(identity.references.first().unwrap_or(&identity.requested))
@@ -34,7 +34,7 @@ pub(super) fn platform(image: &Image) -> String {
     field_value(&platform.to_string())
 }
 
-/// Where it was read from and under which digests.
+/// Describes the source of an image and its digests.
 pub(super) fn source(image: &Image, quote: Quote) -> String {
     let identity = &image.identity;
     let mut parts =
@@ -104,7 +104,7 @@ pub(super) fn figures(inspection: &Inspection<'_>) -> Vec<(&'static str, String)
     lines
 }
 
-/// Whether the layers are those of Windows: `Files` and `Hives` in place of a root directory.
+/// Returns `true` for Windows layers, which have `Files` and `Hives` in place of a root directory.
 pub(super) fn is_of_windows(image: &Image) -> bool {
     let tree = &image.tree;
     let is_visible = |path: &[u8]| {
@@ -224,7 +224,7 @@ pub(super) fn waste(inspection: &Inspection<'_>, quote: Quote) -> Table<5> {
     table
 }
 
-/// What would save the bytes, a sentence for each cause among the paths shown.
+/// Returns the remedies for wasted bytes, a sentence for each cause among the paths shown.
 pub(super) fn remedies(inspection: &Inspection<'_>) -> Vec<String> {
     let shown = inspection.assessment.wasted.iter().take(inspection.options.waste);
     let causes: BTreeSet<Cause> = shown.map(|&wasted| explain(inspection.image, wasted).cause).collect();
@@ -306,7 +306,8 @@ pub(super) fn packages(inventory: &Inventory, limit: usize, quote: Quote) -> Tab
     table
 }
 
-/// What the configuration says, as names and values on one line each; what it does not say is left out.
+/// Returns the fields of the configuration as names and values on one line each, without unset
+/// ones.
 pub(super) fn config(image: &Image) -> Vec<(&'static str, String)> {
     let config = &image.config;
     let words =

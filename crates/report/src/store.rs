@@ -1,4 +1,4 @@
-//! What the reports say of a Nix store.
+//! Nix stores in the reports.
 
 use super::names::{bytes_and_exact, one_line};
 use super::sections::Quote;
@@ -115,7 +115,7 @@ pub(super) fn adding_most(image: &Image, study: &StoreStudy, limit: usize, quote
     table.without("layers", is_hidden)
 }
 
-/// What a path would leave with, in a few words.
+/// Describes in a few words the root or referrer whose removal would remove a path.
 pub(super) fn holder(image: &Image, study: &StoreStudy, id: PathId, quote: Quote) -> String {
     if !study.is_reachable(id) {
         return if study.absent_paths() > 0 { "not known" } else { "nothing" }.to_owned();

@@ -12,7 +12,7 @@ const MOST_LEVELS: usize = 500;
 /// Writes the references of a store as `nix-store --query --tree` prints them, a tree for each root.
 ///
 /// # Errors
-/// Those of `out`.
+/// If writing to `out` fails.
 pub fn write_store_tree(study: &StoreStudy, out: &mut dyn Write) -> io::Result<()> {
     let mut out = io::BufWriter::new(out);
     let given: Vec<PathId> = study.roots.iter().map(|root| root.path).collect();

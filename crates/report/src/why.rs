@@ -29,7 +29,7 @@ pub struct WhyReport<'a> {
     pub study: &'a StoreStudy,
     /// The paths that are meant, and why each is there.
     pub answers: &'a [Why],
-    /// Whether all chains, and all files of a reference, are asked for.
+    /// True to show all chains, and all files of a reference.
     pub all: bool,
     /// With `--precise`: the bytes around hashes, by file and offset.
     pub excerpts: Option<&'a HashMap<(NodeId, u64), Vec<u8>>>,
@@ -39,7 +39,7 @@ impl WhyReport<'_> {
     /// Writes it for people.
     ///
     /// # Errors
-    /// Those of `out`.
+    /// If writing to `out` fails.
     pub fn write_text(&self, out: &mut dyn Write) -> io::Result<()> {
         for (number, why) in self.answers.iter().enumerate() {
             if number > 0 {
@@ -143,7 +143,7 @@ impl WhyReport<'_> {
     /// Writes it for programs.
     ///
     /// # Errors
-    /// Those of `out`.
+    /// If writing to `out` fails.
     pub fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
         let document = WhyDocument {
             schema: WHY_SCHEMA,
@@ -227,7 +227,7 @@ struct ChainDocument {
 #[derive(Serialize)]
 struct StepDocument {
     path: String,
-    /// What shows the reference to the next path.
+    /// Evidence for the reference to the next path.
     #[serde(skip_serializing_if = "Option::is_none")]
     evidence: Option<Vec<ProofDocument>>,
 }

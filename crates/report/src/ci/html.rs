@@ -12,13 +12,13 @@ use crate::sections::title;
 use nixdive_analyse::ci::{Evidence, Number, RuleResult, Status, Unit, Verdict};
 use nixdive_base::text::{display_bytes, display_in_sentence};
 
-/// Rules that are told with what led to them.
+/// Maximum number of failed rules shown with evidence.
 const MOST_PROBLEMS: usize = 200;
 /// Pieces of evidence of one rule that are shown at once.
 const UNFOLDED: usize = 6;
 /// Further ones that are folded.
 const MOST_EVIDENCE: usize = 20;
-/// Bytes of all that is told of them.
+/// Maximum size of all evidence, bytes.
 const MOST_BYTES: usize = 500_000;
 /// Store paths of a chain.
 const MOST_STEPS: usize = 40;

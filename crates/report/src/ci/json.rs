@@ -19,7 +19,7 @@ struct Document<'a> {
     verdict: Verdict,
     figures: Figures,
     rules: &'a [RuleResult],
-    /// Whether all of the image could be read, and nothing of it is altered or was not verified.
+    /// True if the whole image could be read, and nothing of it is altered or unverified.
     complete: bool,
     warnings: &'a [String],
 }

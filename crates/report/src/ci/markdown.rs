@@ -84,7 +84,7 @@ fn problem(rule: &RuleResult) -> Page {
     part
 }
 
-/// A text on one line, marked as one that is no markup; of a long one its beginning.
+/// Returns a text on one line, marked as not being markup; only the beginning of a long one.
 fn brief(text: &str) -> String {
     quoted(&super::super::names::shortened(super::super::names::one_line(text), MOST_IN_SENTENCE))
 }

@@ -44,13 +44,14 @@ pub enum CiFormat {
 pub struct CiReport<'a> {
     /// The image.
     pub image: &'a Image,
-    /// What it is called from build to build: without tag, digest and directories of one machine.
+    /// Name of the image that stays the same between builds: without tag, digest and
+    /// machine-specific directories.
     pub name: &'a str,
     /// dive's figures and the paths behind them.
     pub assessment: &'a Assessment,
     /// The rules, judged.
     pub outcome: &'a Outcome,
-    /// What the image was measured against, as it was named.
+    /// Reference of the baseline, as given.
     pub baseline: Option<&'a str>,
 }
 
@@ -58,7 +59,7 @@ impl CiReport<'_> {
     /// Writes it.
     ///
     /// # Errors
-    /// Those of `out`.
+    /// If writing to `out` fails.
     pub fn write(&self, format: CiFormat, out: &mut dyn Write) -> io::Result<()> {
         match format {
             CiFormat::Text => text::write(self, out),

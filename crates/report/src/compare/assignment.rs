@@ -16,13 +16,14 @@ const MOST_LAYERS: usize = 20;
 /// Store paths of one layer that it names.
 const MOST_NAMES: usize = 3;
 
-/// What the proposed layers of a report are called.
-pub(super) const TITLE: &str = "Which layers would share more store paths";
+/// Title of the proposed layers in a report.
+pub(super) const TITLE: &str = "Layers that would share more store paths";
 
 /// The sentences about an assignment, and the tables that go with them.
 pub(super) struct Proposal {
     pub sentences: Vec<String>,
-    /// What each two images share by today's layers, by the proposed ones, and with one store path a layer.
+    /// Bytes that each pair of images shares with the current layers, with the proposed ones, and
+    /// with one store path per layer.
     pub pairs: Grid,
     /// The layers; empty where nothing is to be gained.
     pub layers: Grid,

@@ -34,7 +34,8 @@ pub(super) struct Document<'a> {
     categories: Vec<Value>,
     growth: Vec<Value>,
     equivalents: Value,
-    /// Whether all of both images could be read, and nothing is known to differ from their descriptions.
+    /// True if both images could be read completely, and nothing is known to differ from their
+    /// descriptions.
     complete: bool,
     warnings: Vec<String>,
     notes: Vec<String>,
@@ -87,7 +88,7 @@ pub(super) fn defects(image: &Image) -> impl Iterator<Item = String> {
 /// The changed files by kind, made while they are written.
 struct Files<'a>(&'a Comparison<'a>);
 
-/// Those of one kind.
+/// Changed files of one kind.
 struct FilesOf<'a>(&'a Comparison<'a>, FileChangeKind);
 
 impl Serialize for Files<'_> {
@@ -156,7 +157,7 @@ fn layer(left: &Image, right: &Image, row: &AlignedLayer) -> Value {
     })
 }
 
-/// What a path is: `file`, `directory`, `symlink` and so on.
+/// Returns the name of a kind of entry: `file`, `directory`, `symlink` and so on.
 pub(super) fn kind_name(kind: Option<Kind>) -> &'static str {
     match kind {
         None | Some(Kind::Directory | Kind::OpaqueMark) => "directory",

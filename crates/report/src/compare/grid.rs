@@ -63,7 +63,7 @@ impl Grid {
 pub(super) struct Section {
     pub title: String,
     pub grid: Grid,
-    /// Whether it is open where sections can be folded.
+    /// True if the section is expanded where sections can be folded.
     pub is_open: bool,
 }
 

@@ -18,7 +18,7 @@ use nixdive_analyse::compare::{
 use nixdive_base::text::{display_bytes, display_in_sentence};
 use nixdive_image::NodeId;
 
-/// Causes whose way is told.
+/// Maximum number of causes shown with their chain.
 const MOST_WAYS: usize = 40;
 /// Store paths of a way, and of what came with one.
 const MOST_STEPS: usize = 60;
@@ -65,7 +65,7 @@ pub(super) fn write(comparison: &Comparison<'_>, notes: &[String], out: &mut dyn
     page.write(out)
 }
 
-/// What became of the paths that changed.
+/// Returns the changed paths with their kind of change.
 fn fates<'a>(comparison: &'a Comparison<'_>) -> impl Iterator<Item = (Place, Fate)> + 'a {
     comparison.files.changes.iter().filter_map(|change| {
         let left: Option<NodeId> = change.left.map(|path| path.node);

@@ -1,4 +1,4 @@
-//! What differs between two images, as tables of a page.
+//! Differences between two images, as tables of a page.
 
 use std::cmp::Reverse;
 
@@ -163,7 +163,8 @@ pub(super) fn changed_files(comparison: &Comparison<'_>, count: usize) -> Table 
     table
 }
 
-/// Directories that came or went are told by what is in them.
+/// Returns `true` if a change has a row of its own. Added and removed directories are represented
+/// by their contents.
 fn is_told(comparison: &Comparison<'_>, change: &FileChange) -> bool {
     let is_directory = |side: &nixdive_analyse::compare::Side<'_>, path: Option<ComparedPath>| {
         let tree = &side.image.tree;

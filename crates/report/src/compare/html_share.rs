@@ -1,4 +1,4 @@
-//! What images share, as one file for a browser.
+//! Content shared by several images, as one HTML file.
 
 use std::io::{self, Write};
 

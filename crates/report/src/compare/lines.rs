@@ -1,4 +1,4 @@
-//! What text, Markdown and HTML say of a comparison, as sections of cells.
+//! Sections of cells for the text, Markdown and HTML reports of a comparison.
 
 use super::details;
 use super::grid::{Grid, Section, signed, signed_percent};
@@ -131,7 +131,7 @@ fn savings(comparison: &Comparison<'_>) -> String {
     rows.sort_by_key(|row| row.bytes.delta());
     let told = rows.iter().take(NAMED).map(|row| format!("{} {}", signed(row.bytes.delta()), row.category.name()));
     let told: Vec<String> = told.collect();
-    if told.is_empty() { "less of what is no file".to_owned() } else { told.join(", ") }
+    if told.is_empty() { "fewer entries other than files".to_owned() } else { told.join(", ") }
 }
 
 /// All sections that have something to say, what matters most first.
@@ -173,7 +173,7 @@ pub(super) fn software(side: &Side<'_>, id: PathId) -> String {
     one_line(&name.unwrap_or_default())
 }
 
-/// What grew, in a few words.
+/// Describes an item that grew in a few words.
 pub(super) fn what(comparison: &Comparison<'_>, item: &GrowthItem, quote: Quote) -> String {
     let (left, right) = (&comparison.left, &comparison.right);
     match item.what {
@@ -219,7 +219,7 @@ fn package(side: &Side<'_>, index: PackageIndex, quote: Quote) -> String {
     format!("{} {} {}", package.kind.as_str(), quote(&name), quote(&version))
 }
 
-/// What brought it, in a few words.
+/// Describes the cause of growth in a few words.
 pub(super) fn cause(side: &Side<'_>, cause: Cause, quote: Quote) -> String {
     let layer = |index: Option<LayerIndex>| {
         let known = index.and_then(|index| Some((index, side.image.layers.get(index.index())?)));

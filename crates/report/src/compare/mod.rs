@@ -34,10 +34,10 @@ pub enum CompareFormat {
     DiffClosures,
 }
 
-/// Writes a comparison. `notes` say what could not be read.
+/// Writes a comparison. `notes` describe what could not be read.
 ///
 /// # Errors
-/// Those of `out`.
+/// If writing to `out` fails.
 pub fn write_comparison(
     comparison: &Comparison<'_>,
     notes: &[String],

@@ -35,9 +35,9 @@ pub struct ShareReport<'a> {
     pub images: &'a [&'a Image],
     /// For each, the services or containers that use it, safe to print; empty where no file named it.
     pub users: &'a [String],
-    /// What they share.
+    /// Content that the images share.
     pub sharing: &'a Sharing,
-    /// What could not be read, as sentences.
+    /// Parts that could not be read, as sentences.
     pub notes: &'a [String],
 }
 
@@ -45,7 +45,7 @@ impl ShareReport<'_> {
     /// Writes it.
     ///
     /// # Errors
-    /// Those of `out`.
+    /// If writing to `out` fails.
     pub fn write(&self, format: ShareFormat, out: &mut dyn Write) -> io::Result<()> {
         match format {
             ShareFormat::Text => self.write_text(out),
@@ -85,12 +85,13 @@ impl ShareReport<'_> {
         page.write(out)
     }
 
-    /// Whether all are store paths of this machine rather than images: layers then mean nothing.
+    /// Returns `true` if all are local store paths rather than images, so that layers have no
+    /// meaning.
     fn is_of_closures(&self) -> bool {
         self.images.iter().all(|image| image.is_closure())
     }
 
-    /// What is shared, at each level that means something.
+    /// Returns the shared content at each level that applies.
     fn levels(&self) -> impl Iterator<Item = &Matrix> {
         let has_layers = !self.is_of_closures();
         self.sharing.levels.iter().filter(move |matrix| has_layers || matrix.level != Level::Layers)

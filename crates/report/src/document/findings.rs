@@ -55,7 +55,7 @@ struct EvidenceDocument {
     /// From a root to the store path, both included.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     chain: Vec<String>,
-    /// What holds the first of the chain.
+    /// Root that refers to the first path of the chain.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<SourceDocument>,
     /// The store path that names what is not there.

@@ -72,7 +72,7 @@ pub(super) struct Document<'a> {
     reclaimable_bytes: Option<u64>,
     waste: Each<WasteList<'a>>,
     removed_directories: Each<RemovedList<'a>>,
-    /// Whether all of the image could be read, and nothing is known to differ from its description.
+    /// True if the whole image could be read, and nothing is known to differ from its description.
     complete: bool,
     warnings: Vec<WarningDocument<'a>>,
 }
@@ -225,12 +225,12 @@ struct LayerDocument<'a> {
     /// Why its files cannot be read, where they are absent for another reason than that they are store paths.
     unreadable: Option<&'a str>,
     absent_paths: &'a [String],
-    /// Whether the layer was not read, and its entries are those that its table of contents lists.
+    /// True if the layer was not read, and its entries come from its table of contents.
     listed: bool,
     /// `null` where the contents are not here and nothing tells.
     unpacked_bytes: Option<u64>,
     compressed_bytes: Option<u64>,
-    /// False where the layer lies inside a compressed archive and its share of it is told.
+    /// False if the layer lies inside a compressed archive and the size is its estimated share.
     compressed_bytes_exact: Option<bool>,
     file_bytes: Option<u64>,
     entries: Option<u64>,
@@ -303,7 +303,7 @@ impl<'a> LayerDocument<'a> {
     }
 }
 
-/// Whether a digest was verified, and what the bytes have where it is another.
+/// Returns the result of a digest check, and the actual digest if it differs.
 fn outcome(check: &DigestCheck) -> (&'static str, Option<&str>) {
     match check {
         DigestCheck::NotChecked => ("notChecked", None),

@@ -86,7 +86,7 @@ impl Serialize for StorePaths<'_> {
     }
 }
 
-/// What concerns the store as a whole.
+/// Facts about the store as a whole.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct StoreDocument<'a> {
@@ -182,12 +182,12 @@ impl SightingDocument {
     }
 }
 
-/// Where in an image something is named.
+/// Location in an image that names a store path.
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SourceDocument {
     kind: &'static str,
-    /// Of a list of the configuration, its place in it.
+    /// Index in a list of the configuration.
     #[serde(skip_serializing_if = "Option::is_none")]
     index: Option<usize>,
     /// The text of the configuration, or the link's target.

@@ -1,4 +1,4 @@
-//! What keeps text of an image from being markup, and data from ending its block.
+//! Escaping that keeps text of an image from becoming markup, and data from ending its block.
 
 use std::io::{self, Write};
 
@@ -70,7 +70,7 @@ impl Markup {
         self
     }
 
-    /// What was written.
+    /// Returns the markup written so far.
     pub fn as_str(&self) -> &str {
         &self.0
     }

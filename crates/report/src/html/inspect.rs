@@ -151,7 +151,7 @@ fn judged(inspection: &Inspection<'_>, page: &mut Page<'_>) {
     page.section("findings", "Findings", content);
 }
 
-/// Where each finding is, and what to do, folded.
+/// Writes the location and remedy of each finding, folded.
 fn evidence(inspection: &Inspection<'_>, found: &Findings, out: &mut Markup) {
     let places = Places { image: inspection.image, store: inspection.store, quote: str::to_owned };
     out.element("h3", &[], "Where, and what to do").line();
@@ -225,7 +225,7 @@ fn store_paths(inspection: &Inspection<'_>, study: &StoreStudy, page: &mut Page<
     page.table_section("store", "Nix store", content, table);
 }
 
-/// Where the layers of a store path stand in its row.
+/// Index of the column with the layers of a store path.
 const LAYERS_COLUMN: usize = 4;
 /// Layers of one store path that are named.
 const MOST_LAYERS: usize = 8;

@@ -1,7 +1,8 @@
 //! Reports as one file for a browser: readable without scripts, nothing fetched, and a policy that forbids both.
 //!
-//! What an image says stands on the page as escaped text, or in a block of data of which the page's own script makes
-//! text and never markup. The policy names that script and the style by their digests, so that nothing else can run.
+//! Text from an image appears on the page either escaped, or in a data block from which the page's
+//! own script creates text, never markup. The policy names that script and the style by their
+//! digests, so nothing else can run.
 
 mod escape;
 mod inspect;
@@ -36,7 +37,7 @@ const SCRIPTS: [&str; 3] = [
 /// A page in the making.
 pub(super) struct Page<'a> {
     title: String,
-    /// What stands below the title.
+    /// Content below the title.
     subtitle: Markup,
     /// Sections: identity within the page, name for the list of sections, content.
     sections: Vec<(&'static str, String, Markup)>,
@@ -131,9 +132,10 @@ impl<'a> Page<'a> {
     }
 }
 
-const WITHOUT_SCRIPTS: &str = "Scripts are off: the tables show their first rows, and there is no map.";
+const WITHOUT_SCRIPTS: &str = "Scripts are disabled: the tables show only their first rows, and the map is missing.";
 
-/// What the page may do: use its own style and scripts, and show images that it holds itself.
+/// Returns the content security policy: the page may use its own style and scripts, and show
+/// embedded images.
 fn policy() -> String {
     let digest = |text: &str| format!("'{}'", Sha256Hash::of(text.as_bytes()).to_sri());
     let scripts: Vec<String> = SCRIPTS.iter().map(|script| digest(script)).collect();
@@ -144,7 +146,7 @@ fn policy() -> String {
     )
 }
 
-/// What the script works with.
+/// The data that the script works with.
 struct Data<'p, 'a>(&'p Page<'a>);
 
 impl Serialize for Data<'_, '_> {

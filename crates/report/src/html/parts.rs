@@ -36,7 +36,7 @@ impl Figure {
     }
 }
 
-/// What the layers take as they are stored.
+/// Returns the stored size of the layers.
 pub(crate) fn compressed(image: &Image) -> Figure {
     let bytes = image.compressed_bytes();
     let is_share = has_shares(image);
@@ -52,7 +52,7 @@ pub(crate) fn compressed(image: &Image) -> Figure {
     }
 }
 
-/// Whether a layer lies inside a compressed archive.
+/// Returns `true` if a layer lies inside a compressed archive.
 fn has_shares(image: &Image) -> bool {
     image.layers.iter().any(|layer| matches!(layer.compressed_bytes, Some(Measured::Share(_))))
 }
@@ -70,7 +70,7 @@ pub(crate) enum Digests {
     Short,
 }
 
-/// Where an image comes from and under which digests, as a list.
+/// Writes the source of an image and its digests as a list.
 pub(crate) fn digests(image: &Image, form: Digests, out: &mut Markup) {
     let written = |digest: &Digest| match form {
         Digests::Whole => digest.as_str().to_owned(),
@@ -95,7 +95,7 @@ pub(crate) fn digests(image: &Image, form: Digests, out: &mut Markup) {
     out.close("dl").line();
 }
 
-/// What was odd about an image.
+/// Writes the warnings about an image.
 pub(crate) fn warnings<'n>(notes: impl Iterator<Item = &'n str>, out: &mut Markup) {
     for note in notes.take(MOST_WARNINGS) {
         out.open("p", &[("class", "warning")]).element("strong", &[], "Warning").text(" ");
@@ -186,7 +186,7 @@ pub(crate) fn files(page: &mut Page<'_>, image: &Image) {
     page.table_section("files", "Files", before, table);
 }
 
-/// What a path is, in the words of the table.
+/// Returns the name of a kind of entry for the table.
 pub(crate) fn type_name(kind: ImageKind) -> &'static str {
     match kind {
         ImageKind::File => "file",
@@ -198,7 +198,7 @@ pub(crate) fn type_name(kind: ImageKind) -> &'static str {
     }
 }
 
-/// What is not on the page.
+/// Describes the content left out of the page.
 pub(crate) fn left_out(page: &Page<'_>) -> Markup {
     let mut before = Markup::default();
     let count = page.paths.as_ref().map_or(0, Paths::left_out);

@@ -20,7 +20,7 @@ const MOST_DEPTH: u16 = 48;
 
 const NONE: u32 = u32::MAX;
 
-/// What became of a path between two images.
+/// The change of a path between two images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Fate {
     #[default]
@@ -57,7 +57,7 @@ impl Fate {
 struct There {
     node: NodeId,
     occurrence: Option<OccurrenceId>,
-    /// Of a directory with all below it.
+    /// Bytes of the entry; for a directory including everything below it.
     bytes: u64,
 }
 
@@ -67,7 +67,7 @@ struct Entry {
     depth: u16,
     /// In the left and the right image; of one image alone the right one.
     sides: [Option<There>; 2],
-    /// What lies below it.
+    /// Number of entries below it.
     entries: u32,
     fate: Fate,
     is_kept: bool,
@@ -83,7 +83,7 @@ pub(crate) struct Paths<'a> {
     places: [Vec<u32>; 2],
     /// The places of entries that are carried, directories before what is in them.
     order: Vec<u32>,
-    /// Whether the layer of each path is told; it is of images, not of closures.
+    /// True if the layer of each path is shown: for images, not for closures.
     has_layers: bool,
 }
 
@@ -252,7 +252,7 @@ impl<'a> Paths<'a> {
         shortened(display_name(name).into_owned(), MOST_CHARACTERS)
     }
 
-    /// Whether nothing is there.
+    /// Returns `true` if there are no entries.
     pub fn is_empty(&self) -> bool {
         self.order.is_empty()
     }
@@ -262,7 +262,7 @@ impl<'a> Paths<'a> {
         self.entries.len().saturating_sub(1).saturating_sub(self.order.len())
     }
 
-    /// Whether two images are in it.
+    /// Returns `true` if the list covers two images.
     pub fn is_of_both(&self) -> bool {
         self.trees.iter().all(Option::is_some)
     }
@@ -280,7 +280,8 @@ impl<'a> Paths<'a> {
         }
     }
 
-    /// Whether the table of changed files has it: directories are told where they were there before and are now.
+    /// Returns `true` if an entry belongs in the table of changed files. Directories do only if
+    /// they exist on both sides.
     fn is_told(&self, entry: &Entry) -> bool {
         match entry.fate {
             Fate::Unchanged => false,
@@ -290,7 +291,7 @@ impl<'a> Paths<'a> {
         }
     }
 
-    /// What it is, on the right side where it is there.
+    /// Returns the kind of an entry, on the right side if it exists there.
     fn kind(&self, entry: &Entry) -> char {
         let of_side = |(there, tree): (Option<There>, Option<&'a FileTree>)| {
             let id = there?.occurrence;
@@ -329,8 +330,8 @@ impl<'a> Paths<'a> {
         told.collect()
     }
 
-    /// Of kept directories, by place in the order: how many paths below each are not carried, those of kept
-    /// directories below it left to them. The root is at place -1.
+    /// Returns how many paths below each kept directory are omitted, by its index in the order.
+    /// Paths below a nested kept directory count there. The root has index -1.
     fn folded(&self) -> Vec<(i64, u32)> {
         let mut missing = vec![0u32; self.entries.len()];
         let mut nearest: Vec<u32> = Vec::with_capacity(self.entries.len());

@@ -16,7 +16,7 @@ const MOST_TEXT_BYTES: usize = 600_000;
 /// Characters of a cell.
 const MOST_CHARACTERS: usize = 400;
 
-/// What the cells of a column are.
+/// The type of a column's cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Words of ours.
@@ -63,7 +63,7 @@ impl Kind {
     }
 }
 
-/// What stands in a cell.
+/// The content of a cell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Cell {
     /// Text, safe to show.
@@ -107,7 +107,7 @@ impl Order {
     }
 }
 
-/// Where the rows come from once the script runs.
+/// The source of the rows when the script runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Source {
     /// From this table's own data.

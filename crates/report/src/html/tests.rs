@@ -11,7 +11,7 @@ fn page(image: &Image) -> String {
     String::from_utf8(out).unwrap()
 }
 
-/// What stands between the first `start` and the next `end`.
+/// Returns the text between the first `start` and the next `end`.
 fn between<'t>(text: &'t str, start: &str, end: &str) -> &'t str {
     let (_, rest) = text.split_once(start).unwrap();
     rest.split_once(end).unwrap().0
@@ -79,7 +79,7 @@ fn the_paths_of_an_image_are_a_tree_of_columns() {
     assert_eq!(paths["folded"], serde_json::json!([]));
 }
 
-/// An image of so many files of growing length, a thousand in each directory.
+/// Returns an image with `count` files of growing length, a thousand in each directory.
 fn many(count: usize) -> Image {
     let entries: Vec<String> = (0..count)
         .map(|number| {

@@ -33,7 +33,7 @@ pub struct Component {
     pub layer: Option<u16>,
     /// That layer's diffID.
     pub layer_diff_id: Option<String>,
-    /// Of a store path the indices of those that it refers to, itself left out.
+    /// Indices of the store paths that a store path refers to, without itself.
     pub dependencies: Vec<usize>,
 }
 

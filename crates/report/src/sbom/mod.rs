@@ -29,7 +29,7 @@ pub enum SbomFormat {
     Spdx,
 }
 
-/// What an image is made of.
+/// The components of an image.
 #[derive(Debug)]
 pub struct Sbom<'a> {
     image: &'a Image,
@@ -63,7 +63,7 @@ impl<'a> Sbom<'a> {
     /// time from its configuration.
     ///
     /// # Errors
-    /// Those of `out`.
+    /// If writing to `out` fails.
     pub fn write(&self, format: SbomFormat, out: &mut dyn Write) -> io::Result<()> {
         match format {
             SbomFormat::Text => text::write(self, out),

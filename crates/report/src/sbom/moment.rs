@@ -12,8 +12,8 @@ pub(super) fn in_utc(text: &str) -> Option<String> {
         .then(|| format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", rest / 3600, rest / 60 % 60, rest % 60))
 }
 
-/// The date of so many days after 1970-01-01 in the Gregorian calendar, by the algorithm of H. Hinnant, "chrono-Compatible
-/// Low-Level Date Algorithms".
+/// Returns the Gregorian date `days` days after 1970-01-01, by the algorithm of H. Hinnant,
+/// "chrono-Compatible Low-Level Date Algorithms".
 fn date(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);

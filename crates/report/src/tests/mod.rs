@@ -236,7 +236,7 @@ fn what_an_image_says_is_never_markup() {
     }
 }
 
-/// What would be markup, a link, a mention or a reference on GitHub and GitLab.
+/// Texts that would be markup, a link, a mention or a reference on GitHub and GitLab.
 const MARKUP: &str =
     "![x](http://evil.example/p.png) @everyone <img src=x> [a](b) www.evil.example #1 !2 GH-3 ~l **b**";
 
