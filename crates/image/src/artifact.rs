@@ -5,7 +5,7 @@ use super::{Digest, Identity};
 pub struct Artifact {
     /// Which manifest of which source.
     pub identity: Identity,
-    /// What it is, by its media types.
+    /// Kind of the artifact, by its media types.
     pub kind: ArtifactKind,
     /// Media type of the manifest, where it gives one.
     pub media_type: Option<String>,
@@ -15,7 +15,7 @@ pub struct Artifact {
     pub config: Option<ArtifactBlob>,
     /// Its content, in the order of the manifest.
     pub blobs: Vec<ArtifactBlob>,
-    /// What it says something of: the signed image of a signature.
+    /// The object that it describes: the signed image of a signature.
     pub subject: Option<ArtifactBlob>,
     /// Annotations of the manifest, in order.
     pub annotations: Vec<(String, String)>,
@@ -44,7 +44,7 @@ pub struct ArtifactBlob {
     pub annotations: Vec<(String, String)>,
 }
 
-/// What an artifact is.
+/// Kind of an artifact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ArtifactKind {
     /// A Helm chart.
@@ -77,7 +77,7 @@ pub enum ArtifactKind {
     EncryptedImage,
     /// An image whose layers are none that can be read here.
     UnreadableImage,
-    /// Of no known kind.
+    /// Unknown kind.
     #[default]
     Other,
 }

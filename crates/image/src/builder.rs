@@ -12,7 +12,7 @@ use super::occurrence::{Extra, flags};
 use super::tree::{NONE, Node};
 use super::{ContentHash, EntryBatch, FileTree, Kind, LayerIndex, NodeId, Occurrence, OccurrenceId, Owner, RawEntry};
 
-/// What a tree cannot hold.
+/// A limit that a tree exceeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TreeLimit {
     /// More entries than [`TreeBuilder::MAX_ENTRIES`], or than [`TreeBuilder::with_entry_limit`] allows.
@@ -34,7 +34,7 @@ pub enum TreeLimit {
     Links,
 }
 
-/// What becomes of a symbolic link of a lower layer when an entry has a name that passes through it.
+/// Treatment of a symbolic link of a lower layer when an entry has a name that passes through it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LowerLinks {
     /// A directory hides it, as with the overlay file system of Docker, Podman and containerd.
@@ -75,7 +75,8 @@ pub struct TreeBuilder {
     most_entries: usize,
 }
 
-/// Where a part of the last directory's path ends, the directory there, and whether a link led to it.
+/// A part of the last directory's path: the offset of its end, the directory there, and whether a
+/// link led to it.
 struct Part {
     end: usize,
     place: Place,
@@ -91,7 +92,8 @@ impl Default for TreeBuilder {
 impl TreeBuilder {
     /// Entries that one image may have, a bound on memory (about 100 bytes each).
     pub const MAX_ENTRIES: usize = 20_000_000;
-    /// Directories that only the names of other entries imply: so many in any case, and four for each entry.
+    /// Minimum limit on directories that only the names of other entries imply; the limit is four
+    /// per entry if that is more.
     const IMPLIED_AT_LEAST: usize = 1_000_000;
     /// Layers that one image may have. Docker stops at 127.
     pub const MAX_LAYERS: usize = 10_000;
@@ -119,7 +121,8 @@ impl TreeBuilder {
         Self {
             tree,
             index: HashTable::new(),
-            // Seeded anew for every tree, so that an image cannot choose names that all fall into one bucket.
+            // Seeded randomly for every tree, so that an image cannot choose names that all fall
+            // into one bucket.
             hasher: DefaultHashBuilder::default(),
             owner_index: hashbrown::HashMap::new(),
             lower_links,
@@ -160,7 +163,7 @@ impl TreeBuilder {
         Ok(self.layer)
     }
 
-    /// Where the current layer's occurrences begin.
+    /// Index of the current layer's first occurrence.
     fn start(&self) -> usize {
         self.tree.layer_starts.last().map_or(0, |&start| start as usize)
     }

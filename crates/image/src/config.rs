@@ -39,7 +39,8 @@ impl Platform {
         Self { os: "linux".into(), architecture: architecture.into(), variant: None }
     }
 
-    /// Whether an image for `self` serves one who asked for `wanted`; a variant not asked for is not held against it.
+    /// Returns `true` if an image for `self` is suitable for `wanted`; a variant that was not
+    /// requested is ignored.
     #[must_use]
     pub fn serves(&self, wanted: &Self) -> bool {
         self.os == wanted.os
@@ -80,7 +81,7 @@ pub struct HistoryEntry {
     pub author: Option<String>,
     /// Free text.
     pub comment: Option<String>,
-    /// Whether this step made no layer.
+    /// True if this step created no layer.
     pub empty_layer: bool,
 }
 
@@ -91,7 +92,7 @@ pub struct Healthcheck {
     pub test: Vec<String>,
     /// Between two checks.
     pub interval: Option<u64>,
-    /// Of one check.
+    /// Timeout of one check.
     pub timeout: Option<u64>,
     /// Before failures count.
     pub start_period: Option<u64>,
@@ -102,7 +103,7 @@ pub struct Healthcheck {
 /// An image's configuration: OCI image specification, "Image Configuration", with Docker's additions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Config {
-    /// What it runs on.
+    /// Platform that the image runs on.
     pub platform: Platform,
     /// RFC 3339.
     pub created: Option<String>,
@@ -116,7 +117,7 @@ pub struct Config {
     pub env: Vec<String>,
     /// User and group that it runs as.
     pub user: String,
-    /// Where it starts.
+    /// Working directory.
     pub working_directory: String,
     /// `port/protocol`.
     pub exposed_ports: Vec<String>,
@@ -124,7 +125,7 @@ pub struct Config {
     pub volumes: Vec<String>,
     /// In order of their keys.
     pub labels: Vec<(String, String)>,
-    /// How it is told to stop.
+    /// Signal that stops it.
     pub stop_signal: Option<String>,
     /// How it is asked for its health.
     pub healthcheck: Option<Healthcheck>,

@@ -47,7 +47,7 @@ impl Digest {
         Self::parse(&format!("{algorithm}:{hex}"))
     }
 
-    /// Whether this program can compute digests by its algorithm, and so verify it.
+    /// Returns `true` if this program supports the digest's algorithm and so can verify it.
     #[must_use]
     pub fn is_verifiable(&self) -> bool {
         Self::hex_length(self.algorithm()).is_some()

@@ -6,7 +6,7 @@ pub type ContentHash = [u8; 16];
 /// A run of stored bytes of a sparse file; what lies between runs is zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Segment {
-    /// Where the run begins in the file, bytes.
+    /// Offset of the run in the file, bytes.
     pub file_offset: u64,
     /// Its length, bytes.
     pub length: u64,
@@ -21,10 +21,10 @@ pub struct RawEntry {
     pub fields: EntryFields,
 }
 
-/// What a tar header says of an entry, besides its names.
+/// Fields of a tar header, except the names.
 #[derive(Debug, Clone)]
 pub struct EntryFields {
-    /// What it is.
+    /// Kind of the entry.
     pub kind: Kind,
     /// Permission, set-id and sticky bits: 12 bits.
     pub mode: u16,
@@ -38,7 +38,7 @@ pub struct EntryFields {
     pub bytes: u64,
     /// Seconds since 1970.
     pub mtime: i64,
-    /// Where the stored content begins in the unpacked layer, bytes.
+    /// Offset of the stored content in the unpacked layer, bytes.
     pub offset: u64,
     /// Device numbers, major and minor.
     pub device: (u32, u32),
@@ -48,7 +48,7 @@ pub struct EntryFields {
     pub sparse: Option<Vec<Segment>>,
     /// Identity of the content, where the content was read.
     pub content: Option<ContentHash>,
-    /// Whether the name in the archive begins with a slash.
+    /// True if the name in the archive begins with a slash.
     pub is_absolute: bool,
 }
 
@@ -116,20 +116,21 @@ impl EntryBatch {
         &self.entries
     }
 
-    /// Moves the stored contents of all entries by so many bytes: what they are counted from begins earlier.
+    /// Moves the offsets of all contents by `bytes`, for a stream that begins earlier.
     pub fn shift_contents(&mut self, bytes: u64) {
         for entry in &mut self.entries {
             entry.fields.offset = entry.fields.offset.saturating_add(bytes);
         }
     }
 
-    /// Whether it is time to hand this batch on: many entries, or many bytes of names and sparse maps.
+    /// Returns `true` if this batch should be passed on: many entries, or many bytes of names and
+    /// sparse maps.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.entries.len() >= Self::FULL || self.names.len() + self.map_bytes >= 1 << 20
     }
 
-    /// Whether nothing is in it.
+    /// Returns `true` if the batch is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()

@@ -6,7 +6,7 @@
 use std::ffi::OsStr;
 use std::process::Command;
 
-/// Whether programs may be started, and if not, what forbids it.
+/// Permission to start programs, or the reason why it is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Permission {
     refused_by: Option<&'static str>,
@@ -18,7 +18,7 @@ pub struct Permission {
 pub struct ExecutionRefused {
     /// The program, safe to print.
     pub program: String,
-    /// What forbids it, such as an option.
+    /// The reason for refusing, such as an option.
     pub refused_by: &'static str,
 }
 

@@ -1,8 +1,9 @@
-//! What each layer did to the layers below it: differences, totals and counts, in one run over all entries.
+//! Changes of each layer to the layers below it: differences, totals and counts, in one pass over
+//! all entries.
 //!
-//! The layers are replayed from the base up with the visible occurrence of every path at hand. Hidden paths are
-//! visited once for each time they had become visible, and a layer's totals are carried up once for each directory
-//! it touches, so the cost follows the number of entries.
+//! The layers are replayed from the base up, keeping the visible occurrence of every path. Hidden
+//! paths are visited once for each time they had become visible, and a layer's totals are carried
+//! up once for each directory it touches, so the cost follows the number of entries.
 
 use std::collections::BinaryHeap;
 
@@ -84,9 +85,9 @@ struct Replay {
     record_limit: usize,
     complete: bool,
     summaries: Vec<LayerSummary>,
-    /// Of the current layer: changes not yet carried to the directories above.
+    /// Changes of the current layer that are not yet carried to the directories above.
     pending: HashMap<u32, Delta>,
-    /// Of the current layer: what it hid, and has not itself put back.
+    /// Occurrences that the current layer hid, and has not itself put back.
     hidden: HashMap<u32, u32>,
 }
 
@@ -282,7 +283,7 @@ pub(super) fn difference_between(
 ) -> Difference {
     let (below, above) = (tree.occurrence(older), tree.occurrence(newer));
     let mut found = Difference::empty();
-    // A hard link is a regular file under a second name: the two kinds are told apart only by their links.
+    // A hard link is a regular file under a second name: the two kinds differ only in their links.
     let plain = |kind| if kind == Kind::HardLink { Kind::File } else { kind };
     found.set(Difference::TYPE, plain(below.kind) != plain(above.kind));
     found.set(Difference::MODE, below.mode_bits != above.mode_bits);

@@ -1,4 +1,4 @@
-//! Whether an image is whole and what it claims to be.
+//! Completeness of an image, and agreement with its digests.
 
 use super::{DigestCheck, Image, Layer, LayerIndex};
 
@@ -25,8 +25,9 @@ pub struct Defect {
 }
 
 impl Image {
-    /// Whether everything that the image consists of was read and nothing is known to differ from its description.
-    /// Digests that were not verified because nobody asked for it do not count.
+    /// Returns `true` if everything in the image was read and nothing is known to differ from its
+    /// description. Digests that were not verified because verification was not requested do not
+    /// count.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.defects.is_empty()
@@ -51,7 +52,7 @@ impl Image {
     }
 }
 
-/// What of a layer was not verified, in words.
+/// Describes the parts of a layer that were not verified.
 fn unverified(layer: &Layer) -> Option<String> {
     let digests = [("diffID", &layer.diff_id, &layer.diff_id_check), ("digest", &layer.digest, &layer.digest_check)];
     digests.into_iter().find_map(|(what, stated, check)| {

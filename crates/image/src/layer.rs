@@ -51,7 +51,7 @@ impl Measured {
     }
 }
 
-/// Whether a layer's bytes were held against the digest that its image gives for them.
+/// Result of verifying a layer's bytes against the digest in its image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DigestCheck {
     /// The bytes were not read to their end: an uncompressed layer opened by its headers alone.
@@ -60,14 +60,14 @@ pub enum DigestCheck {
     Matches,
     /// The image gives one digest, the bytes have another.
     Differs {
-        /// What the bytes have.
+        /// Digest of the actual bytes.
         actual: Digest,
     },
     /// The image gives none to hold the bytes against.
     NotGiven,
 }
 
-/// Which of the files that a layer stands for are here.
+/// Availability of the files of a layer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum LayerContents {
     /// All of them.
@@ -78,7 +78,7 @@ pub enum LayerContents {
     Absent(Vec<String>),
     /// None of them, for this reason, a noun phrase: it is encrypted, of a format other than tar, or not in the source.
     Unreadable(String),
-    /// Those before the place at which the layer is broken.
+    /// Only the files before the position at which the layer is broken.
     Broken,
 }
 
@@ -103,9 +103,9 @@ pub struct Layer {
     pub file_bytes: u64,
     /// Number of entries in the tar stream, whiteouts included, extension headers not.
     pub entries: u64,
-    /// Whether the unpacked bytes were held against the diffID.
+    /// Result of verifying the unpacked bytes against the diffID.
     pub diff_id_check: DigestCheck,
-    /// Whether the stored blob was held against the digest that the manifest gives.
+    /// Result of verifying the stored blob against the digest in the manifest.
     pub digest_check: DigestCheck,
     /// The command that made it (`created_by` of its history entry), as written.
     pub created_by: Option<String>,
@@ -118,15 +118,15 @@ pub struct Layer {
     /// The store paths that it is made of, where the source lists them apart from its history, as nix2container and
     /// nix-snapshotter do.
     pub store_paths: Vec<String>,
-    /// Whether its files are here. Where they are not, counts are of what is.
+    /// Availability of its files. If some are absent, counts cover only the others.
     pub contents: LayerContents,
-    /// Whether its entries are those that its table of contents lists: it was not read itself, nothing of it was checked,
-    /// and its unpacked bytes are those of a plain tar stream of these entries.
+    /// True if its entries come from its table of contents: the layer itself was neither read nor
+    /// checked, and its unpacked bytes are those of a plain tar stream of these entries.
     pub listed: bool,
 }
 
 impl Layer {
-    /// Whether files that it stands for are not here.
+    /// Returns `true` if some of its files are absent.
     #[must_use]
     pub fn is_absent(&self) -> bool {
         matches!(self.contents, LayerContents::Absent(_) | LayerContents::Unreadable(_))
@@ -145,8 +145,8 @@ impl Layer {
         (!self.is_absent()).then_some(self.file_bytes)
     }
 
-    /// What it is: the store paths that it is made of; else the command without the shell that runs it, as dive shows it;
-    /// `(missing)` where the history says nothing. Not safe to print.
+    /// Returns the store paths that it consists of; otherwise the command without the shell that
+    /// runs it, as dive shows it; `(missing)` if the history has none. Not safe to print.
     #[must_use]
     pub fn command(&self) -> Cow<'_, str> {
         match (self.store_paths.as_slice(), &self.created_by) {
@@ -160,8 +160,8 @@ impl Layer {
         }
     }
 
-    /// What it is, on one line of a table: its comment where it has no command and no list of store paths, else its
-    /// command. Not safe to print.
+    /// Returns a title for one line of a table: the comment if it has neither command nor store
+    /// paths, otherwise the command. Not safe to print.
     #[must_use]
     pub fn title(&self) -> Cow<'_, str> {
         match (&self.created_by, &self.comment) {

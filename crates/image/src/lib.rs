@@ -45,7 +45,7 @@ pub use tree::{FileTree, HiddenLink, LayerIndex, LayerSummary, Node, NodeId, Tot
 pub use view::{Baseline, Change, Floors, Scope, Seen};
 pub use xattrs::{Xattr, XattrPool, Xattrs};
 
-/// What opened: which manifest of which source, in words and digests that a person can check.
+/// The opened manifest and its source, in words and digests that a person can check.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Identity {
     /// The image as the user named it.
@@ -84,17 +84,17 @@ pub struct Image {
     pub layers: Vec<Layer>,
     /// All paths of all layers.
     pub tree: FileTree,
-    /// What was odd but not fatal, in the order in which it was met.
+    /// Non-fatal problems, in the order of their discovery.
     pub warnings: Vec<Warning>,
-    /// In what it is not whole, or not what it claims; each is told among the warnings too.
+    /// Missing or altered parts; each is among the warnings too.
     pub defects: Vec<Defect>,
     /// Bytes of the whole source file where all of it is this one image, compressed as it lies there.
     pub source_bytes: Option<u64>,
 }
 
 impl Image {
-    /// Whether it is the closure of store paths of this machine rather than an image: it has no configuration, and its
-    /// layers are only the way in which it is read.
+    /// Returns `true` if it is the closure of local store paths rather than an image: it has no
+    /// configuration, and its layers only reflect how it is read.
     #[must_use]
     pub fn is_closure(&self) -> bool {
         !self.identity.store_roots.is_empty()
@@ -106,7 +106,7 @@ impl Image {
         self.layers.iter().map(|layer| layer.unpacked_bytes).fold(0, u64::saturating_add)
     }
 
-    /// Whether a layer stands for files that are not here.
+    /// Returns `true` if some files of a layer are absent.
     #[must_use]
     pub fn has_absent_layers(&self) -> bool {
         self.layers.iter().any(Layer::is_absent)

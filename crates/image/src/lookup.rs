@@ -1,11 +1,11 @@
 use super::{FileTree, Kind, LayerIndex, NodeId, OccurrenceId};
 
-/// Where a path leads inside an image.
+/// The result of resolving a path inside an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resolution {
     /// To this path, through these symbolic links.
     Found {
-        /// Where it ends.
+        /// Node that the path leads to.
         node: NodeId,
         /// The links followed, in order.
         links: Vec<NodeId>,
@@ -100,7 +100,8 @@ impl FileTree {
         self.newest(node, layer.0, self.floor_above(node, layer.0))
     }
 
-    /// Whether a path is there when the layers up to `layer` are stacked, be it only because its children are.
+    /// Returns `true` if a path exists when the layers up to `layer` are stacked, even if only
+    /// because its children do.
     #[must_use]
     pub fn exists_at(&self, node: NodeId, layer: LayerIndex) -> bool {
         node == NodeId::ROOT || self.visible_at(node, layer).is_some() || self.totals_at(node, layer).entries > 0
@@ -113,8 +114,8 @@ impl FileTree {
         self.linked(id).filter(|&id| self.occurrence(id).kind == Kind::File)
     }
 
-    /// What an occurrence is a name of: itself, or for a hard link what its target was when the link was unpacked.
-    /// `None` for a hard link that leads nowhere.
+    /// Returns the occurrence that holds the content: itself, or for a hard link its target at the
+    /// time the link was unpacked. `None` for a dangling hard link.
     #[must_use]
     pub fn linked(&self, id: OccurrenceId) -> Option<OccurrenceId> {
         if self.occurrence(id).kind != Kind::HardLink {

@@ -1,6 +1,6 @@
 use super::{LayerIndex, NodeId, Segment, Xattrs};
 
-/// What a path is in one layer.
+/// Kind of a path in one layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Kind {
@@ -42,13 +42,13 @@ bitflags::bitflags! {
         const LINK = 1 << 5;
         /// Extended attributes, file capabilities among them.
         const XATTRS = 1 << 6;
-        /// Time of modification; alone it is no change of the file.
+        /// Modification time, which alone does not count as a change of the file.
         const MTIME = 1 << 7;
     }
 }
 
 impl Difference {
-    /// Whether there is more to it than another time of modification.
+    /// Returns `true` if anything but the modification time differs.
     #[must_use]
     pub fn is_real(self) -> bool {
         !self.difference(Self::MTIME).is_empty()
@@ -112,12 +112,12 @@ pub struct Occurrence {
     pub mtime: i64,
     /// Size that the header gives, bytes.
     pub bytes: u64,
-    /// Where its content begins in the unpacked layer, bytes.
+    /// Offset of its content in the unpacked layer, bytes.
     pub offset: u64,
     /// The layer it is in.
     pub layer: LayerIndex,
     pub(super) mode_bits: u16,
-    /// What it is there.
+    /// Kind of the entry.
     pub kind: Kind,
     pub(super) flags: u8,
     pub(super) difference: Difference,
@@ -138,45 +138,47 @@ impl Occurrence {
         self.mode_bits
     }
 
-    /// Whether lower content below this path is hidden from this layer on: a whiteout, an opaque directory, or
-    /// anything that is not a directory.
+    /// Returns `true` if it hides lower content below this path from this layer on: a whiteout, an
+    /// opaque directory, or anything that is not a directory.
     #[must_use]
     pub fn erases_below(&self) -> bool {
         self.flags & (flags::OPAQUE | flags::ERASES) != 0 || self.kind != Kind::Directory
     }
 
-    /// Whether the directory hides what lower layers have in it.
+    /// Returns `true` if the directory hides its content in lower layers.
     #[must_use]
     pub fn is_opaque(&self) -> bool {
         self.flags & flags::OPAQUE != 0 && matches!(self.kind, Kind::Directory | Kind::OpaqueMark)
     }
 
-    /// Whether the layer holds a whiteout of this path beside the entry itself.
+    /// Returns `true` if the layer contains a whiteout of this path in addition to the entry
+    /// itself.
     #[must_use]
     pub fn is_whiteout_too(&self) -> bool {
         self.flags & flags::WHITEOUT_TOO != 0
     }
 
-    /// Whether it is a directory that the layer has no entry for: entries or marks below it replace something else of
-    /// a lower layer, or need a directory where there was none.
+    /// Returns `true` for a directory without an entry in the layer: entries or marks below it
+    /// replace something else of a lower layer, or need a directory that did not exist.
     #[must_use]
     pub fn is_implied(&self) -> bool {
         self.flags & flags::IMPLIED != 0
     }
 
-    /// Whether its name in the archive begins with a slash.
+    /// Returns `true` if its name in the archive begins with a slash.
     #[must_use]
     pub fn is_absolute(&self) -> bool {
         self.flags & flags::ABSOLUTE != 0
     }
 
-    /// Whether its name in the archive is another path, which led here through a symbolic link of the same layer.
+    /// Returns `true` if its name in the archive is another path, which led here through a symbolic
+    /// link of the same layer.
     #[must_use]
     pub fn is_moved(&self) -> bool {
         self.flags & flags::MOVED != 0
     }
 
-    /// Whether no other entry of the same layer lies below this one.
+    /// Returns `true` if no other entry of the same layer lies below this one.
     #[must_use]
     pub fn is_leaf(&self) -> bool {
         self.flags & flags::LEAF != 0
@@ -189,13 +191,13 @@ impl Occurrence {
     }
 }
 
-/// What few entries have.
+/// Rarely used fields of an entry.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Extra {
     pub link: Box<[u8]>,
     pub xattrs: Xattrs,
     pub sparse: Option<Box<[Segment]>>,
     pub device: (u32, u32),
-    /// Of a hard link: the index of its content in `FileTree::linked_contents`.
+    /// Index of a hard link's content in `FileTree::linked_contents`.
     pub content: u32,
 }

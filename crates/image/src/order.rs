@@ -2,7 +2,7 @@ use std::cmp::Ordering;
 
 use super::{Change, FileTree, NodeId, Seen};
 
-/// What siblings are sorted by.
+/// Sort key of siblings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SortKey {
     /// Byte order.

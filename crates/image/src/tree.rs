@@ -47,7 +47,7 @@ pub struct Node {
 
 pub(super) const NONE: u32 = u32::MAX;
 
-/// What lies below a directory as one layer leaves it, and what of it that layer brought. 40 bytes.
+/// Totals below a directory as one layer leaves it, and the part that the layer added. 40 bytes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Record {
     pub bytes: u64,
@@ -56,9 +56,9 @@ pub(super) struct Record {
     pub own_entries: u32,
     pub older: u32,
     pub layer: u16,
-    /// Whether something below is no longer as it was.
+    /// True if something below has changed.
     pub changed: bool,
-    /// Whether the layer itself has something below: an entry, a whiteout or an opaque mark.
+    /// True if the layer itself has something below: an entry, a whiteout or an opaque mark.
     pub mentioned: bool,
 }
 
@@ -100,7 +100,7 @@ pub struct FileTree {
     pub(super) records: Vec<Record>,
     /// False when there were too many records to keep: totals are then found by walking.
     pub(super) records_complete: bool,
-    /// Where each layer's occurrences begin; one more than there are layers.
+    /// Index of each layer's first occurrence, and the total number at the end.
     pub(super) layer_starts: Vec<u32>,
     /// Identities of content by occurrence, for layers whose content was read whole; empty for the others.
     pub(super) layer_hashes: Vec<Vec<ContentHash>>,
@@ -309,7 +309,7 @@ impl FileTree {
         self.layer_hashes.get(layer)?.get(id.index() - start)
     }
 
-    /// What one layer added, modified and removed.
+    /// Returns the entries that one layer added, modified and removed.
     #[must_use]
     pub fn layer_summary(&self, layer: LayerIndex) -> LayerSummary {
         self.summaries.get(layer.index()).copied().unwrap_or_default()

@@ -21,7 +21,7 @@ impl Scope {
     }
 }
 
-/// What changes are counted from.
+/// The state that changes are counted from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Baseline {
     /// The layers below: what this layer did.
@@ -31,7 +31,7 @@ pub enum Baseline {
     Since(LayerIndex),
 }
 
-/// What became of a path.
+/// Kind of change of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
     /// As it was.
@@ -47,7 +47,7 @@ pub enum Change {
 }
 
 impl Change {
-    /// Whether there is anything to show.
+    /// Returns `true` if there is anything to show.
     #[must_use]
     pub fn is_real(self) -> bool {
         !matches!(self, Self::Unmodified | Self::Touched)
@@ -78,13 +78,13 @@ pub struct Floors {
 pub struct Seen {
     /// Its entry, or for a removed path the entry that was there; `None` for a directory that only its children imply.
     pub occurrence: Option<OccurrenceId>,
-    /// What became of it.
+    /// Kind of change.
     pub change: Change,
-    /// Of a directory: what lies below it. Of anything else: itself.
+    /// Totals of everything below a directory, or of any other entry itself.
     pub totals: Totals,
     /// To hand to its children.
     pub floors: Floors,
-    /// Whether it can have children.
+    /// True if it can have children.
     pub is_directory: bool,
 }
 
@@ -226,7 +226,7 @@ impl FileTree {
         }
     }
 
-    /// What lies below a path when the layers up to `layer` are stacked.
+    /// Returns the totals below a path when the layers up to `layer` are stacked.
     #[must_use]
     pub fn totals_at(&self, node: NodeId, layer: LayerIndex) -> Totals {
         if self.records_complete {
@@ -310,7 +310,8 @@ impl FileTree {
         totals
     }
 
-    /// What one layer has below a path, and whether that is anything, marks included.
+    /// Returns the totals of one layer below a path, and whether it has anything there, including
+    /// marks.
     fn walk_own(&self, node: NodeId, layer: LayerIndex) -> (Totals, bool) {
         let mut totals = Totals::default();
         let mut any = false;

@@ -8,7 +8,8 @@ use super::super::tree::NONE;
 use super::super::{Kind, OccurrenceId};
 use super::{TreeBuilder, TreeLimit};
 
-/// What is known of hard links while a layer is read. The contents themselves are `FileTree::linked_contents`.
+/// State of the hard links while a layer is read. The contents themselves are
+/// `FileTree::linked_contents`.
 #[derive(Default)]
 pub(super) struct HardLinks {
     /// Contents by the occurrence that has them.
@@ -100,8 +101,8 @@ impl TreeBuilder {
         }
     }
 
-    /// Ends the layer: links whose targets came behind them find them now, although no engine unpacks such a layer.
-    /// Those that lead through too many links stay without a target.
+    /// Ends the layer: resolves links that precede their targets, although no engine unpacks such a
+    /// layer. Links that pass through too many others stay without a target.
     pub(super) fn end_hard_links(&mut self) {
         let waiting = std::mem::take(&mut self.hard_links.waiting);
         // Twice, as one may wait for another that comes before it or behind it.

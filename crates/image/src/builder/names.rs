@@ -1,5 +1,5 @@
-//! Where the name of an entry leads while its layer is unpacked in order: through the symbolic links that the same
-//! layer made before, inside the root, and never through one of a lower layer unless that reading is asked for.
+//! Resolution of entry names while a layer is unpacked in order: through the symbolic links that
+//! the same layer made before, inside the root, and through those of a lower layer only on request.
 
 use super::super::tree::NONE;
 use super::super::{Kind, OccurrenceId};
@@ -22,11 +22,11 @@ pub(super) struct Place {
     pub removed: u32,
     /// Occurrences of lower layers than this are hidden below the directory.
     pub floor: u16,
-    /// Whether a directory of a lower layer is to be seen here.
+    /// True if a directory of a lower layer is visible here.
     pub has_lower_directory: bool,
 }
 
-/// Whether names on the way are made where they are missing.
+/// Treatment of missing directories on the way to a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
     /// For an entry: missing directories are made, and replace what is in their place.
@@ -124,7 +124,7 @@ impl TreeBuilder {
         Ok(Some(place))
     }
 
-    /// Whether the directory asked for last was reached through a link.
+    /// Returns `true` if the last directory was reached through a link.
     pub(super) fn is_moved(&self) -> bool {
         self.last_parts.last().is_some_and(|part| part.moved)
     }
@@ -134,8 +134,8 @@ impl TreeBuilder {
         self.last_parts.clear();
     }
 
-    /// Where a hard link's target is: the directory above, and the node itself. Links on the way are followed, the
-    /// last part is not.
+    /// Resolves a hard link's target to its directory and its node. Follows links on the way, but
+    /// not the last part.
     pub(super) fn look_up(&mut self, target: &[u8]) -> Result<Option<(Place, u32)>, TreeLimit> {
         let mut parts = lexical(target);
         let Some(last) = parts.first().map(|part| part.to_vec()) else { return Ok(None) };
@@ -152,7 +152,8 @@ impl TreeBuilder {
         }
     }
 
-    /// Whether a link's target is absolute, and its parts, last first; `None` for one that no system takes.
+    /// Returns whether a link's target is absolute, and its parts, last first; `None` if no system
+    /// accepts the target.
     fn target(&self, link: u32) -> Option<(bool, Vec<Vec<u8>>)> {
         let target = self.tree.link_target(OccurrenceId(link))?;
         if target.len() > MAX_TARGET_BYTES {

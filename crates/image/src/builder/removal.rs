@@ -1,4 +1,5 @@
-//! What a layer writes and itself replaces again: entries below a directory that a later entry makes a file are gone.
+//! Entries that a layer writes and later replaces itself: everything below a directory that a later
+//! entry makes a file.
 
 use hashbrown::HashMap;
 

@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::{ImageName, Location, Reference, ReferenceError, Transport, bare_name, named, program};
 
-/// Where Nix keeps what it has built; nobody but Nix writes there.
+/// Directory of Nix's build results, which only Nix writes to.
 const STORE: &str = "/nix/store";
 
 /// A reference that stands in a file. It never names a [`Program`](super::Program), standard input, or a file outside the
@@ -187,13 +187,14 @@ pub fn named_image(text: &str, directory: &Path) -> Result<DataReference, DataRe
     Ok(DataReference(Reference { text, transport, location, selector: None }))
 }
 
-/// Whether a path stays below where it begins, going by its parts alone.
+/// Returns `true` if a path stays below its start, going by its parts alone.
 fn is_below(path: &[u8]) -> bool {
     let path = Path::new(OsStr::from_bytes(path));
     path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
 }
 
-/// Whether links on the way to a file that is there lead out of the directory, other than into the Nix store.
+/// Returns `true` if links on the way to an existing file lead out of the directory, other than
+/// into the Nix store.
 fn leads_out(directory: &Path, file: &Path) -> bool {
     let (Ok(directory), Ok(file)) = (directory.canonicalize(), file.canonicalize()) else { return false };
     !file.starts_with(directory) && !file.starts_with(STORE)

@@ -12,7 +12,7 @@ pub struct ImageName {
 
 /// Letters that a whole name may have.
 const MAX_LENGTH: usize = 512;
-/// Where names without a host lie, unless the system is told otherwise.
+/// Default registry of names without a host.
 const DEFAULT_HOST: &str = "docker.io";
 
 impl ImageName {
@@ -39,7 +39,7 @@ impl ImageName {
             && tag.is_none_or(is_tag)
             && digest.is_none_or(is_digest);
         let owned = |part: Option<&str>| part.map(str::to_owned);
-        // One that is told from a path by its capitals alone keeps them.
+        // A host that is distinguished from a path only by its capitals keeps them.
         let host = host.map(|host| {
             let lower = host.to_ascii_lowercase();
             if looks_like_host(&lower) { lower } else { host.to_owned() }
@@ -93,7 +93,8 @@ impl ImageName {
         self.digest.as_deref()
     }
 
-    /// The same image by another host and path: what an alias or a mirror makes of it. `None` where that is no name.
+    /// Returns the same image at another host and path, as for an alias or a mirror; `None` if the
+    /// result is not a valid name.
     #[must_use]
     pub fn moved_to(&self, location: &str) -> Option<Self> {
         let moved = Self::parse(location)?;
@@ -106,7 +107,7 @@ impl ImageName {
         Self { tag: None, digest: None, ..self.clone() }
     }
 
-    /// The same repository with another tag. `None` where that is no tag.
+    /// Returns the same repository with another tag; `None` if the tag is invalid.
     #[must_use]
     pub fn with_tag(&self, tag: &str) -> Option<Self> {
         is_tag(tag).then(|| Self { tag: Some(tag.to_owned()), digest: None, ..self.clone() })

@@ -3,12 +3,17 @@
 //! Transports are those of `containers-transports(5)`: `docker-archive:FILE[:REFERENCE|:@INDEX]`,
 //! `oci:DIRECTORY[:REFERENCE]`, `oci-archive:FILE[:REFERENCE]`, `dir:DIRECTORY`; `nix:FILE` is that of nix2container's
 //! skopeo; `rootfs:DIRECTORY` and `stream:SCRIPT` are ours. `docker://NAME` lies in a registry, `docker-daemon:NAME`,
-//! `podman:NAME` and `containerd:NAME` in an engine. Without a transport it is a path, whose kind is found by its content;
-//! `-` is standard input, what is no path and reads as an installable of Nix (`.#image`, `flake:…`) is one, and what is no
-//! path and could be the name of an image is looked for in engines, then in registries.
+//! Transports are those of `containers-transports(5)`: `docker-archive:FILE[:REFERENCE|:@INDEX]`,
+//! `oci:DIRECTORY[:REFERENCE]`, `oci-archive:FILE[:REFERENCE]`, `dir:DIRECTORY`; `nix:FILE` is that
+//! of nix2container's skopeo; `rootfs:DIRECTORY` and `stream:SCRIPT` are ours. `docker://NAME` is
+//! in a registry, `docker-daemon:NAME`, `podman:NAME` and `containerd:NAME` in an engine. Without a
+//! transport it is a path, and the format is detected from the content; `-` is standard input. A
+//! text that is not an existing path is an installable if it reads as one of Nix (`.#image`,
+//! `flake:…`); otherwise, if it could be the name of an image, it is searched for in engines, then
+//! in registries.
 //!
-//! What a person typed is a [`Reference`], which may name a [`Program`] to start. What stands in a file is a
-//! [`DataReference`], which cannot.
+//! The user's input is a [`Reference`], which may name a [`Program`] to start. A reference in a
+//! file is a [`DataReference`], which cannot.
 
 mod data;
 mod image_name;
@@ -26,7 +31,7 @@ pub use program::{Program, Start};
 /// How an image is stored, where the user says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Transport {
-    /// What `docker save` writes.
+    /// An archive as `docker save` writes it.
     DockerArchive,
     /// An OCI layout directory.
     Oci,
@@ -36,7 +41,7 @@ pub enum Transport {
     Dir,
     /// An extracted root directory.
     Rootfs,
-    /// What Nix built: nix2container's `image.json`, an archive, or any store path.
+    /// A build result of Nix: nix2container's `image.json`, an archive, or any store path.
     Nix,
     /// A script that writes an archive to its standard output, such as dockerTools' streamLayeredImage makes. It is run.
     Stream,
@@ -51,10 +56,10 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// Those that a path follows.
+    /// Transports that are followed by a path.
     const OF_PATHS: [Self; 7] =
         [Self::DockerArchive, Self::Oci, Self::OciArchive, Self::Dir, Self::Rootfs, Self::Nix, Self::Stream];
-    /// Those that the name of an image follows.
+    /// Transports that are followed by the name of an image.
     const OF_NAMES: [Self; 4] = [Self::Docker, Self::DockerDaemon, Self::Podman, Self::Containerd];
 
     /// As it is typed, without the colon.
@@ -80,7 +85,7 @@ impl Transport {
     }
 }
 
-/// Where the bytes are.
+/// Location of the bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
     /// `-`.
@@ -97,7 +102,7 @@ pub enum Location {
     Name(ImageName),
 }
 
-/// What runs containers on this machine.
+/// A container engine on this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Engine {
     /// Docker.
@@ -145,27 +150,27 @@ pub struct Reference {
     pub text: String,
     /// `None`: to be found by content.
     pub transport: Option<Transport>,
-    /// Where.
+    /// Location of the image.
     pub location: Location,
     /// Which one there.
     pub selector: Option<Selector>,
 }
 
-/// Why a text is no reference.
+/// Error for a text that is not a reference.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReferenceError {
     /// Nothing was given.
-    #[error("an empty image reference; give a file, a directory, or «-» for standard input")]
+    #[error("empty image reference; expected a file, a directory, or `-` for standard input")]
     Empty,
     /// A transport with nothing behind its colon.
-    #[error("«{0}:» needs a path behind the colon")]
+    #[error("`{0}:` needs a path after the colon")]
     NoPath(&'static str),
     /// A transport that the name of an image should follow.
-    #[error("«{0}» needs the name of an image behind it, as in {0}alpine:3.20; {1} is none")]
+    #[error("`{0}` needs the name of an image, as in {0}alpine:3.20; not a valid name: {1}")]
     NoName(&'static str, String),
     /// One of skopeo's transports that this program does not read.
     #[error(
-        "the transport «{0}:» is not supported; copy the image to a file first, for example with `skopeo copy {0}:… oci-archive:image.tar`"
+        "unsupported transport `{0}:`; copy the image to a file first, for example with `skopeo copy {0}:… oci-archive:image.tar`"
     )]
     Unsupported(String),
 }
@@ -225,7 +230,7 @@ impl Reference {
             Transport::Podman => "podman:",
             _ => "containerd:",
         };
-        let shown = || format!("«{}»", rest.trim_start_matches('/').escape_debug());
+        let shown = || format!("`{}`", rest.trim_start_matches('/').escape_debug());
         let no_name = || ReferenceError::NoName(prefix, shown());
         let engine = match transport {
             Transport::Docker => {
@@ -312,7 +317,7 @@ fn streamed(path: &[u8]) -> Program {
     }
 }
 
-/// Whether a text ends as files do that images come in.
+/// Returns `true` if a text ends like the name of an image file.
 fn is_file_name(text: &str) -> bool {
     FILE_ENDINGS.iter().any(|ending| text.ends_with(ending))
 }

@@ -14,7 +14,7 @@ enum Kind {
     BuiltScript(String),
 }
 
-/// What has to be started for a [`Program`].
+/// The program to start for a [`Program`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start<'a> {
     /// `nix build` of this installable; what it builds is the image.
@@ -26,7 +26,7 @@ pub enum Start<'a> {
 }
 
 impl Program {
-    /// What has to be started.
+    /// Returns the program to start.
     #[must_use]
     pub fn start(&self) -> Start<'_> {
         match &self.0 {
@@ -55,9 +55,9 @@ fn for_nix(text: &str) -> String {
     directory.unwrap_or(text).to_owned()
 }
 
-/// Whether a text that is not a file is an installable: `flake:…`, or `FLAKE#ATTRIBUTE` where the flake is a path, a URL or
-/// an entry of Nix's registry, and the attribute is empty or begins as names in Nix do. So `image#1.tar` and `image#1` are
-/// files that are missing.
+/// Returns `true` if a text that is not a file is an installable: `flake:…`, or `FLAKE#ATTRIBUTE`
+/// where the flake is a path, a URL or an entry of Nix's registry, and the attribute is empty or
+/// begins like a Nix name. So `image#1.tar` and `image#1` are missing files.
 pub(super) fn is_installable(text: &str) -> bool {
     if text.starts_with("flake:") && text.len() > "flake:".len() {
         return true;

@@ -100,7 +100,8 @@ pub fn seal(block: &mut [u8; 512]) {
     block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
 }
 
-/// What `docker save` writes of an image of some layers: `manifest.json` comes last.
+/// Returns an archive of an image with some layers as `docker save` writes it: `manifest.json`
+/// comes last.
 pub fn docker_archive(layers: &[Vec<u8>]) -> Vec<u8> {
     tar_of(&docker_members(layers))
 }

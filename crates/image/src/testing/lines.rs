@@ -34,7 +34,7 @@ pub fn orderless(lines: &[String]) -> Vec<&str> {
     kept
 }
 
-/// The tree of some layers, with its history. Content is told apart by `content=`.
+/// Returns the tree of some layers with its history. Contents differ if their `content=` does.
 pub fn tree(layers: Layers<'_>) -> FileTree {
     let mut builder = TreeBuilder::new();
     for lines in layers {

@@ -28,7 +28,7 @@ impl Line {
         }
     }
 
-    /// Whether no line says so: something below it needs the directory.
+    /// Returns `true` if the directory exists only because something below it needs it.
     pub fn is_implied(&self) -> bool {
         self.path.is_empty()
     }
@@ -46,7 +46,7 @@ impl Line {
     }
 }
 
-/// What is to be seen, by path.
+/// The visible entries by path.
 pub(super) type State = BTreeMap<String, (usize, Line)>;
 
 pub(super) struct Model {
@@ -98,7 +98,7 @@ impl Model {
         layer.checked_sub(1).map(|below| self.states[below].clone()).unwrap_or_default()
     }
 
-    /// Whether something strictly below a path is really other in one state than in another.
+    /// Returns `true` if anything strictly below a path really differs between two states.
     pub fn changed_below(before: &State, after: &State, path: &str) -> bool {
         let all: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
         all.into_iter().filter(|below| is_below(below, path)).any(|below| match (before.get(below), after.get(below)) {
@@ -109,7 +109,7 @@ impl Model {
     }
 }
 
-/// What an engine has made of a path in the directory of a layer.
+/// A path as an engine creates it in the directory of a layer.
 #[derive(Clone)]
 enum Made {
     Whiteout,
@@ -210,7 +210,7 @@ impl Upper<'_> {
         }
     }
 
-    /// Where the directory of that path is, made on the way; `None` where a mark makes none.
+    /// Returns the directory of a path, created on the way; `None` if a mark creates none.
     fn walk(&mut self, parts: &[&str], is_mark: bool) -> Option<String> {
         let mut at = String::new();
         for part in parts {

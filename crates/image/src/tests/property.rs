@@ -95,7 +95,8 @@ fn change_in_layer(model: &Model, layer: usize, path: &str) -> Change {
     }
 }
 
-/// What is to be seen now or was before; of a directory that became a file, no longer what was in it.
+/// Returns the paths visible now or before, without the former content of a directory that became a
+/// file.
 fn shown_paths(model: &Model, before: &State, after: &State) -> BTreeSet<String> {
     let ends = |path: &String| {
         let mut above = after.iter().filter(|(above, _)| is_below(path, above));
