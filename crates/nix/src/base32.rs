@@ -15,7 +15,7 @@ const VALUES: [u8; 256] = {
     values
 };
 
-/// Whether a byte is one of the 32 digits.
+/// Returns `true` if a byte is one of the 32 digits.
 #[must_use]
 #[inline]
 pub fn is_digit(byte: u8) -> bool {
@@ -42,7 +42,8 @@ pub fn encode(bytes: &[u8]) -> String {
     (0..encoded_length(bytes.len())).rev().map(digit).collect()
 }
 
-/// The `N` bytes that `text` stands for; `None` for a wrong length, a byte that is no digit, or bits beyond `N` bytes.
+/// Decodes `text` to `N` bytes; `None` for a wrong length, a byte that is not a digit, or bits
+/// beyond `N` bytes.
 #[must_use]
 pub fn decode<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     if text.len() != encoded_length(N) {
@@ -86,7 +87,7 @@ mod tests {
     #[test]
     fn what_is_no_number_of_that_many_bytes_is_refused() {
         assert_eq!(decode::<20>(b"kpcd173cq987hw957sx6m0868wv3x6d"), None, "short");
-        assert_eq!(decode::<20>(b"kpcd173cq987hw957sx6m0868wv3x6de"), None, "e is no digit");
+        assert_eq!(decode::<20>(b"kpcd173cq987hw957sx6m0868wv3x6de"), None, "e is not a digit");
         assert_eq!(decode::<32>(&[b'z'; 52]), None, "52 digits hold 260 bits");
     }
 

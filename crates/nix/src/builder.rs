@@ -38,7 +38,7 @@ impl Builder {
     }
 }
 
-/// What gave a builder away.
+/// Evidence that identifies a builder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
     /// An `image.json`, which only nix2container writes.

@@ -1,5 +1,5 @@
-//! What an image says of its layers' store paths, besides their entries: dockerTools in history comments,
-//! nix-snapshotter in annotations.
+//! Store paths that an image declares for its layers, besides their entries: dockerTools in history
+//! comments, nix-snapshotter in annotations.
 
 use super::store_path::StorePath;
 use nixdive_image::Layer;
@@ -16,14 +16,15 @@ pub(super) const ANNOTATION_PREFIX: &str = "containerd.io/snapshot/nix-store-pat
 pub struct LayerClaim {
     /// In the order in which they are named.
     pub paths: Vec<StorePath>,
-    /// What is named in their place: dockerTools names a base layer by its file.
+    /// Other names in the list: dockerTools names a base layer by its file.
     pub others: Vec<String>,
-    /// Whether the list ends in the middle or goes on wrongly after what was read.
+    /// True if the list is truncated or malformed after the part that was read.
     pub is_broken: bool,
 }
 
 impl LayerClaim {
-    /// What a layer's comment and annotations say; `None` where they name no store paths.
+    /// Returns the store paths that a layer's comment and annotations declare; `None` if they name
+    /// none.
     #[must_use]
     pub fn of(layer: &Layer) -> Option<Self> {
         let list = layer.comment.as_deref().and_then(|comment| comment.strip_prefix(COMMENT_PREFIX));
@@ -36,8 +37,8 @@ impl LayerClaim {
         claim
     }
 
-    /// What nix-snapshotter's annotations say: store paths that are mounted over the layer and not among its bytes.
-    /// `None` where there are no such annotations.
+    /// Returns the store paths in nix-snapshotter's annotations, which are mounted over the layer
+    /// and not among its bytes; `None` without such annotations.
     #[must_use]
     pub fn annotated(annotations: &[(String, String)]) -> Option<Self> {
         let mut claim: Option<Self> = None;

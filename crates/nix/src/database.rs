@@ -6,9 +6,10 @@ use hashbrown::HashMap;
 use super::{Sha256Hash, StorePath};
 use nixdive_base::sqlite::{Database, Row, SqliteError, Table, Value};
 
-/// Where the database lies, below the root of the image or machine.
+/// Path of the database, below the root of the image or machine.
 pub const DATABASE_PATH: &str = "nix/var/nix/db/db.sqlite";
-/// Where its write-ahead log lies. While it is there and not empty, the latest changes may be in it alone.
+/// Path of its write-ahead log. If the log exists and is not empty, only it may contain the latest
+/// changes.
 pub const WRITE_AHEAD_LOG_PATH: &str = "nix/var/nix/db/db.sqlite-wal";
 /// Bytes of a database that should be read: ten times those of a machine with half a million store paths.
 pub const MAX_DATABASE_BYTES: u64 = 2 << 30;
@@ -20,14 +21,14 @@ pub enum DatabaseError {
     #[error(transparent)]
     Sqlite(#[from] SqliteError),
     /// It is of another schema.
-    #[error("is no database of Nix: there is no table {0}")]
+    #[error("is not a Nix database: no table {0}")]
     NoTable(&'static str),
     /// It is of another schema.
-    #[error("is no database of Nix: the table {0} has no column {1}")]
+    #[error("is not a Nix database: the table {0} has no column {1}")]
     NoColumn(&'static str, &'static str),
 }
 
-/// What Nix knows of a store path.
+/// A store path as registered in Nix's database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownPath {
     /// Which.
@@ -36,7 +37,7 @@ pub struct KnownPath {
     pub nar_bytes: Option<u64>,
     /// NAR hash.
     pub nar_hash: Option<Sha256Hash>,
-    /// What it refers to, itself included where it does, as places in [`StoreDatabase::paths`], in order.
+    /// References, including to itself if any, as indexes into [`StoreDatabase::paths`], in order.
     pub references: Vec<usize>,
     /// The derivation that it was built from.
     pub deriver: Option<StorePath>,
@@ -49,12 +50,12 @@ pub struct StoreDatabase {
     pub paths: Vec<KnownPath>,
     /// Rows that name no store path, or references between what is not there. None are in a sound database.
     pub invalid_rows: usize,
-    /// Whether Nix puts a log beside it; see [`WRITE_AHEAD_LOG_PATH`].
+    /// Returns `true` if Nix keeps a write-ahead log next to it; see [`WRITE_AHEAD_LOG_PATH`].
     pub uses_write_ahead_log: bool,
 }
 
 impl StoreDatabase {
-    /// What is known of a store path.
+    /// Returns the record of a store path.
     #[must_use]
     pub fn get(&self, path: &StorePath) -> Option<&KnownPath> {
         self.paths.get(self.place(path)?)
@@ -135,7 +136,7 @@ fn column(table: &Table, name: &'static str, column: &'static str) -> Result<usi
     table.column(column).ok_or(DatabaseError::NoColumn(name, column))
 }
 
-/// Where the columns of `ValidPaths` stand.
+/// Indexes of the columns of `ValidPaths`.
 struct Columns {
     path: usize,
     hash: usize,

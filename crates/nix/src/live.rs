@@ -17,11 +17,12 @@ use nixdive_base::testing::skip;
 /// A store of its own in a temporary directory.
 pub struct Lab {
     directory: tempfile::TempDir,
-    /// Where its programs are; those on PATH without it.
+    /// Directory of Nix's programs; `None` for those on PATH.
     programs: Option<PathBuf>,
 }
 
-/// A lab; `None`, with the reason printed, where there is no Nix. Panics instead where `NIXDIVE_LIVE` is `1`.
+/// Creates a lab; without Nix prints the reason and returns `None`, or panics if `NIXDIVE_LIVE` is
+/// `1`.
 pub fn lab(test: &str) -> Option<Lab> {
     let found = Command::new("nix-store").arg("--version").output().is_ok_and(|output| output.status.success());
     if !found {

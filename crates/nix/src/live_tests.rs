@@ -1,4 +1,4 @@
-//! Closures built by a real Nix, held against what this room finds out from their files alone.
+//! Compares closures built by a real Nix with the results obtained from their files alone.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -108,7 +108,8 @@ fn write_nar<W: Write>(
     nar.finish().unwrap().0.finish().unwrap()
 }
 
-/// Whether a version of Nix hashes the places of references to oneself: 2.17 to 2.34 leave them out (NixOS/nix#15837).
+/// Returns `true` if a version of Nix hashes the positions of self-references: 2.17 to 2.34 leave
+/// them out (NixOS/nix#15837).
 fn hashes_places(version: (u32, u32)) -> bool {
     !((2, 17)..=(2, 34)).contains(&version)
 }

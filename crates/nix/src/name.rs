@@ -1,7 +1,7 @@
 //! Names of store paths taken apart: package, version, output.
 
-/// Splits a name as Nix's `builtins.parseDrvName` does: the version begins after the first dash that something other
-/// than a letter follows. The version is empty where there is no such dash.
+/// Splits a name as Nix's `builtins.parseDrvName` does: the version begins after the first dash
+/// that something other than a letter follows. The version is empty without such a dash.
 #[must_use]
 pub fn split_version(name: &str) -> (&str, &str) {
     let bytes = name.as_bytes();
@@ -93,8 +93,8 @@ pub struct PackageName<'n> {
     pub name: &'n str,
     /// Empty where the name has none.
     pub version: &'n str,
-    /// What follows the version: a usual output, or words that tell one build from the plain package, as in
-    /// `python3-3.11.2-env` and `vim-9.1-wrapped`; `out` where nothing follows.
+    /// The part after the version: a usual output, or words that distinguish a build from the plain
+    /// package, as in `python3-3.11.2-env` and `vim-9.1-wrapped`; `out` if nothing follows.
     pub output: &'n str,
 }
 

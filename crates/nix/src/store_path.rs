@@ -8,7 +8,8 @@ use std::fmt;
 use super::base32;
 use super::name::PackageName;
 
-/// Where store paths lie. Nix can be built for another place; container images in the wild are not.
+/// Directory of store paths. Nix can be built for another one; container images in the wild are
+/// not.
 pub const STORE_DIRECTORY: &str = "/nix/store";
 
 /// The hash part of a store path: 32 digits of Nix's base 32.
@@ -19,14 +20,15 @@ impl StoreHash {
     /// Characters of a hash part.
     pub const LENGTH: usize = 32;
 
-    /// The hash part that these characters are; `None` where one of them is no digit or they are not 32.
+    /// Reads the hash part from its 32 characters; `None` if the length differs or one of them is
+    /// not a digit.
     #[must_use]
     pub fn new(text: &[u8]) -> Option<Self> {
         let text: [u8; Self::LENGTH] = text.try_into().ok()?;
         text.iter().all(|&byte| base32::is_digit(byte)).then_some(Self(text))
     }
 
-    /// The hash part that stands for 20 bytes.
+    /// Returns the hash part that encodes 20 bytes.
     #[must_use]
     pub fn from_bytes(bytes: &[u8; 20]) -> Self {
         let mut text = [b'0'; Self::LENGTH];
@@ -66,7 +68,7 @@ impl fmt::Debug for StoreHash {
     }
 }
 
-/// Why a text is no store path.
+/// Error for a text that is not a store path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum StorePathError {
     /// It does not begin with `/nix/store/`, or goes on below the store path.
@@ -170,7 +172,7 @@ impl StorePath {
         PackageName::parse(self.name())
     }
 
-    /// Whether it is a store derivation, a recipe rather than a result.
+    /// Returns `true` for a store derivation, which is a recipe rather than a result.
     #[must_use]
     pub fn is_derivation(&self) -> bool {
         self.0.ends_with(".drv")
@@ -189,7 +191,7 @@ impl fmt::Debug for StorePath {
     }
 }
 
-/// Whether a byte may stand in the name of a store path.
+/// Returns `true` if a byte is allowed in the name of a store path.
 #[must_use]
 #[inline]
 pub fn is_name_byte(byte: u8) -> bool {

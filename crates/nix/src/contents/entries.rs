@@ -3,16 +3,16 @@ use nixdive_image::{FileTree, Kind, NodeId, OccurrenceId};
 
 use super::paths::{visible, visible_children};
 
-/// What a path in an image is to a NAR.
+/// The kind of NAR node that a path in an image becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TreeEntryKind {
     /// A directory, with an entry of its own or only implied.
     Directory,
     /// A regular file, or another name of one.
     File {
-        /// Where its content is.
+        /// Occurrence that holds the content.
         content: OccurrenceId,
-        /// Whether its owner may execute it.
+        /// True if the owner may execute it.
         executable: bool,
         /// Its length, bytes.
         bytes: u64,
@@ -28,7 +28,7 @@ pub struct TreeEntry {
     pub node: NodeId,
     /// 0 for the store path itself.
     pub depth: u32,
-    /// What it is.
+    /// Kind of the entry.
     pub kind: TreeEntryKind,
 }
 
@@ -64,7 +64,7 @@ impl PathEntries {
     }
 }
 
-/// What a NAR of `node` holds as the topmost layer leaves it.
+/// Returns the entries in a NAR of `node` as the topmost layer leaves it.
 #[must_use]
 pub fn path_entries(tree: &FileTree, node: NodeId) -> PathEntries {
     let mut result = PathEntries::default();

@@ -56,7 +56,7 @@ impl Fixture {
         Self { tree, config: Config::default(), layers: stored }
     }
 
-    /// What lies in `root` on disk, as the image's `/nix/store`.
+    /// Reads the content of `root` on disk as the image's `/nix/store`.
     pub fn from_store(root: &Path) -> Self {
         let mut items = vec![(b"nix/store".to_vec(), Kind::Directory, 0o755, Vec::new())];
         let mut stack: Vec<PathBuf> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -107,7 +107,7 @@ impl Fixture {
         &self.layers[occurrence.layer.index()][start..start + occurrence.bytes as usize]
     }
 
-    /// What every file's content refers to, scanned in blocks of an odd size.
+    /// Returns the references in every file's content, scanned in blocks of an odd size.
     pub fn content_references(&self, scanner: &mut ReferenceScanner) -> ContentReferences {
         let mut found = ContentReferences::new();
         for layer in self.tree.layer_indices() {
@@ -227,7 +227,7 @@ impl Study {
 
 pub type Row = (String, String, u64, u64, Vec<String>);
 
-/// What Nix itself says, in the same form.
+/// Returns the output of Nix itself in the same form.
 pub fn rows_of_nix(json: &[u8]) -> Vec<Row> {
     let value: serde_json::Value = serde_json::from_slice(json).unwrap();
     let row = |path: &serde_json::Value| {

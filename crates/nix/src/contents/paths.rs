@@ -6,7 +6,7 @@ use crate::references::Candidates;
 use crate::store_path::StorePath;
 use nixdive_image::{Baseline, Change, FileTree, Floors, Kind, Layer, LayerContents, LayerIndex, NodeId, Scope, Seen};
 
-/// What one layer holds of a store path.
+/// The part of a store path in one layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LayerShare {
     /// The layer.
@@ -34,14 +34,14 @@ pub struct ImageStorePath {
 pub struct StoreContents {
     /// The store paths in Nix's order. A [`PathId`] is a place in this list.
     pub paths: Vec<ImageStorePath>,
-    /// Entries of `/nix/store` that are no store paths: `.links`, lock files, malformed names.
+    /// Entries of `/nix/store` that are not store paths: `.links`, lock files, malformed names.
     pub others: Vec<NodeId>,
     /// `/nix/store` itself.
     pub store: Option<NodeId>,
 }
 
 impl StoreContents {
-    /// The store of an image. Empty where there is no `/nix/store`.
+    /// Reads the store of an image; empty without `/nix/store`.
     #[must_use]
     pub fn new(tree: &FileTree) -> Self {
         let mut contents = Self { store: tree.lookup(b"/nix/store"), ..Self::default() };
@@ -103,7 +103,7 @@ impl StoreContents {
         (0..u32::try_from(self.paths.len()).unwrap_or(u32::MAX)).map(PathId)
     }
 
-    /// What to look for in bytes; a candidate's place is its [`PathId`].
+    /// Returns the hashes to search bytes for; the index of a candidate is its [`PathId`].
     #[must_use]
     pub fn candidates(&self) -> Arc<Candidates> {
         Arc::new(Candidates::new(self.paths.iter().map(|known| known.path.hash())))
@@ -116,7 +116,8 @@ pub(super) fn visible(tree: &FileTree, node: NodeId) -> Option<Seen> {
     tree.see_alone(node, scope, Baseline::Below).filter(|seen| seen.change != Change::Removed)
 }
 
-/// What is in a directory as the topmost layer leaves it, byte-sorted. `floors` are those of the directory.
+/// Returns the entries of a directory as the topmost layer leaves it, sorted by bytes. `floors` are
+/// those of the directory.
 pub(super) fn visible_children(
     tree: &FileTree,
     directory: NodeId,

@@ -6,11 +6,11 @@ use nixdive_image::{FileTree, NodeId, OccurrenceId};
 
 use super::entries::{PathEntries, TreeEntryKind};
 
-/// What the content of files refers to, by the occurrence that has the content. A reference's candidate is a
-/// [`PathId`]; see [`super::StoreContents::candidates`].
+/// References in the content of files, by the occurrence that has the content. A reference's
+/// candidate is a [`PathId`]; see [`super::StoreContents::candidates`].
 pub type ContentReferences = HashMap<OccurrenceId, Vec<Reference>>;
 
-/// Where in a file system a hash stands.
+/// The part of a file system in which a hash occurs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Place {
     /// In a file's content, this many bytes from its beginning.
@@ -26,14 +26,15 @@ pub enum Place {
 pub struct Evidence {
     /// The file, link or directory.
     pub node: NodeId,
-    /// Where in it the hash stands first.
+    /// Location of the hash's first occurrence in it.
     pub place: Place,
-    /// What it refers to.
+    /// Path that it refers to.
     pub to: PathId,
 }
 
-/// What the entries of one store path refer to, itself included, as Nix finds it: by contents, link targets and names
-/// below the store path. In the order of the NAR; the same reference once for each entry that has it, `most` of them.
+/// Returns the references of one store path's entries, including to itself, as Nix finds them: in
+/// contents, link targets and names below the store path. In the order of the NAR; the same
+/// reference once for each entry that has it, at most `most` in all.
 #[must_use]
 pub fn references_between(
     tree: &FileTree,

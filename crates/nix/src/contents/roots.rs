@@ -5,8 +5,8 @@ use nixdive_image::{Config, FileTree, Floors, Kind, NodeId, OccurrenceId, Seen};
 use super::paths::{StoreContents, visible_children};
 use super::references::{ContentReferences, Evidence, Place, evidence};
 
-/// What outside the store holds a store path, the strongest reason first. Numbers are places in the configuration's
-/// lists.
+/// Reasons outside the store why a store path is a root, strongest first. Numbers are indexes into
+/// the configuration's lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RootSource {
     /// It is what was opened: a store path in place of an image.
@@ -17,7 +17,7 @@ pub enum RootSource {
     Command(usize),
     /// A variable of the environment.
     Environment(usize),
-    /// Where it starts.
+    /// The working directory.
     WorkingDirectory,
     /// A mount point.
     Volume(usize),
@@ -34,7 +34,7 @@ pub enum RootSource {
 /// A store path and what holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Root {
-    /// What is held.
+    /// Store path that is a root.
     pub path: PathId,
     /// By what.
     pub source: RootSource,
@@ -91,8 +91,8 @@ pub fn outside_contents(tree: &FileTree, store: &StoreContents) -> Vec<Occurrenc
 /// Proofs outside the store that are kept.
 const MOST_ROOTS: usize = 1 << 20;
 
-/// Where Nix keeps lists of store paths that are there; being listed holds nothing. Links there (garbage collector
-/// roots, profiles) do.
+/// Locations of Nix's lists of valid store paths. Being listed does not make a path a root; links
+/// there (garbage collector roots, profiles) do.
 const REGISTRIES: [&[u8]; 3] = [b"/nix/var", b"/nix-path-registration", b"/registration"];
 
 /// The store paths that links, files and names outside the store refer to.

@@ -20,7 +20,7 @@ pub struct Chains<'g> {
     target: PathId,
     /// Steps from a path to the target.
     distances: Reachability,
-    /// What is still to be tried at each place of the chain, the next last.
+    /// Remaining alternatives at each position of the chain, the next one last.
     choices: Vec<Vec<PathId>>,
     chain: Vec<PathId>,
     on_chain: Vec<bool>,
@@ -53,13 +53,13 @@ impl<'g> Chains<'g> {
         }
     }
 
-    /// Whether there may be more chains than the steps allowed to find.
+    /// Returns `true` if there may be more chains than were found within the limit on steps.
     #[must_use]
     pub fn is_truncated(&self) -> bool {
         self.truncated
     }
 
-    /// Those of `paths` that can come next in a chain of the present length, the first last.
+    /// Returns the `paths` that can come next in a chain of the present length, the first last.
     fn next_choices(&mut self, paths: &[PathId]) -> Vec<PathId> {
         let taken = self.chain.len() as u32;
         let mut choices = Vec::new();

@@ -52,7 +52,7 @@ struct Search {
     of: Vec<u32>,
     /// In the order of discovery.
     numbers: Vec<u32>,
-    /// The lowest number known to be reached, by way of the search's own tree.
+    /// The lowest number known to be reachable through the search's own tree.
     lowest: Vec<u32>,
     /// Discovered paths whose group is not closed.
     pending: Vec<PathId>,

@@ -53,11 +53,12 @@ pub struct ClosureGraph {
 }
 
 impl ClosureGraph {
-    /// The graph of as many paths as there are NAR sizes (bytes). `references` holds pairs «from, to» in any order; the
-    /// same pair may come more than once.
+    /// Creates the graph of as many paths as there are NAR sizes (bytes). `references` are pairs
+    /// (from, to) in any order and may repeat.
     ///
     /// # Errors
-    /// [`GraphError`].
+    /// If there are too many paths or a reference names a path that does not exist
+    /// ([`GraphError`]).
     pub fn new(nar_bytes: Vec<u64>, references: &[(PathId, PathId)]) -> Result<Self, GraphError> {
         let count = nar_bytes.len();
         if count >= u32::MAX as usize || references.len() >= u32::MAX as usize {
@@ -84,7 +85,7 @@ impl ClosureGraph {
         self.nar_bytes.len()
     }
 
-    /// Whether there are none.
+    /// Returns `true` if the graph has no paths.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.nar_bytes.is_empty()
@@ -101,19 +102,19 @@ impl ClosureGraph {
         self.nar_bytes.get(path.index()).copied().unwrap_or_default()
     }
 
-    /// What a path refers to, itself left out, in the order of the list.
+    /// Returns the paths that a path refers to, without itself, in the order of the list.
     #[must_use]
     pub fn references(&self, path: PathId) -> &[PathId] {
         self.references.row(path)
     }
 
-    /// What refers to a path, itself left out, in the order of the list.
+    /// Returns the paths that refer to a path, without itself, in the order of the list.
     #[must_use]
     pub fn referrers(&self, path: PathId) -> &[PathId] {
         self.referrers.row(path)
     }
 
-    /// Whether a path refers to itself.
+    /// Returns `true` if a path refers to itself.
     #[must_use]
     pub fn has_self_reference(&self, path: PathId) -> bool {
         self.self_references.get(path.index()).copied().unwrap_or_default()

@@ -2,7 +2,7 @@ use super::{ClosureGraph, PathId};
 
 const UNREACHED: u32 = u32::MAX;
 
-/// What can be reached from some paths, and in how many steps.
+/// Paths reachable from a set of paths, with their distance in steps.
 #[derive(Debug, Clone)]
 pub struct Reachability {
     depths: Vec<u32>,
@@ -11,13 +11,13 @@ pub struct Reachability {
 }
 
 impl Reachability {
-    /// What is reached from `from`, those themselves included.
+    /// Finds the paths reachable from `from`, including `from` itself.
     #[must_use]
     pub fn new(graph: &ClosureGraph, from: &[PathId]) -> Self {
         Self::without(graph, from, &[])
     }
 
-    /// What is reached from `from` when `removed` paths are not there.
+    /// Finds the paths reachable from `from` without passing through `removed`.
     #[must_use]
     pub fn without(graph: &ClosureGraph, from: &[PathId], removed: &[PathId]) -> Self {
         let mut barred = vec![false; graph.len()];
@@ -58,7 +58,7 @@ impl Reachability {
         Self { depths, order }
     }
 
-    /// Whether a path is reached.
+    /// Returns `true` if a path is reachable.
     #[must_use]
     pub fn contains(&self, path: PathId) -> bool {
         self.depth(path).is_some()

@@ -3,14 +3,14 @@ use super::PathId;
 /// A list of paths for each path, all in one array.
 #[derive(Debug, Clone)]
 pub(super) struct Rows {
-    /// Where each row begins; one more than there are rows.
+    /// Index of each row's first item, and the number of items at the end.
     starts: Vec<u32>,
     items: Vec<PathId>,
 }
 
 impl Rows {
-    /// Groups pairs «row, item» by row; in a row, items keep their order. Both runs over `pairs` must be equal, rows be
-    /// less than `rows`, pairs less than 2³².
+    /// Groups pairs (row, item) by row; in a row, items keep their order. Both runs over `pairs`
+    /// must be equal, rows less than `rows`, and pairs fewer than 2³².
     pub fn group<I: Iterator<Item = (PathId, PathId)>>(rows: usize, pairs: impl Fn() -> I) -> Self {
         let mut starts = vec![0u32; rows + 1];
         for (row, _) in pairs() {
@@ -42,7 +42,7 @@ impl Rows {
         self.items.len()
     }
 
-    /// Pairs «item, row», by row.
+    /// Returns pairs (item, row), by row.
     pub fn transposed(&self) -> impl Iterator<Item = (PathId, PathId)> {
         let rows = (0..self.row_count() as u32).map(PathId);
         rows.flat_map(|row| self.row(row).iter().map(move |&item| (item, row)))

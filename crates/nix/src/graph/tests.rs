@@ -210,7 +210,8 @@ fn references_come_before_what_refers_to_them() {
     assert_eq!(groups, [vec![3], vec![1, 2], vec![0], vec![4]]);
 }
 
-/// What `nix-store --query --tree` of Nix 2.34 prints of seven files that name each other.
+/// Expects the output of Nix 2.34's `nix-store --query --tree` for seven files that name each
+/// other.
 #[test]
 fn a_tree_has_the_order_of_nix() {
     let [f2, f4, f5, f1, f6, f0, f3] = [0, 1, 2, 3, 4, 5, 6].map(PathId);

@@ -13,13 +13,13 @@ pub struct TreeLine<'a> {
     /// For each path above it but the root, whether that is the last below its own; last whether this one is. Empty for a
     /// root.
     pub lasts: &'a [bool],
-    /// Whether it stands further up already, and what it refers to is not repeated.
+    /// True if the path already occurs further up, so that its references are not repeated.
     pub is_repeated: bool,
 }
 
 impl ClosureGraph {
-    /// What a path refers to, itself included where it does, each behind those of the others that it refers to: the order
-    /// of `nix-store --query --tree`.
+    /// Returns the references of a path, including to itself if any, each after those of the others
+    /// that it refers to: the order of `nix-store --query --tree`.
     #[must_use]
     pub fn tree_references(&self, path: PathId) -> Vec<PathId> {
         let mut members = self.references(path).to_vec();
@@ -57,11 +57,11 @@ impl ClosureGraph {
         order
     }
 
-    /// Shows the tree of references below some roots, line by line, as `nix-store --query --tree` prints it. The
-    /// references of a path stand below it once.
+    /// Passes the tree of references below some roots to `show`, line by line, as `nix-store
+    /// --query --tree` prints it. The references of a path appear below it once.
     ///
     /// # Errors
-    /// Those of `show`, which end it.
+    /// Stops at the first error of `show` and returns it.
     pub fn show_tree<E>(&self, roots: &[PathId], mut show: impl FnMut(TreeLine<'_>) -> Result<(), E>) -> Result<(), E> {
         let mut done: HashSet<PathId> = HashSet::new();
         for &root in roots {

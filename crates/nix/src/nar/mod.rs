@@ -12,21 +12,21 @@ pub use writer::NarWriter;
 
 use super::Sha256Hash;
 
-/// What a path is to a NAR. Owner, times and all permission bits but one are left out.
+/// A path as a NAR represents it. Owner, times and all permission bits but one are left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NarNode<'n> {
     /// A directory.
     Directory,
     /// A regular file.
     File {
-        /// Whether its owner may execute it.
+        /// True if the owner may execute it.
         executable: bool,
         /// Length of its content, bytes.
         bytes: u64,
     },
     /// A symbolic link.
     Symlink {
-        /// Where it points.
+        /// Target of the link.
         target: &'n [u8],
     },
 }
@@ -39,7 +39,7 @@ pub struct NarEntry<'n> {
     pub depth: usize,
     /// Its own name; of the root it does not count.
     pub name: &'n [u8],
-    /// What it is.
+    /// The node itself.
     pub node: NarNode<'n>,
 }
 
@@ -52,7 +52,7 @@ pub enum NarError {
     /// Not in byte order, or a name twice in a directory.
     #[error("the entries of a directory in a NAR are sorted by name, each name once")]
     Order,
-    /// An entry below something that is no open directory, a second root, or no root.
+    /// An entry below something other than an open directory, a second root, or no root.
     #[error("the entries of a NAR form no tree")]
     Structure,
     /// Content of another length than the entry gave, or content without a file.
@@ -75,7 +75,7 @@ impl From<NarError> for io::Error {
     }
 }
 
-/// Where a NAR goes whose hash alone is wanted.
+/// Destination of a NAR that is only hashed.
 #[derive(Debug, Clone, Default)]
 pub struct Sha256Sink(Sha256);
 
@@ -98,7 +98,7 @@ impl io::Write for Sha256Sink {
     }
 }
 
-/// What Nix records of a store path's content.
+/// Hash and size of a store path's NAR, as Nix records them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NarDigest {
     /// NAR hash.

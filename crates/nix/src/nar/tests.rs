@@ -41,7 +41,7 @@ fn archive(tree: &Tree) -> Result<Vec<u8>, NarError> {
     Ok(bytes)
 }
 
-/// What lies on disk, as entries.
+/// Reads a path on disk as entries.
 fn read(path: &Path) -> Tree {
     let mut tree = Tree::new();
     let mut stack = vec![(0, PathBuf::from(path))];
@@ -148,7 +148,7 @@ fn nars_equal_those_of_nix() {
     fs::set_permissions(root.join("run"), fs::Permissions::from_mode(0o755)).unwrap();
     fs::write(root.join("group-only"), b"").unwrap();
     fs::set_permissions(root.join("group-only"), fs::Permissions::from_mode(0o654)).unwrap();
-    fs::write(root.join(OsStr::from_bytes(b"\xff\xfe name")), b"bytes that are no text").unwrap();
+    fs::write(root.join(OsStr::from_bytes(b"\xff\xfe name")), b"bytes that are not text").unwrap();
     symlink("nowhere/at/all", root.join("link")).unwrap();
     for path in ["", "a-b", "run", "link", "empty"].map(|name| root.join(name)) {
         let nar = archive(&read(&path)).unwrap();

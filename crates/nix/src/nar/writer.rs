@@ -16,7 +16,7 @@ pub struct NarWriter<W> {
     out: W,
     gathered: Vec<u8>,
     written: u64,
-    /// Of each open directory, the name of its last entry; empty before the first.
+    /// Name of the last entry of each open directory; empty before the first.
     open: Vec<Vec<u8>>,
     begun: bool,
     file: Option<OpenFile>,

@@ -8,7 +8,8 @@ use crate::store_path::StoreHash;
 #[derive(Debug)]
 pub struct Candidates {
     indices: HashMap<StoreHash, u32>,
-    /// One bit for each value of a mix of a hash's first eight digits; rejects most windows that are no candidate.
+    /// One bit for each value of a mix of a hash's first eight digits; rejects most windows that
+    /// are not candidates.
     filter: Vec<u64>,
     factor: u64,
     shift: u32,
@@ -24,7 +25,7 @@ impl Candidates {
             indices.entry(hash).or_insert(index);
         }
         let bits = (indices.len().max(64) * 16).next_power_of_two();
-        // The factor is drawn anew, so that no image can choose hashes that share a bit.
+        // The factor is random, so that no image can choose hashes that share a bit.
         let factor = RandomState::new().hash_one(bits) | 1;
         let mut set = Self { indices, filter: vec![0; bits / 64], factor, shift: 64 - bits.trailing_zeros() };
         let hashes: Vec<StoreHash> = set.indices.keys().copied().collect();
@@ -43,7 +44,7 @@ impl Candidates {
         self.indices.len()
     }
 
-    /// Whether there is nothing to look for.
+    /// Returns `true` if there are no candidates.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.indices.is_empty()

@@ -3,10 +3,10 @@ use hashbrown::HashSet;
 use super::windows::Windows;
 use crate::store_path::StoreHash;
 
-/// Collects every run of 32 digits of a stream, for a single pass over bytes whose candidates become known only
-/// afterwards: hold each against [`super::Candidates::get`] then.
+/// Collects every run of 32 digits of a stream, for a single pass over bytes whose candidates
+/// become known only afterwards: look up each in [`super::Candidates::get`] then.
 ///
-/// Of real files few have any, besides store paths: long rows of zeros, digests without an `e`.
+/// Few real files have any apart from store paths: long rows of zeros, digests without an `e`.
 #[derive(Debug)]
 pub struct HashCollector {
     windows: Windows,
@@ -16,12 +16,13 @@ pub struct HashCollector {
     overflowed: bool,
 }
 
-/// What a stream held.
+/// Digit runs found in a stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Collected {
     /// Each run of 32 digits and where its first occurrence begins, bytes.
     pub hashes: Vec<(StoreHash, u64)>,
-    /// Whether there were more than the limit: only a scan for known candidates then tells all.
+    /// True if there were more than the limit, so that only a scan for known candidates is
+    /// complete.
     pub overflowed: bool,
 }
 

@@ -7,7 +7,7 @@ use crate::store_path::{StoreHash, StorePath, is_name_byte};
 const PREFIX: &[u8] = b"/nix/store/";
 /// The longest text that tells a whole mention: prefix, hash, dash, name, and one byte that ends the name.
 const LONGEST: usize = PREFIX.len() + StoreHash::LENGTH + 1 + StorePath::MAX_NAME + 1;
-/// What `removeReferencesTo` of nixpkgs writes over a hash.
+/// The text that `removeReferencesTo` of nixpkgs writes over a hash.
 const SCRUBBED: [u8; StoreHash::LENGTH] = [b'e'; StoreHash::LENGTH];
 
 /// A store path that a text names, whether or not there is such a path.
@@ -20,12 +20,12 @@ pub enum Mention {
     Scrubbed(Box<str>),
 }
 
-/// What a stream names.
+/// Store paths named in a stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mentions {
     /// Each with where its first occurrence begins, bytes, in that order.
     pub found: Vec<(Mention, u64)>,
-    /// Whether there were more than the limit.
+    /// True if there were more than the limit.
     pub overflowed: bool,
 }
 
@@ -35,7 +35,7 @@ pub struct MentionScanner {
     finder: memmem::Finder<'static>,
     /// The end of the stream so far, where a mention may have begun.
     pending: Vec<u8>,
-    /// Where `pending` begins in the stream.
+    /// Offset of `pending` in the stream.
     position: u64,
     seen: HashMap<Box<[u8]>, ()>,
     limit: usize,
@@ -94,7 +94,8 @@ impl MentionScanner {
         std::mem::take(&mut self.mentions)
     }
 
-    /// What one whole text names. Must not be called in the middle of a stream.
+    /// Returns the store paths that one whole text names. Must not be called in the middle of a
+    /// stream.
     pub fn scan(&mut self, text: &[u8]) -> Mentions {
         self.feed(text);
         self.finish()

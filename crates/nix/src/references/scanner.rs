@@ -8,7 +8,7 @@ use super::windows::Windows;
 pub struct Reference {
     /// Its place in the [`Candidates`].
     pub candidate: u32,
-    /// Where its first occurrence begins in the stream, bytes.
+    /// Offset of its first occurrence in the stream, bytes.
     pub offset: u64,
 }
 
@@ -49,7 +49,7 @@ impl ReferenceScanner {
         });
     }
 
-    /// What the stream so far holds, in the order of first occurrence.
+    /// Returns the references found in the stream so far, in the order of first occurrence.
     #[must_use]
     pub fn found(&self) -> &[Reference] {
         &self.found
@@ -66,7 +66,7 @@ impl ReferenceScanner {
         std::mem::take(&mut self.found)
     }
 
-    /// What one whole text holds. Must not be called in the middle of a stream.
+    /// Returns the references in one whole text. Must not be called in the middle of a stream.
     pub fn scan(&mut self, text: &[u8]) -> Vec<Reference> {
         self.feed(text);
         self.finish()

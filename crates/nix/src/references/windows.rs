@@ -2,13 +2,13 @@ use crate::base32::is_digit;
 use crate::store_path::StoreHash;
 
 const WINDOW: usize = StoreHash::LENGTH;
-/// Bytes at the right end of a window that are looked at first, together. Where one of them is no digit, no window that
-/// holds all of them is of interest.
+/// Bytes at the right end of a window that are checked first, together. If one of them is not a
+/// digit, no window that contains all of them can match.
 const LOOKED_AT: usize = 6;
 
-/// Finds every run of 32 base-32 digits in a stream of blocks: the candidates of Nix's reference scanner
-/// (`references.cc`). A window is looked at from its right end, and a byte that is no digit lets the search go on
-/// near or behind it, so most bytes are never read.
+/// Finds every run of 32 base-32 digits in a stream of blocks: the candidates of Nix's reference
+/// scanner (`references.cc`). A window is checked from its right end, and a byte that is not a
+/// digit lets the search continue near or after it, so most bytes are never read.
 #[derive(Debug, Clone)]
 pub(super) struct Windows {
     /// Digits that the stream so far ended with, the last 31 of them at most.
@@ -83,7 +83,7 @@ impl Windows {
     }
 }
 
-/// Whether the last bytes of a window are digits; without a branch for each of them.
+/// Returns `true` if the last bytes of a window are digits; without a branch for each of them.
 #[inline]
 fn ends_in_digits(window: &[u8; WINDOW]) -> bool {
     let ending = window.last_chunk::<LOOKED_AT>().copied().unwrap_or_default();

@@ -42,11 +42,12 @@ impl Write for HashModulo {
     }
 }
 
-/// The store path of a content: its NAR hash modulo itself, its name, what it refers to besides itself, and whether it
-/// refers to itself. Nix's `makeFixedOutputPath` for recursive SHA-256, and the manual, "Store path calculation".
+/// Computes the store path of a content from its NAR hash modulo itself, its name, its references
+/// to other paths, and whether it refers to itself. Nix's `makeFixedOutputPath` for recursive
+/// SHA-256; see the manual, "Store path calculation".
 ///
 /// # Errors
-/// [`StorePathError`] where `name` is no name.
+/// If `name` is not a valid name ([`StorePathError`]).
 pub fn content_addressed_path(
     hash: &Sha256Hash,
     name: &str,

@@ -14,9 +14,9 @@ pub struct HashRewriter<W> {
     out: W,
     finder: Finder<'static>,
     replacement: [u8; LENGTH],
-    /// What was not passed on yet.
+    /// Bytes not passed on yet.
     held: Vec<u8>,
-    /// Where `held` begins in the stream, bytes.
+    /// Offset of `held` in the stream, bytes.
     position: u64,
     matches: Vec<u64>,
 }
@@ -31,10 +31,10 @@ impl<W: Write> HashRewriter<W> {
         Self { out, finder, replacement, held: Vec::new(), position: 0, matches: Vec::new() }
     }
 
-    /// Ends the stream; gives back where it went and where the occurrences began, bytes.
+    /// Ends the stream; returns the writer and the offsets of the occurrences, bytes.
     ///
     /// # Errors
-    /// Those of the writer.
+    /// If writing fails.
     pub fn finish(mut self) -> io::Result<(W, Vec<u64>)> {
         self.out.write_all(&self.held)?;
         self.out.flush()?;

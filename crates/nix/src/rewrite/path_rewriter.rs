@@ -5,7 +5,7 @@ use memchr::memmem::Finder;
 
 use crate::store_path::{STORE_DIRECTORY, StoreHash, StorePath};
 
-/// Where the hash begins in a printed store path.
+/// Offset of the hash in a printed store path.
 const PREFIX: usize = STORE_DIRECTORY.len() + 1;
 
 /// Passes a stream on with printed store paths (`/nix/store/<hash>-<name>`) replaced by others of the same name. A hash
@@ -28,10 +28,10 @@ impl<W: Write> StorePathRewriter<W> {
         Self { out, finder, replacements, longest, held: Vec::new() }
     }
 
-    /// Ends the stream; gives back where it went.
+    /// Ends the stream and returns the writer.
     ///
     /// # Errors
-    /// Those of the writer.
+    /// If writing fails.
     pub fn finish(mut self) -> io::Result<W> {
         self.rewrite(true)?;
         self.out.flush()?;

@@ -14,7 +14,7 @@ const MOST_SIGHTINGS: usize = 1 << 20;
 /// Different store paths that one text outside a file names at most.
 const MOST_IN_TEXT: usize = 1000;
 
-/// Where a store path is named.
+/// The kind of text that names a store path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SightingSource {
     /// In the configuration, or in a file, link or name of the tree.
@@ -28,7 +28,7 @@ pub enum SightingSource {
 pub struct Sighting {
     /// The store path that names it; `None` outside the store.
     pub from: Option<PathId>,
-    /// Where.
+    /// Source of the mention.
     pub source: SightingSource,
 }
 
@@ -37,7 +37,7 @@ pub struct Sighting {
 pub struct Dangling {
     /// Which. Of several names with one hash the shortest, as text behind a name may be taken for a part of it.
     pub path: StorePath,
-    /// Where it is named; one at least.
+    /// Sources that name it; at least one.
     pub sightings: Vec<Sighting>,
 }
 
@@ -46,11 +46,11 @@ pub struct Dangling {
 pub struct Scrubbed {
     /// The name behind the hash.
     pub name: Box<str>,
-    /// Where it stands; one at least.
+    /// Sources that contain it; at least one.
     pub sightings: Vec<Sighting>,
 }
 
-/// What is named and not there.
+/// Store paths that are named but absent.
 pub(super) struct Absent {
     pub dangling: Vec<Dangling>,
     pub scrubbed: Vec<Scrubbed>,

@@ -1,4 +1,5 @@
-//! All that an image itself tells of its store: each path's content, cost and reason, as plain data.
+//! Everything known about an image's store from the image itself: each path's content, size and
+//! roots, as plain data.
 
 mod absent;
 mod reason;
@@ -24,7 +25,7 @@ use super::store_path::StorePath;
 use absent::Absent;
 use nixdive_image::{FileTree, Image, OccurrenceId};
 
-/// Proofs of references that are kept in all; an image with more is told only in part.
+/// Maximum number of proofs of references in all; beyond it, the results are incomplete.
 const MOST_EVIDENCE: usize = 8 << 20;
 
 /// The store of an image with what a NAR of each path holds: what is known before any content is read.
@@ -46,7 +47,7 @@ impl StoreOutline {
     }
 }
 
-/// What only the bytes of files tell.
+/// Facts that need the bytes of files.
 #[derive(Debug, Clone, Default)]
 pub struct ContentFindings {
     /// References to store paths of the image, by the occurrence that has the content.
@@ -55,18 +56,18 @@ pub struct ContentFindings {
     pub mentions: HashMap<OccurrenceId, Vec<(Mention, u64)>>,
     /// By [`PathId`], NAR hash and NAR size, where all of it could be read.
     pub digests: Vec<Option<NarDigest>>,
-    /// What could not be read, as sentences.
+    /// Parts that could not be read, as sentences.
     pub unread: Vec<String>,
-    /// Whether there were more references or mentions than are kept.
+    /// True if some references or mentions were dropped because of a limit.
     pub is_truncated: bool,
 }
 
-/// What is known of one store path besides its place in the graph.
+/// Facts about one store path besides its position in the graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StudiedPath {
     /// NAR size, bytes; `None` where something in it cannot be in a NAR.
     pub nar_bytes: Option<u64>,
-    /// NAR hash; `None` where there is no NAR, or content could not be read.
+    /// NAR hash; `None` without a NAR, or if content could not be read.
     pub nar_hash: Option<Sha256Hash>,
     /// Regular files, hard links included.
     pub files: u32,
@@ -76,7 +77,7 @@ pub struct StudiedPath {
     pub added_bytes: u64,
     /// References between a root and this path; `None` where no root reaches it.
     pub depth: Option<u32>,
-    /// Whether the image only names it: neither what it costs nor what it refers to is known.
+    /// True if the image only names it, so that its size and references are unknown.
     pub is_absent: bool,
 }
 
@@ -93,7 +94,7 @@ pub struct StoreStudy {
     pub dominators: Dominators,
     /// By [`PathId`], the proofs of what it refers to, in the order of its NAR.
     pub evidence: Vec<Vec<Evidence>>,
-    /// What outside the store holds store paths.
+    /// Store paths that something outside the store refers to.
     pub roots: Vec<Root>,
     /// Who made the image, and how that is known.
     pub builder: Option<Recognition>,
@@ -101,11 +102,11 @@ pub struct StoreStudy {
     pub dangling: Vec<Dangling>,
     /// References whose hash was overwritten on purpose, byte-sorted by the name that is left.
     pub scrubbed: Vec<Scrubbed>,
-    /// Where a database in the image and the files say different things. The database is believed.
+    /// Differences between a database in the image and the files. The database takes precedence.
     pub disagreements: Vec<Disagreement>,
-    /// What could not be read, as sentences: what it refers to is not known.
+    /// Parts that could not be read, as sentences; their references are unknown.
     pub unread: Vec<String>,
-    /// Whether there were more references or mentions than are kept, so that some are missing.
+    /// True if some references or mentions are missing because of a limit.
     pub is_truncated: bool,
 }
 
@@ -190,7 +191,7 @@ impl StoreStudy {
         self.store.get(id).map(|known| &known.path)
     }
 
-    /// Whether a root reaches a path.
+    /// Returns `true` if a path is reachable from a root.
     #[must_use]
     pub fn is_reachable(&self, id: PathId) -> bool {
         self.paths.get(id.index()).is_some_and(|path| path.depth.is_some())
@@ -220,7 +221,7 @@ impl StoreStudy {
         self.unreachable().map(|id| self.graph.nar_bytes(id)).fold(0, u64::saturating_add)
     }
 
-    /// Whether it is that of store paths that were opened in place of an image.
+    /// Returns `true` if store paths were opened rather than an image.
     #[must_use]
     pub fn is_closure(&self) -> bool {
         self.roots.iter().any(|root| root.source == RootSource::Given)
@@ -235,7 +236,8 @@ impl StoreStudy {
         paths
     }
 
-    /// What holds a path from outside the store, the strongest reason first; empty for a path that is no root.
+    /// Returns the reasons outside the store why a path is a root, strongest first; empty if it is
+    /// not a root.
     #[must_use]
     pub fn reasons(&self, id: PathId) -> Vec<RootSource> {
         let mut reasons: Vec<RootSource> =

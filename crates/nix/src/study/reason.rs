@@ -31,7 +31,7 @@ impl RootSource {
         }
     }
 
-    /// What it is, in a few words: `config Entrypoint`, `/bin/ls`. Safe to print.
+    /// Returns a short label: `config Entrypoint`, `/bin/ls`. Safe to print.
     #[must_use]
     pub fn label(self, image: &Image) -> Cow<'static, str> {
         Cow::Borrowed(match self {
@@ -48,7 +48,7 @@ impl RootSource {
         })
     }
 
-    /// What holds a store path, on one line and safe to print: `config Entrypoint: …`, `/bin/ls → …`.
+    /// Describes the reason on one line, safe to print: `config Entrypoint: …`, `/bin/ls → …`.
     #[must_use]
     pub fn describe(self, image: &Image) -> String {
         let label = self.label(image);

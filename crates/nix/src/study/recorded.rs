@@ -7,12 +7,12 @@ use crate::graph::PathId;
 use crate::hash::Sha256Hash;
 use crate::store_path::StorePath;
 
-/// What a Nix database records of a store path.
+/// The record of a store path in a Nix database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedPath {
     /// Which.
     pub path: StorePath,
-    /// What it refers to; itself, too, where it does.
+    /// References, including to itself if any.
     pub references: Vec<StorePath>,
     /// NAR hash.
     pub nar_hash: Option<Sha256Hash>,
@@ -20,7 +20,7 @@ pub struct RecordedPath {
     pub nar_bytes: Option<u64>,
 }
 
-/// What a Nix database in an image records of its store.
+/// The records of an image's store in its Nix database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RecordedStore {
     /// The valid paths.
@@ -50,16 +50,16 @@ pub enum Disagreement {
     },
     /// Another NAR size.
     NarBytes {
-        /// Of which path.
+        /// Store path concerned.
         path: PathId,
-        /// What the database says, bytes.
+        /// Size in the database, bytes.
         recorded: u64,
     },
     /// Another NAR hash: the content is not what was registered.
     NarHash {
-        /// Of which path.
+        /// Store path concerned.
         path: PathId,
-        /// What the database says.
+        /// Hash in the database.
         recorded: Sha256Hash,
     },
 }

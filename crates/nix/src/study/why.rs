@@ -19,7 +19,7 @@ const MOST_LETTERS: usize = 3;
 /// One way from a root to a store path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chain {
-    /// What holds the first path, the strongest reason first.
+    /// Reasons why the first path is a root, strongest first.
     pub reasons: Vec<RootSource>,
     /// The root first, the path itself last; each refers to the next.
     pub paths: Vec<PathId>,
@@ -32,11 +32,11 @@ pub struct Why {
     pub path: PathId,
     /// The shortest first; none where no root reaches it.
     pub chains: Vec<Chain>,
-    /// Whether there may be more than were looked for.
+    /// True if the search stopped before all were found.
     pub is_truncated: bool,
 }
 
-/// What a text means among the store paths of an image.
+/// The store paths of an image that match a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Match {
     /// These: one by its path or hash, or all of a name.
@@ -95,8 +95,8 @@ impl StoreStudy {
         evidence.iter().filter(|proof| proof.to == to).copied().collect()
     }
 
-    /// What a text means: a store path or something in it, a base name, a name with or without version or output, or the
-    /// beginning of a hash.
+    /// Finds the store paths that a text denotes: a store path or something in it, a base name, a
+    /// name with or without version or output, or the beginning of a hash.
     #[must_use]
     pub fn find(&self, text: &str) -> Match {
         if let Ok((path, _)) = StorePath::split(text.as_bytes()) {
