@@ -29,7 +29,7 @@ impl Cancel {
         self.own.store(true, Ordering::Relaxed);
     }
 
-    /// Whether it was asked to stop.
+    /// Returns `true` after a request to cancel.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.own.load(Ordering::Relaxed) || self.parent.as_ref().is_some_and(|parent| parent.is_cancelled())
@@ -49,7 +49,7 @@ impl Cancel {
 #[error("cancelled")]
 pub struct Cancelled;
 
-/// Whether an error only says that the work was cancelled.
+/// Returns `true` if an error only reports that the work was cancelled.
 #[must_use]
 pub fn is_cancellation(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<Cancelled>())

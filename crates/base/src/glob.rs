@@ -21,7 +21,8 @@ enum Token {
     AcrossParts,
 }
 
-/// A pattern. `**` matches across slashes, and `/**` also the directory itself; everything else stands for itself.
+/// A pattern. `*` and `?` do not match slashes, `**` does, and `/**` also matches the directory
+/// itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Glob {
     text: String,
@@ -66,7 +67,7 @@ impl Glob {
         &self.text
     }
 
-    /// Whether all of a text matches.
+    /// Returns `true` if the pattern matches the whole text.
     #[must_use]
     pub fn matches(&self, text: &[u8]) -> bool {
         self.automaton.matches(text)

@@ -29,8 +29,9 @@ fn holds(ranges: &[(char, char)], character: char) -> bool {
     ranges.get(at).is_some_and(|&(start, _)| start <= character)
 }
 
-/// Whether a character may steer a terminal or hide text: control and format characters, marks of direction, white space
-/// that is no space, what renderers leave blank, unassigned code points.
+/// Returns `true` if a character may control a terminal or hide text: control and format
+/// characters, direction marks, white space other than the space, characters that renderers leave
+/// blank, unassigned code points.
 #[must_use]
 pub fn steers_terminal(character: char) -> bool {
     if character.is_ascii() {
@@ -41,8 +42,9 @@ pub fn steers_terminal(character: char) -> bool {
     is_blank || holds(&HIDDEN_RANGES, character)
 }
 
-/// Whether a character is shown as it is in running text, behind `previous`. Beside what is always safe that is a
-/// variation selector behind the picture that it is for, and the wide space of Chinese and Japanese between their letters.
+/// Returns `true` if a character is shown unchanged in running text, after `previous`. Apart from
+/// safe characters, that includes a variation selector after its emoji, and the wide space between
+/// Chinese or Japanese characters.
 #[must_use]
 pub fn is_shown_in_text(previous: Option<char>, character: char) -> bool {
     match character {
@@ -57,7 +59,8 @@ fn is_wide_letter(character: char) -> bool {
     matches!(character, '\u{3001}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ff01}'..='\u{ff9f}')
 }
 
-/// Whether a character is a part of a Korean syllable that has no beginning: alone it takes no column.
+/// Returns `true` for a part of a Korean syllable without a beginning, which takes no column by
+/// itself.
 pub(super) fn is_stray_part(previous: Option<char>, character: char) -> bool {
     let is_part = matches!(character, '\u{1160}'..='\u{11ff}');
     let is_korean = |previous: char| matches!(previous, '\u{1100}'..='\u{11ff}' | '\u{a960}'..='\u{a97c}' | '\u{ac00}'..='\u{d7a3}');

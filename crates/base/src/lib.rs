@@ -1,4 +1,5 @@
-//! What every other crate may use: cancellation, text made safe for terminals, globs, YAML with lines, SQLite tables.
+//! Foundations of every other crate: cancellation, text made safe for terminals, globs, YAML with
+//! lines, SQLite tables.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 pub mod beneath;

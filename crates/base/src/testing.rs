@@ -1,4 +1,4 @@
-//! What tests of every crate share.
+//! Helpers for the tests of every crate.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
 
 /// Prints why a test is skipped. Panics instead where `NIXDIVE_LIVE` is `1`.

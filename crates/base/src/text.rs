@@ -115,7 +115,7 @@ impl TextEscaper {
     }
 }
 
-/// Whether some bytes are the beginning of a character in UTF-8, and not all of it.
+/// Returns `true` if some bytes are an incomplete UTF-8 character.
 fn is_beginning(bytes: &[u8]) -> bool {
     let Some(&first) = bytes.first() else { return false };
     let length = match first {

@@ -1,4 +1,4 @@
-//! YAML as a tree that knows its lines, within bounds. An alias stands for a copy of what it names.
+//! YAML as a tree with line numbers, within limits. An alias becomes a copy of its anchor.
 
 use hashbrown::{HashMap, HashSet};
 use saphyr_parser::{Event, Parser};
@@ -17,7 +17,7 @@ pub struct Node {
     pub value: Value,
 }
 
-/// What a node is.
+/// Value of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
     /// Text, a number, or nothing.
@@ -47,7 +47,7 @@ impl Node {
         }
     }
 
-    /// What a map has under a key.
+    /// Returns the value of a map under a key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Node> {
         self.entries().iter().find(|(known, ..)| known == key).map(|(.., node)| node)
@@ -76,7 +76,7 @@ impl Node {
     }
 }
 
-/// What is wrong with a document, and in which line.
+/// An error in a document, with its line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct YamlError {
     /// The line, from 1.
@@ -98,17 +98,18 @@ struct MapBeing {
     key: Option<(String, u32)>,
 }
 
-/// Reads the documents of a text; those with nothing in them are left out.
+/// Reads the documents of a text, without empty ones.
 ///
 /// # Errors
-/// What is no YAML, a key that stands twice in a map, a key that is no plain word, more than is read: each with a line.
+/// If the text is not valid YAML, a map repeats a key, a key is not a plain scalar, or a limit is
+/// exceeded; each with its line.
 pub fn documents(text: &str) -> Result<Vec<Node>, YamlError> {
     Reader::default().read(text)
 }
 
 #[derive(Default)]
 struct Reader {
-    /// Of each open collection, its anchor.
+    /// Anchor of each open collection.
     open: Vec<(Open, usize)>,
     anchors: HashMap<usize, Node>,
     values: usize,
@@ -197,7 +198,7 @@ impl MapBeing {
             (Some((key, line)), value) => {
                 if !self.known.insert(key.clone()) {
                     let key = crate::text::display_in_sentence(&key);
-                    return Err(YamlError { line, reason: format!("«{key}» stands here twice") });
+                    return Err(YamlError { line, reason: format!("duplicate key `{key}`") });
                 }
                 self.entries.push((key, line, value));
             }

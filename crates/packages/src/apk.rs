@@ -14,7 +14,7 @@ struct Paragraph<'a> {
     source: Option<&'a [u8]>,
     /// Directory of the files that follow.
     directory: &'a [u8],
-    /// Whether the package was handed to the builder: from its first file on.
+    /// True once the package was handed to the builder, with its first file.
     begun: bool,
 }
 

@@ -105,7 +105,7 @@ mod tests {
         assert_eq!((&*libc.name, libc.architecture.as_deref()), ("libc6", Some("amd64")));
         let paths: Vec<Vec<u8>> = parsed.packages.files(libc).map(|file| file.path()).collect();
         assert_eq!(paths, [&b"/etc/ld.so.conf"[..], b"/lib/x86_64-linux-gnu/libc.so.6"]);
-        assert_eq!(parsed.packages.files(base).len(), 0, "a directory is no file of its package");
+        assert_eq!(parsed.packages.files(base).len(), 0, "a directory is not a file of its package");
     }
 
     #[test]

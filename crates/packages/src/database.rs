@@ -7,7 +7,7 @@ use super::set::trim_slashes;
 /// Largest database file that is read, bytes.
 pub const MAX_DATABASE_BYTES: u64 = 64 << 20;
 
-/// What a file of an image tells about packages.
+/// A file of an image that is part of a package database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Database {
     /// `/var/lib/dpkg/status`: all packages.
@@ -98,7 +98,7 @@ pub(super) struct Files<'a> {
 }
 
 impl<'a> Files<'a> {
-    /// Of two files with one path the last counts.
+    /// Collects files; of two with the same path the last counts.
     pub fn new(files: &'a [DatabaseFile<'a>]) -> Self {
         Self {
             files,

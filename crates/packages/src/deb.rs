@@ -6,7 +6,7 @@ use super::PackageKind;
 use super::database::{Files, Malformed};
 use super::set::{PackageFields, SetBuilder, SourcePackage};
 
-/// Where dpkg puts files whose path another package claimed.
+/// Locations at which dpkg puts files whose path another package claimed.
 #[derive(Default)]
 pub(super) struct Diversions<'a> {
     by_path: HashMap<&'a [u8], Diversion<'a>>,
@@ -34,7 +34,7 @@ impl<'a> Diversions<'a> {
         Self { by_path }
     }
 
-    /// Where a path that `package` lists really is.
+    /// Returns the actual location of a path that `package` lists.
     fn place<'b>(&self, path: &'b [u8], package: &[u8]) -> &'b [u8]
     where
         'a: 'b,
@@ -76,7 +76,8 @@ impl<'a> Paragraph<'a> {
         }
     }
 
-    /// Whether the package's files are there: dpkg has unpacked them and not removed them again.
+    /// Returns `true` if the package's files are present: dpkg has unpacked them and not removed
+    /// them again.
     fn is_installed(&self) -> bool {
         let status = self.status.and_then(|status| status.rsplit(u8::is_ascii_whitespace).next());
         matches!(
@@ -147,8 +148,8 @@ fn file_list<'a>(paragraph: &Paragraph<'_>, files: &Files<'a>) -> Option<(usize,
     with_architecture.or_else(|| files.get(&[b"var/lib/dpkg/info/", paragraph.name, b".list"].concat()))
 }
 
-/// `/var/lib/dpkg/status.d/NAME` with `NAME.md5sums` beside it. Such images are put together from packages without
-/// dpkg ever running, so a missing `Status` is no removal.
+/// Reads `/var/lib/dpkg/status.d/NAME` with `NAME.md5sums` next to it. Such images are put together
+/// from packages without dpkg ever running, so a missing `Status` does not mean a removal.
 pub(super) fn parse_part(
     index: usize,
     path: &[u8],

@@ -5,7 +5,7 @@ use nixdive_image::{Baseline, Change, FileTree, Kind, LayerIndex, NodeId, Occurr
 use super::resolve::{DirectoryResolver, Place};
 use super::{Package, PackageIndex, PackageSet};
 
-/// What a package has in the image.
+/// Files and bytes of a package in the image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owned {
     /// The layer that holds most of its bytes, of several the lowest; of a package without a file in the image the
@@ -72,7 +72,7 @@ impl Ownership {
         ownership
     }
 
-    /// What a package of the same set has in the image.
+    /// Returns the files and bytes of a package of the same set.
     #[must_use]
     pub fn of(&self, package: PackageIndex) -> &Owned {
         &self.owned[package.index()]
@@ -130,7 +130,7 @@ impl LayerSums {
         }
     }
 
-    /// The sum over all layers and the layer with most, and begins anew.
+    /// Returns the sum over all layers and the layer with most, and starts over.
     fn take(&mut self) -> (u64, Option<LayerIndex>) {
         self.touched.sort_unstable();
         let mut all = 0u64;

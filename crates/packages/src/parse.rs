@@ -7,21 +7,21 @@ use super::{PackageSet, apk, chisel, deb, python, rpm};
 pub struct Problem {
     /// The file, without a leading slash.
     pub path: Vec<u8>,
-    /// What is wrong with it, one sentence.
+    /// Description of the problem, one sentence.
     pub message: String,
 }
 
-/// What a set of database files says.
+/// Packages and problems of a set of database files.
 #[derive(Debug, Default)]
 pub struct Parsed {
     /// All installed packages.
     pub packages: PackageSet,
-    /// What could not be read; packages read before are kept.
+    /// Problems in the files; packages read before are kept.
     pub problems: Vec<Problem>,
 }
 
-/// Reads all packages out of the database files of one view of an image. Files that are no database are left alone;
-/// of two files with one path the last counts.
+/// Reads all packages from the database files of one view of an image. Ignores files that are not
+/// databases; of two files with the same path the last counts.
 #[must_use]
 pub fn parse(files: &[DatabaseFile<'_>]) -> Parsed {
     let all = Files::new(files);

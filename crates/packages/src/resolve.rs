@@ -16,7 +16,8 @@ pub(super) struct DirectoryResolver<'a> {
     tree: &'a FileTree,
     layer: LayerIndex,
     links: HashMap<NodeId, Option<NodeId>>,
-    /// Of the directories looked at: what hides entries in them; `None` for what is not there or no directory.
+    /// Floors of the directories examined so far, which hide entries in them; `None` for an absent
+    /// path or one that is not a directory.
     floors: HashMap<NodeId, Option<Floors>>,
 }
 
@@ -41,7 +42,8 @@ impl<'a> DirectoryResolver<'a> {
         Some(Place { node: at, floors: self.floors(at)? })
     }
 
-    /// What hides entries in a directory; looks at the directories above it first, from the root down.
+    /// Returns the floors that hide entries in a directory; examines its ancestors first, from the
+    /// root down.
     fn floors(&mut self, node: NodeId) -> Option<Floors> {
         let mut below = Vec::new();
         let mut above = Some(node);

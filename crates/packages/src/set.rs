@@ -105,7 +105,7 @@ impl SourcePackage {
     }
 }
 
-/// What a database says of a package, its files left out.
+/// Fields of a package in a database, except its files.
 #[derive(Debug, Clone)]
 pub(super) struct PackageFields<'a> {
     pub kind: PackageKind,

@@ -5,7 +5,7 @@ use nixdive_scan::{ReadAt as _, Section};
 /// Reads until `buffer` is full, the section ends or fails: what was read before a failure counts.
 ///
 /// # Errors
-/// Those of the section, where nothing could be read.
+/// If nothing could be read because the section failed.
 pub(super) fn read_available(section: &Section, buffer: &mut [u8], offset: u64) -> io::Result<Available> {
     let mut bytes = 0;
     while let Some(rest) = buffer.get_mut(bytes..).filter(|rest| !rest.is_empty()) {
@@ -20,9 +20,9 @@ pub(super) fn read_available(section: &Section, buffer: &mut [u8], offset: u64) 
     Ok(Available { bytes, problem: None })
 }
 
-/// What could be read.
+/// The part of a section that could be read.
 pub(super) struct Available {
     pub bytes: usize,
-    /// Why there is no more of it.
+    /// Reason why the rest is missing.
     pub problem: Option<String>,
 }

@@ -5,11 +5,11 @@ use nixdive_scan::Section;
 
 /// Rows that are listed.
 const MOST_ROWS: usize = 10_000;
-/// Bytes held against each other at a time.
+/// Number of bytes compared at a time.
 const RUN: u64 = 256 << 10;
 
-/// Where the rows of `columns` bytes begin that two files do not have in common, from the row of `from` on; and whether
-/// that is all of them.
+/// Returns the offsets of the rows of `columns` bytes that differ between two files, starting with
+/// the row of `from`; and whether these are all of them.
 ///
 /// # Errors
 /// When one of them cannot be read, or the work was cancelled.

@@ -11,7 +11,7 @@ use nixdive_scan::Section;
 pub const MOST_COMPARED_TEXT: u64 = 8 << 20;
 /// Bytes of one line of a difference that are shown.
 const LINE_BYTES: usize = 4 << 10;
-/// Bytes that are held against each other of files that are not compared by lines.
+/// Maximum number of bytes compared in files that are not compared by lines.
 const MOST_COMPARED: u64 = 4 << 30;
 
 /// How two versions of a file differ.
@@ -19,20 +19,20 @@ const MOST_COMPARED: u64 = 4 << 30;
 pub enum Comparison {
     /// In nothing.
     Same {
-        /// Of each, bytes.
+        /// Size of each, bytes.
         bytes: u64,
     },
     /// Both are text.
     Text(TextDifference),
-    /// One is no text, or longer than [`MOST_COMPARED_TEXT`].
+    /// At least one is not text, or is longer than [`MOST_COMPARED_TEXT`].
     Bytes {
-        /// Whether both are text, and only too long to be compared by lines.
+        /// True if both are text, but too long to be compared by lines.
         too_long: bool,
-        /// Of the older one, bytes.
+        /// Size of the older one, bytes.
         before_bytes: u64,
-        /// Of the newer one, bytes.
+        /// Size of the newer one, bytes.
         after_bytes: u64,
-        /// Where the first byte that differs is, or where the shorter one ends.
+        /// Offset of the first byte that differs, or the end of the shorter one.
         first_difference: u64,
         /// Bytes that differ from those at the same place; what one has more than the other counts too.
         differing_bytes: u64,
@@ -60,7 +60,7 @@ pub(super) enum Side {
 struct Lines {
     bytes: Vec<u8>,
     encoding: Encoding,
-    /// Where each line begins, and where the last one ends.
+    /// Offset of each line, and the end of the last one.
     starts: Vec<u32>,
 }
 
@@ -185,7 +185,7 @@ impl TextDifference {
         Self { before, after, hunks }
     }
 
-    /// Compares two texts that are at hand.
+    /// Compares two texts in memory.
     #[must_use]
     pub fn of_texts(before: &str, after: &str) -> Self {
         let lines = |text: &str| Lines::new(text.as_bytes().to_vec(), Encoding::Utf8);

@@ -6,12 +6,12 @@ use nixdive_image::{Baseline, FileTree, Kind, LayerIndex, NodeId, Scope, Totals}
 /// Largest children that a summary names.
 const MOST_LARGEST: usize = 20;
 
-/// What a directory holds as the layers up to one leave it.
+/// Contents of a directory as the layers up to one leave it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DirectorySummary {
     /// All that lies below.
     pub totals: Totals,
-    /// Of the direct children: directories.
+    /// Number of direct children that are directories.
     pub directories: usize,
     /// Files, hard links among them.
     pub files: usize,

@@ -12,13 +12,14 @@ const MOST_TABLE: u64 = 1 << 20;
 /// Bytes of one name.
 const MOST_NAME: usize = 4096;
 
-/// What the headers of an ELF file say ("Tool Interface Standard, ELF specification 1.2" and the gABI). All names are
-/// as written; what the headers claim and the file does not have is left out and told among the problems.
+/// Data from the headers of an ELF file ("Tool Interface Standard, ELF specification 1.2" and the
+/// gABI). All names are as written; parts that the headers declare but the file lacks are left out
+/// and listed among the problems.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ElfSummary {
     /// 32 or 64.
     pub bits: u8,
-    /// Whether the high byte comes first.
+    /// True for big-endian byte order.
     pub big_endian: bool,
     /// `x86-64`, `AArch64`, …, or the number.
     pub machine: String,
@@ -30,19 +31,19 @@ pub struct ElfSummary {
     pub soname: Option<Vec<u8>>,
     /// Libraries needed, in order.
     pub needed: Vec<Vec<u8>>,
-    /// Where libraries are looked for first.
+    /// Directories searched for libraries first.
     pub rpath: Option<Vec<u8>>,
-    /// Where libraries are looked for after `LD_LIBRARY_PATH`.
+    /// Directories searched for libraries after `LD_LIBRARY_PATH`.
     pub runpath: Option<Vec<u8>>,
-    /// Whether there is no symbol table.
+    /// True without a symbol table.
     pub stripped: bool,
-    /// Whether there is debugging information.
+    /// True with debugging information.
     pub debug_info: bool,
     /// The build ID, in hexadecimal digits.
     pub build_id: Option<String>,
     /// Sections with the bytes that they take in the file, largest first.
     pub sections: Vec<(Vec<u8>, u64)>,
-    /// What of the headers is wrong.
+    /// Problems in the headers.
     pub problems: Vec<String>,
 }
 
@@ -99,7 +100,7 @@ struct Table {
     count: u64,
 }
 
-/// What the program headers lead to.
+/// Parts of the file that the program headers describe.
 #[derive(Default)]
 struct Loads {
     /// Address, offset in the file, bytes in the file.

@@ -14,7 +14,8 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// The encoding of a text by its first bytes; `None` for what is no text. `whole` says that nothing follows.
+    /// Detects the encoding of a text from its first bytes; `None` if it is not text. `whole` means
+    /// that nothing follows.
     #[must_use]
     pub fn detect(start: &[u8], whole: bool) -> Option<Self> {
         match start {
@@ -28,7 +29,7 @@ impl Encoding {
         }
         match std::str::from_utf8(start) {
             Ok(_) => Some(Self::Utf8),
-            // A character that the sample cuts in two is no error.
+            // A character that the sample cuts in two is not an error.
             Err(error) if error.error_len().is_none() && !whole => Some(Self::Utf8),
             Err(_) => {
                 let invalid: usize = start.utf8_chunks().map(|chunk| chunk.invalid().len()).sum();
@@ -61,7 +62,8 @@ impl Encoding {
         }
     }
 
-    /// Where the first line end at or after `from` begins. `block` begins at an even offset of its file.
+    /// Returns the offset of the first line end at or after `from`. `block` begins at an even
+    /// offset of its file.
     pub(super) fn newline(self, block: &[u8], from: usize) -> Option<usize> {
         let mut at = from;
         loop {
@@ -77,7 +79,8 @@ impl Encoding {
         }
     }
 
-    /// Where the last line end that lies wholly before `until` begins. `block` begins at an even offset of its file.
+    /// Returns the offset of the last line end that lies wholly before `until`. `block` begins at
+    /// an even offset of its file.
     pub(super) fn last_newline(self, block: &[u8], until: usize) -> Option<usize> {
         let mut until = until.min(block.len());
         loop {

@@ -20,7 +20,7 @@ pub struct HexView {
 /// One row of bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HexRow {
-    /// Of its first byte, bytes.
+    /// Offset of its first byte, bytes.
     pub offset: u64,
     /// The bytes; fewer in the last row.
     pub bytes: Vec<u8>,
@@ -33,7 +33,7 @@ impl HexView {
         Self { content, columns: 16, problem: None }
     }
 
-    /// Shows a file in rows of so many bytes.
+    /// Shows a file in rows of `columns` bytes.
     #[must_use]
     pub fn with_columns(content: Section, columns: u8) -> Self {
         Self { content, columns: columns.max(1), problem: None }
@@ -75,10 +75,10 @@ impl HexView {
         offset / u64::from(self.columns)
     }
 
-    /// Some rows, at most 4,096; fewer where the file ends.
+    /// Returns at most 4,096 rows; fewer at the end of the file.
     ///
     /// # Errors
-    /// Those of reading the file.
+    /// If reading the file fails.
     pub fn rows(&self, range: Range<u64>) -> io::Result<Vec<HexRow>> {
         let columns = u64::from(self.columns);
         let count = range.end.saturating_sub(range.start).min(MOST_ROWS);
@@ -97,7 +97,7 @@ impl HexView {
         Ok(bytes)
     }
 
-    /// Where some bytes of a row stand in its line: as digits, and as ASCII.
+    /// Returns the positions of some bytes of a row in its line: as digits, and as ASCII.
     pub(super) fn places(&self, bytes: Range<usize>) -> [Range<usize>; 2] {
         let digits = |byte: usize| self.offset_digits() + 2 + 3 * byte + byte / 8;
         let columns = usize::from(self.columns);

@@ -35,7 +35,7 @@ pub(super) struct Highlighter {
     syntaxes: Arc<Syntaxes>,
     name: String,
     fresh: State,
-    /// Where the text begins.
+    /// Offset at which the text begins.
     start: u64,
     /// By the offset of the line before which they are the state.
     states: BTreeMap<u64, State>,
@@ -56,8 +56,9 @@ impl Highlighter {
         &self.name
     }
 
-    /// Where lines have to be coloured from so that those at `offset` come out right: a line of which the state is
-    /// known and that is not far before; `None` for a fresh start some [`FRESH_LEAD`] lines before.
+    /// Returns the offset from which lines must be coloured for those at `offset` to be right: a
+    /// line shortly before whose state is known; `None` for a fresh start some [`FRESH_LEAD`] lines
+    /// before.
     pub(super) fn begin_at(&self, offset: u64) -> Option<u64> {
         if self.given_up {
             return Some(offset);

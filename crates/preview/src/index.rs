@@ -7,15 +7,16 @@ use nixdive_scan::Section;
 /// Bytes of one step of the index.
 const BLOCK: usize = 256 << 10;
 
-/// Where lines begin. Holds one number for each 256 KiB of a file: the line ends up to there. A line is found by
-/// reading the one block that it begins in; a file is counted only as far as it is asked for.
+/// Index of line starts. Holds one number for each 256 KiB of a file: the line ends up to there. A
+/// line is found by reading the one block that it begins in; a file is counted only as far as
+/// requested.
 pub(super) struct LineIndex {
     content: Section,
     encoding: Encoding,
     text_start: u64,
     /// Line ends in all blocks up to and with this one.
     counts: Vec<u64>,
-    /// Where the text ends, once that is known.
+    /// End of the text, once known.
     end: Option<u64>,
     ends_with_newline: bool,
     problem: Option<String>,
@@ -23,12 +24,12 @@ pub(super) struct LineIndex {
     block_number: Option<usize>,
 }
 
-/// Where a line begins, or why that is not known.
+/// The offset of a line, or the reason why it is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Located {
     /// At this offset.
     At(u64),
-    /// There are only so many lines.
+    /// The text has only this many lines.
     Beyond(u64),
     /// More has to be read than was allowed.
     NotYet,
@@ -66,7 +67,7 @@ impl LineIndex {
         self.total().unwrap_or_else(|| self.newlines())
     }
 
-    /// What is wrong with the file, where something is.
+    /// Returns the problem with the file, if any.
     pub(super) fn problem(&self) -> Option<&str> {
         self.problem.as_deref()
     }
@@ -75,7 +76,8 @@ impl LineIndex {
         self.counts.last().copied().unwrap_or_default()
     }
 
-    /// Where a line begins. Reads at most `budget` bytes of what is not counted yet, and takes them off.
+    /// Finds the offset of a line. Reads at most `budget` bytes that are not counted yet, and
+    /// subtracts them.
     pub(super) fn locate(&mut self, line: u64, budget: &mut u64) -> Located {
         while self.newlines() < line || self.counts.is_empty() {
             if self.end.is_some() {
@@ -162,7 +164,7 @@ impl LineIndex {
         };
     }
 
-    /// Reads a block unless it is the one at hand; its number of bytes.
+    /// Reads a block unless it is already in memory; returns its number of bytes.
     fn read_block(&mut self, number: usize) -> io::Result<usize> {
         if self.block_number == Some(number) {
             return Ok(self.block.len());

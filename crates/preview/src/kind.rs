@@ -4,7 +4,7 @@ use super::{ArchiveFormat, Encoding};
 use nixdive_image::Compression;
 use nixdive_scan::{Section, compression};
 
-/// What a file holds, by its first bytes; its name is not believed.
+/// The type of a file's content, detected from its first bytes, not from its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ContentKind {
     /// No bytes.
@@ -69,7 +69,8 @@ const MAGIC: &[(usize, &[u8], &str)] = &[
     (0, b"\xed\xab\xee\xdb", "RPM package"),
 ];
 
-/// What a file holds. `name` helps only with what has no mark of its own: compiled Python.
+/// Detects the type of a file's content. `name` matters only for compiled Python, which has no
+/// signature of its own.
 ///
 /// # Errors
 /// When not even its beginning can be read.

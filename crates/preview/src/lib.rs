@@ -1,4 +1,5 @@
-//! What is in a file: text coloured line by line, bytes, summaries of programs and archives, differences.
+//! File previews: text coloured line by line, bytes, summaries of programs and archives,
+//! differences.
 //!
 //! Nothing here draws. Everything is asked for by a range and answers from the few bytes that it needs; whatever a file
 //! claims, a request does bounded work, and no text leaves this room with a control character in it.

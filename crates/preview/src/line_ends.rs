@@ -7,7 +7,7 @@ use nixdive_scan::Section;
 /// Bytes read at a time.
 const BLOCK: u64 = 64 << 10;
 
-/// Where a neighbouring line begins.
+/// The result of searching for the start of a neighbouring line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
     /// Here.
@@ -99,7 +99,7 @@ impl LineEnds {
         self.start_of(at - self.encoding.unit().min(at), budget).map_or(Reach::NotYet, Reach::At)
     }
 
-    /// Where the line with the byte at `offset` begins; its line end is part of a line.
+    /// Returns the offset of the line with the byte at `offset`; its line end is part of a line.
     pub(super) fn start_of(&mut self, offset: u64, budget: &mut u64) -> Option<u64> {
         let unit = self.encoding.unit();
         let offset = offset - offset % unit;
@@ -121,7 +121,8 @@ impl LineEnds {
         Some(self.text_start)
     }
 
-    /// Whether there is anything at an offset; `None` where that may not be read.
+    /// Returns `true` if the file has a byte at an offset; `None` if reading it would exceed the
+    /// budget.
     pub(super) fn is_there(&mut self, offset: u64, budget: &mut u64) -> Option<bool> {
         let bytes = self.block(offset / BLOCK, budget)?;
         Some(offset % BLOCK < bytes as u64)
@@ -132,7 +133,8 @@ impl LineEnds {
         resume.take_if(|resume| resume.question == question).map(|resume| resume.reached)
     }
 
-    /// Reads a block unless it is the one at hand; its number of bytes. What cannot be read has none.
+    /// Reads a block unless it is already in memory; returns its number of bytes, 0 if it cannot be
+    /// read.
     fn block(&mut self, number: u64, budget: &mut u64) -> Option<usize> {
         if self.block_number == Some(number) {
             return Some(self.block.len());

@@ -2,12 +2,12 @@ use super::Meaning;
 use super::style::{LineWriter, StyledLine};
 use nixdive_image::{FileTree, LayerIndex, NodeId, Resolution};
 
-/// Where a symbolic link leads inside the image, step by step.
+/// The way from a symbolic link to its target inside the image, step by step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkChain {
     /// Each link that is followed, with its target as written.
     pub steps: Vec<(NodeId, Vec<u8>)>,
-    /// Where it ends.
+    /// The final target.
     pub end: LinkEnd,
 }
 

@@ -5,7 +5,7 @@ use super::style::{StyledLine, plain_line};
 /// One row of a unified difference. Line numbers are from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnifiedRow {
-    /// Where a run of rows stands: first line and number of lines before, and after.
+    /// Position of a run of rows: first line and number of lines before, and after.
     Header {
         /// Before.
         before: (u32, u32),
@@ -54,7 +54,7 @@ struct Group {
 }
 
 impl TextDifference {
-    /// All rows of a unified difference with so many common lines around each change.
+    /// Returns all rows of a unified difference with `context` common lines around each change.
     #[must_use]
     pub fn unified(&self, context: u32) -> Vec<UnifiedRow> {
         let mut rows = Vec::new();
@@ -79,7 +79,7 @@ impl TextDifference {
         rows
     }
 
-    /// All rows side by side with so many common lines around each change.
+    /// Returns all rows side by side with `context` common lines around each change.
     #[must_use]
     pub fn side_by_side(&self, context: u32) -> Vec<SideBySideRow> {
         let mut rows = Vec::new();

@@ -51,7 +51,7 @@ const MEANINGS: &[(&str, Meaning)] = &[
     ("punctuation", Meaning::Punctuation),
 ];
 
-/// What scopes mean.
+/// Meanings of scopes.
 pub(super) struct Scopes {
     known: Vec<(Scope, Meaning)>,
     string: Option<Scope>,

@@ -3,7 +3,7 @@ use unicode_width::UnicodeWidthChar;
 use nixdive_base::text::display_name;
 use nixdive_base::text::is_shown_in_text;
 
-/// What a piece of text is, for a theme to colour.
+/// Meaning of a piece of text, for a theme to colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Meaning {
     /// Nothing in particular.
@@ -41,9 +41,9 @@ pub enum Meaning {
     Added,
     /// Lines that were removed.
     Removed,
-    /// What is wrong, and what was cut off.
+    /// An error, or a truncation.
     Problem,
-    /// What is of less interest: offsets, padding.
+    /// Less important text: offsets, padding.
     Dim,
     /// Labels of summaries.
     Label,
@@ -52,7 +52,7 @@ pub enum Meaning {
 /// How a piece of text is to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Style {
-    /// What it is.
+    /// Meaning of the text.
     pub meaning: Meaning,
     /// Bold.
     pub bold: bool,
@@ -80,7 +80,7 @@ pub struct Span {
 pub struct StyledLine {
     /// Its pieces in order; no two neighbours have one style.
     pub spans: Vec<Span>,
-    /// Whether more of the line is not shown.
+    /// True if more of the line is not shown.
     pub cut: bool,
 }
 
@@ -129,10 +129,11 @@ impl StyledLine {
 
 /// Columns between tab stops.
 const TAB: usize = 8;
-/// Private characters that stand for single bytes while text is decoded: what is no UTF-8 is shown as `\x..`.
+/// Private characters that represent single bytes while text is decoded; bytes that are not UTF-8
+/// are shown as `\x..`.
 const RAW_BYTES: u32 = 0x10_ff00;
 
-/// A character that stands for a byte which is no text.
+/// Returns the character that represents a byte that is not text.
 pub(super) fn raw_byte(byte: u8) -> char {
     char::from_u32(RAW_BYTES + u32::from(byte)).unwrap_or(char::REPLACEMENT_CHARACTER)
 }

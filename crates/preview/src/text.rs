@@ -38,9 +38,11 @@ pub struct Window {
     pub first: u64,
     /// The lines that are there.
     pub lines: Vec<StyledLine>,
-    /// Whether some of the lines asked for were not reached within the budget; the same request again gets further.
+    /// True if some of the requested lines were not reached within the budget; repeating the
+    /// request gets further.
     pub pending: bool,
-    /// Whether some lines are not coloured yet for want of time; the same request again gets further.
+    /// True if some lines are not coloured yet for lack of time; repeating the request gets
+    /// further.
     pub colours_pending: bool,
 }
 
@@ -96,7 +98,8 @@ impl TextPreview {
         }
     }
 
-    /// A text that is at hand, such as an image's history as a Dockerfile, coloured as the file `name` would be.
+    /// Shows a text in memory, such as an image's history as a Dockerfile, coloured like the file
+    /// `name`.
     #[must_use]
     pub fn of_text(text: String, name: &str, syntaxes: &Arc<Syntaxes>) -> Self {
         Self::new(Section::from_bytes(text.into_bytes()), Encoding::Utf8, name.as_bytes(), syntaxes)
@@ -189,7 +192,8 @@ impl TextPreview {
         window
     }
 
-    /// Where so many lines begin, the one at `first` among them; and whether some were not reached.
+    /// Returns the offsets of `count` lines, beginning with the one at `first`; and whether some
+    /// were not reached.
     fn offsets_from(&mut self, first: u64, count: usize, budget: &mut u64) -> (Vec<u64>, bool) {
         let mut offsets = vec![first];
         while offsets.len() < count {

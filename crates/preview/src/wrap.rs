@@ -9,7 +9,8 @@ use super::available::read_available;
 use super::style::columns;
 use nixdive_scan::Section;
 
-/// Where the rows of a text begin, bytes, when each takes at most `width` columns; at least one.
+/// Returns the offsets of a text's rows, bytes, when each takes at most `width` columns; at least
+/// one.
 pub(super) fn row_starts(text: &str, width: usize) -> Vec<usize> {
     let mut starts = vec![0];
     let mut used = 0;
@@ -44,7 +45,7 @@ pub(super) struct LongLine {
     end: End,
 }
 
-/// Where a layout has come to.
+/// The state of a layout at its end.
 #[derive(Debug, Clone, Copy)]
 struct End {
     offset: u64,
@@ -52,7 +53,7 @@ struct End {
     used: usize,
     /// The character before, in the same row.
     previous: Option<char>,
-    /// Whether the line ends here.
+    /// True if the line ends here.
     ended: bool,
 }
 
@@ -103,8 +104,8 @@ impl LongLine {
         self.end.offset
     }
 
-    /// Where in the line the rows from `first` on begin, at most `count` of them, and at the end where the last of them
-    /// ends; only rows that were reached.
+    /// Returns the offsets in the line of the rows from `first` on, at most `count` of them,
+    /// followed by the end of the last one; only rows that were reached.
     pub(super) fn starts(&self, first: u64, count: u64, content: &Section, encoding: Encoding) -> Vec<u64> {
         let first = first.min(self.rows - 1);
         let count = count.min(self.rows - first);

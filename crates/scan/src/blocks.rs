@@ -14,7 +14,7 @@ const BLOCK_BYTES: usize = 256 << 10;
 /// Blocks under way between the two: memory of one pipe is this many blocks and two more.
 const BLOCKS: usize = 16;
 
-/// Where an unpacked stream stops being plausible: what `decompression bomb` means here.
+/// The limit beyond which an unpacked stream counts as a decompression bomb.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnpackLimit {
     /// Bytes that any stream may unpack to.
@@ -125,7 +125,7 @@ pub struct BlockReader {
     failure: Option<io::Error>,
 }
 
-/// Where blocks come from.
+/// The source of blocks.
 enum Supply {
     Thread { filled: Receiver<io::Result<Block>>, empty: Sender<Vec<u8>> },
     Input { input: Box<dyn Read + Send>, failure: Option<io::Error>, cancel: Cancel },
@@ -201,11 +201,11 @@ impl BlockReader {
         self.compressed_before + within * self.start as u64 / length
     }
 
-    /// The bytes that can be had without waiting for the next block; waits for it where there are none. Empty at the
-    /// end.
+    /// Returns the bytes available without waiting for the next block, or waits for it if there are
+    /// none. Empty at the end.
     ///
     /// # Errors
-    /// What stopped the thread that unpacks.
+    /// If the unpacking thread failed.
     pub fn chunk(&mut self) -> io::Result<&[u8]> {
         if self.start == self.block.bytes.len() {
             self.next_block()?;

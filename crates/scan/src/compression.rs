@@ -1,4 +1,4 @@
-//! What a stream is compressed with, by its first bytes, and the decoders for it.
+//! Detection of a stream's compression by its first bytes, and the decoders for it.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
@@ -85,7 +85,7 @@ impl<D: Read> Read for Told<D> {
     }
 }
 
-/// Where a stream can be unpacked from later on.
+/// The positions from which a stream can be unpacked later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Access {
     /// From its beginning only.

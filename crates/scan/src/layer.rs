@@ -21,7 +21,7 @@ pub struct LayerProgress {
     pub entries: AtomicU64,
 }
 
-/// What reading a layer brought besides its entries.
+/// Results of reading a layer besides its entries.
 #[derive(Debug, Clone, Default)]
 pub struct LayerScan {
     /// Found by content.
@@ -38,11 +38,11 @@ pub struct LayerScan {
     pub blob_digest: Option<[u8; 32]>,
     /// The digests by other algorithms that were stated, where all of the layer came by.
     pub others: StatedDigests,
-    /// What was odd, as sentences.
+    /// Oddities, as sentences.
     pub oddities: Vec<String>,
     /// Why it could not be read to its end.
     pub failure: Option<TarError>,
-    /// Where a gzip blob can be unpacked from, where that was asked for.
+    /// Index for unpacking a gzip blob from its middle, if requested.
     pub gzip_index: Option<GzipIndex>,
     /// Content of files that were wanted, in the order of the entries.
     pub captured: Vec<Captured>,
@@ -50,12 +50,13 @@ pub struct LayerScan {
     pub watched: Option<usize>,
 }
 
-/// What an image states of a layer's bytes; of a layer that was read, what they are by the same algorithms.
+/// The digests that an image states for a layer, or those of a layer that was read, by the same
+/// algorithms.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StatedDigests {
-    /// Of the unpacked tar stream.
+    /// Digest of the unpacked tar stream.
     pub diff_id: Option<Digest>,
-    /// Of the stored blob.
+    /// Digest of the stored blob.
     pub blob: Option<Digest>,
 }
 
@@ -86,7 +87,7 @@ fn digest_like(stated: Option<&Digest>, sha256: Option<&[u8; 32]>, other: Option
 pub struct Captured {
     /// Its path below the root.
     pub path: Vec<u8>,
-    /// Where its content begins in the unpacked layer, bytes.
+    /// Offset of its content in the unpacked layer, bytes.
     pub offset: u64,
     /// All of its content.
     pub content: Vec<u8>,
@@ -95,7 +96,7 @@ pub struct Captured {
 /// Which files' content is wanted, told by their paths below the root.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted {
-    /// Whether a path's content is wanted.
+    /// Returns `true` if the content of a path is wanted.
     pub is_wanted: fn(&[u8]) -> bool,
     /// Bytes that one file may have, and of all files in a layer together.
     pub most_bytes: u64,
@@ -110,13 +111,13 @@ pub struct LayerOptions {
     pub limit: UnpackLimit,
     /// Threads that one decoder may use.
     pub decoder_threads: usize,
-    /// Where the layer can be unpacked from later on.
+    /// Positions from which the layer can be unpacked later.
     pub access: Access,
     /// Files whose content is wanted.
     pub wanted: Option<Wanted>,
     /// Looks at content that comes by.
     pub watch: Option<Arc<dyn ContentWatch>>,
-    /// What the image states of the layer.
+    /// Digests that the image states for the layer.
     pub stated: StatedDigests,
     /// Room for names and attributes, shared by all layers of an image.
     pub names: NameRoom,
@@ -201,14 +202,14 @@ pub fn scan_section(
     Ok(scan)
 }
 
-/// What is stated of a layer whose blob is its tar stream; where both digests are given by other algorithms than SHA-256,
-/// that of the blob counts, and the other one is computed later.
+/// Returns the digest stated for a layer whose blob is its tar stream; if neither digest is
+/// SHA-256, that of the blob counts, and the other is computed later.
 fn stated_plain(stated: &StatedDigests) -> Option<&Digest> {
     let is_other = |digest: &&Digest| digest.algorithm() != "sha256";
     stated.blob.as_ref().filter(is_other).or(stated.diff_id.as_ref().filter(is_other))
 }
 
-/// Whether the unpacked bytes of a blob have to be kept for anything to be read from its middle later.
+/// Returns `true` if the unpacked bytes of a blob must be kept to read from its middle later.
 #[must_use]
 pub fn needs_tee(found: Compression, access: Access) -> bool {
     match found {
@@ -218,7 +219,7 @@ pub fn needs_tee(found: Compression, access: Access) -> bool {
     }
 }
 
-/// What gzip(1) would warn of: something behind the last member that is no padding.
+/// Describes trailing data that gzip(1) would warn of: anything but padding after the last member.
 #[must_use]
 pub fn trailing_oddity(index: &GzipIndex) -> Option<String> {
     match index.trailing() {
@@ -274,7 +275,7 @@ fn scan_headers(
 /// Names that are taken note of together, bytes.
 const NAMES_AT_ONCE: u64 = 64 << 10;
 
-/// What an entry takes in memory besides its fixed part and its attributes, bytes.
+/// Returns the memory that an entry takes besides its fixed part and its attributes, bytes.
 fn name_bytes(member: &Member) -> u64 {
     let fields = &member.fields;
     let runs = fields.sparse.as_ref().map_or(0, |runs| size_of_val(runs.as_slice()));
@@ -347,7 +348,7 @@ fn collect<I: TarInput>(
     scan.unpacked_bytes = walker.input_mut().position();
     scan.oddities = walker.take_oddities();
     if climbs > 0 {
-        scan.oddities.push(format!("{climbs} names climb with «..»; they are held at the root"));
+        scan.oddities.push(format!("{climbs} names contain `..`; they are kept below the root"));
     }
     Ok(scan)
 }
@@ -397,15 +398,15 @@ fn shortened(hash: &blake3::Hasher) -> ContentHash {
 /// The identity of all that `reader` gives.
 ///
 /// # Errors
-/// Those of the reader.
+/// If the reader fails.
 pub fn identity_of(reader: &mut dyn io::Read) -> io::Result<ContentHash> {
     identity_with(reader, &mut vec![0; 64 << 10])
 }
 
-/// The same with a buffer that is there already, for who reads many short files.
+/// Like [`identity_of`], but with a reusable buffer for callers that read many short files.
 ///
 /// # Errors
-/// Those of the reader.
+/// If the reader fails.
 pub fn identity_with(reader: &mut dyn io::Read, buffer: &mut [u8]) -> io::Result<ContentHash> {
     let mut hash = blake3::Hasher::new();
     loop {

@@ -21,10 +21,10 @@ impl Default for NameRoom {
 }
 
 impl NameRoom {
-    /// What ten million entries need.
+    /// Usual limit, enough for ten million entries.
     pub const USUAL: u64 = 1 << 30;
 
-    /// Room for so many bytes.
+    /// Creates room for `bytes` bytes.
     #[must_use]
     pub fn new(bytes: u64) -> Self {
         Self(Arc::new(Room { left: AtomicU64::new(bytes), attributes: Mutex::default() }))
@@ -36,7 +36,8 @@ impl NameRoom {
         self.0.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes)).is_ok()
     }
 
-    /// Replaces an entry's attributes by those that all entries share; `false` when there is no room for new ones.
+    /// Replaces an entry's attributes by those shared by all entries; returns `false` if there is
+    /// no room for new ones.
     #[must_use]
     pub fn share(&self, attributes: &mut Xattrs) -> bool {
         if attributes.is_empty() {

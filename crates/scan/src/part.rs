@@ -58,11 +58,11 @@ impl<'a> Part<'a> {
         }
     }
 
-    /// Takes up to `most` bytes to be looked at; they are read again as the first ones. To be called before anything
-    /// else is read.
+    /// Returns up to `most` bytes without consuming them. Must be called before anything else is
+    /// read.
     ///
     /// # Errors
-    /// Those of the source.
+    /// If the source fails.
     pub fn peek(&mut self, most: usize) -> io::Result<&[u8]> {
         while self.start.len() < most && self.left > 0 {
             let wanted = (most - self.start.len()).min(usize::try_from(self.left).unwrap_or(usize::MAX));
@@ -96,10 +96,10 @@ impl<'a> Part<'a> {
         Ok(())
     }
 
-    /// Passes over what is left, and gives the number of bytes of the whole and their digests.
+    /// Skips the rest, and returns the length and digests of the whole.
     ///
     /// # Errors
-    /// Those of the source.
+    /// If the source fails.
     pub fn finish(mut self) -> io::Result<PartEnd> {
         self.visit(u64::MAX, &mut |_| {})?;
         let sha256 = self.hash.take().map(|hash| hash.finalize().into());
@@ -111,7 +111,7 @@ impl<'a> Part<'a> {
         self.verifier = Some(verifier);
     }
 
-    /// The bytes at hand, cut off at the end of the run, and hashed.
+    /// Returns the buffered bytes, cut off at the end of the run, and hashes them.
     fn chunk(&mut self) -> io::Result<&[u8]> {
         if self.left == 0 {
             return Ok(&[]);

@@ -7,7 +7,7 @@ pub trait ReadAt: Send + Sync {
     /// Reads some bytes at `offset` into `buffer`; 0 at the end.
     ///
     /// # Errors
-    /// Those of the underlying read.
+    /// If the underlying read fails.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 }
 
@@ -78,13 +78,13 @@ impl Section {
         self.length
     }
 
-    /// What tells whether two sections are the same bytes of one open source.
+    /// Returns a key that is equal for two sections of the same bytes of one open source.
     #[must_use]
     pub fn identity(&self) -> (usize, u64, u64) {
         (Arc::as_ptr(&self.source).cast::<()>().addr(), self.start, self.length)
     }
 
-    /// Where it begins in its source, bytes.
+    /// Returns the offset in its source, bytes.
     #[must_use]
     pub fn start(&self) -> u64 {
         self.start
@@ -100,7 +100,7 @@ impl Section {
     /// Reads until `buffer` is full or the section ends.
     ///
     /// # Errors
-    /// Those of the underlying read.
+    /// If the underlying read fails.
     pub fn read_full_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut filled = 0;
         while filled < buffer.len() {

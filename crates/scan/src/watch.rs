@@ -10,8 +10,9 @@ pub trait ContentWatch: fmt::Debug + Send + Sync {
 
 /// Looks at one layer.
 pub trait LayerWatch {
-    /// Takes the next entry, in the order of the layer: its path below the root, its link target, what its header says.
-    /// Whether the content is wanted; only files that are not sparse have any to give.
+    /// Takes the next entry, in the order of the layer: its path below the root, its link target,
+    /// its header fields. Returns `true` if the content is wanted, which only files that are not
+    /// sparse can provide.
     fn entry(&mut self, path: &[u8], link: &[u8], fields: &EntryFields) -> bool;
 
     /// Takes the next bytes of the content that was wanted.

@@ -1,7 +1,7 @@
 //! Random access into zstd streams of many frames, as zstd:chunked and pzstd write them.
 //!
-//! A zstd decoder's state cannot be copied, so reading can begin anew at a frame only. Most images have one frame a
-//! layer: [`FrameIndex::longest_stretch`] tells whether an index is of use.
+//! A zstd decoder's state cannot be copied, so reading can only start at a frame. Most images have
+//! one frame per layer: [`FrameIndex::longest_stretch`] shows whether an index is of use.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,14 +17,14 @@ const WINDOW_LOG: u32 = 27;
 /// Unpacked bytes from one recorded frame to the next, at least: frames may be as small as files.
 const SPACING: u64 = 1 << 20;
 
-/// Where a frame begins, bytes.
+/// Offsets of a frame's start, bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct FrameStart {
     compressed_offset: u64,
     unpacked_offset: u64,
 }
 
-/// Where frames of one zstd stream begin.
+/// Offsets of the frames of one zstd stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FrameIndex {
     frames: Vec<FrameStart>,

@@ -27,7 +27,7 @@ fn absolute_names_dots_and_names_that_climb() {
         }
         let warnings: Vec<&str> = opened.image.warnings.iter().map(|warning| warning.message.as_str()).collect();
         assert_eq!(warnings.len(), 1, "{how} {warnings:?}");
-        assert!(warnings[0].contains("2 names climb with «..»"), "{how} {warnings:?}");
+        assert!(warnings[0].contains("2 names contain `..`"), "{how} {warnings:?}");
     });
 }
 

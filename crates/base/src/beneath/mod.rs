@@ -22,7 +22,7 @@ pub use temporary::{Temporary, TemporaryDirectory, remove_abandoned};
 pub enum Links {
     /// None.
     Refused,
-    /// Those that stay below the directory.
+    /// Only links that stay below the directory.
     Inside,
 }
 
@@ -34,10 +34,10 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// Opens the directory at `path`, links followed: whoever chose the path chose where it leads.
+    /// Opens the directory at `path`, following links: `path` is trusted.
     ///
     /// # Errors
-    /// If there is no directory, or it cannot be read.
+    /// If the directory does not exist or cannot be read.
     pub fn open(path: &Path) -> io::Result<Self> {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -98,10 +98,11 @@ impl Directory {
         Ok(resolve::open(&self.handle, path, flags, Mode::empty(), links)?.into())
     }
 
-    /// What a name stands for here, a link as itself; `None` where it is free.
+    /// Returns the type of the file with a name, without following links; `None` if the name is
+    /// free.
     ///
     /// # Errors
-    /// If the system refuses to tell.
+    /// If the file cannot be examined.
     pub fn kind(&self, name: &OsStr) -> io::Result<Option<FileType>> {
         match rustix::fs::statat(&*self.handle, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(found) => Ok(Some(FileType::from_raw_mode(found.st_mode))),
@@ -122,10 +123,11 @@ impl Directory {
         }
     }
 
-    /// Whether files can be renamed from here to there.
+    /// Returns `true` if both directories are on one file system, so that files can be renamed
+    /// between them.
     ///
     /// # Errors
-    /// If the system refuses to tell.
+    /// If a directory cannot be examined.
     pub fn is_on_one_file_system(&self, other: &Self) -> io::Result<bool> {
         Ok(rustix::fs::fstat(&*self.handle)?.st_dev == rustix::fs::fstat(&*other.handle)?.st_dev)
     }
@@ -221,7 +223,8 @@ pub enum Lock {
     Exclusive,
 }
 
-/// Whether a path leads out of its directory, or through something that is not a directory: what [`Links`] refuses.
+/// Returns `true` if a path leads out of its directory, or through something that is not a
+/// directory, which [`Links`] refuses.
 #[must_use]
 pub fn is_led_out(error: &io::Error) -> bool {
     use rustix::io::Errno;

@@ -66,7 +66,7 @@ pub(super) fn by_steps(root: &OwnedFd, path: &Path, flags: OFlags, mode: Mode, l
             }
             Err(error) => error,
         };
-        // A link is told by different errors, depending on the flags and the system.
+        // A link causes different errors, depending on the flags and the system.
         let Ok(target) = readlinkat(current.as_fd(), &part, Vec::new()) else { return Err(error) };
         followed += 1;
         if links == Links::Refused || followed > MAX_LINKS {

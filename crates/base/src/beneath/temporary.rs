@@ -154,7 +154,7 @@ impl TemporaryDirectory {
         Err(no_name())
     }
 
-    /// Where it is for now.
+    /// Returns the current path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -220,7 +220,7 @@ fn remove_if_abandoned(directory: &Directory, name: &OsStr) -> io::Result<()> {
 fn claim(directory: &Directory, name: &OsStr, file: &impl std::os::fd::AsFd) -> bool {
     match flock(file, FlockOperation::NonBlockingLockExclusive) {
         Err(Errno::WOULDBLOCK) => false,
-        // Where there are no locks, nobody takes anything for abandoned.
+        // Without locks, no file is taken to be abandoned.
         _ => is_named(directory, name, file),
     }
 }

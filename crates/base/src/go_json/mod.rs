@@ -9,9 +9,9 @@ use serde::Deserialize;
 use serde::de::Error as _;
 use serde_json::value::RawValue;
 
-/// Whether a key of a document means a field of a struct; fields have ASCII names.
+/// Returns `true` if a key of a document denotes a field of a struct; fields have ASCII names.
 ///
-/// Beside letters of the other case, Go takes U+017F for `s` and the Kelvin sign for `k`.
+/// In addition to letters of the other case, Go accepts U+017F for `s` and the Kelvin sign for `k`.
 #[must_use]
 pub fn names(key: &str, field: &str) -> bool {
     if key.is_ascii() {

@@ -66,7 +66,7 @@ fn documents_are_read_as_go_reads_them() {
     }
 }
 
-/// The table above, held against Go itself where it is installed.
+/// Checks the table above against Go itself if it is installed.
 #[test]
 fn go_reads_the_same() {
     if !Command::new("go").arg("version").output().is_ok_and(|output| output.status.success()) {

@@ -5,7 +5,7 @@
 pub struct Budget(pub usize);
 
 impl Budget {
-    /// Takes some of them; `None` where there are not so many left.
+    /// Spends `bytes` of the budget; `None` if fewer are left.
     pub fn spend(&mut self, bytes: usize) -> Option<()> {
         self.0 = self.0.checked_sub(bytes)?;
         Some(())

@@ -13,7 +13,7 @@ const TABLE_LEAF: u8 = 0x0d;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SqliteError {
     /// It does not begin as one.
-    #[error("is no SQLite database")]
+    #[error("is not an SQLite database")]
     NotSqlite,
     /// A page that leads out of the file, or that several pages lead to; or values that together are longer than it.
     #[error("is an SQLite database with a damaged page")]
@@ -31,7 +31,7 @@ pub struct Database<'a> {
     usable_bytes: usize,
     visited: Visited,
     budget: Budget,
-    /// The record at hand, where it lies over several pages.
+    /// The current record, if it spans several pages.
     gathered: Vec<u8>,
 }
 
@@ -48,7 +48,8 @@ impl<'a> Database<'a> {
         }
     }
 
-    /// Whether writers of the database put a log beside it, and the latest changes may be there alone.
+    /// Returns `true` if writers of the database keep a log next to it, which alone may contain the
+    /// latest changes.
     #[must_use]
     pub fn uses_write_ahead_log(&self) -> bool {
         self.content.get(READ_VERSION_AT) == Some(&2)

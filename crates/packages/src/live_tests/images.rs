@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::{CapturedFile, Inventory, PackageIndex, find, wanted};
 use nixdive_image::{EntryBatch, EntryFields, FileTree, Kind, LayerIndex, TreeBuilder, compute_history};
 
-/// Where the sample images are: `NIXDIVE_CORPUS`, or beside the repository.
+/// Returns the directory of the sample images: `NIXDIVE_CORPUS`, or next to the repository.
 fn corpus() -> Option<PathBuf> {
     let beside = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpus"));
     Some(std::env::var_os("NIXDIVE_CORPUS").map_or_else(beside, PathBuf::from)).filter(|path| path.is_dir())

@@ -22,7 +22,7 @@ const DAMAGED: Malformed = Malformed("is a Berkeley DB hash with a damaged page"
 
 /// Calls `visit` with each value that may be a header blob.
 pub(super) fn for_each_blob(content: &[u8], visit: &mut dyn FnMut(&[u8])) -> Result<(), Malformed> {
-    let mut file = File::open(content).ok_or(Malformed("is no Berkeley DB hash"))?;
+    let mut file = File::open(content).ok_or(Malformed("is not a Berkeley DB hash"))?;
     for number in 1..file.pages {
         let page = file.page(number).ok_or(DAMAGED)?;
         if matches!(page.get(25), Some(&(HASH | HASH_UNSORTED))) {
@@ -45,7 +45,7 @@ struct File<'a> {
     /// Overflow pages that were read.
     visited: Visited,
     budget: Budget,
-    /// The value at hand, where it lies over several pages.
+    /// The current value, if it spans several pages.
     gathered: Vec<u8>,
 }
 

@@ -126,7 +126,7 @@ fn version(header: &Header<'_>) -> Option<Vec<u8>> {
     Some(text)
 }
 
-/// Adds the files that are installed and are no directories.
+/// Adds the installed files that are not directories.
 fn add_files(header: &Header<'_>, builder: &mut SetBuilder) {
     let mut modes = header.numbers(tag::FILE_MODES, 2);
     let mut states = header.numbers(tag::FILE_STATES, 1);

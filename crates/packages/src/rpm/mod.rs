@@ -52,7 +52,7 @@ fn for_each_blob(content: &[u8], visit: &mut dyn FnMut(&[u8])) -> Result<(), Mal
 impl From<sqlite::SqliteError> for Malformed {
     fn from(error: sqlite::SqliteError) -> Self {
         Self(match error {
-            sqlite::SqliteError::NotSqlite => "is no SQLite database",
+            sqlite::SqliteError::NotSqlite => "is not an SQLite database",
             sqlite::SqliteError::Damaged => "is an SQLite database with a damaged page",
             sqlite::SqliteError::Encoding => "is an SQLite database with its text in UTF-16, which is not read",
         })

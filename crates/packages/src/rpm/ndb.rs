@@ -19,7 +19,7 @@ const DAMAGED: Malformed = Malformed("is an RPM database with a damaged slot");
 pub(super) fn for_each_blob(content: &[u8], visit: &mut dyn FnMut(&[u8])) -> Result<(), Malformed> {
     let is_ndb = content.starts_with(FILE_MAGIC) && u32_le(content, 4) == Some(0);
     let slot_pages =
-        u32_le(content, 12).filter(|_| is_ndb).ok_or(Malformed("is no RPM database of a known version"))?;
+        u32_le(content, 12).filter(|_| is_ndb).ok_or(Malformed("is not an RPM database of a known version"))?;
     let slots_end = (slot_pages as usize).checked_mul(PAGE_BYTES).ok_or(DAMAGED)?;
     let slots = content.get(FILE_HEADER_BYTES..slots_end).ok_or(DAMAGED)?;
     let mut budget = Budget(content.len());

@@ -17,7 +17,7 @@ pub(super) fn list(stream: &mut dyn Read, cancel: &Cancel, listing: &mut Archive
         let field = |number: usize| {
             let digits = header.get(6 + 8 * number..14 + 8 * number).unwrap_or_default();
             let digits = std::str::from_utf8(digits).ok().and_then(|digits| u64::from_str_radix(digits, 16).ok());
-            digits.ok_or_else(|| invalid("a header's field is no number"))
+            digits.ok_or_else(|| invalid("a header field is not a number"))
         };
         let (mode, bytes, name_bytes) = (field(1)?, field(6)?, field(11)?);
         if name_bytes == 0 || name_bytes > MOST_NAME {
@@ -52,8 +52,8 @@ pub(super) fn list(stream: &mut dyn Read, cancel: &Cancel, listing: &mut Archive
     Ok(())
 }
 
-/// The next header, zeros before it passed over; `None` at the end, and before anything that is no cpio: what follows
-/// is packed or something else.
+/// Reads the next header, skipping zeros before it; `None` at the end, and before anything other
+/// than cpio: then the rest is compressed or in another format.
 fn next_header(stream: &mut dyn Read) -> io::Result<Option<Vec<u8>>> {
     let mut first = [0; 4];
     loop {
@@ -69,7 +69,7 @@ fn next_header(stream: &mut dyn Read) -> io::Result<Option<Vec<u8>>> {
         }
     }
     if first != *b"0707" {
-        return Err(invalid("something that is no cpio archive follows"));
+        return Err(invalid("followed by data that is not a cpio archive"));
     }
     let mut header = first.to_vec();
     header.extend(exact(stream, HEADER as usize - first.len())?);

@@ -1,4 +1,4 @@
-//! What lies in archives, as far as a bounded look shows it.
+//! Contents of archives, as far as a bounded read shows them.
 
 mod ar;
 mod cpio;
@@ -37,7 +37,7 @@ pub enum ArchiveFormat {
 }
 
 impl ArchiveFormat {
-    /// The format that begins with these bytes; at least 512 are looked at where there are so many.
+    /// Detects the format from the first bytes; at least 512 are needed if there are that many.
     pub(super) fn detect(start: &[u8]) -> Option<Self> {
         if start.starts_with(b"!<arch>\n") {
             return Some(if start.get(8..21) == Some(b"debian-binary") { Self::Deb } else { Self::Ar });
@@ -76,7 +76,7 @@ impl ArchiveFormat {
 pub struct ArchiveEntry {
     /// As written.
     pub name: Vec<u8>,
-    /// What it is.
+    /// Kind of the entry.
     pub kind: Kind,
     /// Unpacked size, bytes.
     pub bytes: u64,
@@ -89,7 +89,7 @@ pub struct ArchiveEntry {
 /// The files in an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArchiveListing {
-    /// What kind of archive.
+    /// Format of the archive.
     pub format: ArchiveFormat,
     /// In the order in which they lie.
     pub entries: Vec<ArchiveEntry>,
@@ -102,7 +102,7 @@ impl ArchiveListing {
         Self { format, entries: Vec::new(), problem: None }
     }
 
-    /// Adds an entry; `false` when there is no more room, with the reason noted.
+    /// Adds an entry; returns `false` if there is no more room, and records the reason.
     fn push(&mut self, entry: ArchiveEntry) -> bool {
         if self.entries.len() >= MOST_ENTRIES {
             self.problem = Some(format!("only the first {MOST_ENTRIES} entries are listed"));
@@ -198,7 +198,7 @@ fn unpacked(content: &Section, packed: Compression) -> io::Result<impl Read + Se
     Ok(compression::decoder(content.buffered(), packed, 1)?.take(MOST_UNPACKED))
 }
 
-/// Reads exactly so many bytes, which the caller has bounded.
+/// Reads exactly `length` bytes, which the caller has bounded.
 fn exact(stream: &mut dyn Read, length: usize) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; length];
     stream.read_exact(&mut bytes)?;

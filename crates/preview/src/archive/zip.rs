@@ -45,7 +45,7 @@ pub(super) fn list(content: &Section, listing: &mut ArchiveListing) -> io::Resul
     Ok(())
 }
 
-/// Where the central directory begins, and its bytes.
+/// Returns the offset of the central directory and its size, bytes.
 fn directory(content: &Section) -> io::Result<(u64, u64)> {
     let start = content.length().saturating_sub(END as u64 + LONGEST_COMMENT);
     let mut tail = vec![0; (content.length() - start) as usize];

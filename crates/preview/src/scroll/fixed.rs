@@ -5,7 +5,7 @@ use super::super::wrap::row_starts;
 use super::hits::all_in;
 use super::{Allowance, Find, Found, FoundLine, Hit, Layout, Needle, Reach, Row, RowContent, Rows, Spot};
 
-/// Where the hits of the newer half of a row begin to count.
+/// Base of the positions of hits in the newer half of a row.
 const AFTER: u64 = 1 << 32;
 
 /// Lines of a known number, each made when it is asked for.
@@ -25,7 +25,7 @@ impl<'a> Fixed<'a> {
         (self.line)(line).unwrap_or_default()
     }
 
-    /// Where the rows of a line begin, and its length.
+    /// Returns the offsets of a line's rows, and its length.
     fn starts(&self, line: u64, layout: Layout) -> (Vec<usize>, usize) {
         match self.content(line) {
             RowContent::Line(line) if layout.wrap => {

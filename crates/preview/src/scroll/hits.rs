@@ -11,7 +11,7 @@ const MOST_AT_ONCE: usize = 10_000;
 /// Pieces that one step looks through.
 const PIECES: usize = 16;
 
-/// What is looked for.
+/// A search term.
 pub trait Needle: Send + Sync {
     /// The first hit that begins at or after `from`, as bytes of `text`; it is not empty. What stands before `from` is
     /// looked at as context only.
@@ -21,16 +21,16 @@ pub trait Needle: Send + Sync {
 /// A search within what is shown, as rows have to know it.
 #[derive(Clone)]
 pub struct Find {
-    /// What is looked for.
+    /// Search term.
     pub needle: Arc<dyn Needle>,
     /// The hit that was gone to.
     pub current: Option<Hit>,
 }
 
-/// Where a hit begins.
+/// Position of a hit's start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Hit {
-    /// Of a text or of bytes the offset of the first byte; of anything else the number of the line, from 0.
+    /// Offset of the first byte for text or bytes; otherwise the line number, from 0.
     pub at: u64,
     /// Within a line that is known by its number, bytes.
     pub start: u64,
@@ -61,9 +61,9 @@ pub struct Finding {
 struct Seek {
     from: Hit,
     toward: Toward,
-    /// Where the next piece begins; on the way back where it ends.
+    /// Start of the next piece; its end when searching backwards.
     next: u64,
-    /// Whether the end was passed and it goes on from the other one.
+    /// True if the search passed the end and continues from the other one.
     wrapped: bool,
     done: bool,
     hit: Option<Hit>,
@@ -89,19 +89,19 @@ impl Finding {
         seek.hit
     }
 
-    /// Whether a hit is being looked for and not found yet.
+    /// Returns `true` while a search is in progress.
     #[must_use]
     pub fn seeks(&self) -> bool {
         self.seek.is_some_and(|seek| !seek.done)
     }
 
-    /// Whether there is none.
+    /// Returns `true` if the search ended without a hit.
     #[must_use]
     pub fn found_nothing(&self) -> bool {
         self.seek.is_some_and(|seek| seek.done && seek.hit.is_none()) || (self.counted && self.hits.is_empty())
     }
 
-    /// Whether the hit was found beyond the end, from the other end on.
+    /// Returns `true` if the hit was found after wrapping around the end.
     #[must_use]
     pub fn wrapped(&self) -> bool {
         self.seek.is_some_and(|seek| seek.wrapped && seek.hit.is_some())

@@ -1,4 +1,4 @@
-//! What is shown, row by row around a place: wherever that is in a file, only what is near it is read.
+//! Rows around a position: wherever it is in a file, only the part near it is read.
 
 mod bytes;
 mod fixed;
@@ -17,10 +17,10 @@ pub use walk::{Screenful, screenful};
 use super::StyledLine;
 use super::line_ends::Reach;
 
-/// Where a row is.
+/// Position of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Spot {
-    /// Of a text or of bytes where the line begins, bytes; of anything else the number of the line, from 0.
+    /// Offset of the line for text or bytes, bytes; otherwise the line number, from 0.
     pub at: u64,
     /// Which of the rows that a wrapped line takes, from 0.
     pub part: u64,
@@ -50,15 +50,15 @@ pub enum Place {
 /// One row.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Row {
-    /// Where it is.
+    /// Position of the row.
     pub spot: Spot,
     /// Number of its line, from 0, where lines have numbers and this is known.
     pub number: Option<u64>,
-    /// What stands in it.
+    /// Content of the row.
     pub content: RowContent,
 }
 
-/// What stands in a row.
+/// The content of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RowContent {
     /// A line, or a part of one.
@@ -98,7 +98,7 @@ pub enum Sign {
 pub struct FoundLine {
     /// The line.
     pub line: StyledLine,
-    /// Where in its text the hits are.
+    /// Ranges of the hits in its text.
     pub found: Vec<Found>,
 }
 
@@ -107,7 +107,7 @@ pub struct FoundLine {
 pub struct Found {
     /// Bytes of the row's text.
     pub range: std::ops::Range<usize>,
-    /// Whether it is the one that was gone to.
+    /// True for the current hit.
     pub current: bool,
 }
 
@@ -128,7 +128,7 @@ impl FoundLine {
     }
 }
 
-/// What one step may do before it answers with what it has.
+/// Limits of one step, after which it returns what it has.
 #[derive(Debug, Clone, Copy)]
 pub struct Allowance {
     /// Bytes that may be read to find lines.
@@ -144,7 +144,7 @@ pub struct Layout {
     pub width: usize,
     /// Rows of a screen.
     pub height: usize,
-    /// Whether long lines go on in the next row.
+    /// True if long lines continue in the next row.
     pub wrap: bool,
 }
 
@@ -170,10 +170,10 @@ pub trait Rows {
     fn extent(&self) -> u64;
     /// Places that are looked through in one go.
     fn piece(&self) -> u64;
-    /// The hits that begin within a range of places.
+    /// Returns the hits that begin within a range of positions.
     ///
     /// # Errors
-    /// Those of reading them.
+    /// If reading fails.
     fn hits(&mut self, needle: &dyn Needle, range: std::ops::Range<u64>) -> std::io::Result<Vec<Hit>>;
     /// Columns that line numbers take, the gap behind them included; 0 where lines have none.
     fn gutter(&self) -> u16 {

@@ -159,7 +159,7 @@ impl TextPreview {
         &mut self.long[last]
     }
 
-    /// Where the rows of a line that is not long begin in its shown text.
+    /// Returns the offsets of the rows in the shown text of a line that is not long.
     fn row_starts(&mut self, at: u64, width: usize) -> &[usize] {
         if self.rows.as_ref().is_none_or(|(line, known, _)| (*line, *known) != (at, width)) {
             let starts = row_starts(&self.plain(at).text(), width);
@@ -187,7 +187,8 @@ impl TextPreview {
         FoundLine { found: found.filter(|found| !found.range.is_empty()).collect(), line }
     }
 
-    /// Where in the shown text of a line some of its bytes stand; the ranges are in order and apart.
+    /// Returns the ranges of the shown text that some bytes of a line correspond to; the ranges are
+    /// in order and apart.
     fn shown_ranges(&mut self, at: u64, ranges: &[Range<u64>]) -> Vec<Range<usize>> {
         let encoding = self.encoding;
         let mut writer = LineWriter::default();
@@ -271,7 +272,7 @@ struct Around {
 }
 
 fn around(content: &Section, from: u64, to: u64) -> Around {
-    /// Bytes of so many rows that are shown at most.
+    /// Maximum number of bytes of the rows shown.
     const MOST: u64 = 4 << 20;
     let context = OVERLAP.min(from);
     let start = from - context;

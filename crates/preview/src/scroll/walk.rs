@@ -13,11 +13,11 @@ pub struct Screenful {
     pub rows: Vec<Row>,
     /// Which of them is the first on screen.
     pub top: usize,
-    /// Whether the first of all is among them.
+    /// True if the first row of all is included.
     pub begins: bool,
-    /// Whether the last of all is.
+    /// True if the last row of all is included.
     pub ends: bool,
-    /// Whether the same again gets further.
+    /// True if repeating the request gets further.
     pub pending: bool,
 }
 
@@ -63,7 +63,7 @@ struct Walk<'a> {
     rows: &'a mut dyn Rows,
     layout: Layout,
     bytes: u64,
-    /// Whether something was beyond what is allowed.
+    /// True if something exceeded the limits.
     late: bool,
 }
 
@@ -117,7 +117,7 @@ impl Walk<'_> {
         Some(Spot { at, part })
     }
 
-    /// The row so many rows further, or the last in that direction.
+    /// Returns the row `by` rows further, or the last one in that direction.
     fn moved(&mut self, spot: Spot, by: i64) -> Option<Spot> {
         let mut spot = spot;
         for _ in 0..by.unsigned_abs().min(MOST_ROWS.unsigned_abs()) {

@@ -24,9 +24,9 @@ impl Default for CheckpointPlan {
 /// A place at which unpacking can begin.
 #[derive(Clone)]
 pub(super) struct Checkpoint {
-    /// Where the decoder's input begins.
+    /// Offset at which the decoder's input begins.
     pub compressed_offset: u64,
-    /// What it unpacks first.
+    /// Offset of the first byte it unpacks.
     pub unpacked_offset: u64,
     pub member: Member,
     pub inflate: Arc<Inflate>,
@@ -36,7 +36,7 @@ impl Checkpoint {
     const MEMORY_BYTES: usize = Inflate::STATE_BYTES + size_of::<Self>();
 }
 
-/// Where unpacking of one gzip stream can begin. A clone shares the checkpoints.
+/// The positions from which one gzip stream can be unpacked. A clone shares the checkpoints.
 #[derive(Clone, Default)]
 pub struct GzipIndex {
     checkpoints: Vec<Checkpoint>,
@@ -51,7 +51,8 @@ impl GzipIndex {
         self.unpacked_bytes
     }
 
-    /// What follows the last member; [`Trailing::Nothing`] while the stream has not been read to its end.
+    /// Returns the content after the last member; [`Trailing::Nothing`] until the stream has been
+    /// read to its end.
     #[must_use]
     pub fn trailing(&self) -> Trailing {
         self.trailing

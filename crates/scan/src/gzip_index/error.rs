@@ -1,6 +1,6 @@
 use std::io;
 
-/// What is wrong with a gzip stream, and where.
+/// An error in a gzip stream, with its offset.
 ///
 /// Readers hand it out inside an [`io::Error`] of kind `InvalidData`, or `UnexpectedEof` for a truncated stream;
 /// [`io::Error::get_ref`] and `downcast_ref` give it back.
@@ -9,11 +9,11 @@ use std::io;
 pub struct GzipError {
     /// How many bytes of the compressed stream were used up when the problem showed.
     pub compressed_offset: u64,
-    /// What is wrong.
+    /// Kind of the error.
     pub problem: GzipProblem,
 }
 
-/// What is wrong with a gzip stream.
+/// Kind of an error in a gzip stream.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GzipProblem {
     /// The first two bytes are others.
@@ -34,17 +34,17 @@ pub enum GzipProblem {
     /// The unpacked bytes of a member have another CRC-32 than its trailer says.
     #[error("the unpacked data has CRC-32 {found:08x}, the trailer says {expected:08x}")]
     Checksum {
-        /// What the trailer says.
+        /// Checksum in the trailer.
         expected: u32,
-        /// What the data has.
+        /// Checksum of the data.
         found: u32,
     },
     /// The unpacked bytes of a member are more or fewer than its trailer says.
     #[error("the unpacked data has {found} bytes (modulo 2^32), the trailer says {expected}")]
     Length {
-        /// What the trailer says, modulo 2³².
+        /// Length in the trailer, modulo 2³².
         expected: u32,
-        /// What there is, modulo 2³².
+        /// Length of the data, modulo 2³².
         found: u32,
     },
     /// The stream ends inside a member.

@@ -1,7 +1,8 @@
 //! The deflate decoder, with the one thing that flate2 and zlib-rs do not offer safely: a copy of its state.
 //!
-//! `inflateCopy` is the only way to begin anew *inside* a block. Beginnings of blocks alone, which need no `unsafe`, do
-//! not suffice: zlib-ng and zlib-rs at level 1, and igzip at level 0, write one block whatever the length of the data.
+//! `inflateCopy` is the only way to resume *inside* a block. Starts of blocks alone, which need no
+//! `unsafe`, are not enough: zlib-ng and zlib-rs at level 1, and igzip at level 0, write one block
+//! whatever the length of the data.
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, c_int};
@@ -17,13 +18,14 @@ pub(super) struct Inflate {
     stream: Box<zlib::z_stream>,
 }
 
-// SAFETY: the stream owns what it points to, that is its state, and nothing in it belongs to a thread. Its input and
-// output pointers are set anew before each use. Through a shared reference it is only copied, which only reads it.
+// SAFETY: the stream owns what it points to, that is its state, and nothing in it belongs to a
+// thread. Its input and output pointers are set before each use. Through a shared reference it is
+// only copied, which only reads it.
 unsafe impl Send for Inflate {}
 // SAFETY: as above.
 unsafe impl Sync for Inflate {}
 
-/// What came of one call.
+/// Result of one call.
 pub(super) struct Step {
     /// How much of the input is used up, bytes.
     pub consumed: usize,
@@ -46,7 +48,7 @@ impl Inflate {
     /// A copy of [`Inflate`] takes about this much memory, bytes: its window, its tables and the rest of its state.
     pub const STATE_BYTES: usize = 48 << 10;
 
-    /// `None` when there is no memory.
+    /// Creates a decoder; `None` if memory is exhausted.
     pub fn new() -> Option<Self> {
         let mut stream = Box::new(zlib::z_stream::default());
         // SAFETY: the stream is a valid one with the default allocator set, and version and length are those of the
@@ -90,7 +92,8 @@ impl Inflate {
         Step { consumed, produced, state }
     }
 
-    /// A decoder that goes on from here, too; `None` when there is no memory, or nothing was unpacked yet.
+    /// Returns a second decoder that continues from the same state; `None` if memory is exhausted,
+    /// or nothing was unpacked yet.
     pub fn copy(&self) -> Option<Self> {
         let mut stream = Box::new(zlib::z_stream::default());
         // SAFETY: the source is initialised and is only read; the destination is memory for one stream and owns nothing

@@ -4,7 +4,7 @@ use super::GzipProblem;
 
 const BUFFER_BYTES: usize = 128 << 10;
 
-/// Compressed bytes at hand, and how far into the stream they are.
+/// Buffered compressed bytes, with their offset in the stream.
 pub(super) struct Input<R> {
     source: R,
     buffer: Box<[u8]>,
@@ -36,7 +36,7 @@ impl<R> Input<R> {
 }
 
 impl<R: Read> Input<R> {
-    /// Reads from the source when nothing is at hand. Nothing at hand afterwards means the end.
+    /// Reads from the source if the buffer is empty. An empty buffer afterwards means the end.
     pub fn fill(&mut self) -> io::Result<()> {
         while self.start == self.end {
             match self.source.read(&mut self.buffer) {

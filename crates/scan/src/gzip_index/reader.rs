@@ -9,7 +9,7 @@ use super::header::{MAGIC, read_header, read_magic};
 use super::inflate::{Inflate, State};
 use super::input::Input;
 
-/// What follows the last member.
+/// The content after the last member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Trailing {
     /// Nothing, or nothing known yet.
@@ -19,7 +19,7 @@ pub enum Trailing {
     Zeros,
     /// Something else, passed over: gzip(1) warns of it and ignores it.
     Garbage {
-        /// Where it begins.
+        /// Offset of its first byte.
         compressed_offset: u64,
     },
 }
@@ -47,7 +47,7 @@ enum Phase {
     Failed,
 }
 
-/// What was unpacked of a member so far.
+/// The part of a member that was unpacked so far.
 #[derive(Clone, Default)]
 pub(super) struct Member {
     checksum: u32,
@@ -97,7 +97,7 @@ impl<R: Read> GzipReader<R> {
         self.unpacked_offset
     }
 
-    /// What follows the last member; known when [`Read::read`] has returned 0.
+    /// Returns the content after the last member; known after [`Read::read`] has returned 0.
     #[must_use]
     pub fn trailing(&self) -> Trailing {
         match self.phase {

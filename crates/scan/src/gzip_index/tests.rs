@@ -347,7 +347,8 @@ proptest! {
             *at.get_mut(&mut packed[..]) ^= difference;
         }
         if let Ok((found, _, trailing)) = unpack(&packed, DENSE) {
-            // What is left unnoticed is a header's time, or a second member's first bytes: then it is told as garbage.
+            // Undetected changes are those of a header's time, or of a second member's first bytes,
+            // which then count as garbage.
             prop_assert!(found == unpacked || trailing != Trailing::Nothing && unpacked.starts_with(&found));
         }
     }

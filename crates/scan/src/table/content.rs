@@ -7,11 +7,11 @@ use nixdive_image::Compression;
 
 /// Bytes of a layer that are asked for at a time.
 const MOST_AT_ONCE: u64 = 4 << 20;
-/// Unpacked bytes of a chunk at most: it waits in memory until its digest is known. Writers make none above 4 MiB unless
-/// they are told to.
+/// Maximum unpacked size of a chunk, which is kept in memory until its digest is known. Writers
+/// create none above 4 MiB by default.
 pub(super) const MAX_CHUNK: u64 = 64 << 20;
 
-/// Where the content of a layer's files lies, by its table.
+/// Locations of the contents of a layer's files, by its table.
 #[derive(Debug, Default)]
 pub struct ListedContent {
     /// By where they begin.
@@ -22,7 +22,7 @@ pub struct ListedContent {
 /// A file with content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListedFile {
-    /// Where its content would begin in a plain tar stream of these entries, bytes.
+    /// Offset of its content in a plain tar stream of these entries, bytes.
     pub start: u64,
     /// Its length, bytes.
     pub bytes: u64,
@@ -33,7 +33,7 @@ pub struct ListedFile {
 }
 
 impl ListedFile {
-    /// Whether it is the table itself, which an eStargz layer has as its last file.
+    /// Returns `true` for the table itself, which is the last file of an eStargz layer.
     #[must_use]
     pub fn is_table(&self) -> bool {
         self.chunk_count == 0
@@ -45,7 +45,7 @@ impl ListedFile {
 pub(super) struct Chunk {
     /// In the layer, bytes.
     pub offset: u64,
-    /// Where it ends there at the latest, bytes.
+    /// Upper bound of its end there, bytes.
     pub end: u64,
     /// Unpacked bytes before it.
     pub inner: u64,
@@ -62,8 +62,8 @@ impl ListedContent {
         self.files.binary_search_by_key(&start, |file| file.start).ok().and_then(|place| self.files.get(place))
     }
 
-    /// Reads a file out of a layer. Nothing of a chunk is given before it was held against its digest, and the last bytes
-    /// only once all of the file has its own.
+    /// Reads a file from a layer. Returns no part of a chunk before the chunk's digest is verified,
+    /// and the last bytes only once the digest of the whole file is.
     #[must_use]
     pub fn read(&self, file: &ListedFile, layer: Section, compression: Compression) -> ListedReader {
         let end = file.first_chunk.saturating_add(file.chunk_count);
@@ -84,14 +84,14 @@ pub struct ListedReader {
     check: Option<(Sha256, [u8; 32])>,
 }
 
-/// What is left of a chunk.
+/// The rest of a chunk.
 enum OpenChunk {
     Zeros(u64),
     Checked(io::Cursor<Vec<u8>>),
 }
 
 impl ListedReader {
-    /// Unpacks a chunk and holds it against its digest.
+    /// Unpacks a chunk and verifies its digest.
     fn open(&self, chunk: Chunk) -> io::Result<OpenChunk> {
         let Some(digest) = chunk.digest else { return Ok(OpenChunk::Zeros(chunk.bytes)) };
         let stored = self.layer.part(chunk.offset, chunk.end.saturating_sub(chunk.offset));
@@ -111,7 +111,7 @@ impl ListedReader {
         Ok(OpenChunk::Checked(io::Cursor::new(bytes)))
     }
 
-    /// Whether there is nothing behind what was given so far.
+    /// Returns `true` if everything has been returned.
     fn is_at_end(&self) -> bool {
         self.open.is_empty() && self.chunks.len() == 0
     }

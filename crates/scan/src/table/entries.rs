@@ -20,10 +20,10 @@ const MAX_NAME_BYTES: usize = 64 << 10;
 pub struct LayerTable {
     /// Its entries in their order.
     pub batches: Vec<EntryBatch>,
-    /// Where their content is.
+    /// Location of their content.
     pub content: ListedContent,
-    /// What else is known. The layer's unpacked bytes are those of a plain tar stream of its entries, nearly the real
-    /// ones.
+    /// Other facts about the layer. Its unpacked bytes are those of a plain tar stream of its
+    /// entries, close to the real ones.
     pub scan: LayerScan,
     /// Files whose content is wanted: their paths, and where they begin.
     pub wanted: Vec<(Vec<u8>, u64)>,
@@ -32,11 +32,11 @@ pub struct LayerTable {
 /// How a table is read.
 #[derive(Debug, Clone)]
 pub struct TableOptions {
-    /// Where the layer's contents end at the latest, bytes.
+    /// Upper bound of the end of the layer's contents, bytes.
     pub contents_end: u64,
     /// Bytes that all files together may have: more than the layer can unpack to is a lie.
     pub most_bytes: u64,
-    /// Whether the layer has the table itself as its last file.
+    /// True if the table itself is the layer's last file.
     pub holds_itself: bool,
     /// Room for names and attributes.
     pub names: NameRoom,
@@ -242,7 +242,7 @@ impl<'a> Reading<'a> {
             return Err(wrong("lies outside the layer"));
         }
         if digest.is_some() && bytes > MAX_CHUNK {
-            return Err(wrong("is longer than what is held against a digest at once"));
+            return Err(wrong("exceeds the maximum size of a verified chunk"));
         }
         if is_whole && digest.is_some() && file.listed.digest.is_some_and(|whole| Some(whole) != digest) {
             return Err(wrong("has two digests for the same content"));
@@ -278,7 +278,7 @@ impl<'a> Reading<'a> {
         let scan = &mut self.table.scan;
         scan.unpacked_bytes = self.position.saturating_add(2 * BLOCK as u64);
         if self.climbs > 0 {
-            scan.oddities.push(format!("{} names climb with «..»; they are held at the root", self.climbs));
+            scan.oddities.push(format!("{} names contain `..`; they are kept below the root", self.climbs));
         }
         Ok(self.table)
     }

@@ -30,12 +30,12 @@ const ZSTD_POSITION: [&str; 2] =
 pub enum TablePosition {
     /// By the footer of an eStargz layer.
     Estargz {
-        /// Of the table as it unpacks.
+        /// Digest of the unpacked table.
         digest: Digest,
     },
-    /// Where an annotation says.
+    /// By an annotation.
     ZstdChunked {
-        /// Of the table as it is stored.
+        /// Digest of the stored table.
         digest: Digest,
         /// In the layer, bytes.
         offset: u64,
@@ -45,7 +45,8 @@ pub enum TablePosition {
 }
 
 impl TablePosition {
-    /// What the annotations of a layer of so many bytes say; `None` where they give no digest to hold a table against.
+    /// Reads the annotations of a layer of `layer_bytes` bytes; `None` if they give no digest to
+    /// verify a table with.
     #[must_use]
     pub fn of(annotations: &[(String, String)], layer_bytes: u64) -> Option<Self> {
         let value = |names: &[&str]| {
@@ -66,7 +67,7 @@ impl TablePosition {
         (is_inside && is_known && length <= MAX_STORED_BYTES).then_some(Self::ZstdChunked { digest, offset, length })
     }
 
-    /// What the table is held against.
+    /// Returns the digest that the table must have.
     #[must_use]
     pub fn digest(&self) -> &Digest {
         match self {
@@ -84,10 +85,11 @@ impl TablePosition {
     }
 }
 
-/// Where the table of an eStargz layer of so many bytes begins, by its last bytes.
+/// Returns the offset of the table in an eStargz layer of `layer_bytes` bytes, from its last bytes.
 ///
 /// # Errors
-/// [`TableError::NoFooter`], [`TableError::Outside`].
+/// If there is no footer or the offset is out of range ([`TableError::NoFooter`],
+/// [`TableError::Outside`]).
 pub fn table_start(end: &[u8], layer_bytes: u64) -> Result<u64, TableError> {
     let footer = |length: usize| end.get(end.len().checked_sub(length)?..);
     let new = footer(FOOTER_BYTES as usize).and_then(|footer| footer.strip_prefix(&header::<26>()));
@@ -109,10 +111,10 @@ const fn header<const EXTRA: u8>() -> [u8; 12] {
     [0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 0xff, EXTRA, 0]
 }
 
-/// The table in the last members of an eStargz layer, held against its digest.
+/// Unpacks the table in the last members of an eStargz layer and verifies its digest.
 ///
 /// # Errors
-/// [`TableError`].
+/// If the table is damaged or its digest does not match ([`TableError`]).
 pub fn estargz_table(stored: Vec<u8>, digest: &Digest) -> Result<Vec<u8>, TableError> {
     let unpacked = unpack(stored, Compression::Gzip)?;
     let section = Section::from_bytes(unpacked);
@@ -132,10 +134,10 @@ pub fn estargz_table(stored: Vec<u8>, digest: &Digest) -> Result<Vec<u8>, TableE
     Err(failed("it is not there".to_owned()))
 }
 
-/// The table of a zstd:chunked layer, as it is stored, held against its digest.
+/// Unpacks the stored table of a zstd:chunked layer and verifies its digest.
 ///
 /// # Errors
-/// [`TableError`].
+/// If the table is damaged or its digest does not match ([`TableError`]).
 pub fn zstd_table(stored: Vec<u8>, digest: &Digest) -> Result<Vec<u8>, TableError> {
     check(&stored, digest)?;
     unpack(stored, Compression::Zstd)

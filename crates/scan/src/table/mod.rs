@@ -1,8 +1,9 @@
 //! Tables of contents within compressed layers, by which their entries are known without unpacking them: eStargz
 //! (containerd's stargz-snapshotter, docs/estargz.md) and zstd:chunked (containers/storage, pkg/chunked/internal).
 //!
-//! A table is the image's own word on its layer. It is held against the digest that the manifest gives for it, and content
-//! against the digests that the table gives; whether the layer's tar stream says the same is only known by reading it.
+//! A table is the image's own claim about its layer. It is verified against the digest in the
+//! manifest, and content against the digests in the table; whether the layer's tar stream agrees is
+//! only known by reading it.
 
 mod content;
 mod entries;
@@ -34,7 +35,7 @@ pub enum TableError {
     /// It has another digest than the manifest gives.
     #[error("its table of contents has not the digest that the manifest gives")]
     Digest,
-    /// It is no table.
+    /// It is not a valid table.
     #[error("its table of contents cannot be read: {0}")]
     Json(String),
     /// An entry contradicts itself or another one.
@@ -42,7 +43,7 @@ pub enum TableError {
     Entry {
         /// Its number, from 0.
         entry: u64,
-        /// What is wrong.
+        /// Description of the error.
         what: &'static str,
     },
     /// Its names and attributes have no more room in memory.

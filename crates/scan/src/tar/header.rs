@@ -59,8 +59,9 @@ impl<'a> Header<'a> {
         path.extend_from_slice(until_nul(&self.0[..100]));
     }
 
-    /// What stands in front of the name. GNU tar has two times in its place; as in Go's `archive/tar`, what cannot be
-    /// times is a prefix, which Go itself wrote there before version 1.8.
+    /// Returns the prefix of the name. GNU tar has two times in its place; as in Go's
+    /// `archive/tar`, a field that cannot be times is a prefix, which Go itself wrote there before
+    /// version 1.8.
     fn prefix(&self) -> &'a [u8] {
         let prefix = until_nul(&self.0[345..500]);
         match self.dialect() {
@@ -105,7 +106,7 @@ impl<'a> Header<'a> {
         u32::try_from(number(&self.0[116..124]).unwrap_or(0)).unwrap_or(u32::MAX)
     }
 
-    /// Bytes of content; `None` where the field is no number, or a negative one.
+    /// Returns the size of the content, bytes; `None` if the field is not a number, or negative.
     #[must_use]
     pub fn content_bytes(&self) -> Option<u64> {
         u64::try_from(number(&self.0[124..136])?).ok()
@@ -171,7 +172,8 @@ pub fn number(field: &[u8]) -> Option<i64> {
     digits.next().is_none_or(|byte| byte == b' ' || byte == 0).then_some(value)
 }
 
-/// Whether Go's `archive/tar` takes a field for a number, which is stricter than [`number`].
+/// Returns `true` if Go's `archive/tar` accepts a field as a number, which is stricter than
+/// [`number`].
 fn is_number(field: &[u8]) -> bool {
     if field.first().is_some_and(|first| first & 0x80 != 0) {
         return base_256(field).is_some();

@@ -4,30 +4,31 @@ use crate::BlockReader;
 use crate::read_at::Section;
 use nixdive_base::cancel::Cancel;
 
-/// Where a tar stream is read from: in order, with gaps that need not be looked at.
+/// The source of a tar stream: read in order, with gaps that can be skipped.
 pub trait TarInput {
     /// Bytes taken or passed over so far.
     fn position(&self) -> u64;
 
-    /// Takes the next bytes until `buffer` is full; fewer only at the end.
+    /// Reads bytes until `buffer` is full; fewer only at the end.
     ///
     /// # Errors
-    /// Those of the source.
+    /// If the source fails.
     fn take(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
 
-    /// Passes over `length` bytes; the number passed over is less only at the end.
+    /// Skips `length` bytes and returns their number, which is less only at the end.
     ///
     /// # Errors
-    /// Those of the source.
+    /// If the source fails.
     fn skip(&mut self, length: u64) -> io::Result<u64>;
 
-    /// Takes `length` bytes and shows them to `visit` piece by piece; fewer only at the end.
+    /// Reads `length` bytes and passes them to `visit` piece by piece; fewer only at the end.
     ///
     /// # Errors
-    /// Those of the source.
+    /// If the source fails.
     fn visit(&mut self, length: u64, visit: &mut dyn FnMut(&[u8])) -> io::Result<u64>;
 
-    /// Whether [`Self::visit`] costs no more than [`Self::skip`]: the bytes come by in any case.
+    /// Returns `true` if [`Self::visit`] costs no more than [`Self::skip`], because the bytes are
+    /// read in any case.
     fn content_comes_by(&self) -> bool;
 }
 
@@ -63,7 +64,7 @@ impl SectionInput {
         }
     }
 
-    /// What the window holds from the position on.
+    /// Returns the buffered bytes from the position on.
     fn at_hand(&self) -> &[u8] {
         let start = self.position.checked_sub(self.window_start).and_then(|start| usize::try_from(start).ok());
         start.and_then(|start| self.window.get(start..self.window_length)).unwrap_or_default()

@@ -1,4 +1,4 @@
-/// What was odd about a name.
+/// Oddities of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Oddity {
     /// It had a `..`, which was held at the root.

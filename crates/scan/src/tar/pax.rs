@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 
 use nixdive_image::{Segment, Xattr};
 
-/// What the extended headers in front of an entry say of it; `None` and empty where they say nothing.
+/// Fields from the extended headers before an entry; `None` and empty if absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Extended {
     /// Replaces the name.
@@ -44,14 +44,14 @@ pub struct PaxSparse {
     /// Format 0.0: the runs one by one.
     runs: Vec<Segment>,
     offset: Option<u64>,
-    /// Whether the runs are no pairs of numbers.
+    /// True if the runs are not pairs of numbers.
     is_broken: bool,
 }
 
-/// Where the attribute of a name is among those of an entry.
+/// Index of each attribute by name, among those of an entry.
 type Places = HashMap<Arc<[u8]>, usize>;
 
-/// Where the runs of a sparse file are.
+/// Location of the list of a sparse file's runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PaxMap {
     /// Formats 0.0 and 0.1: in the extended header.
@@ -127,8 +127,8 @@ impl PaxSparse {
         self.size.or(self.real_size)
     }
 
-    /// Where the runs are; `None` for a version that is not known, whose file is taken as it is stored, under the name
-    /// that it has for those who know nothing of sparse files.
+    /// Returns the location of the list of runs; `None` for an unknown version, whose file is taken
+    /// as it is stored, under the name meant for readers without support for sparse files.
     #[must_use]
     pub fn map(&self) -> Option<PaxMap> {
         let in_header = || PaxMap::InHeader(if self.runs.is_empty() { &self.map } else { &self.runs }.clone());

@@ -1,4 +1,4 @@
-//! Where the stored bytes of a sparse file belong: GNU tar manual, "Storing Sparse Files".
+//! Positions of the stored bytes of a sparse file: GNU tar manual, "Storing Sparse Files".
 
 use super::TarError;
 use super::header::{BLOCK, Header, gnu_sparse_continuation};

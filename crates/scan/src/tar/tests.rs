@@ -79,7 +79,7 @@ fn an_extended_header_names_the_entry_behind_it() {
 #[test]
 fn a_sparse_file_has_the_name_that_gnu_tar_gives_beside_the_made_up_one() {
     let records = [record(b"path", b"d/GNUSparseFile.0/f"), record(b"GNU.sparse.name", b"d/f")].concat();
-    // Without a version or a map it is no sparse file, and Go's reader ignores the name.
+    // Without a version or a map it is not a sparse file, and Go's reader ignores the name.
     assert_eq!(first_path(&with_extended(&records, "short")), "d/GNUSparseFile.0/f");
     let of_version = |major: &[u8], minor: &[u8]| {
         let version = [record(b"GNU.sparse.major", major), record(b"GNU.sparse.minor", minor)].concat();

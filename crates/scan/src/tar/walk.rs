@@ -15,7 +15,7 @@ const MAX_NAME_BYTES: u64 = 64 << 10;
 /// Why a tar stream cannot be read on.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum TarError {
-    /// The bytes at an offset are no header.
+    /// The bytes at an offset are not a header.
     #[error("no tar header at offset {0}")]
     NotAHeader(u64),
     /// The stream ends within something.
@@ -27,11 +27,11 @@ pub enum TarError {
     /// An extended header or a name longer than any real one.
     #[error("the header at offset {offset} has {length} bytes of names and attributes; more than {most} are refused")]
     Extended {
-        /// Of the header, in the unpacked stream, bytes.
+        /// Offset of the header in the unpacked stream, bytes.
         offset: u64,
-        /// What it claims, bytes.
+        /// Length that it declares, bytes.
         length: u64,
-        /// What is accepted, bytes.
+        /// Maximum length, bytes.
         most: u64,
     },
     /// More names and attributes than there is room for in memory.
@@ -42,9 +42,9 @@ pub enum TarError {
     /// The source failed.
     #[error("{error} (at offset {offset} of what it unpacks to)")]
     Source {
-        /// Where in the unpacked stream, bytes.
+        /// Offset in the unpacked stream, bytes.
         offset: u64,
-        /// What the source said.
+        /// Error of the source.
         error: Arc<io::Error>,
     },
 }
@@ -68,7 +68,7 @@ pub struct Member {
     pub fields: EntryFields,
     /// Bytes of content in the stream; of a sparse file less than its unpacked size.
     pub stored_bytes: u64,
-    /// Where its header begins in the stream, extended headers left out, bytes.
+    /// Offset of its header in the stream, not counting extended headers, bytes.
     pub header_offset: u64,
 }
 
@@ -126,7 +126,7 @@ impl<I: TarInput> TarWalker<I> {
         &mut self.member
     }
 
-    /// What was odd so far.
+    /// Returns the oddities found so far and clears them.
     pub fn take_oddities(&mut self) -> Vec<String> {
         std::mem::take(&mut self.oddities)
     }
@@ -211,7 +211,7 @@ impl<I: TarInput> TarWalker<I> {
         self.content_left = end.saturating_sub(self.input.position());
     }
 
-    /// Whether content comes by in any case.
+    /// Returns `true` if content is read in any case.
     pub fn content_comes_by(&self) -> bool {
         self.input.content_comes_by()
     }
@@ -269,8 +269,8 @@ impl<I: TarInput> TarWalker<I> {
                 }
                 Ok(false)
             }
-            // A volume's label, and a global header: Docker and containerd leave both out, so that what a global header
-            // says is no attribute of the entries behind it.
+            // A volume's label, and a global header: Docker and containerd leave both out, so the
+            // fields of a global header are not attributes of the entries after it.
             b'V' | b'g' => {
                 // Go's reader gives both out as entries: what stood before them is theirs.
                 self.extended = Extended::default();
@@ -397,7 +397,7 @@ impl<I: TarInput> TarWalker<I> {
         Ok(block)
     }
 
-    /// The next block of the current entry's content; `None` where there is no whole one left.
+    /// Returns the next block of the current entry's content; `None` if no whole one is left.
     fn content_block(&mut self) -> Result<Option<[u8; BLOCK]>, TarError> {
         let Some(left) = self.content_left.checked_sub(BLOCK as u64) else { return Ok(None) };
         let block = self.block()?;

@@ -225,7 +225,7 @@ fn a_database_goes_before_files_and_a_broken_one_is_told() {
     write(&file, b"no database", 0o644);
     write(&file.with_file_name("db.sqlite-wal"), b"log", 0o644);
     let note = store.closure(&paths[0], &Cancel::new()).unwrap().scanned_because.unwrap();
-    assert!(note.contains("is no SQLite database") && note.contains("write-ahead log"), "{note}");
+    assert!(note.contains("is not an SQLite database") && note.contains("write-ahead log"), "{note}");
 }
 
 proptest! {
