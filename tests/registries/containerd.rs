@@ -75,7 +75,7 @@ fn images_of_containerd_are_opened_from_its_disk_while_it_runs() {
     }
     assert_eq!(containerd.open("docker.io/library/app:1").unwrap().image.identity.source_kind, "containerd");
     let error = containerd.open("containerd:app:2").unwrap_err().to_string();
-    assert!(error.contains("containerd has no image «app:2»"), "{error}");
+    assert!(error.contains("containerd has no image `app:2`"), "{error}");
 }
 
 #[test]

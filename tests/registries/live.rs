@@ -201,7 +201,7 @@ fn images_of_podman_are_opened_by_its_socket() {
         assert_eq!(opened.image.identity.source_kind, "podman");
     }
     let error = open("podman:localhost/none:1").unwrap_err().to_string();
-    assert!(error.contains("podman has no image «localhost/none:1»"), "{error}");
+    assert!(error.contains("podman has no image `localhost/none:1`"), "{error}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Reads files of an opened image whose content has to be told from others, on several cores.
+//! Hashes files of an opened image whose contents have to be compared, on several cores.
 
 use std::io;
 use std::sync::Mutex;
@@ -12,38 +12,38 @@ use nixdive_base::text::display_name;
 use nixdive_image::{ContentHash, FileTree, Image, OccurrenceId};
 use nixdive_scan::identity_with;
 
-/// Files of so many bytes together are read by one thread at a time.
+/// Bytes of files that one thread reads at a time.
 const BATCH_BYTES: u64 = 8 << 20;
-/// Files in one batch, however short they are.
+/// Maximum number of files in one batch.
 const BATCH_FILES: usize = 256;
-/// A sparse file may unpack to so many bytes; what is longer is not read, as it may be without end.
+/// Maximum unpacked bytes of a sparse file; longer ones are skipped, since they may be arbitrarily long.
 const MOST_SPARSE_BYTES: u64 = 4 << 30;
 
-/// What contents were found to be.
+/// Result of hashing files.
 #[derive(Debug, Clone, Default)]
 pub struct Identified {
-    /// Identities of the contents that could be read.
+    /// Hashes of the contents that could be read.
     pub known: HashMap<OccurrenceId, ContentHash>,
-    /// What could not be read, as sentences.
+    /// One sentence for each file that could not be read.
     pub unread: Vec<String>,
 }
 
-/// Why contents could not be read.
+/// Reason why hashing stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentifyError {
-    /// It was cancelled.
+    /// The user cancelled it.
     #[error("stopped")]
     Cancelled,
-    /// The system refused a thread.
+    /// The system could not start a thread.
     #[error("starting a thread: {0}")]
     Thread(#[source] io::Error),
 }
 
-/// Reads some files of an image, each once, a compressed layer unpacked once. `threads` is 0 for as many as there are
-/// cores. What cannot be read is told in the result.
+/// Reads some files of an image, each once, unpacking each compressed layer once. `threads` is 0 for one per core.
+/// Contents that cannot be read are listed in the result.
 ///
 /// # Errors
-/// [`IdentifyError`].
+/// [`IdentifyError`] if it is cancelled or a thread cannot be started.
 pub fn identify(
     image: &Image,
     contents: &Contents,
@@ -87,7 +87,7 @@ pub fn identify(
     Ok(found)
 }
 
-/// Runs of files that lie one behind the other; a layer that has to be unpacked is one run.
+/// Groups files that are adjacent in a layer; a layer that has to be unpacked is one group.
 fn batches(tree: &FileTree, contents: &Contents, ids: &[OccurrenceId]) -> Vec<Vec<OccurrenceId>> {
     let mut order: Vec<OccurrenceId> = ids.to_vec();
     order.sort_by_key(|&id| (tree.occurrence(id).layer, tree.occurrence(id).offset, id));
@@ -124,7 +124,7 @@ fn read(
     let (endless, batch): (Vec<OccurrenceId>, Vec<OccurrenceId>) = batch.iter().partition(|&id| is_endless(id));
     let name = |id: OccurrenceId| display_name(&tree.path(tree.occurrence(id).node())).into_owned();
     for id in endless {
-        found.unread.push(format!("{}: a sparse file too long to be read", name(id)));
+        found.unread.push(format!("{}: sparse file too long to read", name(id)));
     }
     let read = contents.for_each(tree, &batch, &mut |id, reader| {
         cancel.check()?;
@@ -139,7 +139,7 @@ fn read(
     match read {
         Err(error) if cancel.is_cancelled() => Err(error),
         Err(error) => {
-            // One sentence for all that a source no longer gives.
+            // One sentence for all files that can no longer be read from the source.
             if let Some(&first) = batch.iter().find(|&id| !found.known.contains_key(id)) {
                 found.unread.push(format!("{}: {error}", name(first)));
             }

@@ -1,4 +1,5 @@
-//! Where images are: archives, layouts, registries, engines, stores of Nix; opening a reference and reading its contents.
+//! Sources of images: archives, layouts, registries, engines and the Nix store; opens a reference and reads its
+//! contents.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 pub mod build;

@@ -145,12 +145,12 @@ fn what_cannot_be_built_says_why() {
     let site = Site::new(&[("podman", failing), ("buildah", silent)]);
     let table: &[(&[&str], &[&str])] = &[
         (&["build", "web"], &["podman build ended with exit status 125", "no such base"]),
-        (&["build", "--engine", "buildah", "web"], &["buildah", "told of no image"]),
-        (&["build", "--engine", "docker", "web"], &["no docker on PATH"]),
+        (&["build", "--engine", "buildah", "web"], &["buildah", "reported no image"]),
+        (&["build", "--engine", "docker", "web"], &["docker: not found on PATH"]),
         (&["build", "--iidfile", "x", "web"], &["--iidfile"]),
         (&["compare", "--dockerfile", "web"], &["two images", "is one"]),
         (&["compare", "--dockerfile", "absent", "other.tar"], &["absent: ", "No such file"]),
-        (&["compare", "--dockerfile", "tmp", "other.tar"], &["tmp: there is no Dockerfile in it"]),
+        (&["compare", "--dockerfile", "tmp", "other.tar"], &["tmp: no Dockerfile in this directory"]),
         (&["compare", "--dockerfile", "web", "other.tar", "image.tar"], &["two images", "are 3"]),
     ];
     for (arguments, parts) in table {

@@ -194,7 +194,7 @@ fn a_configuration_of_wrong_types_is_one_without_those_fields() {
     assert_eq!(opened.image.config.platform.os, "");
     image.config = json!("text");
     let message = refused(file(directory.path(), "text", &docker_archive(&image)));
-    assert!(message.contains("an image configuration is a JSON object"), "{message}");
+    assert!(message.contains("an image configuration must be a JSON object"), "{message}");
 }
 
 #[test]

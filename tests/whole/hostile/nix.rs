@@ -33,7 +33,7 @@ fn an_image_json_with_missing_fields_says_which() {
         let mut document = image(&layer());
         document.as_object_mut().unwrap().remove(field);
         let message = refused_json(&document);
-        assert!(message.contains("image.json of nix2container") && message.contains(field), "{message}");
+        assert!(message.contains("nix2container image.json") && message.contains(field), "{message}");
     }
     for field in ["digest", "size", "diff_ids"] {
         let mut layer = layer();
@@ -58,7 +58,7 @@ fn a_path_outside_the_store_is_refused() {
         let mut layer = layer();
         layer["paths"][0]["path"] = path.into();
         let message = refused_json(&image(&layer));
-        assert!(message.contains("is no store path"), "{path}: {message}");
+        assert!(message.contains("is not a store path"), "{path}: {message}");
     }
     let sneaky = format!("/nix/store/../..{}", secret.path().join("secret").display());
     for path in ["/etc/passwd", sneaky.as_str(), "/dev/zero"] {

@@ -139,7 +139,7 @@ fn a_script_that_streams_an_image_is_run_where_that_is_asked_for() {
     std::os::unix::fs::symlink(&script, &link).unwrap();
     for typed in [&script, &link] {
         let error = super::refused(typed).to_string();
-        assert!(error.contains(&format!("«nixdive stream:{}»", typed.display())), "{error}");
+        assert!(error.contains(&format!("`nixdive stream:{}`", typed.display())), "{error}");
         let error = super::refused(format!("nix:{}", typed.display())).to_string();
         assert!(error.contains("nixdive stream:"), "{error}");
     }

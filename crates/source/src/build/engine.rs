@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::BuildError;
 use nixdive_image::execution::{ExecutionRefused, Permission};
 
-/// How long an engine may take to say that it is there.
+/// Time after which an engine that does not answer counts as not running.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A program that builds images.
@@ -28,10 +28,10 @@ impl fmt::Display for Engine {
 }
 
 impl Engine {
-    /// All of them, in the order in which they are looked for.
+    /// All engines, in the order in which they are tried.
     pub const ALL: [Self; 3] = [Self::Docker, Self::Podman, Self::Buildah];
 
-    /// Its command.
+    /// Name of its command.
     #[must_use]
     pub fn program(self) -> &'static str {
         match self {
@@ -41,10 +41,11 @@ impl Engine {
         }
     }
 
-    /// The wanted one, or the first that is there. Where there are several, Docker counts if its daemon answers.
+    /// Returns the requested engine, or the first that is found. If several are found, Docker counts only if its daemon
+    /// answers.
     ///
     /// # Errors
-    /// If there is none, or programs may not be started.
+    /// If no engine is found, or programs must not be started.
     pub fn find(wanted: Option<Self>, execution: Permission) -> Result<Self, BuildError> {
         if let Some(engine) = wanted {
             return if engine.is_on_path() { Ok(engine) } else { Err(BuildError::NotOnPath(engine)) };
@@ -68,13 +69,13 @@ impl Engine {
     /// The first arguments of a build.
     pub(super) fn build_arguments(self) -> &'static [&'static str] {
         match self {
-            // What every version of it understands.
+            // Understood by every version of Buildah.
             Self::Buildah => &["bud"],
             Self::Docker | Self::Podman => &["build"],
         }
     }
 
-    /// The arguments by which it writes an image to standard output as a docker-archive.
+    /// Returns the arguments with which the engine writes an image to standard output as a docker-archive.
     pub(super) fn save_arguments(self, identity: &str) -> Vec<String> {
         let arguments: &[&str] = match self {
             Self::Docker => &["image", "save", identity],
@@ -98,7 +99,7 @@ fn daemon_answers(execution: Permission) -> Result<bool, ExecutionRefused> {
             Err(_) => break,
         }
     }
-    // It may have ended meanwhile.
+    // It may have ended in the meantime.
     let _ = child.kill();
     let _ = child.wait();
     Ok(false)

@@ -1,4 +1,4 @@
-//! Images that a container engine builds: built, saved as an archive, and forgotten when the program ends.
+//! Images built by a container engine: built, saved as an archive, and removed when the program ends.
 
 mod engine;
 mod run;
@@ -16,56 +16,56 @@ use nixdive_base::beneath::{Directory, TemporaryDirectory, remove_abandoned};
 use nixdive_image::execution::{ExecutionRefused, Permission};
 use run::{AfterSignals, Ended, run};
 
-/// The most bytes that a file with an image's digest may have.
+/// Maximum bytes of a file with an image's digest.
 const MAX_IDENTITY_BYTES: usize = 256;
 
-/// Why there is no built image.
+/// Reason why no image was built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// None of the engines is there.
-    #[error("to build an image one of docker, podman and buildah is needed, and none is on PATH")]
+    /// No engine was found.
+    #[error("no engine to build with: none of docker, podman and buildah is on PATH")]
     NoEngine,
-    /// The one that is wanted is not there.
-    #[error("there is no {0} on PATH")]
+    /// The requested engine was not found.
+    #[error("{0}: not found on PATH")]
     NotOnPath(Engine),
-    /// It ended otherwise than well.
+    /// The engine failed.
     #[error("{engine} {what} {how}{}", last_lines(.said))]
     Failed {
-        /// Which.
+        /// The engine.
         engine: Engine,
-        /// What it was to do: `build`, `save`.
+        /// Its task: `build`, `save`.
         what: &'static str,
-        /// How it ended, in words.
+        /// How it ended, as part of a sentence.
         how: String,
         /// Its last lines, safe to print.
         said: Vec<String>,
     },
-    /// Its build succeeded and told of no image.
-    #[error("{0} has built nothing: it told of no image")]
+    /// The build succeeded without naming an image.
+    #[error("{0}: the build reported no image")]
     NoImage(Engine),
-    /// No program may be started.
+    /// Programs must not be started.
     #[error(transparent)]
     Refused(#[from] ExecutionRefused),
-    /// An argument that is needed for finding the image.
-    #[error("--iidfile tells this program what was built; it cannot be given")]
+    /// An argument that this program needs for itself.
+    #[error("--iidfile: reserved, since nixdive uses it to find the image that was built")]
     OwnArgument,
-    /// A path that has no Dockerfile.
+    /// A path without a Dockerfile.
     #[error("{}: {reason}", path.display())]
     NoDockerfile {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// The person at the terminal, or the system, wants the program to end.
+    /// The user or the system asked the program to end.
     #[error("stopped by signal {0}")]
     Stopped(i32),
-    /// The system refuses.
+    /// The system reports an error.
     #[error("{what}: {error}")]
     Io {
-        /// At what.
+        /// What was being used.
         what: &'static str,
-        /// What it said.
+        /// The system's error.
         error: io::Error,
     },
 }
@@ -78,34 +78,36 @@ fn io_error(what: &'static str) -> impl FnOnce(io::Error) -> BuildError {
     move |error| BuildError::Io { what, error }
 }
 
-/// An image that was built, in a docker-archive without a name: it is gone when this is, however the program ends.
+/// An image that was built, in a docker-archive without a name. The archive vanishes when this value is dropped or the
+/// program ends.
 #[derive(Debug)]
 pub struct Built {
     archive: File,
     afterwards: AfterSignals,
-    /// Who built it.
+    /// The engine that built it.
     pub engine: Engine,
-    /// Its digest, as the engine gives it.
+    /// Digest of the image, as the engine prints it.
     pub identity: String,
 }
 
 impl Built {
-    /// Where the archive can be opened while this lives, by this program alone.
+    /// Returns the path at which this process can open the archive while this value lives.
     #[must_use]
     pub fn path(&self) -> OsString {
         format!("/dev/fd/{}", self.archive.as_raw_fd()).into()
     }
 
-    /// Signals to end are seen to by somebody else from now on.
+    /// Lets another signal handler take over termination signals from now on.
     pub fn hand_over_signals(&self) {
         self.afterwards.follow(false);
     }
 }
 
-/// Builds with an engine's own arguments, and saves the result. What the engine says goes to standard error as it comes.
+/// Builds with an engine's own arguments and saves the result. Passes the engine's output on to standard error as it
+/// arrives.
 ///
 /// # Errors
-/// [`BuildError`]. After [`BuildError::Stopped`] nothing is left to clean up.
+/// See [`BuildError`]. After [`BuildError::Stopped`], nothing is left to clean up.
 pub fn build(engine: Engine, arguments: &[OsString], execution: Permission) -> Result<Built, BuildError> {
     let is_own =
         |argument: &OsString| argument == "--iidfile" || argument.as_encoded_bytes().starts_with(b"--iidfile=");
@@ -131,7 +133,7 @@ pub fn build(engine: Engine, arguments: &[OsString], execution: Permission) -> R
     Ok(Built { archive, afterwards, engine, identity })
 }
 
-/// A temporary directory for what the engine writes. What killed runs left is removed.
+/// Creates a temporary directory for the engine's output, and removes those that killed runs left behind.
 fn scratch_directory() -> io::Result<TemporaryDirectory> {
     let parent = Directory::open(&std::env::temp_dir())?;
     remove_abandoned(&parent);
@@ -146,7 +148,7 @@ fn ended(engine: Engine, what: &'static str, ended: Ended) -> Result<(), BuildEr
     }
 }
 
-/// `sha256:…`, or the digits alone.
+/// Reads a digest: `sha256:…`, or its digits alone.
 fn read_identity(file: &Path) -> Option<String> {
     use std::io::Read;
     let mut text = String::new();
@@ -158,10 +160,11 @@ fn read_identity(file: &Path) -> Option<String> {
     is_digest.then(|| identity.to_owned())
 }
 
-/// The arguments by which a Dockerfile, or the one in a directory, is built, with more of the engine's in front.
+/// Returns the arguments that build a Dockerfile, or the one in a directory, preceded by further arguments for the
+/// engine.
 ///
 /// # Errors
-/// [`BuildError::NoDockerfile`].
+/// [`BuildError::NoDockerfile`] if the path has none.
 pub fn dockerfile_arguments(path: &Path, more: &[OsString]) -> Result<Vec<OsString>, BuildError> {
     let no = |reason: String| BuildError::NoDockerfile { path: path.to_owned(), reason };
     let found = std::fs::metadata(path).map_err(|error| no(error.to_string()))?;
@@ -169,7 +172,7 @@ pub fn dockerfile_arguments(path: &Path, more: &[OsString]) -> Result<Vec<OsStri
     if found.is_dir() {
         let names = ["Dockerfile", "Containerfile"];
         let Some(name) = names.iter().find(|name| path.join(name).is_file()) else {
-            return Err(no("there is no Dockerfile in it".to_owned()));
+            return Err(no("no Dockerfile in this directory".to_owned()));
         };
         arguments.extend(["--file".into(), plain(&path.join(name)), plain(path)]);
     } else {
@@ -179,7 +182,7 @@ pub fn dockerfile_arguments(path: &Path, more: &[OsString]) -> Result<Vec<OsStri
     Ok(arguments)
 }
 
-/// A path that no engine takes for an option.
+/// Returns a path that no engine mistakes for an option.
 fn plain(path: &Path) -> OsString {
     let is_option = |text: &OsStr| text.as_encoded_bytes().starts_with(b"-");
     if is_option(path.as_os_str()) { Path::new(".").join(path).into() } else { path.into() }

@@ -1,4 +1,4 @@
-//! A program whose words are passed on as they come, and which ends with this one.
+//! Runs a program, passes its output on as it arrives, and stops it when this program is stopped.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -16,15 +16,15 @@ use nixdive_base::text::display_name;
 
 /// Signals that ask a program to end.
 const STOPPING: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
-/// Lines that are kept for an error.
+/// Lines kept for the error message.
 const LAST_LINES: usize = 8;
-/// A line that is longer is passed on in parts.
+/// Longer lines are passed on in parts.
 const LONGEST_LINE: u64 = 8 << 10;
-/// Between two looks at the program.
+/// Interval at which the program is polled.
 const TICK: Duration = Duration::from_millis(20);
-/// How long a program that was told to end may take.
+/// Time that a program may take to end after it was asked to.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long its pipes are listened to once it has ended: what it has left behind may hold them.
+/// Time for which its pipes are read after it has ended: its child processes may keep them open.
 const AFTERWARDS: Duration = Duration::from_secs(1);
 
 /// How a program ended.
@@ -35,11 +35,12 @@ pub(super) enum Ended {
         /// Its last lines, safe to print.
         said: Vec<String>,
     },
-    /// This program was told to end, by that signal; the other one has ended.
+    /// This program received that signal; the other program has ended.
     Stopped(i32),
 }
 
-/// Runs a program. Its standard error, and its standard output where that is a pipe, go to standard error line by line.
+/// Runs a program. Copies its standard error, and its standard output if that is a pipe, to standard error line by
+/// line.
 pub(super) fn run(command: &mut Command, afterwards: &AfterSignals) -> io::Result<Ended> {
     let signals = Signals::new(afterwards)?;
     let mut child = command.stderr(Stdio::piped()).spawn()?;
@@ -72,7 +73,7 @@ pub(super) fn run(command: &mut Command, afterwards: &AfterSignals) -> io::Resul
     while listeners.iter().any(|thread| !thread.is_finished()) && begun.elapsed() < AFTERWARDS {
         std::thread::sleep(Duration::from_millis(1));
     }
-    // At a terminal both are told at once, and the other one may be quicker.
+    // At a terminal both processes receive the signal, and the other one may be faster.
     if let Some(signal) = signals.came() {
         return Ok(Ended::Stopped(signal));
     }
@@ -83,10 +84,10 @@ pub(super) fn run(command: &mut Command, afterwards: &AfterSignals) -> io::Resul
     Ok(Ended::Badly { how: in_words(status), said: said.iter().cloned().collect() })
 }
 
-/// Asks a program to end, and ends it where it does not.
+/// Asks a program to end, and kills it if it does not.
 fn stop(child: &mut Child) {
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    // What has ended by itself meanwhile cannot be told.
+    // If it has already ended, the signal cannot be delivered.
     let _ = pid.map(|pid| kill_process(pid, Signal::TERM));
     let begun = Instant::now();
     while matches!(child.try_wait(), Ok(None)) && begun.elapsed() < PATIENCE {
@@ -111,7 +112,7 @@ fn pass_on(pipe: Box<dyn Read + Send>, said: &Mutex<VecDeque<String>>) {
         let text = line.strip_suffix(b"\n").unwrap_or(&line);
         let shown = display_name(text.trim_ascii_end()).into_owned();
         line.clear();
-        // Whoever closed standard error does not want to see it; the program goes on.
+        // If standard error was closed, the output is dropped and the program goes on.
         let _ = writeln!(io::stderr().lock(), "{shown}");
         if !shown.is_empty() {
             let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
@@ -123,7 +124,7 @@ fn pass_on(pipe: Box<dyn Read + Send>, said: &Mutex<VecDeque<String>>) {
     }
 }
 
-/// Signals to end, kept instead of followed while this lives.
+/// Termination signals, recorded instead of obeyed while this value lives.
 struct Signals {
     came: Arc<AtomicUsize>,
     hooks: Vec<SigId>,
@@ -155,7 +156,8 @@ impl Drop for Signals {
     }
 }
 
-/// What signals to end do once they have been kept: they end this program as ever, until somebody else sees to them.
+/// Effect of termination signals after recording ends: they end this program as usual, until another handler takes
+/// over.
 #[derive(Debug, Clone)]
 pub(super) struct AfterSignals(Arc<AtomicBool>);
 
@@ -168,7 +170,7 @@ impl AfterSignals {
         Ok(Self(follow))
     }
 
-    /// Whether they end this program from now on.
+    /// Sets whether they end this program from now on.
     pub fn follow(&self, follow: bool) {
         self.0.store(follow, Ordering::Relaxed);
     }

@@ -1,6 +1,6 @@
-//! Numbers and texts one behind the other: numbers in LEB128, texts behind their length.
+//! Numbers in LEB128 and length-prefixed texts, one after the other.
 
-/// Takes apart what [`Encoder`] put together. Everything is checked: what lies on a disk may be anything.
+/// Decodes what [`Encoder`] wrote. Checks everything, since files on disk may contain anything.
 pub(super) struct Decoder<'a> {
     rest: &'a [u8],
 }
@@ -19,7 +19,7 @@ impl Encoder {
         self.bytes.push(number as u8);
     }
 
-    /// Small numbers of either sign stay short.
+    /// Encodes a signed number; numbers close to zero stay short.
     pub fn signed(&mut self, number: i64) {
         self.number((number << 1 ^ number >> 63) as u64);
     }

@@ -1,4 +1,4 @@
-//! The entries of a layer, by its diffID: whoever opens an image with it again need not unpack it.
+//! The entries of a layer by its diffID, so that opening an image with the same layer need not unpack it again.
 
 use std::fs;
 use std::io::{self, BufWriter, Read as _, Write};
@@ -10,16 +10,16 @@ use super::{Cache, ItemKind, touch};
 use nixdive_image::{Compression, ContentHash, Digest, EntryBatch, EntryFields, Kind, Segment, Xattr, XattrPool};
 use nixdive_scan::{Captured, LayerScan};
 
-/// Encoded bytes that are written together.
+/// Encoded bytes that are written at once.
 const WRITTEN_AT_ONCE: usize = 1 << 20;
-/// The beginning of such a file. What other versions of this program wrote is not read: they may look for other files in
-/// a layer, and see other things in it.
+/// Beginning of an index file. Files of other versions are ignored: they may have searched a layer for other files and
+/// interpreted it differently.
 const MAGIC: &[u8] = concat!("nixdive layer 2 ", env!("CARGO_PKG_VERSION"), "\n").as_bytes();
-/// Bytes of the checksum at the end, which is BLAKE3's.
+/// Bytes of the BLAKE3 checksum at the end.
 const CHECKSUM: usize = 32;
-/// Bytes that the index of one layer may have.
+/// Maximum bytes of the index of one layer.
 const MAX_BYTES: u64 = 1 << 30;
-/// Bytes of a note on what a blob unpacks to.
+/// Maximum bytes of a note that maps a blob to its diffID.
 const MAX_NOTE_BYTES: u64 = 1 << 10;
 const HAS_CONTENT: u8 = 1;
 const HAS_XATTRS: u8 = 2;
@@ -27,12 +27,12 @@ const HAS_SEGMENTS: u8 = 4;
 const HAS_DEVICE: u8 = 8;
 const IS_ABSOLUTE: u8 = 16;
 
-/// A layer as it was read once.
+/// A layer as it was read before.
 #[derive(Debug, Default)]
 pub struct KnownLayer {
-    /// Its entries in their order.
+    /// Its entries, in order.
     pub batches: Vec<EntryBatch>,
-    /// What else reading it brought. How its blob is compressed is not among it.
+    /// Further results of reading it, except how its blob is compressed.
     pub scan: LayerScan,
 }
 
@@ -48,8 +48,8 @@ pub struct LayerWriting {
 }
 
 impl Cache {
-    /// The layer whose unpacked bytes have this digest. `captured`: the files that are wanted of every layer are needed
-    /// too.
+    /// Returns the layer whose unpacked bytes have this digest. With `captured`, only if the files that are captured
+    /// from every layer are included.
     #[must_use]
     pub fn layer(&self, diff_id: &Digest, captured: bool) -> Option<KnownLayer> {
         let path = self.path_of(ItemKind::Layer, diff_id);
@@ -64,7 +64,7 @@ impl Cache {
             .filter(|(known, _)| known.scan.diff_id.map(|bytes| Digest::from_sha256(&bytes)).as_ref() == Some(diff_id));
         match known {
             None => {
-                // Damaged, or of another version: it is written again.
+                // Damaged, or of another version: removed, to be written again.
                 let _ = fs::remove_file(&path);
                 None
             }
@@ -73,10 +73,10 @@ impl Cache {
         }
     }
 
-    /// Begins the index of a layer.
+    /// Starts the index of a layer.
     ///
     /// # Errors
-    /// When nothing can be written.
+    /// If nothing can be written.
     pub fn begin_layer(&self) -> io::Result<LayerWriting> {
         let mut writing = LayerWriting {
             cache: self.clone(),
@@ -92,7 +92,7 @@ impl Cache {
         Ok(writing)
     }
 
-    /// Which layer a blob unpacks to, as was found by unpacking it, and how it is compressed.
+    /// Returns the layer that a blob unpacks to, as found by unpacking it before, and its compression.
     #[must_use]
     pub fn unpacked(&self, blob: &Digest) -> Option<(Digest, Compression)> {
         let mut text = String::new();
@@ -102,20 +102,20 @@ impl Cache {
         Some((Digest::parse(diff_id)?, all.into_iter().find(|one| one.name() == compression)?))
     }
 
-    /// Notes which layer a blob unpacks to.
+    /// Records which layer a blob unpacks to.
     pub fn keep_unpacked(&self, blob: &Digest, diff_id: &Digest, compression: Compression) {
         let write = || -> io::Result<()> {
             let mut file = self.begin()?;
             writeln!(file, "{diff_id} {}", compression.name())?;
             Self::commit(file, &self.path_of(ItemKind::Unpacked, blob))
         };
-        // It is found out again.
+        // On failure it is computed again next time.
         let _: io::Result<()> = write();
     }
 }
 
 impl LayerWriting {
-    /// Adds the next entries.
+    /// Appends entries.
     pub fn add(&mut self, batch: &EntryBatch) {
         if self.failed {
             return;
@@ -130,7 +130,7 @@ impl LayerWriting {
             self.path.extend_from_slice(path.get(shared..).unwrap_or_default());
             self.encoder.text(link);
             encode_fields(&mut self.encoder, &entry.fields);
-            // Attributes that entries share in memory are written out for each of them.
+            // Attributes that entries share in memory are written once per entry.
             if self.encoder.bytes.len() >= WRITTEN_AT_ONCE {
                 self.flush();
                 if self.failed {
@@ -141,8 +141,8 @@ impl LayerWriting {
         self.flush();
     }
 
-    /// Ends it with what else is known of the layer; `captured`: the files that are wanted of every layer are among it.
-    /// What cannot be written is left out of the cache.
+    /// Finishes the index with the other results of reading the layer. `captured` says that the files captured from
+    /// every layer are included. If writing fails, the layer is not cached.
     pub fn commit(mut self, scan: &LayerScan, captured: bool) {
         let Some(diff_id) = scan.diff_id else { return };
         let encoder = &mut self.encoder;
@@ -214,7 +214,7 @@ fn encode_fields(encoder: &mut Encoder, fields: &EntryFields) {
     }
 }
 
-/// A layer, and whether files were captured of it. `None` for what is damaged.
+/// Decodes a layer, and whether files were captured from it. Returns `None` if the index is damaged.
 fn decode(bytes: &[u8]) -> Option<(KnownLayer, bool)> {
     let (body, checksum) = bytes.split_at_checked(bytes.len().checked_sub(CHECKSUM)?)?;
     if blake3::hash(body).as_bytes() != checksum {

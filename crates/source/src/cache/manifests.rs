@@ -7,15 +7,15 @@ use sha2::{Digest as _, Sha256};
 use super::{Cache, ItemKind};
 use nixdive_image::Digest;
 
-/// Bytes that such a note may have.
+/// Maximum bytes of such a note.
 const MAX_BYTES: u64 = 16 << 10;
 
-/// The manifest that a name led to when it was last asked for.
+/// The manifest that a name resolved to at the last query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownManifest {
-    /// Its digest.
+    /// Digest of the manifest.
     pub digest: Digest,
-    /// What it is.
+    /// Media type of the manifest.
     pub media_type: String,
 }
 
@@ -27,7 +27,7 @@ struct Note {
 }
 
 impl Cache {
-    /// What a name led to.
+    /// Returns the manifest that a name resolved to.
     #[must_use]
     pub fn manifest(&self, name: &str) -> Option<KnownManifest> {
         let path = self.path_of_name(name)?;
@@ -40,7 +40,7 @@ impl Cache {
         (note.name == name).then_some(KnownManifest { digest, media_type: note.media_type })
     }
 
-    /// Notes what a name led to.
+    /// Records the manifest that a name resolved to.
     pub fn keep_manifest(&self, name: &str, manifest: &KnownManifest) {
         let note = Note {
             name: name.to_owned(),
@@ -53,7 +53,7 @@ impl Cache {
             let target = self.path_of_name(name).ok_or_else(|| io::Error::other("no name"))?;
             Self::commit(file, &target)
         };
-        // It is asked for again next time.
+        // On failure it is resolved again next time.
         let _: io::Result<()> = write();
     }
 

@@ -1,10 +1,10 @@
-//! What need not be fetched or unpacked a second time: blobs by their digests, layers' entries by their diffIDs, and which
-//! manifest a name led to. Every file is written aside and then renamed, so that several processes can share the
+//! Cache of downloaded and unpacked data: blobs by digest, entries of layers by diffID, and the manifest that each name
+//! resolved to. Every file is written to a temporary name and then renamed, so that several processes can share the
 //! directory.
 //!
-//! Blobs are verified when they are read. Entries of layers, and which layer a blob unpacks to, cannot be verified without
-//! unpacking the blob again: the directory is the user's alone, is not used where others could have written to it, and
-//! whoever certifies an image reads the blobs.
+//! Blobs are verified when they are read. Entries of layers, and the layer that a blob unpacks to, cannot be verified
+//! without unpacking the blob again. Therefore the directory must belong to the user alone, is not used if others could
+//! have written to it, and certifying an image reads the blobs themselves.
 
 mod encode;
 mod layers;
@@ -29,21 +29,21 @@ pub use layers::{KnownLayer, LayerWriting};
 pub use manifests::KnownManifest;
 pub use tally::{Item, ItemKind};
 
-/// Bytes that it may have where nobody says otherwise.
+/// Default limit of the cache, in bytes.
 pub const DEFAULT_BYTES: u64 = 5 << 30;
-/// A file that was used so recently need not be marked as used again.
+/// A file used this recently is not marked as used again.
 const FRESH: Duration = Duration::from_secs(60);
-/// What backup programs look for (bford.info/cachedir).
+/// Marker that backup programs look for (bford.info/cachedir).
 const TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n# This directory can be removed at any time.\n";
 
-/// The cache of a person.
+/// The user's cache.
 #[derive(Debug, Clone)]
 pub struct Cache {
     root: Arc<Path>,
     most_bytes: u64,
-    /// Whether others cannot have written to the directory; found out when it is first used.
+    /// True if others cannot have written to the directory; determined on first use.
     is_private: Arc<OnceLock<bool>>,
-    /// Whether this process has put anything in.
+    /// True if this process has added a file.
     is_written: Arc<AtomicBool>,
 }
 
@@ -54,7 +54,7 @@ pub struct BlobWriting {
 }
 
 impl Cache {
-    /// `$XDG_CACHE_HOME/nixdive`, else below `~/.cache`.
+    /// Returns `$XDG_CACHE_HOME/nixdive`, else the directory below `~/.cache`.
     #[must_use]
     pub fn place() -> Option<PathBuf> {
         let set = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
@@ -62,35 +62,35 @@ impl Cache {
         Some(base.join("nixdive"))
     }
 
-    /// The cache in a directory, which need not be there, held to so many bytes.
+    /// Creates the cache in a directory, which need not exist, with a limit in bytes.
     #[must_use]
     pub fn new(root: &Path, most_bytes: u64) -> Self {
         Self { root: root.into(), most_bytes, is_private: Arc::default(), is_written: Arc::default() }
     }
 
-    /// Where it lies.
+    /// Returns the directory of the cache.
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Whether the directory may be used: it is not there yet, or it is the user's and nobody else could write to it. One
-    /// that others may read is closed to them.
+    /// Returns `true` if the directory may be used: it does not exist yet, or it belongs to the user and only the user
+    /// can write to it. Removes read permission for others.
     fn is_usable(&self) -> bool {
         *self.is_private.get_or_init(|| is_private(&self.root))
     }
 
-    /// Opens a file for reading, where the directory may be used.
+    /// Opens a file for reading, if the directory may be used.
     fn open(&self, path: &Path) -> Option<File> {
         if self.is_usable() { File::open(path).ok() } else { None }
     }
 
     fn path_of(&self, kind: ItemKind, digest: &Digest) -> PathBuf {
-        // Both parts are of the grammar of digests: they lead nowhere else.
+        // Both parts match the grammar of digests, so the path stays inside the cache.
         self.root.join(kind.directory()).join(digest.algorithm()).join(digest.hex())
     }
 
-    /// A blob of so many bytes. Whether its bytes have the digest is for whoever reads them to find out.
+    /// Opens a blob of `length` bytes. The reader has to verify its digest.
     #[must_use]
     pub fn blob(&self, digest: &Digest, length: u64) -> Option<File> {
         let file = self.open(&self.path_of(ItemKind::Blob, digest))?;
@@ -102,14 +102,14 @@ impl Cache {
         Some(file)
     }
 
-    /// Whether a blob of so many bytes is there.
+    /// Returns `true` if the cache contains a blob of `length` bytes.
     #[must_use]
     pub fn has_blob(&self, digest: &Digest, length: u64) -> bool {
         let path = self.path_of(ItemKind::Blob, digest);
         self.is_usable() && fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() == length)
     }
 
-    /// A small blob, whole, where its bytes have the digest. One that has not is taken away.
+    /// Reads a small blob completely if its bytes have the digest. Removes it if they do not.
     #[must_use]
     pub fn document(&self, digest: &Digest, most_bytes: u64) -> Option<Vec<u8>> {
         let file = self.open(&self.path_of(ItemKind::Blob, digest))?;
@@ -126,38 +126,38 @@ impl Cache {
         None
     }
 
-    /// Keeps a small blob whose digest was checked. A full disk is no obstacle to anybody.
+    /// Stores a small blob whose digest was verified. A full disk is ignored.
     pub fn keep_document(&self, digest: &Digest, bytes: &[u8]) {
         let write = || {
             let mut writing = self.begin_blob(digest)?;
             writing.file.write_all(bytes)?;
             writing.commit()
         };
-        // It is fetched again next time.
+        // On failure it is fetched again next time.
         let _: io::Result<()> = write();
     }
 
-    /// Begins to write a blob.
+    /// Starts to write a blob.
     ///
     /// # Errors
-    /// When nothing can be written there.
+    /// If nothing can be written to the cache.
     pub fn begin_blob(&self, digest: &Digest) -> io::Result<BlobWriting> {
         Ok(BlobWriting { file: self.begin()?, target: self.path_of(ItemKind::Blob, digest) })
     }
 
-    /// Takes a blob away that is not what it should be.
+    /// Removes a blob whose content is wrong.
     pub fn forget_blob(&self, digest: &Digest) {
         if !self.is_usable() {
             return;
         }
-        // Somebody else may have been faster.
+        // Another process may have removed it first.
         let _ = fs::remove_file(self.path_of(ItemKind::Blob, digest));
     }
 
-    /// A file without a place yet.
+    /// Creates a file without a final name.
     fn begin(&self) -> io::Result<NamedTempFile> {
         if !self.is_usable() {
-            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "others can write to the cache"));
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "other users can write to the cache"));
         }
         let aside = self.root.join("aside");
         self.is_written.store(true, Ordering::Relaxed);
@@ -166,7 +166,7 @@ impl Cache {
                 fs::create_dir_all(parent)?;
             }
             fs::DirBuilder::new().mode(0o700).recursive(true).create(&aside)?;
-            // Only tells others what this is.
+            // Only informs other programs.
             let _ = fs::write(self.root.join("CACHEDIR.TAG"), TAG);
         }
         tempfile::Builder::new().prefix("").tempfile_in(aside)
@@ -181,24 +181,24 @@ impl Cache {
 }
 
 impl BlobWriting {
-    /// The file, to be written from its beginning, and read meanwhile.
+    /// Opens the file, to be written from its beginning and read at the same time.
     ///
     /// # Errors
-    /// When it cannot be opened a second time.
+    /// If it cannot be opened a second time.
     pub fn file(&self) -> io::Result<File> {
         self.file.as_file().try_clone()
     }
 
-    /// Gives it its name. All of it was written, and its digest is right.
+    /// Gives the file its final name. All of it must have been written and its digest verified.
     ///
     /// # Errors
-    /// Those of the system.
+    /// If the system cannot rename it.
     pub fn commit(self) -> io::Result<()> {
         Cache::commit(self.file, &self.target)
     }
 }
 
-/// Whether a directory is the user's alone, or not there. One that others may only read is closed to them.
+/// Returns `true` if a directory belongs to the user alone or does not exist. Removes read permission for others.
 fn is_private(root: &Path) -> bool {
     const OTHERS: u32 = 0o077;
     const OTHERS_WRITE: u32 = 0o022;
@@ -213,12 +213,12 @@ fn is_private(root: &Path) -> bool {
     mode & OTHERS == 0 || fs::set_permissions(root, fs::Permissions::from_mode(mode & !OTHERS & 0o7777)).is_ok()
 }
 
-/// Marks a file as used now: those that were not used longest go first.
+/// Marks a file as used now: the least recently used files are removed first.
 fn touch(file: &File) {
     let now = SystemTime::now();
     let used = file.metadata().and_then(|metadata| metadata.modified());
     if used.is_ok_and(|used| now.duration_since(used).is_ok_and(|age| age > FRESH)) {
-        // A cache that cannot be written still serves.
+        // A read-only cache still works.
         let _ = file.set_modified(now);
     }
 }

@@ -5,11 +5,11 @@ use sha2::{Digest as _, Sha256};
 use super::{Cache, ItemKind};
 use nixdive_image::Digest;
 
-/// Bytes that such a note has at most.
+/// Maximum bytes of such a note.
 const MAX_BYTES: u64 = 512;
 
 impl Cache {
-    /// The blob that a layer was compressed to in this way before, and its length in bytes.
+    /// Returns the blob that a layer was compressed to in this way before, and its length in bytes.
     #[must_use]
     pub fn packed(&self, diff_id: &Digest, compression: &str) -> Option<(Digest, u64)> {
         let path = self.path_of(ItemKind::Packed, &key(diff_id, compression));
@@ -19,14 +19,14 @@ impl Cache {
         Some((Digest::parse(digest)?, bytes.parse().ok()?))
     }
 
-    /// Notes which blob a layer was compressed to.
+    /// Records which blob a layer was compressed to.
     pub fn keep_packed(&self, diff_id: &Digest, compression: &str, blob: &Digest, stored_bytes: u64) {
         let write = || -> io::Result<()> {
             let mut file = self.begin()?;
             writeln!(file, "{blob} {stored_bytes}")?;
             Self::commit(file, &self.path_of(ItemKind::Packed, &key(diff_id, compression)))
         };
-        // It is compressed again another time.
+        // On failure it is compressed again next time.
         let _: io::Result<()> = write();
     }
 }

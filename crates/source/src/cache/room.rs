@@ -1,4 +1,4 @@
-//! Keeping to the bound, and making room altogether.
+//! Enforcing the size limit, and emptying the cache.
 
 use std::fs::{self, File};
 use std::io;
@@ -10,13 +10,12 @@ use rustix::fs::{FlockOperation, flock};
 
 use super::{Cache, Item};
 
-/// A file that was put aside so long ago belongs to a process that is gone.
+/// A temporary file this old belongs to a process that has ended.
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 
 impl Cache {
-    /// Takes away what was used longest ago, until what is left keeps to the bound; nothing where this process has put
-    /// nothing in. Where another process does that
-    /// already, nothing is to be done.
+    /// Removes the least recently used files until the cache is within its limit. Does nothing if this process has
+    /// added nothing, or if another process is already doing it.
     pub fn keep_bound(&self) {
         if !self.is_written.load(Ordering::Relaxed) {
             return;
@@ -35,10 +34,10 @@ impl Cache {
         sweep(&self.root.join("aside"));
     }
 
-    /// Takes everything away; what was there.
+    /// Removes everything, and returns what was removed.
     ///
     /// # Errors
-    /// Those of the system.
+    /// If the system cannot remove a file.
     pub fn clear(&self) -> io::Result<Vec<Item>> {
         if !self.root.is_dir() {
             return Ok(Vec::new());
@@ -55,7 +54,7 @@ impl Cache {
         Ok(items)
     }
 
-    /// Held until the file is dropped; advisory, between processes of this program.
+    /// Locks the cache until the file is dropped; advisory, between processes of this program.
     fn lock(&self, operation: FlockOperation) -> io::Result<File> {
         let file = File::options().create(true).append(true).open(self.root.join("lock"))?;
         flock(&file, operation)?;
@@ -69,7 +68,7 @@ fn sweep(directory: &Path) {
     for file in files.flatten() {
         let modified = file.metadata().and_then(|metadata| metadata.modified());
         if modified.is_ok_and(|time| now.duration_since(time).is_ok_and(|age| age > ABANDONED)) {
-            // Another process may be as quick.
+            // Another process may have removed it first.
             let _ = fs::remove_file(file.path());
         }
     }

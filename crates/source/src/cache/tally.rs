@@ -4,18 +4,18 @@ use std::time::SystemTime;
 
 use super::Cache;
 
-/// What lies in the cache.
+/// Kind of an item in the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ItemKind {
-    /// A manifest, a configuration or a layer as it is stored.
+    /// A manifest, a configuration or a stored layer.
     Blob,
     /// The entries of a layer.
     Layer,
-    /// Which layer a blob unpacks to.
+    /// The layer that a blob unpacks to.
     Unpacked,
-    /// Which manifest a name led to.
+    /// The manifest that a name resolved to.
     Name,
-    /// Which blob a layer was compressed to.
+    /// The blob that a layer was compressed to.
     Packed,
 }
 
@@ -32,7 +32,7 @@ impl ItemKind {
         }
     }
 
-    /// In words.
+    /// Returns its name for people.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -45,23 +45,23 @@ impl ItemKind {
     }
 }
 
-/// One file in it.
+/// A file in the cache.
 #[derive(Debug, Clone)]
 pub struct Item {
-    /// What it is.
+    /// Kind of the item.
     pub kind: ItemKind,
-    /// Its digest, or what stands for a name.
+    /// Its digest, or the digest of its name.
     pub title: String,
-    /// Where it lies.
+    /// Path of the file.
     pub path: PathBuf,
     /// Bytes of the file.
     pub file_bytes: u64,
-    /// When it was last used.
+    /// Time of its last use.
     pub used: SystemTime,
 }
 
 impl Cache {
-    /// All that is in it, what was used longest ago first.
+    /// Returns all items, least recently used first.
     #[must_use]
     pub fn items(&self) -> Vec<Item> {
         let mut items = Vec::new();

@@ -32,7 +32,7 @@ fn what_was_kept_is_given_until_it_is_tampered_with() {
     assert_eq!(cache.document(&kept, 3), None);
     fs::write(cache.path_of(ItemKind::Blob, &kept), "manifesT").unwrap();
     assert_eq!(cache.document(&kept, 100), None);
-    assert!(!cache.has_blob(&kept, 8), "what was tampered with is taken away");
+    assert!(!cache.has_blob(&kept, 8), "a modified blob is removed");
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn a_blob_has_no_name_before_all_of_it_is_written() {
     assert!(cache.blob(&blob, 4).is_none());
     writing.commit().unwrap();
     assert!(cache.blob(&blob, 4).is_some());
-    assert!(cache.blob(&blob, 5).is_none(), "one of another length is none");
+    assert!(cache.blob(&blob, 5).is_none(), "a blob of another length does not match");
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn what_was_used_longest_ago_goes_first() {
         let file = fs::File::options().append(true).open(cache.path_of(ItemKind::Blob, digest)).unwrap();
         file.set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
     }
-    // Used: it is young again.
+    // Using it makes it recent again.
     assert!(cache.blob(&kept[0], 100).is_some());
     cache.keep_bound();
     let left: Vec<bool> = kept.iter().map(|digest| cache.has_blob(digest, 100)).collect();

@@ -1,4 +1,4 @@
-//! Gives images to an engine: `POST /images/load` of the Docker Engine API, which podman has too.
+//! Loads images into an engine: `POST /images/load` of the Docker Engine API, which podman implements too.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,23 +12,23 @@ use crate::http::{Address, Body, HttpError, Method, Request, Response};
 use nixdive_image::Digest;
 use nixdive_image::reference::Engine;
 
-/// How long an engine may be silent: podman says nothing before it has unpacked all.
+/// Time that an engine may be silent: podman says nothing until it has unpacked everything.
 const PATIENCE_FOR_LOADING: Duration = Duration::from_secs(3600);
-/// Bytes of all that an engine says while it loads.
+/// Maximum bytes of an engine's output while it loads.
 const MAX_SAID_BYTES: u64 = 64 << 20;
-/// Bytes that a description of an image or of the engine may have.
+/// Maximum bytes of a description of an image or of the engine.
 const MAX_DOCUMENT_BYTES: u64 = 4 << 20;
-/// Images that are looked at for layers that are there already.
+/// Number of images that are searched for layers already present.
 const MAX_COMPARED: usize = 300;
-/// The storage of Docker that takes whole archives alone, as `GET /info` names it.
+/// Docker's storage driver that accepts only complete archives, as `GET /info` names it.
 const CONTAINERD_STORAGE: &str = "io.containerd.snapshotter";
 
-/// An image that an engine has.
+/// An image of an engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineImage {
-    /// Digest of its configuration; of its manifest where Docker keeps images as containerd does.
+    /// Digest of its configuration; of its manifest if Docker uses containerd's image store.
     pub id: String,
-    /// The diffIDs of its layers, base first.
+    /// DiffIDs of its layers, base first.
     pub diff_ids: Vec<String>,
 }
 
@@ -48,7 +48,7 @@ struct Root {
     layers: Option<Vec<String>>,
 }
 
-/// `GET /info`, as far as it matters.
+/// The relevant fields of `GET /info`.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Info {
@@ -56,7 +56,7 @@ struct Info {
     driver_status: Option<Vec<Vec<String>>>,
 }
 
-/// A line of what an engine says while it loads.
+/// A line of an engine's output while it loads.
 #[derive(Deserialize)]
 struct Said {
     #[serde(default)]
@@ -68,11 +68,11 @@ struct Said {
 }
 
 impl EngineClient {
-    /// Loads a docker-archive, which is sent as it is read. `said` is told what the engine says meanwhile. An engine that
+    /// Loads a docker-archive, which is sent while it is read. Passes the engine's output to `said`. An engine that
     /// answers with success and then with an error has failed.
     ///
     /// # Errors
-    /// [`EngineError`].
+    /// [`EngineError`] if the archive cannot be read or the engine refuses it.
     pub fn load(&self, archive: Box<dyn Read + Send>, said: &mut dyn FnMut(&str)) -> Result<(), EngineError> {
         let log = Arc::new(Log::default());
         let reader = Logged { inner: archive, log: Arc::clone(&log) };
@@ -98,14 +98,14 @@ impl EngineClient {
     fn refusal(&self, response: Response) -> EngineError {
         match self.failure("", response) {
             EngineError::Answer { engine, status, message } if message.is_empty() => {
-                EngineError::Refused { engine, message: format!("it answers {status}") }
+                EngineError::Refused { engine, message: format!("status {status}") }
             }
             EngineError::Answer { engine, message, .. } => EngineError::Refused { engine, message },
             other => other,
         }
     }
 
-    /// Reads what the engine says, one JSON object a line, up to its end.
+    /// Reads the engine's output, one JSON object per line, up to its end.
     fn hear(&self, response: Response, log: &Log, said: &mut dyn FnMut(&str)) -> Result<(), EngineError> {
         let engine = self.engine();
         let mut lines = BufReader::new(response.body.take(MAX_SAID_BYTES));
@@ -129,10 +129,10 @@ impl EngineClient {
         if has_loaded { Ok(()) } else { Err(EngineError::Closed { engine, sent_bytes: log.sent() }) }
     }
 
-    /// An image that the engine has, by its name or ID.
+    /// Returns an image of the engine by name or ID.
     ///
     /// # Errors
-    /// [`EngineError`].
+    /// [`EngineError`] if the engine does not answer as expected.
     pub fn image(&self, name: &str) -> Result<Option<EngineImage>, EngineError> {
         match self.document::<Described>(&format!("/images/{name}/json"), name) {
             Ok(described) => {
@@ -143,10 +143,10 @@ impl EngineClient {
         }
     }
 
-    /// How many of the first layers of an image Docker has already, as layers of other images: those need not be in an
-    /// archive that it loads, as it looks for each by its chain ID before it opens its file (moby,
-    /// `image/tarexport/load.go`). None where the engine wants whole archives: podman, and Docker with the storage of
-    /// containerd.
+    /// Returns how many of the first layers of an image Docker already has as layers of other images. Those can be left
+    /// out of an archive, since Docker looks up each layer by its chain ID before it opens its file (moby,
+    /// `image/tarexport/load.go`). Returns 0 if the engine needs complete archives: podman, and Docker with
+    /// containerd's image store.
     #[must_use]
     pub fn layers_there(&self, diff_ids: &[Digest]) -> usize {
         if self.engine() != Engine::Docker || !self.takes_part_of_archives() {
@@ -162,7 +162,7 @@ impl EngineClient {
     }
 
     fn takes_part_of_archives(&self) -> bool {
-        // What speaks like Docker may be podman.
+        // An engine with Docker's API may be podman.
         let is_podman = |response: &Response| response.header("libpod-api-version").is_some();
         let is_docker =
             self.get("/_ping", PATIENCE).is_ok_and(|response| response.status == 200 && !is_podman(&response));
@@ -181,12 +181,12 @@ impl EngineClient {
         }
         let unclear = |message: String| EngineError::Answer { engine: self.engine(), status: 200, message };
         let bytes = response.bytes(MAX_DOCUMENT_BYTES).map_err(|error| unclear(error.to_string()))?;
-        let bytes = bytes.ok_or_else(|| unclear("what it says is too long".to_owned()))?;
+        let bytes = bytes.ok_or_else(|| unclear("the answer is too long".to_owned()))?;
         serde_json::from_slice(&bytes).map_err(|error| unclear(error.to_string()))
     }
 }
 
-/// What became of an archive on its way out.
+/// State of an archive that is being sent.
 #[derive(Default)]
 struct Log {
     sent_bytes: AtomicU64,

@@ -6,14 +6,14 @@ use super::*;
 use crate::engines::EngineEnvironment;
 use crate::http::HttpOptions;
 
-/// A socket behind which an engine of the test stands.
+/// A socket with a fake engine.
 struct FakeEngine {
     _place: tempfile::TempDir,
     socket: PathBuf,
 }
 
 impl FakeEngine {
-    /// `answer` is given the target of each request, and the connection with the body still to be read.
+    /// `answer` receives the target of each request, and the connection with the body still unread.
     fn new(answer: impl Fn(&str, &mut BufReader<UnixStream>) + Send + 'static) -> Self {
         let place = tempfile::tempdir().unwrap();
         let socket = place.path().join("engine.sock");
@@ -29,7 +29,7 @@ impl FakeEngine {
                     }
                     line.clear();
                 }
-                // A connection that only looks whether somebody is there.
+                // A connection that only probes the socket.
                 if !target.is_empty() {
                     answer(&target, &mut stream);
                 }
@@ -110,7 +110,7 @@ fn an_answer_before_the_end_of_the_archive_is_heard() {
         say(stream, "500 Internal Server Error", "connection: close\r\n", "{\"message\":\"disk full\"}");
     });
     let error = engine.load(std::io::repeat(7).take(200 << 20)).unwrap_err().to_string();
-    assert_eq!(error, "Docker does not take the image: disk full");
+    assert_eq!(error, "Docker rejected the image: disk full");
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn digest(letter: &str) -> Digest {
     Digest::parse(&format!("sha256:{}", letter.repeat(64))).unwrap()
 }
 
-/// How many of three layers are taken for granted by an engine with images of other layers.
+/// Returns how many of three layers are presumed present in an engine that has images with other layers.
 fn there(engine: Engine, headers: &'static str, info: &'static str, images: &[&[&str]]) -> usize {
     let images: Vec<String> = images
         .iter()

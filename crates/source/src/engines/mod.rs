@@ -1,5 +1,5 @@
-//! Engines that run containers on this machine, by the HTTP API that Docker and podman speak over a socket. No program of
-//! theirs is called.
+//! Container engines on this machine, through the HTTP API that Docker and podman serve on a socket. Their programs are
+//! not run.
 
 mod containerd;
 mod load;
@@ -18,101 +18,101 @@ pub use containerd::{ContainerdImage, ContentStore};
 pub use load::EngineImage;
 pub use sockets::{EngineEnvironment, Socket, sockets};
 
-/// Bytes that a list of images may have.
+/// Maximum bytes of a list of images.
 const MAX_LIST_BYTES: u64 = 16 << 20;
-/// Bytes that a message may have.
+/// Maximum bytes of a message.
 const MAX_MESSAGE_BYTES: u64 = 64 << 10;
-/// How long an engine may take to answer a question about an image.
+/// Time that an engine may take to answer a question about an image.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long it may take until the first bytes of an image come: it puts layers together first.
+/// Time that it may take before the first bytes of an image arrive: it assembles the layers first.
 const PATIENCE_FOR_IMAGES: Duration = Duration::from_secs(300);
 
-/// Why an engine gives no image.
+/// Reason why an engine does not provide an image.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum EngineError {
-    /// No socket is there.
-    #[error("no {} {} {}", name(*.engine), if *.engine == Engine::Containerd { "is on this machine; its directory would be" } else { "answers on this machine; its socket would be" }, list(.tried))]
+    /// No socket was found.
+    #[error("cannot reach {}: no {} at {}", name(*.engine), if *.engine == Engine::Containerd { "directory" } else { "socket" }, list(.tried))]
     NotThere {
-        /// Which.
+        /// The engine.
         engine: Engine,
-        /// Where it was looked for.
+        /// Paths that were tried.
         tried: Vec<PathBuf>,
     },
-    /// containerd's directory may not be read.
-    #[error("{} may not be read; containerd's images are open to root alone", shown_path(.path))]
+    /// containerd's directory is not readable.
+    #[error("{}: permission denied: reading containerd's images requires root", shown_path(.path))]
     NotReadable {
-        /// Which.
+        /// The directory.
         path: PathBuf,
     },
-    /// containerd's names cannot be read.
+    /// containerd's database of names cannot be read.
     #[error("{}: {reason}", shown_path(.path))]
     Database {
-        /// Where they are.
+        /// Path of the database.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
-    /// Several of containerd's namespaces have different images of one name.
+    /// Several namespaces of containerd have different images with the same name.
     #[error(
-        "«{}» is one image in containerd's namespace {first} and another one in {second}; set CONTAINERD_NAMESPACE to one of them",
+        "`{}`: containerd's namespaces {first} and {second} have different images of this name; set CONTAINERD_NAMESPACE to one of them",
         nixdive_base::text::display_in_sentence(image)
     )]
     Namespaces {
-        /// What was asked for.
+        /// The requested name.
         image: String,
-        /// One namespace.
+        /// The first namespace.
         first: String,
-        /// Another one.
+        /// The second namespace.
         second: String,
     },
-    /// The way there.
+    /// The connection to the engine failed.
     #[error("{}: {error}", shown_path(.socket))]
     Http {
-        /// Its socket.
+        /// Path of the socket.
         socket: PathBuf,
-        /// What is wrong.
+        /// The error.
         error: HttpError,
     },
-    /// It has no such image.
-    #[error("{} has no image «{}»", name(*.engine), nixdive_base::text::display_in_sentence(image))]
+    /// The engine has no such image.
+    #[error("{} has no image `{}`", name(*.engine), nixdive_base::text::display_in_sentence(image))]
     NoSuchImage {
-        /// Which.
+        /// The engine.
         engine: Engine,
-        /// What was asked for.
+        /// The requested name.
         image: String,
     },
-    /// It does not take an image.
-    #[error("{} does not take the image: {}", name(*.engine), nixdive_base::text::display_in_sentence(message))]
+    /// The engine rejects an image.
+    #[error("{} rejected the image: {}", name(*.engine), nixdive_base::text::display_in_sentence(message))]
     Refused {
-        /// Which.
+        /// The engine.
         engine: Engine,
-        /// What it said.
+        /// Its message.
         message: String,
     },
-    /// It went away before it had said that it has the image.
-    #[error("{} closed the connection after {sent_bytes} bytes of the image, and does not say why; its log may", name(*.engine))]
+    /// The engine closed the connection before it confirmed the image.
+    #[error("{} closed the connection without a reason after {sent_bytes} bytes of the image; see its log", name(*.engine))]
     Closed {
-        /// Which.
+        /// The engine.
         engine: Engine,
         /// Bytes of the archive that were sent.
         sent_bytes: u64,
     },
-    /// The image could not be read to its end; the engine has nothing of it.
+    /// The image could not be read to its end; the engine has stored nothing.
     #[error("{}", nixdive_base::text::display_in_sentence(.0))]
     Reading(String),
-    /// It says something else.
+    /// The engine answers with an error.
     #[error("{} answers {status}: {}", name(*.engine), nixdive_base::text::display_in_sentence(message))]
     Answer {
-        /// Which.
+        /// The engine.
         engine: Engine,
-        /// RFC 9110 section 15.
+        /// Status code (RFC 9110, section 15).
         status: u16,
-        /// What it said.
+        /// Its message.
         message: String,
     },
 }
 
-/// How people call an engine.
+/// Returns the usual name of an engine.
 #[must_use]
 pub fn name(engine: Engine) -> &'static str {
     match engine {
@@ -131,16 +131,16 @@ fn shown_path(path: &Path) -> String {
     nixdive_base::text::display_in_sentence(&path.display().to_string())
 }
 
-/// An image that an engine has.
+/// An image in the list of an engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocalImage {
     /// Digest of its configuration.
     pub id: String,
-    /// Its names with tags; none for one that has lost them.
+    /// Its names with tags; empty for an untagged image.
     pub names: Vec<String>,
-    /// Bytes of its layers, unpacked, as the engine counts.
+    /// Unpacked bytes of its layers, as the engine counts them.
     pub unpacked_bytes: u64,
-    /// Seconds since 1970.
+    /// Time of creation, in seconds since 1970.
     pub created: i64,
 }
 
@@ -163,17 +163,17 @@ struct Message {
     message: String,
 }
 
-/// An engine that answers.
+/// Connection to a running engine.
 pub struct EngineClient {
     socket: Socket,
     options: HttpOptions,
 }
 
 impl EngineClient {
-    /// The engine behind the first socket of those that is there.
+    /// Connects to the first existing socket of the engine.
     ///
     /// # Errors
-    /// [`EngineError::NotThere`].
+    /// [`EngineError::NotThere`] if no socket exists.
     pub fn find(engine: Engine, environment: &EngineEnvironment, options: &HttpOptions) -> Result<Self, EngineError> {
         let sockets = sockets(engine, environment);
         let tried = || sockets.iter().map(|socket| socket.path.clone()).collect();
@@ -182,7 +182,7 @@ impl EngineClient {
         Ok(Self { socket, options: options.clone() })
     }
 
-    /// Which it is.
+    /// Returns the engine.
     #[must_use]
     pub fn engine(&self) -> Engine {
         self.socket.engine
@@ -192,7 +192,7 @@ impl EngineClient {
         self.send(Request::new(Method::Get, Address::new(false, "engine", target)), silence)
     }
 
-    /// Any host in the address will do: the socket leads to one.
+    /// The host in the address does not matter: the socket always leads to the engine.
     fn send(&self, request: Request, silence: Duration) -> Result<Response, EngineError> {
         let failed = |error| EngineError::Http { socket: self.socket.path.clone(), error };
         let unreachable = |error: std::io::Error| {
@@ -213,10 +213,10 @@ impl EngineClient {
         EngineError::Answer { engine, status, message }
     }
 
-    /// The images that it has.
+    /// Returns the images of the engine.
     ///
     /// # Errors
-    /// [`EngineError`].
+    /// [`EngineError`] if the engine does not answer as expected.
     pub fn images(&self) -> Result<Vec<LocalImage>, EngineError> {
         let response = self.get("/images/json", PATIENCE)?;
         if response.status != 200 {
@@ -235,16 +235,16 @@ impl EngineClient {
         Ok(listed.into_iter().map(image).collect())
     }
 
-    /// Whether it has an image of that name.
+    /// Returns `true` if the engine has an image of that name.
     #[must_use]
     pub fn has(&self, image: &str) -> bool {
         self.get(&format!("/images/{image}/json"), PATIENCE).is_ok_and(|response| response.status == 200)
     }
 
-    /// An image as a docker-archive, as it comes.
+    /// Returns an image as a docker-archive, streamed from the engine.
     ///
     /// # Errors
-    /// [`EngineError`].
+    /// [`EngineError`] if the engine does not have the image or does not answer.
     pub fn archive(&self, image: &str) -> Result<Box<dyn Read + Send>, EngineError> {
         let response = self.get(&format!("/images/{image}/get"), PATIENCE_FOR_IMAGES)?;
         if response.status == 200 { Ok(response.body) } else { Err(self.failure(image, response)) }

@@ -6,10 +6,10 @@ use sha2::{Digest, Sha256};
 
 use nixdive_image::reference::Engine;
 
-/// Bytes that a file of Docker's configuration may have.
+/// Maximum bytes of a file of Docker's configuration.
 const MAX_BYTES: u64 = 4 << 20;
 
-/// What says where engines listen.
+/// Variables and directories that determine the engines' sockets.
 #[derive(Debug, Clone, Default)]
 pub struct EngineEnvironment {
     /// `$DOCKER_HOST`.
@@ -28,12 +28,12 @@ pub struct EngineEnvironment {
     pub containerd_namespace: Option<String>,
     /// `$HOME`.
     pub home: Option<PathBuf>,
-    /// `/`, or a directory that stands for it.
+    /// `/`, or a directory used in its place.
     pub root: PathBuf,
 }
 
 impl EngineEnvironment {
-    /// That of this process.
+    /// Returns the environment of this process.
     #[must_use]
     pub fn of_process() -> Self {
         let text = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
@@ -52,12 +52,12 @@ impl EngineEnvironment {
     }
 }
 
-/// Where an engine may listen.
+/// A possible socket of an engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Socket {
-    /// Which.
+    /// The engine.
     pub engine: Engine,
-    /// Its socket.
+    /// Path of its socket.
     pub path: PathBuf,
 }
 
@@ -84,7 +84,8 @@ struct Endpoint {
     host: Option<String>,
 }
 
-/// Where an engine may listen, the likeliest place first. What the environment or Docker's context says is the only one.
+/// Returns the possible sockets of an engine, the likeliest first. If the environment or Docker's context names one,
+/// only that.
 #[must_use]
 pub fn sockets(engine: Engine, environment: &EngineEnvironment) -> Vec<Socket> {
     let given = match engine {
@@ -113,7 +114,7 @@ pub fn sockets(engine: Engine, environment: &EngineEnvironment) -> Vec<Socket> {
     places.into_iter().flatten().map(|path| Socket { engine, path }).collect()
 }
 
-/// The host of Docker's current context (docs.docker.com, "Docker contexts").
+/// Returns the host of Docker's current context (docs.docker.com, "Docker contexts").
 fn context_host(environment: &EngineEnvironment) -> Option<String> {
     let config = environment.docker_config.as_ref()?;
     let current = || read::<DockerConfig>(&config.join("config.json"))?.current_context;

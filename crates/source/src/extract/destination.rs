@@ -15,21 +15,21 @@ use crate::open::cut_off;
 use nixdive_base::beneath::{Directory, Links, Temporary, is_led_out, remove_abandoned};
 use nixdive_image::Segment;
 
-/// A file that is to be written.
+/// A file to write.
 pub(super) struct FileContent<'a> {
-    /// What is stored of it.
+    /// Its stored content.
     pub stored: &'a mut dyn Read,
-    /// Where that belongs in a sparse file.
+    /// Position of the stored content in a sparse file.
     pub runs: Option<&'a [Segment]>,
-    /// Its length, bytes.
+    /// Length of the file in bytes.
     pub bytes: u64,
     pub mode: u16,
     pub mtime: i64,
-    /// Is told of every piece, bytes, and says whether to go on.
+    /// Called with the bytes of every piece; breaks to stop the copy.
     pub written: &'a mut dyn FnMut(u64) -> ControlFlow<()>,
 }
 
-/// Which side of a copy failed.
+/// The side of a copy that failed.
 #[derive(Debug)]
 pub(super) enum WriteError {
     Destination(ExtractError),
@@ -44,7 +44,7 @@ impl From<ExtractError> for WriteError {
 }
 
 impl FileContent<'_> {
-    /// Writes it into a new file. Holes of a sparse file stay holes: they may be longer than any disk.
+    /// Writes the content into a new file. Keeps the holes of a sparse file, which may be longer than any disk.
     fn copy_to(&mut self, file: &mut fs::File, full: &Path) -> Result<(), WriteError> {
         let failed = |error| ExtractError::Write { path: full.to_owned(), error };
         let whole = [Segment { file_offset: 0, length: self.bytes }];
@@ -76,19 +76,19 @@ impl FileContent<'_> {
     }
 }
 
-/// The chosen directory. Everything in it is addressed by relative paths whose parts are plain names, and reached from its
-/// handle: whatever becomes of a path meanwhile, nothing is written outside.
+/// The chosen directory. Everything in it is addressed by relative paths of plain names and reached from the
+/// directory's handle, so that nothing is written outside, however its path changes in the meantime.
 pub(super) struct Destination {
     root: Directory,
-    /// Directories that were made, or found to be real ones, relative.
+    /// Relative paths of directories that were created or found to be real directories.
     real: HashSet<Vec<u8>>,
-    /// The one that was used last.
+    /// The directory that was used last.
     last: Option<(Vec<u8>, Directory)>,
 }
 
 impl Destination {
-    /// The directory at `root`, made where it is missing. It may itself be reached through links: the user chose it. What a
-    /// run that was killed left there is removed.
+    /// Opens the directory at `root`, and creates it if it is missing. It may be reached through links, since the user
+    /// chose it. Removes what killed runs left behind.
     pub fn open(root: &Path) -> Result<Self, ExtractError> {
         let failed = |error| ExtractError::Write { path: root.to_owned(), error };
         fs::create_dir_all(root).map_err(failed)?;
@@ -101,18 +101,18 @@ impl Destination {
         self.root.path().join(OsStr::from_bytes(path))
     }
 
-    /// An error of the system at a path: a link that is in the way is told as such.
+    /// Turns a system error at a path into an error that says if a link is in the way.
     fn failed(&self, path: &[u8], error: io::Error) -> ExtractError {
         let path = self.full(path);
         if is_led_out(&error) { ExtractError::InTheWay(path) } else { ExtractError::Write { path, error } }
     }
 
-    /// Makes a directory and all above it; each of them must be a real one.
+    /// Creates a directory and its parents; each of them must be a real directory.
     pub fn make_directory(&mut self, path: &[u8]) -> Result<(), ExtractError> {
         if path.is_empty() || self.real.contains(path) {
             return Ok(());
         }
-        // Parents mostly come first.
+        // Parents mostly come first in the image.
         let parent = memchr::memrchr(b'/', path).map_or(&path[..0], |slash| &path[..slash]);
         let mut end = if self.real.contains(parent) { parent.len() + 1 } else { 0 };
         while end < path.len() {
@@ -139,7 +139,7 @@ impl Destination {
         }
     }
 
-    /// Opens a directory that was made, from the root on.
+    /// Opens a directory that was created, starting from the root.
     fn directory(&mut self, path: &[u8]) -> Result<Directory, ExtractError> {
         if path.is_empty() {
             return Ok(self.root.clone());
@@ -153,7 +153,7 @@ impl Destination {
         Ok(directory)
     }
 
-    /// The directory of a path and the name in it.
+    /// Splits a path into its directory and its name.
     fn split<'p>(&self, path: &'p [u8]) -> Result<(&'p [u8], &'p OsStr), ExtractError> {
         let (parent, name) = match memchr::memrchr(b'/', path) {
             Some(slash) => (&path[..slash], &path[slash + 1..]),
@@ -165,33 +165,33 @@ impl Destination {
         Ok((parent, OsStr::from_bytes(name)))
     }
 
-    /// The directory of a path, made and open, and the name in it.
+    /// Creates and opens the directory of a path, and returns it with the name in it.
     fn place<'p>(&mut self, path: &'p [u8]) -> Result<(Directory, &'p OsStr), ExtractError> {
         let (parent, name) = self.split(path)?;
         self.make_directory(parent)?;
         Ok((self.directory(parent)?, name))
     }
 
-    /// Writes a file under a temporary name and moves it to its place.
+    /// Writes a file under a temporary name, then renames it.
     pub fn write_file(&mut self, path: &[u8], content: &mut FileContent<'_>) -> Result<(), WriteError> {
         let (directory, name) = self.place(path)?;
         let mut file = self.temporary(&directory).map_err(|error| self.failed(path, error))?;
         content.copy_to(file.file_mut(), &self.full(path))?;
-        // Set-id bits mean nothing for a copy that belongs to someone else, and could do harm.
+        // Set-id bits are meaningless on a copy that belongs to another user, and could do harm.
         let mode = fs::Permissions::from_mode(u32::from(content.mode & 0o777));
         file.file().set_permissions(mode).map_err(|error| self.failed(path, error))?;
         set_time(file.file(), content.mtime);
         Ok(file.publish(&directory, name).map_err(|error| self.failed(path, error))?)
     }
 
-    /// A file that is renamed later: in the root, where the next run looks for what was left, unless the directory is on
-    /// another file system.
+    /// Creates a temporary file in the root, where the next run looks for leftovers, or in the directory itself if it
+    /// is on another file system.
     fn temporary(&self, directory: &Directory) -> io::Result<Temporary> {
         let place = if self.root.is_on_one_file_system(directory)? { &self.root } else { directory };
         Temporary::new(place, 0o600)
     }
 
-    /// Gives a file that was written a second name.
+    /// Creates a hard link to a file that was written.
     pub fn hard_link(&mut self, first: &[u8], path: &[u8]) -> Result<(), ExtractError> {
         let (from_parent, from_name) = self.split(first)?;
         let from = self.directory(from_parent)?;
@@ -209,7 +209,7 @@ impl Destination {
         copy.publish(&directory, name).map_err(failed)
     }
 
-    /// Makes a symbolic link with the target as the image has it. Nothing is written through it.
+    /// Creates a symbolic link with the target of the image. Nothing is written through it.
     pub fn make_symlink(&mut self, path: &[u8], target: &[u8]) -> Result<(), ExtractError> {
         let (directory, name) = self.place(path)?;
         let failed = |error| self.failed(path, error);
@@ -217,26 +217,26 @@ impl Destination {
         directory.symlink(OsStr::from_bytes(target), name).map_err(failed)
     }
 
-    /// Sets what may keep its owner from writing into it, once everything is in it.
+    /// Sets attributes that could prevent its owner from writing into it, once its content is complete.
     pub fn finish_directory(&mut self, path: &[u8], mode: u16, mtime: i64) -> Result<(), ExtractError> {
         if path.is_empty() {
             return Ok(());
         }
         let directory = self.directory(path)?;
-        // The sticky bit stays: without it anybody could take another's files out of an open directory.
+        // Without the sticky bit, any user could remove other users' files from an open directory.
         let mode = u32::from(mode & 0o1777 | 0o700);
         directory.set_mode_and_time(mode, time_of(mtime)).map_err(|error| self.failed(path, error))
     }
 }
 
-/// Sets the time of modification. A file system that cannot hold it keeps the current one.
+/// Sets the time of modification. If the file system cannot store it, the current time remains.
 fn set_time(file: &fs::File, mtime: i64) {
     if let Some(time) = time_of(mtime) {
         let _ = file.set_times(fs::FileTimes::new().set_modified(time));
     }
 }
 
-/// Seconds since 1970 as a time; `None` where the system cannot hold it.
+/// Converts seconds since 1970 to a time. Returns `None` if the system cannot represent it.
 fn time_of(mtime: i64) -> Option<SystemTime> {
     if mtime >= 0 {
         SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(mtime.unsigned_abs()))

@@ -1,8 +1,7 @@
-//! Copies a part of an image to disk, and never outside the chosen directory, whatever names and links say.
+//! Copies a part of an image to disk, never outside the chosen directory, whatever names and links the image contains.
 //!
-//! Every directory on the way is made, or found to be a real one, before anything is written in it; symbolic links are
-//! made last, so that nothing is ever written through one of them. A file is written beside its place and moved there
-//! whole.
+//! Every directory is created, or checked to be a real one, before anything is written into it. Symbolic links are
+//! created last, so that nothing is written through them. A file is written under a temporary name and then renamed.
 
 mod destination;
 
@@ -17,18 +16,18 @@ use crate::open::{ContentError, Contents};
 use nixdive_base::text::display_name;
 use nixdive_image::{Baseline, Change, FileTree, Kind, LayerIndex, NodeId, OccurrenceId, Scope};
 
-/// What was extracted.
+/// Result of an extraction.
 #[derive(Debug, Default)]
 pub struct Extracted {
     /// Files written.
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// What was left out, as sentences: the first ones, and a last one that counts the others.
+    /// One sentence for each skipped entry: the first ones, and a last one that counts the rest.
     pub skipped: Vec<String>,
 }
 
-/// How far it is.
+/// Progress of an extraction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ExtractProgress {
     /// Bytes of files written.
@@ -37,46 +36,46 @@ pub struct ExtractProgress {
     pub total_bytes: u64,
 }
 
-/// Is told how far it is, and says whether to go on.
+/// Callback for progress; breaks to stop the extraction.
 pub type Watch<'a> = dyn FnMut(ExtractProgress) -> ControlFlow<()> + 'a;
 
-/// Why it could not be extracted.
+/// Reason why an extraction failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ExtractError {
-    /// The disk refused.
+    /// Writing to disk failed.
     #[error("{}: {error}", display_name(path.as_os_str().as_encoded_bytes()))]
     Write {
-        /// Where.
+        /// The path.
         path: std::path::PathBuf,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
-    /// The image's content cannot be had.
+    /// The content cannot be read from the image.
     #[error("{path} of layer {layer}: {error}")]
     Content {
-        /// The file within the image.
+        /// Path of the file in the image.
         path: String,
-        /// The layer that holds it.
+        /// Number of the layer that contains it.
         layer: usize,
-        /// Why.
+        /// The reason.
         error: ContentError,
     },
-    /// It was stopped. Files that are there are whole.
-    #[error("stopped; {0} files were written before")]
+    /// The extraction was cancelled. Files already written are complete.
+    #[error("cancelled after {0} files")]
     Stopped(u64),
-    /// Something stands where a directory has to be.
-    #[error("{} is no directory; nothing is written through it", display_name(.0.as_os_str().as_encoded_bytes()))]
+    /// Something other than a directory is in the way.
+    #[error("{}: not a directory; refusing to write through it", display_name(.0.as_os_str().as_encoded_bytes()))]
     InTheWay(std::path::PathBuf),
 }
 
-/// Bytes that a whole path may have on Linux, and a name in it: `PATH_MAX` and `NAME_MAX` of limits.h.
+/// Maximum bytes of a path and of a name on Linux: `PATH_MAX` and `NAME_MAX` of limits.h.
 const MAX_PATH_BYTES: usize = 4095;
 const MAX_NAME_BYTES: usize = 255;
 
-/// Sentences on what is left out that are kept.
+/// Maximum number of sentences about skipped entries.
 const MAX_SKIPPED: usize = 20;
 
-/// What is to be made, found by one walk over the tree. Paths are relative to the destination.
+/// Everything to create, found in one walk over the tree. Paths are relative to the destination.
 #[derive(Default)]
 struct Plan {
     directories: Vec<(Vec<u8>, Option<OccurrenceId>)>,
@@ -86,11 +85,11 @@ struct Plan {
     skipped_more: u64,
 }
 
-/// Writes what `node` is with the layers up to `layer` into the directory `output`: a file or a directory under its own
-/// name, the root's content directly. `watch` is told at least after every 64 KiB.
+/// Extracts `node`, as of layer `layer`, into the directory `output`: a file or a directory under its own name, the
+/// root's content directly. Calls `watch` at least once per 64 KiB.
 ///
 /// # Errors
-/// [`ExtractError`].
+/// [`ExtractError`] if it is cancelled, the image cannot be read, or the disk cannot be written.
 pub fn extract(
     tree: &FileTree,
     contents: &Contents,
@@ -102,7 +101,7 @@ pub fn extract(
     let room = MAX_PATH_BYTES.saturating_sub(output.as_os_str().len() + 1);
     let mut plan = plan(tree, node, layer, room);
     if plan.skipped_more > 0 {
-        plan.skipped.push(format!("{} more are left out", plan.skipped_more));
+        plan.skipped.push(format!("{} more skipped", plan.skipped_more));
     }
     let mut destination = Destination::open(output)?;
     for (path, _) in &plan.directories {
@@ -122,8 +121,8 @@ pub fn extract(
     Ok(done)
 }
 
-/// What there is to make below a path; names longer than the system takes, and all below them, are left out. Otherwise
-/// names that each hold the one above would cost memory by the square of their depth.
+/// Plans everything below a path. Skips names longer than the system allows, and everything below them; otherwise a
+/// chain of long names would need memory quadratic in its depth.
 fn plan(tree: &FileTree, node: NodeId, layer: LayerIndex, room: usize) -> Plan {
     let mut plan = Plan::default();
     let scope = Scope::Stacked(layer);
@@ -141,7 +140,7 @@ fn plan(tree: &FileTree, node: NodeId, layer: LayerIndex, room: usize) -> Plan {
                 }
                 below.extend_from_slice(tree.name(child));
                 if below.len() > room || tree.name(child).len() > MAX_NAME_BYTES {
-                    plan.skip(&below, "is longer than the system takes");
+                    plan.skip(&below, "longer than the system allows");
                 } else {
                     stack.push((child, seen, below));
                 }
@@ -150,17 +149,17 @@ fn plan(tree: &FileTree, node: NodeId, layer: LayerIndex, room: usize) -> Plan {
         }
         let Some(id) = seen.occurrence else { continue };
         let Some(named) = tree.linked(id) else {
-            plan.skip(&path, "is a hard link that leads nowhere");
+            plan.skip(&path, "dangling hard link");
             continue;
         };
         match tree.occurrence(named).kind {
             Kind::Symlink => match tree.link_target(named).map_or(0, <[u8]>::len) {
                 1..=MAX_PATH_BYTES => plan.symlinks.push((path, named)),
-                _ => plan.skip(&path, "is a symbolic link whose target the system does not take"),
+                _ => plan.skip(&path, "symbolic link with a target that the system does not allow"),
             },
             Kind::File => plan.files.push((path, named)),
-            Kind::Directory => plan.skip(&path, "is a hard link to a directory"),
-            _ => plan.skip(&path, "is a device or a pipe"),
+            Kind::Directory => plan.skip(&path, "hard link to a directory"),
+            _ => plan.skip(&path, "device or pipe"),
         }
     }
     plan
@@ -169,7 +168,7 @@ fn plan(tree: &FileTree, node: NodeId, layer: LayerIndex, room: usize) -> Plan {
 impl Plan {
     fn skip(&mut self, path: &[u8], why: &str) {
         if self.skipped.len() < MAX_SKIPPED {
-            self.skipped.push(format!("«{}» {why}; it is left out", display_name(path)));
+            self.skipped.push(format!("{}: skipped: {why}", display_name(path)));
         } else {
             self.skipped_more += 1;
         }

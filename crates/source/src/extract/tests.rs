@@ -18,7 +18,7 @@ fn open(bytes: &[u8]) -> Option<Opened> {
     open_section(section, "test.tar", &options, &Progress::new()).ok()
 }
 
-/// A directory with a file that must not change, a directory of the user's own, and the destination.
+/// A directory with a file that must not change, a directory of the user, and the destination.
 struct Place(tempfile::TempDir);
 
 impl Place {
@@ -33,7 +33,7 @@ impl Place {
         self.0.path().join("destination")
     }
 
-    /// Nothing beside the destination was made, changed or given other rights.
+    /// Asserts that nothing outside the destination was created or changed.
     fn assert_untouched(&self) {
         let mut names: Vec<_> = fs::read_dir(self.0.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
@@ -49,7 +49,7 @@ fn extract_all(bytes: &[u8], place: &Place) {
     let Some(opened) = open(bytes) else { return };
     let tree = &opened.image.tree;
     for layer in tree.layer_indices() {
-        // What stands in the way of itself is an error, and so is a name that the disk does not take.
+        // An obstacle is an error, and so is a name that the disk does not allow.
         let _ = extract(tree, &opened.contents, NodeId::ROOT, layer, &place.destination(), &mut |_| {
             ControlFlow::Continue(())
         });
@@ -57,7 +57,7 @@ fn extract_all(bytes: &[u8], place: &Place) {
     }
 }
 
-/// Links out of the destination, under the names that [`any_entries`] likes.
+/// Returns links that lead out of the destination, under the names that [`any_entries`] prefers.
 fn ways_out() -> Vec<Written> {
     ["a", "b", "c", "etc"]
         .into_iter()
@@ -77,7 +77,7 @@ fn a_directory_of_an_image_is_not_written_through_a_link_that_was_there_before()
     let result = extract(&opened.image.tree, &opened.contents, NodeId::ROOT, top, &place.destination(), &mut |_| {
         ControlFlow::Continue(())
     });
-    assert!(result.unwrap_err().to_string().contains("is no directory"));
+    assert!(result.unwrap_err().to_string().contains("not a directory"));
     place.assert_untouched();
 }
 
@@ -90,13 +90,13 @@ fn a_path_deeper_than_the_system_takes_is_left_out_at_little_cost() {
     let done = extract(&opened.image.tree, &opened.contents, NodeId::ROOT, top, &place.destination(), &mut |_| {
         ControlFlow::Continue(())
     });
-    // The error would hold all of the path.
+    // The error would contain the whole path.
     let Ok(done) = done else { panic!("it is an error") };
     assert_eq!(fs::read(place.destination().join("a")).unwrap(), b"kept");
     assert_eq!(done.skipped.len(), 1, "{:?}", done.skipped);
 }
 
-/// What lies in a directory, links not followed.
+/// Counts the entries of a directory without following links.
 fn count(directory: &Path) -> usize {
     let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
     entries.map(|entry| if entry.file_type().unwrap().is_dir() { 1 + count(&entry.path()) } else { 1 }).sum()
@@ -127,7 +127,7 @@ proptest! {
         let tree = &opened.image.tree;
         let top = tree.top_layer().unwrap();
         let done = extract(tree, &opened.contents, NodeId::ROOT, top, &place.destination(), &mut |_| ControlFlow::Continue(())).unwrap();
-        // What is below a name that no disk takes has no place.
+        // Nothing can be created below a name that no disk allows.
         let has_place = |node| {
             let mut above = std::iter::successors(tree.parent(node), |&node| tree.parent(node));
             above.all(|node| tree.name(node).len() <= 255)
@@ -155,6 +155,6 @@ fn it_tells_how_far_it_is_and_stops_when_asked() {
     assert!(matches!(stopped, Err(super::ExtractError::Stopped(2))), "{stopped:?}");
     assert!(told.is_sorted() && told.len() > 4, "{told:?}");
     for entry in fs::read_dir(place.destination()).unwrap() {
-        assert_eq!(entry.unwrap().metadata().unwrap().len(), 100_000, "what is there is whole");
+        assert_eq!(entry.unwrap().metadata().unwrap().len(), 100_000, "files are complete");
     }
 }

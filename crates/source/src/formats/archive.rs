@@ -6,10 +6,10 @@ use nixdive_image::Kind;
 use nixdive_scan::Section;
 use nixdive_scan::tar::{BLOCK, SectionInput, TarError, TarWalker, normalize};
 
-/// Links that are followed from one name.
+/// Maximum number of links followed from one name.
 const MAX_LINKS: usize = 40;
 
-/// Holds the members of an archive against what an archive of images has, before all of them are in memory.
+/// Checks the members of an archive against the size of real image archives, before all of them are in memory.
 #[derive(Debug, Default)]
 pub struct MemberLimit {
     members: usize,
@@ -21,10 +21,10 @@ impl MemberLimit {
     const MAX_MEMBERS: usize = 200_000;
     const MAX_NAME_BYTES: usize = 32 << 20;
 
-    /// Counts one more member with so many bytes of names.
+    /// Counts one more member, with the bytes of its names.
     ///
     /// # Errors
-    /// [`SourceError::NotAnImage`] when there are too many.
+    /// [`SourceError::NotAnImage`] if there are too many.
     pub fn admit(&mut self, name_bytes: usize) -> Result<(), SourceError> {
         self.members += 1;
         self.name_bytes = self.name_bytes.saturating_add(name_bytes);
@@ -35,7 +35,7 @@ impl MemberLimit {
         } else {
             return Ok(());
         };
-        Err(SourceError::NotAnImage(format!("is a tar archive of {what}, and so no archive of images")))
+        Err(SourceError::NotAnImage(format!("is a tar archive of {what}, too large for an image archive")))
     }
 }
 
@@ -45,22 +45,22 @@ enum Member {
     Link(String),
 }
 
-/// The members of a plain tar archive, found by its headers alone.
+/// The members of an uncompressed tar archive, found by reading only its headers.
 pub struct ArchiveIndex {
     section: Section,
     members: HashMap<String, Member>,
-    /// Why the archive could not be read to its end.
+    /// Reason why the archive could not be read to its end.
     broken: Option<TarError>,
 }
 
 impl ArchiveIndex {
-    /// Goes through the headers of an archive.
+    /// Reads the headers of an archive.
     ///
     /// # Errors
-    /// When the first bytes are no tar header, when the source fails, and when there are more members than any archive
-    /// of images has. An archive that is cut off later is kept as far as it goes.
+    /// If the first bytes are not a tar header, the source cannot be read, or there are more members than in any image
+    /// archive. If the archive is truncated later, the members before that are kept.
     pub fn read(section: Section, cancel: &Cancel) -> Result<Self, SourceError> {
-        // Two blocks of zeros end an archive, but nothing that begins with them is one.
+        // Two blocks of zeros end an archive, but do not begin one.
         let mut first = [0; BLOCK];
         let count = section.read_full_at(&mut first, 0).map_err(SourceError::Io)?;
         if first.get(..count).is_some_and(|start| start.iter().all(|&byte| byte == 0)) {
@@ -95,7 +95,7 @@ impl ArchiveIndex {
         Ok(Self { section, members, broken })
     }
 
-    /// Why the archive could not be read to its end.
+    /// Returns the reason why the archive could not be read to its end.
     #[must_use]
     pub fn broken(&self) -> Option<&TarError> {
         self.broken.as_ref()
@@ -123,7 +123,7 @@ fn index_entry(member: &nixdive_scan::tar::Member, name: &str) -> Option<Member>
     }
 }
 
-/// The path that a symbolic link at `name` means.
+/// Returns the path that a symbolic link at `name` refers to.
 pub(super) fn beside(name: &str, target: &str) -> String {
     match name.rsplit_once('/') {
         Some((directory, _)) if !target.starts_with('/') => format!("{directory}/{target}"),
@@ -131,14 +131,14 @@ pub(super) fn beside(name: &str, target: &str) -> String {
     }
 }
 
-/// What lies under a name.
+/// Kind of the member with a given name.
 pub(super) enum Step {
     Found,
     Link(String),
     Nothing,
 }
 
-/// The name of the file that `name` leads to, links followed.
+/// Returns the name of the file that `name` refers to, after following links.
 pub(super) fn follow(name: &str, look: impl Fn(&str) -> Step) -> Option<String> {
     let mut path = Vec::new();
     let mut name = name.to_owned();
@@ -171,7 +171,7 @@ impl Container for ArchiveIndex {
             .map_err(|error| SourceError::Part { name: name.to_owned(), error })?;
         if count < bytes.len() {
             let end = offset + count as u64;
-            return Err(SourceError::Broken(format!("ends at offset {end}, within «{name}»: it was cut off")));
+            return Err(SourceError::Broken(format!("ends at offset {end}, within `{name}`: truncated")));
         }
         Ok(Some(bytes))
     }

@@ -1,4 +1,4 @@
-//! Manifests of what is not a container image: OCI image specification, "Guidelines for Artifact Usage".
+//! Manifests of artifacts other than container images: OCI image specification, "Guidelines for Artifact Usage".
 
 use serde::Deserialize;
 
@@ -6,11 +6,11 @@ use super::lenient::{Bounded, Lenient, Pairs};
 use super::{Layout, Request, SourceError};
 use nixdive_image::{Artifact, ArtifactBlob, ArtifactKind, Digest, Identity, LayerContents};
 
-/// Blobs that one manifest may list.
+/// Maximum number of blobs in one manifest.
 const MAX_BLOBS: usize = 10_000;
 const TITLE: &str = "org.opencontainers.image.title";
 
-/// Media types of an image's configuration; a descriptor without one is taken for one too.
+/// Media types of an image's configuration; a descriptor without a media type counts as one, too.
 const IMAGE_CONFIGS: [&str; 6] = [
     "",
     "application/vnd.oci.image.config.v1+json",
@@ -19,7 +19,7 @@ const IMAGE_CONFIGS: [&str; 6] = [
     "application/octet-stream",
     "application/vnd.docker.container.image.rootfs.config.v1+json",
 ];
-/// Media types that say nothing of what a blob is.
+/// Media types that do not describe the content of a blob.
 const GENERIC: [&str; 7] = [
     "",
     "application/octet-stream",
@@ -30,7 +30,7 @@ const GENERIC: [&str; 7] = [
     "application/tar",
 ];
 
-/// A manifest of any kind, as far as it can be read.
+/// The fields of a manifest of any kind, as far as they can be read.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct LooseManifest {
@@ -40,7 +40,7 @@ struct LooseManifest {
     artifact_type: Lenient<Option<String>>,
     config: Option<LooseDescriptor>,
     layers: Option<Bounded<LooseDescriptor, MAX_BLOBS>>,
-    /// Of the artifact manifest that OCI 1.1 had for a while.
+    /// Used by the artifact manifest of OCI 1.1's release candidates.
     blobs: Option<Bounded<LooseDescriptor, MAX_BLOBS>>,
     subject: Option<LooseDescriptor>,
     #[serde(default)]
@@ -73,13 +73,14 @@ impl From<LooseDescriptor> for ArtifactBlob {
     }
 }
 
-/// The artifact that a manifest describes; `None` for a container image, and for what is not a manifest.
+/// Returns the artifact that a manifest describes. Returns `None` for a container image, and if the document is not a
+/// manifest.
 pub(super) fn artifact_of(request: &Request<'_>, bytes: &[u8]) -> Option<Artifact> {
     let artifact = read(request, bytes)?;
     is_artifact(&artifact).then_some(artifact)
 }
 
-/// A manifest as an artifact, whatever it describes.
+/// Reads any manifest as an artifact.
 fn read(request: &Request<'_>, bytes: &[u8]) -> Option<Artifact> {
     let manifest: LooseManifest = nixdive_base::go_json::from_slice(bytes).ok()?;
     let listed = manifest.layers.or(manifest.blobs);
@@ -108,8 +109,9 @@ fn read(request: &Request<'_>, bytes: &[u8]) -> Option<Artifact> {
     })
 }
 
-/// Whether a manifest describes something other than a container image. What has files of an image is one, whatever
-/// else it is called: only a configuration of another kind, or layers that are all of other kinds, speak against it.
+/// Returns `true` if a manifest describes something other than a container image. A manifest with layers of an image
+/// counts as an image, whatever its other types: only a configuration of another kind, or layers that are all of other
+/// kinds, make it an artifact.
 fn is_artifact(artifact: &Artifact) -> bool {
     let Some(config) = &artifact.config else { return true };
     let holds_files = |blob: &ArtifactBlob| is_layer(&blob.media_type) || GENERIC.contains(&blob.media_type.as_str());
@@ -126,7 +128,7 @@ fn is_artifact(artifact: &Artifact) -> bool {
     }
 }
 
-/// Whether a media type is one of a layer of a container image, in whatever form it is stored.
+/// Returns `true` if a media type denotes a layer of a container image, in any form of storage.
 fn is_layer(media_type: &str) -> bool {
     let is_tar = media_type.contains(".tar") || media_type.contains("+tar") || media_type.contains("rootfs.diff");
     is_tar && !media_type.contains("helm.chart")
@@ -135,29 +137,30 @@ fn is_layer(media_type: &str) -> bool {
         || media_type.ends_with("+encrypted")
 }
 
-/// Why a layer of that media type holds nothing that can be read here; `None` where it can be read, or has to be tried.
+/// Returns the reason why a layer of that media type cannot be read. Returns `None` if it can be read or has to be
+/// tried.
 pub(super) fn unreadable_layer(media_type: &str) -> Option<&'static str> {
     let form = |part: &str| media_type.contains(part);
     match () {
-        () if media_type.ends_with("+encrypted") => Some("encrypted: reading it takes the recipient's key"),
+        () if media_type.ends_with("+encrypted") => Some("encrypted: reading it requires the recipient's key"),
         () if form("squashfs") => Some("a file system image (squashfs)"),
         () if form("erofs") => Some("a file system image (EROFS)"),
         () if form("vnd.sylabs.sif") => Some("a Singularity image (SIF)"),
-        () if form("nydus") => Some("an image of Nydus"),
+        () if form("nydus") => Some("a Nydus image"),
         () => None,
     }
 }
 
-/// Whether a media type is that of a layer which its owner does not allow to be passed on, as those of Windows' base
-/// images were.
+/// Returns `true` if a media type denotes a layer that must not be redistributed, such as those of older Windows base
+/// images.
 pub(crate) fn is_foreign(media_type: &str) -> bool {
     media_type.contains(".foreign.") || media_type.contains("nondistributable")
 }
 
-/// Refuses an image of which no layer can be read, by what its manifest says of them.
+/// Refuses an image without a readable layer, judging by the media types in its manifest.
 ///
 /// # Errors
-/// [`SourceError::Artifact`].
+/// [`SourceError::Artifact`] if no layer can be read.
 pub(super) fn refuse_unreadable(request: &Request<'_>, layout: &Layout, bytes: &[u8]) -> Result<(), SourceError> {
     let is_unreadable = |contents: &LayerContents| matches!(contents, LayerContents::Unreadable(_));
     if layout.layers.is_empty() || !layout.layers.iter().all(|layer| is_unreadable(&layer.contents)) {

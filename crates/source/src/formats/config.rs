@@ -5,15 +5,15 @@ use super::lenient::{Fill, Filled, Lenient, Objects, Pairs};
 use nixdive_base::go_json::field_of;
 use nixdive_image::{Config, Healthcheck, HistoryEntry};
 
-/// Bytes that a configuration may have. containers/image, which podman and skopeo are built on, stops at the same
-/// (`iolimits.MaxConfigBodySize`); in memory it can take seventy times as much.
+/// Maximum bytes of a configuration. containers/image, the basis of podman and skopeo, has the same limit
+/// (`iolimits.MaxConfigBodySize`); in memory a configuration can need seventy times as much.
 const MAX_CONFIG_BYTES: u64 = 4 << 20;
 
-/// An image configuration from its JSON. Keys count in upper and lower case, as for engines. Every field may be missing or
-/// of another type than it should be: it then counts as not given.
+/// Parses an image configuration. The case of keys is ignored, as engines do. A field that is missing or has the wrong
+/// type is left at its default.
 ///
 /// # Errors
-/// [`SourceError::Document`] when it is no JSON object, [`SourceError::TooLong`] beyond 4 MiB.
+/// [`SourceError::Document`] if it is not a JSON object, [`SourceError::TooLong`] if it exceeds 4 MiB.
 pub fn parse_config(name: &str, bytes: &[u8]) -> Result<Config, SourceError> {
     let length = bytes.len() as u64;
     if length > MAX_CONFIG_BYTES {
@@ -23,18 +23,18 @@ pub fn parse_config(name: &str, bytes: &[u8]) -> Result<Config, SourceError> {
     if is_object {
         return Ok(config);
     }
-    let reason = "an image configuration is a JSON object".to_owned();
+    let reason = "an image configuration must be a JSON object".to_owned();
     Err(SourceError::Document { name: name.to_owned(), reason })
 }
 
-/// A document of which what suits `T` counts.
+/// Parses a document and ignores values that do not fit `T`.
 pub(super) fn parse_lenient<T: Fill>(name: &str, bytes: &[u8]) -> Result<T, SourceError> {
     let broken = |error: serde_json::Error| SourceError::Document { name: name.to_owned(), reason: error.to_string() };
     let Lenient(value) = serde_json::from_slice(bytes).map_err(broken)?;
     Ok(value)
 }
 
-/// Fills a field with the value of an entry, as far as it suits it.
+/// Fills a field with the value of an entry, if it fits.
 fn fill<'de, T: Fill, A: MapAccess<'de>>(entries: &mut A, field: &mut T) -> Result<(), A::Error> {
     entries.next_value_seed(Filled(field))
 }
@@ -78,12 +78,12 @@ impl Fill for Top {
     }
 }
 
-/// The part that says how to run it.
+/// The part that describes how to run the image.
 #[derive(Default)]
 pub(super) struct Run(Config);
 
 impl Run {
-    /// Puts it into the configuration, whose other fields were read apart.
+    /// Copies it into the configuration, whose other fields were read separately.
     pub fn apply(self, config: &mut Config) {
         let outer = std::mem::replace(config, self.0);
         config.platform = outer.platform;
@@ -141,7 +141,7 @@ impl Fill for Run {
     }
 }
 
-/// Adds the names of an object whose values say nothing.
+/// Collects the names of an object whose values are meaningless.
 fn fill_names<'de, A: MapAccess<'de>>(entries: &mut A, names: &mut Vec<String>) -> Result<(), A::Error> {
     let mut pairs = Pairs(std::mem::take(names).into_iter().map(|name| (name, String::new())).collect());
     fill(entries, &mut pairs)?;
@@ -208,12 +208,12 @@ impl Fill for HistoryEntry {
     }
 }
 
-/// What a layer of Docker's oldest form says besides a configuration.
+/// Fields of a layer in Docker's oldest format that are not part of a configuration.
 #[derive(Debug, Default)]
 pub(super) struct LegacyLayer {
     pub parent: Option<String>,
     pub created: Option<String>,
-    /// The command that made it, as words.
+    /// The command that created it, as words.
     pub command: Option<Vec<String>>,
 }
 
@@ -255,7 +255,7 @@ mod tests {
         assert_eq!(config.diff_ids, ["sha256:ab"]);
     }
 
-    /// Right answers from Go 1.26's `encoding/json`, into the structs of the OCI image specification.
+    /// Expected values come from Go 1.26's `encoding/json` with the structs of the OCI image specification.
     #[test]
     fn keys_count_in_any_case_and_the_last_of_several_counts() {
         let bytes = br#"{"OS": "linux", "Architecture": "arm64", "config": {"entrypoint": ["/old"], "Entrypoint": ["/a", "b"],

@@ -3,41 +3,42 @@ use std::cell::Cell;
 use super::SourceError;
 use nixdive_scan::Section;
 
-/// Bytes that a manifest, an index or a configuration may have. Engines stop at 4 MiB for one image; `manifest.json`
-/// of an archive may list many.
+/// Maximum bytes of a manifest, an index or a configuration. Engines accept 4 MiB for one image; `manifest.json` of an
+/// archive may list many images.
 pub const MAX_DOCUMENT_BYTES: u64 = 16 << 20;
 
-/// Something that holds the parts of images under names: an archive, a directory.
+/// A source of named image parts: an archive or a directory.
 pub trait Container {
-    /// The name under which the bytes of `name` really lie, links followed; `None` where there is no such part.
+    /// Returns the name under which the bytes of `name` are stored, after following links. Returns `None` if the part
+    /// is missing.
     fn locate(&self, name: &str) -> Option<String>;
 
-    /// A small part, whole; `None` where there is no such part.
+    /// Reads a small part completely. Returns `None` if the part is missing.
     ///
     /// # Errors
-    /// [`SourceError::TooLong`] beyond [`MAX_DOCUMENT_BYTES`], and what the system says.
+    /// [`SourceError::TooLong`] if it exceeds [`MAX_DOCUMENT_BYTES`]; otherwise if it cannot be read.
     fn document(&self, name: &str) -> Result<Option<Vec<u8>>, SourceError>;
 
-    /// The bytes of a part that [`Self::locate`] found; `None` where they came by and are gone.
+    /// Returns the bytes of a part that [`Self::locate`] found, or `None` if they were streamed and are gone.
     ///
     /// # Errors
-    /// What the system says.
+    /// If the part cannot be opened.
     fn blob(&self, located: &str) -> Result<Option<Section>, SourceError>;
 
-    /// A document that another one names.
+    /// Reads a document that another document refers to.
     ///
     /// # Errors
-    /// [`SourceError::Missing`] where it is not there, and those of [`Self::document`].
+    /// [`SourceError::Missing`] if it is missing; otherwise as for [`Self::document`].
     fn required(&self, name: &str, named_by: &str) -> Result<Vec<u8>, SourceError> {
         self.document(name)?
             .ok_or_else(|| SourceError::Missing { name: name.to_owned(), named_by: named_by.to_owned() })
     }
 }
 
-/// Bytes of documents that are read to find one image. Lists may name the same document over and over.
+/// Maximum bytes of all documents read to find one image. Lists may name the same document repeatedly.
 const MAX_BYTES_TOGETHER: u64 = 128 << 20;
 
-/// A container that gives documents out until there have been enough.
+/// A container with a limit on the total size of the documents read.
 pub(super) struct Rationed<'a> {
     inner: &'a dyn Container,
     left: Cell<u64>,
@@ -56,7 +57,7 @@ impl Container for Rationed<'_> {
 
     fn document(&self, name: &str) -> Result<Option<Vec<u8>>, SourceError> {
         if self.left.get() == 0 {
-            let reason = format!("it and what was read before have more than {MAX_BYTES_TOGETHER} bytes");
+            let reason = format!("together with other documents it exceeds {MAX_BYTES_TOGETHER} bytes");
             return Err(SourceError::Document { name: name.to_owned(), reason });
         }
         let found = self.inner.document(name)?;

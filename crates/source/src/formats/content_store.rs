@@ -4,20 +4,20 @@ use super::{Container, DirectoryContainer, SourceError};
 use nixdive_image::Digest;
 use nixdive_scan::Section;
 
-/// containerd's content store: documents and blobs as registries name them, `manifests/DIGEST` and `blobs/DIGEST`, in a
+/// containerd's content store: the documents and blobs of registries, `manifests/DIGEST` and `blobs/DIGEST`, in a
 /// directory with `blobs/ALGORITHM/HEX`.
 #[derive(Debug)]
 pub struct ContentStoreContainer(DirectoryContainer);
 
 impl ContentStoreContainer {
-    /// The store whose blobs lie below `root`.
+    /// Creates a container for the store whose blobs are below `root`.
     #[must_use]
     pub fn new(root: &Path) -> Self {
         Self(DirectoryContainer::new(root))
     }
 }
 
-/// Where a blob lies in the store.
+/// Returns the path of a blob in the store.
 fn place(name: &str) -> Option<String> {
     let digest = Digest::parse(name.split_once('/')?.1)?;
     Some(format!("blobs/{}/{}", digest.algorithm(), digest.hex()))

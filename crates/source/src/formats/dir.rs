@@ -9,26 +9,27 @@ use super::oci::{parse, read_index, read_manifest};
 use super::{Container, Layout, Request, SourceError};
 use nixdive_image::reference::Transport;
 
-/// Tells a list of manifests, which `skopeo copy --all` writes, from a manifest.
+/// Distinguishes a list of manifests, as written by `skopeo copy --all`, from a manifest.
 #[derive(Deserialize)]
 struct Shape {
     manifests: Option<IgnoredAny>,
 }
 
-/// Whether the container looks like one: its `manifest.json` is an image manifest, not a list of images.
+/// Returns `true` if the container looks like skopeo's `dir:`: its `manifest.json` is an image manifest, not a list of
+/// images.
 #[must_use]
 pub fn is_dir(container: &dyn Container) -> bool {
     let Ok(Some(bytes)) = container.document(Naming::Directory.index()) else { return false };
     bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{')
 }
 
-/// The image of the directory.
+/// Reads the image in the directory.
 ///
 /// # Errors
-/// [`SourceError`].
+/// [`SourceError`] if a document is missing or invalid.
 pub fn read_dir(container: &dyn Container, request: &Request<'_>) -> Result<Layout, SourceError> {
     let name = Naming::Directory.index();
-    let bytes = container.required(name, "a directory of skopeo's")?;
+    let bytes = container.required(name, "a skopeo directory")?;
     let shape: Shape = parse(name, &bytes)?;
     let mut layout = if shape.manifests.is_some() {
         read_index(container, request, Naming::Directory, Transport::Dir, &bytes)?

@@ -9,30 +9,30 @@ use nixdive_base::beneath::{Directory, Links, is_led_out};
 use nixdive_scan::Section;
 use nixdive_scan::tar::normalize;
 
-/// `O_NONBLOCK` of Linux and the BSDs differ; opening a named pipe that takes a file's place must not hang.
+/// `O_NONBLOCK` differs between Linux and the BSDs; opening a named pipe that replaces a file must not hang.
 #[cfg(target_os = "linux")]
 const NON_BLOCKING: i32 = 0o4000;
 #[cfg(not(target_os = "linux"))]
 const NON_BLOCKING: i32 = 4;
 
-/// Bytes that the target of a link may have.
+/// Maximum bytes of the target of a link.
 const MAX_LINK_BYTES: u64 = 1024;
 
-/// A directory with one file a part: an OCI layout, a directory of skopeo's.
+/// A directory with one file per part: an OCI layout or a skopeo directory.
 #[derive(Debug)]
 pub struct DirectoryContainer {
     root: PathBuf,
 }
 
 impl DirectoryContainer {
-    /// The directory at `root`.
+    /// Creates a container for the directory at `root`.
     #[must_use]
     pub fn new(root: &Path) -> Self {
         Self { root: root.to_owned() }
     }
 
-    /// Opens a part. Links within the directory are followed, so that blobs can be links to one another; one that leads out
-    /// is an error.
+    /// Opens a part. Follows links within the directory, since blobs can be links to one another; a link out of the
+    /// directory is an error.
     fn open(&self, name: &str) -> Result<Option<(File, u64)>, SourceError> {
         let failed = |error| SourceError::Part { name: name.to_owned(), error };
         match self.open_below(name) {
@@ -59,9 +59,9 @@ impl DirectoryContainer {
     }
 }
 
-/// The file where a blob leads that was a symbolic link in Git and was checked out, or downloaded, where there are none: Git
-/// then writes a small file that holds the link's target (`core.symlinks` of git-config(1)). The target must be a file of
-/// the directory; a blob that is none is itself.
+/// Opens the file that a checked-out link refers to. Git writes a small file with the link's target if symbolic links
+/// are not supported (`core.symlinks` in git-config(1)). The target must be a file of the directory; otherwise the blob
+/// itself is used.
 fn written_out_link(directory: &Directory, name: &str, mut file: File, length: u64) -> io::Result<Option<(File, u64)>> {
     let mut target = String::new();
     let is_text = file.by_ref().take(MAX_LINK_BYTES).read_to_string(&mut target).is_ok();
@@ -75,20 +75,20 @@ fn written_out_link(directory: &Directory, name: &str, mut file: File, length: u
     Ok(found.ok().flatten().or(Some((file, length))))
 }
 
-/// A file that is a regular one, and its length in bytes.
+/// Returns the file and its length in bytes if it is a regular file.
 fn regular(file: File) -> io::Result<Option<(File, u64)>> {
     let metadata = file.metadata()?;
     Ok(metadata.is_file().then_some((file, metadata.len())))
 }
 
-/// Opens a regular file, and gives its length in bytes; `None` for anything else.
+/// Opens a regular file and returns its length in bytes. Returns `None` for anything else.
 pub(super) fn open_file(path: &Path) -> io::Result<Option<(File, u64)>> {
     regular(File::options().read(true).custom_flags(NON_BLOCKING).open(path)?)
 }
 
 impl Container for DirectoryContainer {
     fn locate(&self, name: &str) -> Option<String> {
-        // What cannot be opened is there, and says why when it is read.
+        // A part that cannot be opened exists; reading it reports the reason.
         self.open(name).map_or(true, |found| found.is_some()).then(|| name.to_owned())
     }
 

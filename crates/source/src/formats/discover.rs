@@ -10,27 +10,27 @@ use nixdive_image::Compression;
 use nixdive_scan::compression::{MAGIC_BYTES, decoder, detect};
 use nixdive_scan::tar::{BLOCK, Header, normalize};
 
-/// Directory entries that are looked at, so that a directory of a million files does not hold anybody up.
+/// Maximum number of directory entries examined, so that a directory with a million files causes no delay.
 const MAX_LOOKED_AT: usize = 2000;
-/// Bytes of a JSON document that are looked at.
+/// Bytes of a JSON document that are examined.
 const MAX_JSON_PEEKED: u64 = 4 << 10;
-/// Compressed bytes of a file that are looked at.
+/// Compressed bytes of a file that are examined.
 const MAX_PEEKED: u64 = 256 << 10;
 
-/// An image that lies around.
+/// An image found in a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Discovered {
-    /// Where.
+    /// Path of the image.
     pub path: PathBuf,
-    /// What it looks like, in words.
+    /// Apparent format, for display.
     pub kind: String,
     /// Bytes of the file; `None` for a directory.
     pub stored_bytes: Option<u64>,
-    /// When it was last written.
+    /// Time of its last modification.
     pub modified: Option<SystemTime>,
 }
 
-/// The images in a directory, by name: `result` and its like first. A guess from their first bytes.
+/// Finds the images in a directory, sorted by name, `result` links first. Guesses their formats from the first bytes.
 #[must_use]
 pub fn discover(directory: &Path) -> Vec<Discovered> {
     let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
@@ -47,7 +47,7 @@ fn look_at(path: &Path) -> Option<Discovered> {
     let metadata = fs::metadata(path).ok()?;
     let modified = metadata.modified().ok();
     let describe = |kind: String, stored_bytes| {
-        // `./image.tar` reads better without its dot.
+        // `./image.tar` is easier to read without its dot.
         let path = path.strip_prefix(".").unwrap_or(path).to_owned();
         Discovered { path, kind, stored_bytes, modified }
     };
@@ -55,7 +55,7 @@ fn look_at(path: &Path) -> Option<Discovered> {
         let container = DirectoryContainer::new(path);
         let is_layout = container.locate("oci-layout").is_some() && is_oci_layout(&container);
         let is_skopeo = container.locate("version").is_some() && is_dir(&container);
-        let kind = if is_layout { "OCI layout" } else { "directory of skopeo's" };
+        let kind = if is_layout { "OCI layout" } else { "skopeo directory" };
         return (is_layout || is_skopeo).then(|| describe(kind.to_owned(), None));
     }
     let (mut file, length) = open_file(path).ok()??;
@@ -64,7 +64,7 @@ fn look_at(path: &Path) -> Option<Discovered> {
     if start.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{') {
         file.take(MAX_JSON_PEEKED).read_to_end(&mut start).ok()?;
         let is_image = memchr::memmem::find(&start, b"\"image-config\"").is_some();
-        return is_image.then(|| describe("image.json of nix2container".to_owned(), Some(length)));
+        return is_image.then(|| describe("nix2container image.json".to_owned(), Some(length)));
     }
     let compression = detect(&start).unwrap_or_default();
     if compression != Compression::None {
@@ -78,7 +78,7 @@ fn look_at(path: &Path) -> Option<Discovered> {
     Some(describe(kind, Some(length)))
 }
 
-/// What an archive seems to be, by the name of its first member.
+/// Guesses the format of an archive from the name of its first member.
 fn archive_kind(start: &[u8]) -> Option<&'static str> {
     let header = Header::parse(start.first_chunk::<BLOCK>()?)?;
     let (mut raw, mut path) = (Vec::new(), Vec::new());

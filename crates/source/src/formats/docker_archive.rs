@@ -1,5 +1,5 @@
-//! What `docker save`, `skopeo copy … docker-archive:`, dockerTools and kaniko write: Docker image specification v1.2,
-//! "Combined Image JSON + Filesystem Changeset Format", and its older form without `manifest.json`.
+//! Archives written by `docker save`, `skopeo copy … docker-archive:`, dockerTools and kaniko: Docker image
+//! specification v1.2, "Combined Image JSON + Filesystem Changeset Format", and its older form without `manifest.json`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,9 +18,9 @@ use nixdive_image::{Digest, HistoryEntry, Identity, LayerContents, Platform, Tre
 
 const MANIFEST: &str = "manifest.json";
 const REPOSITORIES: &str = "repositories";
-/// Images that one archive may list.
+/// Maximum number of images in one archive.
 pub(super) const MAX_IMAGES: usize = 10_000;
-/// Names that one image may have.
+/// Maximum number of names of one image.
 const MAX_NAMES: usize = 10_000;
 
 /// One image of `manifest.json`.
@@ -29,7 +29,7 @@ struct ManifestEntry {
     config: Option<String>,
     names: Vec<String>,
     layers: Option<Vec<String>>,
-    /// By diffID, descriptors of layers that Windows' licence keeps out of the archive.
+    /// Descriptors, by diffID, of layers that Windows' licence excludes from the archive.
     layer_sources: BTreeMap<String, LayerSource>,
 }
 
@@ -42,8 +42,7 @@ struct LayerSource {
     urls: Vec<String>,
 }
 
-/// The fields are known by their names without regard to case, and `null` is an empty text, as Docker's `encoding/json`
-/// has it.
+/// Field names ignore case, and `null` is an empty text, as in Docker's `encoding/json`.
 impl<'de> Deserialize<'de> for ManifestEntry {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(EntryVisitor)
@@ -85,23 +84,23 @@ impl<'de> Visitor<'de> for EntryVisitor {
     }
 }
 
-/// Whether the container looks like a docker-archive.
+/// Returns `true` if the container looks like a docker-archive.
 #[must_use]
 pub fn is_docker_archive(container: &dyn Container) -> bool {
     container.locate(MANIFEST).is_some() || container.locate(REPOSITORIES).is_some()
 }
 
-/// The image that `request` asks for.
+/// Reads the image that `request` selects.
 ///
 /// # Errors
-/// [`SourceError`].
+/// [`SourceError`] if a document is missing or invalid, or the selector matches no image or several.
 pub fn read_docker_archive(container: &dyn Container, request: &Request<'_>) -> Result<Layout, SourceError> {
     let Some(bytes) = container.document(MANIFEST)? else {
         return super::docker_legacy::read_legacy(container, request);
     };
     let Bounded::<ManifestEntry, MAX_IMAGES>(entries) = super::oci::parse(MANIFEST, &bytes)?;
     if entries.is_empty() {
-        let reason = "it lists no image".to_owned();
+        let reason = "no image is listed".to_owned();
         return Err(SourceError::Document { name: MANIFEST.to_owned(), reason });
     }
     let chosen = choose(container, request, &entries)?;
@@ -110,7 +109,7 @@ pub fn read_docker_archive(container: &dyn Container, request: &Request<'_>) -> 
 
 fn read_entry(container: &dyn Container, request: &Request<'_>, entry: &ManifestEntry) -> Result<Layout, SourceError> {
     if entry.config.is_none() && entry.layers.is_none() {
-        let reason = "the image in it names neither a configuration nor layers".to_owned();
+        let reason = "the image has neither a configuration nor layers".to_owned();
         return Err(SourceError::Document { name: MANIFEST.to_owned(), reason });
     }
     let mut identity = Identity {
@@ -151,7 +150,7 @@ fn read_entry(container: &dyn Container, request: &Request<'_>, entry: &Manifest
     let layers = layers.collect();
     let mut layout = Layout { identity, config, layers, warnings: Vec::new(), defects: Vec::new() };
     if entry.config.is_none() {
-        layout.warn(format!("{MANIFEST} names no configuration: the image has no command, platform or history"));
+        layout.warn(format!("{MANIFEST}: no configuration, so the image has no command, platform or history"));
     }
     layout.describe_layers();
     if let Some((name, bytes)) = config_bytes {
@@ -163,15 +162,15 @@ fn read_entry(container: &dyn Container, request: &Request<'_>, entry: &Manifest
     Ok(layout)
 }
 
-/// The digest that the name of a configuration gives: `HEX.json` as Docker and dockerTools write it, `sha256:HEX` as
-/// kaniko does, or a blob of an OCI layout.
+/// Returns the digest in the name of a configuration: `HEX.json` as written by Docker and dockerTools, `sha256:HEX` by
+/// kaniko, or a blob of an OCI layout.
 fn config_digest(name: &str) -> Option<Digest> {
     let stem = name.strip_suffix(".json").unwrap_or(name);
     let given = blob_digest(name).or_else(|| Digest::parse(stem)).or_else(|| Digest::parse(&format!("sha256:{stem}")));
     given.filter(Digest::is_verifiable)
 }
 
-/// Docker 25 and later store layers as the OCI layout does, under their digests.
+/// Returns the digest in the name of a layer: Docker 25 and later store layers like an OCI layout, by digest.
 fn blob_digest(name: &str) -> Option<Digest> {
     let (algorithm, hex) = name.strip_prefix("blobs/")?.split_once('/')?;
     Digest::parse(&format!("{algorithm}:{hex}"))
@@ -183,7 +182,8 @@ impl Named for ManifestEntry {
     }
 }
 
-/// The one that the selector means, and of several the one that fits the platform.
+/// Returns the position of the image that the selector names; if there are several, of the one that matches the
+/// platform.
 fn choose(container: &dyn Container, request: &Request<'_>, entries: &[ManifestEntry]) -> Result<usize, SourceError> {
     let named = selected(request, Transport::DockerArchive, entries)?;
     let platform = |index: usize| -> Option<Platform> {
@@ -211,7 +211,7 @@ fn choose(container: &dyn Container, request: &Request<'_>, entries: &[ManifestE
     }
 }
 
-/// A step of the history that stands for a layer without more words.
+/// Returns a history step for a layer without further details.
 pub(super) fn step(created: Option<String>, created_by: Option<String>) -> HistoryEntry {
     HistoryEntry { created, created_by, ..HistoryEntry::default() }
 }

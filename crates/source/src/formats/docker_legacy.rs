@@ -1,5 +1,5 @@
-//! Archives of Docker before 1.10: Docker image specification v1, `repositories` and a directory a layer, each with a
-//! `json` that names its parent.
+//! Archives written by Docker before 1.10: Docker image specification v1, `repositories` and one directory per layer
+//! with a `json` that names its parent.
 
 use serde::de::MapAccess;
 
@@ -12,19 +12,19 @@ use nixdive_image::Identity;
 use nixdive_image::reference::Transport;
 
 const REPOSITORIES: &str = "repositories";
-/// Layers that a chain of parents may have: far beyond Docker's 127, and an end to any ring.
+/// Maximum number of layers in a chain of parents: far beyond Docker's 127, and ends any cycle.
 const MAX_CHAIN: usize = 1000;
 
-/// The image that `request` asks for, put together from its chain of layers.
+/// Reads the image that `request` selects, assembled from its chain of layers.
 ///
 /// # Errors
-/// [`SourceError`].
+/// [`SourceError`] if a document is missing or invalid, or the selector matches no image or several.
 pub fn read_legacy(container: &dyn Container, request: &Request<'_>) -> Result<Layout, SourceError> {
     let broken = |reason: String| SourceError::Document { name: REPOSITORIES.to_owned(), reason };
     let bytes = container.required(REPOSITORIES, "an archive without manifest.json")?;
     let Repositories(images) = parse_lenient(REPOSITORIES, &bytes)?;
     if images.is_empty() {
-        return Err(broken("it lists no image".to_owned()));
+        return Err(broken("no image is listed".to_owned()));
     }
     match selected(request, Transport::DockerArchive, &images)?.as_slice() {
         [one] => read_chain(container, request, &images[*one]),
@@ -32,7 +32,7 @@ pub fn read_legacy(container: &dyn Container, request: &Request<'_>) -> Result<L
     }
 }
 
-/// The images of `repositories`: names, each with tags, each with a layer. In the order of their names.
+/// The images of `repositories`: names, each with tags, each with a layer. Sorted by name.
 #[derive(Default)]
 struct Repositories(Vec<Tagged>);
 
@@ -48,7 +48,7 @@ impl Fill for Repositories {
     }
 }
 
-/// An image by its name and its topmost layer.
+/// An image with its name and its topmost layer.
 struct Tagged {
     name: [String; 1],
     id: String,
@@ -68,7 +68,7 @@ fn read_chain(container: &dyn Container, request: &Request<'_>, image: &Tagged) 
     let mut next = Some(image.id.clone());
     while let Some(id) = next.take() {
         if layers.len() >= MAX_CHAIN {
-            let reason = format!("the chain of parents has more than {MAX_CHAIN} layers, or runs in a ring");
+            let reason = format!("the chain of parents has more than {MAX_CHAIN} layers, or is a cycle");
             return Err(SourceError::Document { name: format!("{id}/json"), reason });
         }
         let document = format!("{id}/json");
@@ -97,7 +97,7 @@ fn read_chain(container: &dyn Container, request: &Request<'_>, image: &Tagged) 
     };
     let mut layout = Layout { identity, config, layers, warnings: Vec::new(), defects: Vec::new() };
     layout.describe_layers();
-    // This format has no diffIDs: there is nothing that could fail to fit.
+    // This format has no diffIDs, so nothing can mismatch.
     layout.warnings.clear();
     layout.defects.clear();
     for number in (0..absent.len()).filter(|&number| absent[number]) {

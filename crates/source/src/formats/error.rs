@@ -5,111 +5,111 @@ use nixdive_base::text::{counted, display_bytes};
 use nixdive_image::{Artifact, ArtifactKind, Platform};
 use nixdive_scan::tar::TarError;
 
-/// Why a source cannot be opened. Does not repeat the path of the source, which whoever prints it puts in front.
+/// Reason why a source cannot be opened. Does not repeat the path of the source, which is printed in front of it.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// The system refused.
+    /// The system reports an error.
     #[error("{}", describe(.0))]
     Io(io::Error),
-    /// The system refused a part of it.
-    #[error("«{}»: {}", shown(.name), describe(.error))]
+    /// The system reports an error for a part of the source.
+    #[error("`{}`: {}", shown(.name), describe(.error))]
     Part {
         /// Path within the source.
         name: String,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
-    /// Nothing that this program reads.
+    /// Not a supported image format.
     #[error("{0}")]
     NotAnImage(String),
-    /// An OCI artifact, or an image without a layer that can be read.
+    /// An OCI artifact, or an image without a readable layer.
     #[error("not a container image: {}", describe_artifact(.0))]
     Artifact(Box<Artifact>),
     /// The archive cannot be read up to its manifest.
     #[error("{0}")]
     Broken(String),
-    /// A part that another part names is not there.
-    #[error("«{}», which {} names, is not there; the image is incomplete", shown(.name), shown(.named_by))]
+    /// A part that another part refers to is missing.
+    #[error("`{}`: missing, although {} refers to it; the image is incomplete", shown(.name), shown(.named_by))]
     Missing {
         /// Path within the source.
         name: String,
-        /// The part that names it.
+        /// The part that refers to it.
         named_by: String,
     },
-    /// A document that is not what it should be.
-    #[error("«{}» cannot be understood: {}", shown(.name), shown(.reason))]
+    /// A document with invalid content.
+    #[error("`{}` cannot be understood: {}", shown(.name), shown(.reason))]
     Document {
         /// Path within the source.
         name: String,
-        /// What is wrong, with line and column where there are any.
+        /// The reason, with line and column if known.
         reason: String,
     },
     /// A document longer than any real one.
-    #[error("«{}» has {length} bytes; more than {most} are refused for it", shown(.name))]
+    #[error("`{}`: {length} bytes, more than the maximum of {most}", shown(.name))]
     TooLong {
         /// Path within the source.
         name: String,
-        /// Its length, bytes.
+        /// Its length in bytes.
         length: u64,
-        /// What is accepted, bytes.
+        /// Maximum length in bytes.
         most: u64,
     },
     /// Store paths that cannot be read as a layer.
     #[error("layer {number}: {error}")]
     Store {
-        /// The layer, from 0.
+        /// Number of the layer, from 0.
         number: usize,
-        /// What is wrong.
+        /// The reason.
         error: crate::store::StoreError,
     },
-    /// A script, which is run only where that was asked for.
+    /// A script, which runs only if the user asks for it.
     #[error(
-        "is a script, which is not run because its path was given; «nixdive stream:{}» runs it and reads the image that it writes",
+        "is a script; to run it and read the image that it writes, use `nixdive stream:{}`",
         shown(.0)
     )]
     Script(String),
-    /// A program that is needed for an image, and may not be started.
+    /// A program that is required for an image, but must not be started.
     #[error(transparent)]
     Refused(nixdive_image::execution::ExecutionRefused),
-    /// A program that was run for an image, and failed.
+    /// A program that was run for an image and failed.
     #[error("{what} {how}{}", last_words(.said))]
     Program {
-        /// Which, in words.
+        /// The program, for display.
         what: &'static str,
-        /// How it ended, in words.
+        /// How it ended, as part of a sentence.
         how: String,
-        /// The end of what it wrote to its standard error.
+        /// The end of its standard error.
         said: Vec<u8>,
     },
-    /// Several images and no choice.
+    /// Several images, and no selector.
     #[error("holds {} images; choose one of:{}", .0.len(), list(.0.iter().map(|choice| &choice.reference)))]
     Several(Vec<Choice>),
-    /// No image of that name.
-    #[error("holds no image «{}»; there is:{}", shown(.wanted), list(.there.iter()))]
+    /// No image matches the selector.
+    #[error("holds no image `{}`; available:{}", shown(.wanted), list(.there.iter()))]
     NoSuchImage {
-        /// What was asked for.
+        /// The selector.
         wanted: String,
-        /// What could have been.
+        /// The available images.
         there: Vec<String>,
     },
-    /// No image for that platform.
+    /// No image matches the platform.
     #[error("holds no image for {wanted}; choose one with --platform:{}", list(.there.iter()))]
     NoPlatform {
-        /// What was asked for, or what this machine is.
+        /// The requested platform, or this machine's.
         wanted: Platform,
-        /// What could have been.
+        /// The available platforms.
         there: Vec<Platform>,
     },
 }
 
 impl SourceError {
-    /// The error of what is something else: `what` is a noun phrase.
+    /// Returns the error for something other than an image; `what` is a noun phrase.
     #[must_use]
     pub fn not_a_container_image(what: &str) -> Self {
         Self::NotAnImage(format!("not a container image: {what}"))
     }
 
-    /// Adds what the source says of an artifact that its manifest does not.
+    /// Adds information about an artifact that comes from its source, not from its manifest.
     #[must_use]
     pub(super) fn of_artifact(mut self, add: impl FnOnce(&mut Artifact)) -> Self {
         if let Self::Artifact(artifact) = &mut self {
@@ -118,17 +118,17 @@ impl SourceError {
         self
     }
 
-    /// The same of an archive that could not be read to its end: what is missing may have been there.
+    /// Turns it into the error of an archive that could not be read to its end: missing parts may be in the rest.
     #[must_use]
     pub fn of_broken(self, broken: &TarError) -> Self {
         match self {
             Self::Missing { name, named_by } => Self::Broken(format!(
-                "{broken}; «{}», which {} names, is not in the part before; fetch the archive again",
+                "{broken}; `{}`, to which {} refers, is not in the readable part; fetch the archive again",
                 shown(&name),
                 shown(&named_by)
             )),
             Self::NotAnImage(_) => {
-                Self::Broken(format!("{broken}; no manifest is in the part before; fetch the archive again"))
+                Self::Broken(format!("{broken}; the readable part contains no manifest; fetch the archive again"))
             }
             other => other,
         }
@@ -146,10 +146,10 @@ fn describe_artifact(artifact: &Artifact) -> String {
         (kind, _) => kind.name().to_owned(),
     };
     let (blobs, bytes) = (counted(artifact.blobs.len(), "blob"), display_bytes(artifact.blob_bytes()));
-    format!("OCI artifact ({kind}), {blobs}, {bytes}; `nixdive inspect` shows what it is made of")
+    format!("OCI artifact ({kind}), {blobs}, {bytes}; `nixdive inspect` lists its blobs")
 }
 
-/// Items of a list that are shown; the others are counted.
+/// Maximum number of listed items; the rest are counted.
 const MAX_LISTED: usize = 200;
 
 fn list(items: impl ExactSizeIterator<Item = impl ToString>) -> String {
@@ -165,14 +165,14 @@ fn list(items: impl ExactSizeIterator<Item = impl ToString>) -> String {
     text
 }
 
-/// Lines of a program's standard error that are shown.
+/// Maximum number of lines shown of a program's standard error.
 const MAX_SAID: usize = 20;
 
 fn last_words(said: &[u8]) -> String {
     let lines: Vec<&[u8]> = said.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).collect();
     let last = lines.iter().skip(lines.len().saturating_sub(MAX_SAID));
     let shown: String = last.map(|line| format!("\n  {}", nixdive_base::text::display_name(line))).collect();
-    if shown.is_empty() { shown } else { format!("; it said:{shown}") }
+    if shown.is_empty() { shown } else { format!("; its output:{shown}") }
 }
 
 fn shown(text: &str) -> String {

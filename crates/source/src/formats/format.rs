@@ -1,14 +1,14 @@
-//! Names of file formats that are neither an archive nor a compressed stream, by their first bytes: for messages that
-//! say what was given in place of an image.
+//! Names of file formats other than archives and compressed streams, detected by their first bytes: for messages about
+//! files that are not images.
 //!
-//! Magic numbers are those of each format's own specification; file(1) knows the same.
+//! Magic numbers come from each format's own specification; file(1) detects the same.
 
 use super::json_format::json_format;
 
-/// Bytes of the beginning of a file that [`format_of`] looks at: Btrfs has its magic number behind 64 KiB.
+/// Bytes at the start of a file that [`format_of`] examines: the magic number of Btrfs is beyond 64 KiB.
 pub const PROBE_BYTES: usize = 68 << 10;
 
-/// A format with its magic number at one place.
+/// A format with its magic number at a fixed offset.
 struct Magic {
     offset: usize,
     bytes: &'static [u8],
@@ -19,7 +19,7 @@ const fn at(offset: usize, bytes: &'static [u8], name: &'static str) -> Magic {
     Magic { offset, bytes, name }
 }
 
-/// Of two that fit the first counts: what a disk image contains says more than how it is partitioned.
+/// The first match counts: the content of a disk image says more than its partition table.
 const MAGICS: &[Magic] = &[
     at(0, b"QFI\xfb", "disk image (qcow2)"),
     at(0, b"KDMV", "disk image (VMDK)"),
@@ -57,12 +57,12 @@ const MAGICS: &[Magic] = &[
     at(0, b"SQLite format 3\0", "SQLite database"),
     at(0, b"\xcf\xfa\xed\xfe", "program (Mach-O)"),
     at(0, b"\xce\xfa\xed\xfe", "program (Mach-O)"),
-    at(0, b"\xca\xfe\xba\xbe", "program (Mach-O) or class of Java"),
+    at(0, b"\xca\xfe\xba\xbe", "program (Mach-O) or Java class"),
     at(0, b"\0asm", "WebAssembly module"),
     at(0, b"PK\x03\x04", "zip archive"),
     at(0, b"PK\x05\x06", "zip archive, empty"),
     at(0, b"!<arch>\ndebian-binary", "package (deb)"),
-    at(0, b"!<arch>\n", "archive of ar"),
+    at(0, b"!<arch>\n", "ar archive"),
     at(0, b"\xed\xab\xee\xdb", "package (RPM)"),
     at(0, b"070701", "cpio archive"),
     at(0, b"070702", "cpio archive"),
@@ -71,14 +71,14 @@ const MAGICS: &[Magic] = &[
     at(0, b"7z\xbc\xaf\x27\x1c", "7-Zip archive"),
     at(0, b"Rar!\x1a\x07", "RAR archive"),
     at(0, b"MSWIM\0\0\0", "Windows image (WIM)"),
-    at(0, b"\x04\x22\x4d\x18", "stream compressed with lz4, which no image is"),
-    at(0, b"\x1f\x9d", "stream compressed with compress(1), which no image is"),
-    at(0, b"LZIP", "stream compressed with lzip, which no image is"),
-    at(0, b"\x5d\0\0", "stream compressed with lzma, which no image is"),
+    at(0, b"\x04\x22\x4d\x18", "stream compressed with lz4; not used for images"),
+    at(0, b"\x1f\x9d", "stream compressed with compress(1); not used for images"),
+    at(0, b"LZIP", "stream compressed with lzip; not used for images"),
+    at(0, b"\x5d\0\0", "stream compressed with lzma; not used for images"),
     at(0, b"age-encryption.org/v1", "file encrypted with age"),
-    at(0, b"-----BEGIN PGP", "file of OpenPGP"),
+    at(0, b"-----BEGIN PGP", "OpenPGP file"),
     at(0, b"-----BEGIN ", "certificate or key (PEM)"),
-    at(0, b"version https://git-lfs.github.com/spec/v1", "pointer of Git LFS; fetch the file with `git lfs pull`"),
+    at(0, b"version https://git-lfs.github.com/spec/v1", "Git LFS pointer; fetch the file with `git lfs pull`"),
     at(0, b"bplist00", "property list"),
     at(0, b"%PDF-", "PDF document"),
     at(0, b"\x89PNG\r\n\x1a\n", "picture (PNG)"),
@@ -86,8 +86,9 @@ const MAGICS: &[Magic] = &[
     at(0, b"<?xml", "XML document"),
 ];
 
-/// What a file of these first bytes is, as a noun phrase without article; `None` where nothing is known of it. `start`
-/// has [`PROBE_BYTES`], or all of a shorter file. Does not look for archives and compressed streams that images come in.
+/// Returns the format of a file as a noun phrase without article, or `None` if it is unknown. `start` contains the
+/// first [`PROBE_BYTES`], or all of a shorter file. Does not detect the archives and compressed streams used for
+/// images.
 #[must_use]
 pub fn format_of(start: &[u8]) -> Option<&'static str> {
     let fits = |magic: &&Magic| start.get(magic.offset..).is_some_and(|rest| rest.starts_with(magic.bytes));
@@ -97,7 +98,7 @@ pub fn format_of(start: &[u8]) -> Option<&'static str> {
     ext(start).or_else(|| program(start)).or_else(|| document(start)).or_else(|| partitioned(start))
 }
 
-/// Superblock of ext2, ext3 and ext4: magic number, and a block size and a state that exist.
+/// Detects the superblock of ext2, ext3 and ext4: the magic number, and a valid block size and state.
 fn ext(start: &[u8]) -> Option<&'static str> {
     let superblock = start.get(0x400..0x500)?;
     let word = |at: usize| superblock.get(at..at + 2).map_or(0, |field| u16::from_le_bytes([field[0], field[1]]));
@@ -106,7 +107,7 @@ fn ext(start: &[u8]) -> Option<&'static str> {
 
 fn program(start: &[u8]) -> Option<&'static str> {
     if start.starts_with(b"\x7fELF") {
-        // An AppImage says so in the padding of its identification.
+        // AppImages are marked in the padding of the ELF identification.
         let is_app_image = matches!(start.get(8..11), Some([b'A', b'I', 1 | 2]));
         return Some(match start.get(16) {
             _ if is_app_image => "AppImage",
@@ -121,7 +122,7 @@ fn program(start: &[u8]) -> Option<&'static str> {
     is_pe.then_some("program (Windows)")
 }
 
-/// Documents in text, by how they begin.
+/// Detects text documents by how they begin.
 fn document(start: &[u8]) -> Option<&'static str> {
     let text = start.trim_ascii_start();
     let first = text.get(..text.len().min(64)).unwrap_or_default().to_ascii_lowercase();
@@ -140,12 +141,12 @@ fn document(start: &[u8]) -> Option<&'static str> {
     match () {
         () if !is_text => None,
         () if begins(&[b"FROM ", b"ARG "]) => Some("Dockerfile; to build it, use `nixdive build`"),
-        () if begins(&[b"apiVersion:", b"kind:"]) => Some("manifest of Kubernetes"),
+        () if begins(&[b"apiVersion:", b"kind:"]) => Some("Kubernetes manifest"),
         () => None,
     }
 }
 
-/// A partition table of a PC: the signature, and entries whose flags are those of a partition.
+/// Detects an MBR partition table: the signature, and entries with valid flags.
 fn partitioned(start: &[u8]) -> Option<&'static str> {
     let entries = start.get(446..510)?;
     let is_signed = start.get(510..512) == Some(&[0x55, 0xaa]);

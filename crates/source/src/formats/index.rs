@@ -1,5 +1,5 @@
-//! Which of the manifests of an index is meant: OCI image specification, "Image Index"; Docker's lists of manifests and
-//! those in skopeo's directories have the same shape.
+//! Selects a manifest of an index: OCI image specification, "Image Index"; Docker's manifest lists and those in skopeo
+//! directories have the same shape.
 
 use hashbrown::HashSet;
 use oci_spec::image::{Descriptor, ImageIndex, ImageManifest};
@@ -12,27 +12,27 @@ use nixdive_image::reference::Transport;
 use nixdive_image::{Digest, Platform};
 use nixdive_scan::Verifier;
 
-/// Indexes within indexes that are followed.
+/// Maximum depth of nested indexes.
 const MAX_NESTING: usize = 8;
-/// Manifests that all indexes together may list.
+/// Maximum number of manifests in all indexes together.
 const MAX_MANIFESTS: usize = 10_000;
 const REFERENCE_NAME: &str = "org.opencontainers.image.ref.name";
 const IMAGE_NAME: &str = "io.containerd.image.name";
 const ATTESTATION: &str = "vnd.docker.reference.type";
 
-/// How a container names blobs and manifests.
+/// The names that a container uses for blobs and manifests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Naming {
     /// `blobs/ALGORITHM/ENCODED`: OCI image specification, "Image Layout".
     Layout,
-    /// The encoded part alone, and `ENCODED.manifest.json` for what an index lists: skopeo's `dir:`.
+    /// The encoded part alone, and `ENCODED.manifest.json` for the entries of an index: skopeo's `dir:`.
     Directory,
     /// `manifests/DIGEST` and `blobs/DIGEST`: OCI distribution specification, "Endpoints".
     Registry,
 }
 
 impl Naming {
-    /// The document that lists the images.
+    /// Returns the name of the document that lists the images.
     #[must_use]
     pub fn index(self) -> &'static str {
         match self {
@@ -42,7 +42,7 @@ impl Naming {
         }
     }
 
-    /// The name of a blob. It cannot lead anywhere else.
+    /// Returns the name of a blob, which cannot point outside the container.
     #[must_use]
     pub fn blob(self, digest: &Digest) -> String {
         match self {
@@ -52,7 +52,7 @@ impl Naming {
         }
     }
 
-    /// The name of a manifest or an index that an index lists.
+    /// Returns the name of a manifest or an index listed in an index.
     #[must_use]
     pub fn manifest(self, digest: &Digest) -> String {
         match self {
@@ -62,26 +62,26 @@ impl Naming {
         }
     }
 
-    /// The name of a blob by what a document has as its digest.
+    /// Returns the name of a blob from a digest in a document.
     pub(super) fn stated_blob(self, digest: &str, named_by: &str) -> Result<String, SourceError> {
         stated(digest, named_by).map(|digest| self.blob(&digest))
     }
 
-    /// The name of a manifest by what an index has as its digest.
+    /// Returns the name of a manifest from a digest in an index.
     pub(super) fn stated_manifest(self, digest: &str) -> Result<String, SourceError> {
         stated(digest, self.index()).map(|digest| self.manifest(&digest))
     }
 }
 
-/// A digest of the specification's grammar.
+/// Parses a digest by the specification's grammar.
 fn stated(digest: &str, named_by: &str) -> Result<Digest, SourceError> {
     Digest::parse(digest).ok_or_else(|| SourceError::Document {
         name: named_by.to_owned(),
-        reason: format!("«{}» is no digest", nixdive_base::text::display_name(digest.as_bytes())),
+        reason: format!("`{}` is not a digest", nixdive_base::text::display_name(digest.as_bytes())),
     })
 }
 
-/// A manifest that the index lists, with the names that lead to it.
+/// A manifest listed in the index, with the names that lead to it.
 #[derive(Debug, Clone)]
 pub(super) struct Candidate {
     pub digest: String,
@@ -103,14 +103,14 @@ impl Named for Candidate {
     }
 }
 
-/// A descriptor that has still to be looked at.
+/// A descriptor that has not been examined yet.
 struct Pending {
     descriptor: Descriptor,
     names: Vec<String>,
     nesting: usize,
 }
 
-/// All image manifests of an index and of those in it, in their order, attestations left out.
+/// Returns all image manifests of an index and its nested indexes, in order, without attestations.
 pub(super) fn candidates(container: &dyn Container, naming: Naming, index: &[u8]) -> Result<Candidates, SourceError> {
     let broken = |reason: String| SourceError::Document { name: naming.index().to_owned(), reason };
     let index: ImageIndex = parse(naming.index(), index)?;
@@ -123,7 +123,7 @@ pub(super) fn candidates(container: &dyn Container, naming: Naming, index: &[u8]
     while let Some(Pending { descriptor, names, nesting }) = stack.pop() {
         seen += 1;
         if seen > MAX_MANIFESTS {
-            return Err(broken(format!("it and its nested indexes list more than {MAX_MANIFESTS} manifests")));
+            return Err(broken(format!("more than {MAX_MANIFESTS} manifests are listed in it and its nested indexes")));
         }
         let digest = descriptor.digest().to_string();
         if is_attestation(&descriptor) {
@@ -135,7 +135,7 @@ pub(super) fn candidates(container: &dyn Container, naming: Naming, index: &[u8]
             if nesting >= MAX_NESTING {
                 return Err(broken(format!("indexes are nested more than {MAX_NESTING} deep")));
             }
-            // One index listed a thousand times must not be read a thousand times.
+            // An index that is listed repeatedly is read once.
             if indexes.insert(digest.clone()) {
                 let name = naming.stated_manifest(&digest)?;
                 let bytes = container.required(&name, naming.index())?;
@@ -162,25 +162,25 @@ pub(super) fn candidates(container: &dyn Container, naming: Naming, index: &[u8]
         }
     }
     if found.is_empty() {
-        // An index of nothing else is opened for what it is.
+        // An index that contains only attestations shows them.
         found = attestations;
     }
     if found.is_empty() {
-        return Err(broken("it lists no image manifest".to_owned()));
+        return Err(broken("no image manifest is listed".to_owned()));
     }
     Ok(Candidates { found, altered })
 }
 
-/// The images that an index leads to.
+/// The images listed in an index.
 pub(super) struct Candidates {
-    /// In their order.
+    /// The manifests, in order.
     pub found: Vec<Candidate>,
-    /// Digests of nested indexes that their bytes do not have, or that nothing verifies.
+    /// Digests of nested indexes that do not match or cannot be verified.
     pub altered: Vec<String>,
 }
 
-/// The descriptors of an index, last first, one for each digest with all its names. Where they have none of their own,
-/// the names of the index lead to them.
+/// Returns the descriptors of an index, last first, one per digest with all its names. Descriptors without names
+/// inherit those of the index.
 fn pending(index: &ImageIndex, above: &[String], nesting: usize) -> Vec<Pending> {
     let mut positions = hashbrown::HashMap::new();
     let mut list: Vec<Pending> = Vec::new();
@@ -209,7 +209,7 @@ fn own_names(descriptor: &Descriptor) -> Vec<String> {
     names
 }
 
-/// BuildKit's attestation manifests name no image that could run.
+/// Returns `true` for BuildKit's attestation manifests, which cannot be run.
 fn is_attestation(descriptor: &Descriptor) -> bool {
     let annotated = descriptor.annotations().as_ref().is_some_and(|annotations| annotations.contains_key(ATTESTATION));
     let unknown = descriptor.platform().as_ref().is_some_and(|platform| {
@@ -218,7 +218,7 @@ fn is_attestation(descriptor: &Descriptor) -> bool {
     annotated || unknown
 }
 
-/// The candidate that `request` asks for: by its selector, then by platform, without which this machine's counts.
+/// Returns the candidate that `request` selects: by its selector, then by platform, which defaults to this machine's.
 pub(super) fn choose(
     container: &dyn Container,
     request: &Request<'_>,
@@ -238,7 +238,7 @@ pub(super) fn choose(
         there.iter().filter(|(_, platform)| platform.serves(wanted)).map(|&(index, _)| index).collect();
     match fitting.as_slice() {
         [one] => Ok(candidates[*one].clone()),
-        // A directory of skopeo's has no names to tell its images apart, nor has an index in a registry.
+        // Skopeo directories and indexes in registries have no names that distinguish their images.
         [first, ..] if naming != Naming::Layout => Ok(candidates[*first].clone()),
         [] if request.platform.is_none() && differently_named(&named, candidates) => {
             Err(SourceError::Several(choices(request, transport, candidates, &named)))
@@ -257,7 +257,7 @@ fn differently_named(named: &[usize], candidates: &[Candidate]) -> bool {
     names.any(|other| Some(other) != first)
 }
 
-/// The platform that the index gives, else the one of the configuration.
+/// Returns the platform given by the index, else by the configuration.
 fn platform_of(container: &dyn Container, naming: Naming, candidate: &Candidate) -> Platform {
     let from_config = || {
         let name = naming.stated_manifest(&candidate.digest).ok()?;

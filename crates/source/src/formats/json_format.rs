@@ -1,4 +1,4 @@
-//! Which program wrote a JSON document, by the keys of its outermost object.
+//! Detects the kind of a JSON document by the keys of its outermost object.
 
 use std::fmt;
 
@@ -6,10 +6,10 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 
 use super::lenient::Lenient;
 
-/// Keys of an object that are looked at.
+/// Maximum number of keys examined.
 const MOST_KEYS: usize = 64;
 
-/// A kind of document: all of these keys are in its outermost object, and a value begins so where one is given.
+/// A kind of document: its outermost object has all of these keys, and one value has the given prefix, if any.
 struct Form {
     keys: &'static [&'static str],
     value: Option<(&'static str, &'static str)>,
@@ -24,41 +24,41 @@ const fn valued(key: &'static str, value: &'static str, name: &'static str) -> F
     Form { keys: &[], value: Some((key, value)), name }
 }
 
-/// nix2container's description of an image or of its layers.
-pub(super) const NIX2CONTAINER: &str = "image.json of nix2container; give it as a file";
+/// The image or layer description of nix2container.
+pub(super) const NIX2CONTAINER: &str = "nix2container image.json; give it as a file";
 
-/// Of two that fit the first counts.
+/// The first match counts.
 const FORMS: &[Form] = &[
-    valued("schema", "nixdive.", "report of nixdive (JSON)"),
+    valued("schema", "nixdive.", "nixdive report (JSON)"),
     valued("bomFormat", "CycloneDX", "bill of materials (CycloneDX)"),
     form(&["spdxVersion"], "bill of materials (SPDX)"),
     valued("_type", "https://in-toto.io/", "attestation (in-toto)"),
     form(&["payloadType", "payload"], "signed envelope of an attestation (DSSE)"),
     form(&["critical"], "payload of a signature (cosign)"),
-    form(&["schemaVersion", "fsLayers"], "image manifest of Docker's schema 1, without the image's files"),
+    form(&["schemaVersion", "fsLayers"], "Docker schema 1 image manifest, without the image's files"),
     form(&["schemaVersion", "manifests"], "image index, without the image's files"),
     form(&["schemaVersion", "layers"], "image manifest, without the image's files"),
     form(&["schemaVersion", "blobs"], "artifact manifest"),
-    form(&["imageLayoutVersion"], "marker of an OCI layout; give the directory that it lies in"),
+    form(&["imageLayoutVersion"], "OCI layout marker; give the directory that contains it"),
     form(&["rootfs", "architecture"], "image configuration, without the image's files"),
     form(&["image", "layer"], "export of dive (JSON)"),
-    form(&["SchemaVersion", "ArtifactName"], "report of Trivy (JSON)"),
-    form(&["matches", "descriptor"], "report of Grype (JSON)"),
-    form(&["artifacts", "artifactRelationships"], "bill of materials of Syft (JSON)"),
-    form(&["runs", "version"], "report of findings (SARIF)"),
-    form(&["auths"], "credentials of registries (JSON)"),
+    form(&["SchemaVersion", "ArtifactName"], "Trivy report (JSON)"),
+    form(&["matches", "descriptor"], "Grype report (JSON)"),
+    form(&["artifacts", "artifactRelationships"], "Syft bill of materials (JSON)"),
+    form(&["runs", "version"], "findings report (SARIF)"),
+    form(&["auths"], "registry credentials (JSON)"),
     form(&["image-config"], NIX2CONTAINER),
     form(&["digest", "diff_ids"], NIX2CONTAINER),
-    form(&["nodes", "root", "version"], "lock file of a Nix flake"),
-    form(&["apiVersion", "kind"], "manifest of Kubernetes (JSON)"),
-    form(&["lockfileVersion"], "lock file of npm"),
-    form(&["name", "version", "dependencies"], "package of npm (package.json)"),
-    form(&["terraform_version"], "state of Terraform"),
-    form(&["nbformat", "cells"], "notebook of Jupyter"),
+    form(&["nodes", "root", "version"], "Nix flake lock file"),
+    form(&["apiVersion", "kind"], "Kubernetes manifest (JSON)"),
+    form(&["lockfileVersion"], "npm lock file"),
+    form(&["name", "version", "dependencies"], "npm package (package.json)"),
+    form(&["terraform_version"], "Terraform state"),
+    form(&["nbformat", "cells"], "Jupyter notebook"),
 ];
 
-/// The kind of a JSON document, as a noun phrase without article. One of no known kind is a JSON document still; `None`
-/// where the text is not JSON. Of a text that is cut off the keys before that place count.
+/// Returns the kind of a JSON document as a noun phrase without article, or `None` if the text is not JSON. If the text
+/// is truncated, only the keys before that point count.
 #[must_use]
 pub fn json_format(text: &[u8]) -> Option<&'static str> {
     let mut outline = Outline::default();
@@ -69,15 +69,15 @@ pub fn json_format(text: &[u8]) -> Option<&'static str> {
     if outline.is_list && outline.keys.iter().any(|key| key == "RepoTags") {
         return Some("list of images (`docker inspect`, or the manifest of a docker-archive), without their files");
     }
-    (is_whole || !outline.keys.is_empty()).then_some("JSON document of no known kind")
+    (is_whole || !outline.keys.is_empty()).then_some("JSON document of unknown kind")
 }
 
-/// The first keys of a document's outermost object, or of the first object of a list.
+/// The first keys of a document's outermost object, or of the first object in a list.
 #[derive(Debug, Default)]
 struct Outline {
     is_list: bool,
     keys: Vec<String>,
-    /// Values of keys that [`FORMS`] asks for.
+    /// Values of keys that [`FORMS`] uses.
     texts: Vec<(String, String)>,
 }
 
@@ -143,8 +143,8 @@ mod tests {
             (r#"{"spdxVersion": "SPDX-2.3"}"#, "bill of materials (SPDX)"),
             (r#"{"_type": "https://in-toto.io/Statement/v1", "subject": []}"#, "attestation (in-toto)"),
             (r#"{"schemaVersion": 2, "config": {}, "layers": []}"#, "image manifest, without the image's files"),
-            (r#"{"schema": "nixdive.inspect/1"}"#, "report of nixdive (JSON)"),
-            (r#"{"x": 1}"#, "JSON document of no known kind"),
+            (r#"{"schema": "nixdive.inspect/1"}"#, "nixdive report (JSON)"),
+            (r#"{"x": 1}"#, "JSON document of unknown kind"),
         ];
         for (text, expected) in cases {
             assert_eq!(json_format(text.as_bytes()), Some(expected), "{text}");

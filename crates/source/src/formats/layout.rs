@@ -2,74 +2,74 @@ use nixdive_base::text::display_in_sentence;
 use nixdive_image::reference::{Reference, Selector, Transport};
 use nixdive_image::{Config, Defect, DefectKind, Digest, Identity, LayerContents, LayerIndex, Platform, Warning};
 
-/// An image as its manifest and configuration describe it, before any layer is read.
+/// An image as described by its manifest and configuration, before any layer is read.
 #[derive(Debug, Clone)]
 pub struct Layout {
-    /// Which manifest of which source.
+    /// The source and the manifest.
     pub identity: Identity,
     /// The configuration.
     pub config: Config,
-    /// Base layer first.
+    /// Layers, base first.
     pub layers: Vec<DescribedLayer>,
-    /// What did not fit together.
+    /// Inconsistencies found in the description.
     pub warnings: Vec<Warning>,
-    /// In what it is not whole, or not what it claims; each is told among the warnings too.
+    /// Parts that are missing or altered; each also has a warning.
     pub defects: Vec<Defect>,
 }
 
-/// A layer as the manifest describes it.
+/// A layer as described by the manifest.
 #[derive(Debug, Clone, Default)]
 pub struct DescribedLayer {
-    /// Its name in the source, as the manifest gives it.
+    /// Name of the layer in the source, as in the manifest.
     pub name: String,
-    /// Where its bytes really lie in the source, links followed.
+    /// Name under which its bytes are stored in the source, after following links.
     pub located: String,
-    /// Digest of the stored blob, where the manifest gives one.
+    /// Digest of the stored blob, if the manifest has one.
     pub digest: Option<Digest>,
-    /// Length of the stored blob, bytes, where the manifest gives one.
+    /// Length of the stored blob in bytes, if the manifest has one.
     pub stored_bytes: Option<u64>,
-    /// Digest of the unpacked tar stream, where the configuration gives one.
+    /// Digest of the unpacked tar stream, if the configuration has one.
     pub diff_id: Option<Digest>,
-    /// Media type, where the manifest gives one.
+    /// Media type, if the manifest has one.
     pub media_type: Option<String>,
     /// Annotations of its descriptor, in order.
     pub annotations: Vec<(String, String)>,
-    /// The store paths that it is made of, where the source lists them.
+    /// Store paths that the layer is made of, if the source lists them.
     pub store_paths: Vec<String>,
-    /// Addresses outside the source where it lies too.
+    /// Addresses outside the source that provide the layer.
     pub urls: Vec<String>,
-    /// The command that made it.
+    /// The command that created it.
     pub created_by: Option<String>,
     /// The comment of its history entry.
     pub comment: Option<String>,
-    /// When it was made.
+    /// Time of creation.
     pub created: Option<String>,
-    /// Whether the files that it stands for are here.
+    /// Availability of the layer's files.
     pub contents: LayerContents,
 }
 
 /// One of several images in a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
-    /// What to type for it.
+    /// Reference that selects it.
     pub reference: String,
-    /// Its names there, or its digest.
+    /// Its names in the source, or its digest.
     pub title: String,
-    /// What it runs on, where that is known without opening it.
+    /// Its platform, if it is known without opening the image.
     pub platform: Option<Platform>,
 }
 
-/// What was asked for: where, which, and for which platform.
+/// The requested source, image and platform.
 #[derive(Debug, Clone)]
 pub struct Request<'a> {
-    /// As typed.
+    /// The reference as typed.
     pub reference: &'a Reference,
     /// `--platform`.
     pub platform: Option<&'a Platform>,
 }
 
 impl Request<'_> {
-    /// A choice that leads to the image `selector` names.
+    /// Returns the choice for the image that `selector` names.
     #[must_use]
     pub fn choice(
         &self,
@@ -83,7 +83,7 @@ impl Request<'_> {
 }
 
 impl Layout {
-    /// Fills in what the configuration says of the layers, and notes where its lists do not fit theirs.
+    /// Adds the layers' details from the configuration, and records where its lists do not match.
     pub fn describe_layers(&mut self) {
         let steps: Vec<_> = self.config.history.iter().filter(|step| !step.empty_layer).collect();
         for (index, layer) in self.layers.iter_mut().enumerate() {
@@ -99,12 +99,12 @@ impl Layout {
             let message = format!(
                 "the manifest has {layers} layers, the configuration {diff_ids} diffIDs; the manifest's layers are shown"
             );
-            // A configuration without any has nothing that layers could contradict.
+            // A configuration without diffIDs cannot contradict the layers.
             if diff_ids == 0 { self.warn(message) } else { self.defect(DefectKind::Altered, None, message) }
         }
         if steps != layers && !self.config.history.is_empty() {
             self.warn(format!(
-                "the history has {steps} steps that made a layer, the manifest {layers} layers; commands may stand at the wrong layer"
+                "the history has {steps} steps that made a layer, the manifest {layers} layers; commands may be shown at the wrong layer"
             ));
         }
         let broken: Vec<usize> =
@@ -116,13 +116,13 @@ impl Layout {
         }
     }
 
-    /// Notes in what the image is not whole, or not what it claims.
+    /// Records a defect: a part is missing or altered.
     pub fn defect(&mut self, kind: DefectKind, layer: Option<LayerIndex>, message: String) {
         self.warnings.push(Warning { layer, message: message.clone() });
         self.defects.push(Defect { kind, layer, message });
     }
 
-    /// Notes that a layer's bytes are not in the source; the rest of the image is shown without them.
+    /// Records that a layer's bytes are missing from the source; the rest of the image is shown without them.
     pub fn absent_layer(&mut self, number: usize, named_by: &str) {
         let Some(layer) = self.layers.get_mut(number) else { return };
         layer.contents = LayerContents::Absent(Vec::new());
@@ -133,7 +133,7 @@ impl Layout {
         self.defect(DefectKind::Incomplete, Some(index), message);
     }
 
-    /// Notes something about the image as a whole.
+    /// Records a warning about the image as a whole.
     pub fn warn(&mut self, message: String) {
         self.warnings.push(Warning { layer: None, message });
     }

@@ -1,15 +1,15 @@
-//! JSON of which only what has the right type counts, read in memory that does not grow with what is left out.
+//! Lenient JSON parsing: ignores values of the wrong type, without memory for what is ignored.
 
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// Items of one list that are kept: far beyond any real configuration.
+/// Maximum number of items kept of one list: far beyond any real configuration.
 const MAX_ITEMS: usize = 100_000;
 
-/// Something that is filled by the values that suit it, and left alone by all others. As with Go's `encoding/json`, a
-/// second value for the same place goes over the first one: objects are merged, all else is replaced.
+/// A type that takes suitable values and ignores all others. As in Go's `encoding/json`, a second value for the same
+/// field overrides the first: objects are merged, everything else is replaced.
 pub(super) trait Fill: Default {
     fn nothing(&mut self) {}
 
@@ -30,7 +30,7 @@ pub(super) trait Fill: Default {
     }
 }
 
-/// A value of any type, of which `T` takes what suits it.
+/// A value of any type, of which `T` takes the suitable parts.
 #[derive(Debug, Default)]
 pub(super) struct Lenient<T>(pub T);
 
@@ -127,7 +127,7 @@ impl Fill for Option<bool> {
     }
 }
 
-/// Texts of a list; a text alone is a list of one.
+/// Accepts the texts of a list; a single text counts as a list of one.
 impl Fill for Vec<String> {
     fn nothing(&mut self) {
         self.clear();
@@ -146,8 +146,8 @@ impl Fill for Vec<String> {
     }
 }
 
-/// Names and values of an object, in the order of the names; of equal names the last counts. Numbers and truths count as
-/// the texts that they are.
+/// Names and values of an object, sorted by name; the last of equal names counts. Numbers and booleans are converted to
+/// text.
 #[derive(Debug, Default)]
 pub(super) struct Pairs(pub Vec<(String, String)>);
 
@@ -162,7 +162,7 @@ impl Fill for Pairs {
                 self.0.push((name, value));
             }
         }
-        // The sort keeps the order of equal names, so the last one comes first once the list is turned round.
+        // The sort keeps the order of equal names, so the last one comes first once the list is reversed.
         self.0.sort_by(|(one, _), (other, _)| one.cmp(other));
         self.0.reverse();
         self.0.dedup_by(|later, earlier| later.0 == earlier.0);
@@ -188,7 +188,7 @@ impl Fill for Scalar {
     }
 }
 
-/// The objects of a list; what is none counts as an empty one.
+/// The objects of a list; items of other types count as empty objects.
 #[derive(Debug, Default)]
 pub(super) struct Objects<T>(pub Vec<T>);
 
@@ -208,7 +208,7 @@ impl<T: Fill> Fill for Objects<T> {
     }
 }
 
-/// A list that must be one, of no more than `MOST` items.
+/// A list of at most `MOST` items; other types are an error.
 #[derive(Debug)]
 pub(super) struct Bounded<T, const MOST: usize>(pub Vec<T>);
 
@@ -237,7 +237,7 @@ impl<'de, T: Deserialize<'de>, const MOST: usize> Visitor<'de> for BoundedVisito
         let mut list = Vec::new();
         while let Some(item) = items.next_element()? {
             if list.len() >= MOST {
-                return Err(A::Error::custom(format_args!("a list of more than {MOST} items is refused")));
+                return Err(A::Error::custom(format_args!("a list has more than {MOST} items")));
             }
             list.push(item);
         }

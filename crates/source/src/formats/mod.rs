@@ -1,5 +1,5 @@
-//! Where the bytes of an image are: manifest, configuration and layer blobs of every kind of source, one file a kind.
-//! Knows nothing of trees, Nix or screens.
+//! Manifest, configuration and layer blobs of an image in every kind of source, one file per kind. Independent of
+//! trees, Nix and screens.
 
 mod archive;
 mod artifact;
@@ -53,11 +53,11 @@ pub use streamed::{StreamedMember, StreamedMembers};
 
 use nixdive_image::reference::Transport;
 
-/// The image that `request` asks for in an archive or a directory whose kind is told by the transport, or else by what
-/// is in it.
+/// Reads the image that `request` selects in an archive or a directory. The transport determines its kind, or else its
+/// content.
 ///
 /// # Errors
-/// [`SourceError`].
+/// [`SourceError`] if it is not an image, or a document is missing or invalid.
 pub fn read_layout(container: &dyn Container, request: &Request<'_>, is_archive: bool) -> Result<Layout, SourceError> {
     let container = &container::Rationed::new(container);
     let oci = if is_archive { Transport::OciArchive } else { Transport::Oci };
@@ -71,25 +71,25 @@ pub fn read_layout(container: &dyn Container, request: &Request<'_>, is_archive:
         _ => {
             let what = if is_archive { "is a tar archive" } else { "is a directory" };
             Err(SourceError::NotAnImage(format!(
-                "{what}, but holds no image: neither manifest.json nor index.json is in it{}",
-                if is_archive { "" } else { "; for an extracted root directory type rootfs:DIRECTORY" }
+                "{what}, but holds no image: it contains neither manifest.json nor index.json{}",
+                if is_archive { "" } else { "; for an extracted root directory use rootfs:DIRECTORY" }
             )))
         }
     }
 }
 
-/// SHA-256 of a document.
+/// Returns the SHA-256 digest of a document.
 fn digest_of(bytes: &[u8]) -> Digest {
     Digest::from_sha256(&Sha256::digest(bytes).into())
 }
 
-/// Verifies the digest under which a document is listed, and notes a difference.
+/// Verifies the digest under which a document is listed, and records a mismatch.
 fn check_digest(layout: &mut Layout, what: &str, stated: Option<&Digest>, bytes: &[u8]) {
     let Some(stated) = stated else { return };
     match Verifier::of(stated, bytes) {
         Some(actual) if actual == *stated => {}
         Some(actual) => {
-            let message = format!("the {what} is listed under the digest {stated}, but its bytes have {actual}");
+            let message = format!("the {what} is listed under the digest {stated}, but its digest is {actual}");
             layout.defect(DefectKind::Altered, None, message);
         }
         None => {

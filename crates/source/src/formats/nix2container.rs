@@ -1,5 +1,6 @@
-//! nix2container's `image.json`: configuration, and for each layer the store paths that its tar stream is made of when it
-//! is wanted (github.com/nlewo/nix2container, `types/types.go`). The bare list of layers, `layers.json`, is read too.
+//! nix2container's `image.json`: the configuration, and for each layer the store paths from which its tar stream is
+//! made on demand (github.com/nlewo/nix2container, `types/types.go`). Also reads the bare list of layers,
+//! `layers.json`.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -20,11 +21,11 @@ use nixdive_image::{Config, Digest, HistoryEntry, Identity, LayerContents, Platf
 use nixdive_nix::{STORE_DIRECTORY, StorePath};
 use nixdive_scan::{NameRoom, Section};
 
-/// The version of the form that is known.
+/// The only supported version of the format.
 const VERSION: u64 = 1;
-/// Store paths that one layer may name.
+/// Maximum number of store paths in one layer.
 const MAX_PATHS: usize = 200_000;
-/// The media type of a layer that has none.
+/// Default media type of a layer.
 const PLAIN: &str = "application/vnd.oci.image.layer.v1.tar";
 
 #[derive(Deserialize)]
@@ -88,11 +89,11 @@ struct Perm {
     gname: String,
 }
 
-/// The tar streams of an image's layers, by their numbers.
+/// The tar streams of an image's layers, by number.
 pub struct StoreLayers(Vec<Section>);
 
 impl StoreLayers {
-    /// Those of the layers, base first.
+    /// Creates the container from the streams of the layers, base first.
     #[must_use]
     pub fn new(sections: Vec<Section>) -> Self {
         Self(sections)
@@ -113,11 +114,11 @@ impl Container for StoreLayers {
     }
 }
 
-/// The image of an `image.json`, or of a list of layers. Layers are made of what is in `store`; what is not there is
-/// absent.
+/// Reads the image of an `image.json`, or of a list of layers. Layers are made from the content of `store`; missing
+/// paths are absent.
 ///
 /// # Errors
-/// [`SourceError`].
+/// [`SourceError`] if the document is invalid or a store path cannot be read.
 pub fn read_nix2container(
     bytes: &[u8],
     request: &Request<'_>,
@@ -154,13 +155,13 @@ pub fn read_nix2container(
     Ok((layout, StoreLayers(sections)))
 }
 
-/// Configuration and layers.
+/// Parses the configuration and the layers.
 fn parse(bytes: &[u8]) -> Result<(Config, Vec<LayerDocument>), SourceError> {
     let refused = |error: serde_json::Error| {
         let reason = display_in_sentence(&error.to_string());
         match json_format(bytes) {
             None | Some(NIX2CONTAINER) => {
-                SourceError::NotAnImage(format!("is JSON, but not an image.json of nix2container: {reason}"))
+                SourceError::NotAnImage(format!("is JSON, but not a nix2container image.json: {reason}"))
             }
             Some(name) => SourceError::not_a_container_image(name),
         }
@@ -172,18 +173,20 @@ fn parse(bytes: &[u8]) -> Result<(Config, Vec<LayerDocument>), SourceError> {
     }
     let document: ImageDocument = go_json::from_slice(bytes).map_err(refused)?;
     if document.version != VERSION {
-        let reason = format!("has version {} of nix2container's image.json; {VERSION} is known", document.version);
+        let reason =
+            format!("has version {} of nix2container's image.json; only {VERSION} is supported", document.version);
         return Err(SourceError::NotAnImage(reason));
     }
     document.config.0.apply(&mut config);
-    // nix2container has images for Linux only, and took them all to be for amd64 before it wrote `arch`.
+    // nix2container supports only Linux images, and assumed amd64 before it wrote `arch`.
     let architecture = document.arch.filter(|arch| !arch.is_empty()).unwrap_or_else(|| "amd64".to_owned());
     config.platform = Platform { os: "linux".to_owned(), architecture, variant: None };
     config.created = document.created;
     Ok((config, document.layers.0))
 }
 
-/// The directory beside an `image.json` in which `nixdive rebuild` puts layers that are no store paths: `FILE.layers`.
+/// Returns the directory next to an `image.json` in which `nixdive rebuild` stores layers that are not store paths:
+/// `FILE.layers`.
 fn layers_beside(request: &Request<'_>) -> Option<PathBuf> {
     let Location::Path(file) = &request.reference.location else { return None };
     let file = std::fs::canonicalize(file).ok()?;
@@ -197,7 +200,7 @@ struct Reading<'a> {
     beside: Option<PathBuf>,
     room: NameRoom,
     cancel: &'a Cancel,
-    /// Store paths that were named, those of them that are not here, and files of layers that are not.
+    /// Number of store paths named, of those missing here, and of layer files missing here.
     named: usize,
     absent: usize,
     absent_files: usize,
@@ -207,12 +210,12 @@ impl Reading<'_> {
     fn layer(&mut self, number: usize, layer: LayerDocument) -> Result<(DescribedLayer, Section), SourceError> {
         let wrong = |reason: String| SourceError::Document { name: format!("layer {number}"), reason };
         let digest = Digest::parse(&layer.digest)
-            .ok_or_else(|| wrong(format!("«{}» is no digest", display_in_sentence(&layer.digest))))?;
+            .ok_or_else(|| wrong(format!("`{}` is not a digest", display_in_sentence(&layer.digest))))?;
         let failed = |error| SourceError::Store { number, error };
         let paths = match (&layer.paths, layer.layer_path.is_empty()) {
             (Some(paths), _) => paths.0.as_slice(),
             (None, false) => &[],
-            (None, true) => return Err(wrong("it has neither paths nor a layer-path".to_owned())),
+            (None, true) => return Err(wrong("neither paths nor a layer-path is given".to_owned())),
         };
         let paths = paths
             .iter()
@@ -242,7 +245,7 @@ impl Reading<'_> {
         Ok((described, section))
     }
 
-    /// A layer that was written to a file of the store, or beside the document, where that is there.
+    /// Opens a layer that was written to a file in the store or next to the document, if it exists.
     fn written(&self, path: &str) -> Result<Option<Section>, String> {
         let is_below = |directory: &Path| {
             let inside = Path::new(path).strip_prefix(directory);
@@ -253,19 +256,19 @@ impl Reading<'_> {
         } else if let Some(beside) = self.beside.as_deref().filter(|beside| is_below(beside)) {
             open_file_below(beside, Path::new(path))
         } else {
-            return Err(format!("its layer-path «{}» is outside {STORE_DIRECTORY}", display_in_sentence(path)));
+            return Err(format!("its layer-path `{}` is outside {STORE_DIRECTORY}", display_in_sentence(path)));
         };
         match opened {
             Ok(Some((file, length))) => Ok(Some(Section::new(std::sync::Arc::new(file), 0, length))),
-            Ok(None) => Err(format!("its layer-path «{}» is no file", display_in_sentence(path))),
+            Ok(None) => Err(format!("its layer-path `{}` is not a file", display_in_sentence(path))),
             Err(error) if is_led_out(&error) => {
-                Err(format!("its layer-path «{}» is a link that leads out", display_in_sentence(path)))
+                Err(format!("its layer-path `{}` is a link that leads outside", display_in_sentence(path)))
             }
             Err(_) => Ok(None),
         }
     }
 
-    /// A layer made of store paths. `whole`: they are all that it is made of.
+    /// Makes a layer from store paths. `whole` says that the layer contains nothing else.
     fn made(&self, paths: &[(StorePath, Rules)], whole: bool) -> Result<(Section, LayerContents), StoreError> {
         let mut plan = TarPlan::new(self.store, self.room.clone(), self.cancel.clone());
         let mut absent = Vec::new();
@@ -282,17 +285,17 @@ impl Reading<'_> {
         Ok((plan.finish().into_section(), contents))
     }
 
-    /// What is not here, as a sentence.
+    /// Returns a sentence about what is missing.
     fn note(&self) -> Option<String> {
         let paths = (self.absent > 0).then(|| format!("{} of the {} store paths", self.absent, self.named));
         let files = (self.absent_files > 0).then(|| format!("the files of {} layers", self.absent_files));
         let parts: Vec<String> = paths.into_iter().chain(files).collect();
-        let rest = format!("that the image names are not in {STORE_DIRECTORY} of this machine: contents not here");
+        let rest = format!("of the image are not in {STORE_DIRECTORY} on this machine: contents not available");
         (!parts.is_empty()).then(|| format!("{} {rest}", parts.join(" and ")))
     }
 }
 
-/// A regular file below a directory, and its length in bytes; no link on the way leads out.
+/// Opens a regular file below a directory and returns its length in bytes; links must not lead out of the directory.
 fn open_file_below(directory: &Path, file: &Path) -> std::io::Result<Option<(std::fs::File, u64)>> {
     let below = file.strip_prefix(directory).map_err(std::io::Error::other)?;
     let file = Directory::open(directory)?.open_file(below, Links::Inside)?;
@@ -302,7 +305,7 @@ fn open_file_below(directory: &Path, file: &Path) -> std::io::Result<Option<(std
 
 fn store_path(text: &str) -> Result<StorePath, String> {
     StorePath::parse(text.as_bytes())
-        .map_err(|error| format!("«{}» is no store path: {error}", display_in_sentence(text)))
+        .map_err(|error| format!("`{}` is not a store path: {error}", display_in_sentence(text)))
 }
 
 impl PathDocument {

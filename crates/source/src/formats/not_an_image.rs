@@ -1,4 +1,4 @@
-//! What a file or a stream is that no image can be read from, in words.
+//! Describes files and streams that contain no image.
 
 use std::io;
 
@@ -7,15 +7,15 @@ use nixdive_image::Compression;
 use nixdive_scan::Section;
 use nixdive_scan::compression::decoder;
 
-/// Bytes of a file that are looked through for one that is not zero.
+/// Bytes of a file that are searched for the first nonzero byte.
 const MOST_ZEROS: u64 = 64 << 20;
-/// What ends a disk image of a fixed size (VHD), and an image of macOS.
+/// Footers of a disk image of a fixed size (VHD) and of a macOS image.
 const FOOTERS: [(&[u8], &str); 2] = [(b"conectix", "disk image (VHD)"), (b"koly", "disk image of macOS (DMG)")];
 const FOOTER_BYTES: u64 = 512;
-/// What is said of bytes of no known kind.
+/// Description of bytes in an unknown format.
 const UNKNOWN: &str = "neither a tar archive nor compressed with gzip, zstd, xz or bzip2";
 
-/// What a file is that begins with neither a tar header nor a compressed stream.
+/// Describes a file that begins with neither a tar header nor a compressed stream.
 #[must_use]
 pub fn describe_section(section: &Section) -> String {
     let read = |offset: u64, length: usize| -> io::Result<Vec<u8>> {
@@ -42,7 +42,7 @@ pub fn describe_section(section: &Section) -> String {
     }
 }
 
-/// What a stream is that begins so, and as neither a tar archive nor a compressed stream does.
+/// Describes a stream that begins with neither a tar header nor a compressed stream.
 #[must_use]
 pub fn describe_start(start: &[u8]) -> String {
     match format_of(start) {
@@ -53,12 +53,12 @@ pub fn describe_start(start: &[u8]) -> String {
     }
 }
 
-/// What a layer's blob is that holds no tar stream; `None` where nothing is known of it.
+/// Returns the format of a layer's blob that contains no tar stream, or `None` if it is unknown.
 #[must_use]
 pub fn format_of_blob(section: &Section, compression: Compression) -> Option<&'static str> {
     let mut start = Vec::new();
     let mut stream = decoder(section.buffered(), compression, 1).ok()?;
-    // What comes before an error is enough.
+    // The bytes before an error are enough.
     let _ = io::Read::read_to_end(&mut io::Read::take(&mut stream, PROBE_BYTES as u64), &mut start);
     format_of(&start)
 }
@@ -67,7 +67,7 @@ fn is_zero(bytes: &[u8]) -> bool {
     bytes.iter().all(|&byte| byte == 0)
 }
 
-/// Where the first byte is that is not zero, among those that are looked through.
+/// Returns the offset of the first nonzero byte among those that are searched.
 fn first_other(section: &Section) -> Option<u64> {
     let mut buffer = vec![0; 1 << 20];
     let mut offset = 0;

@@ -1,5 +1,5 @@
-//! OCI layouts, as a directory or in an archive: OCI image specification, "Image Layout", "Image Index" and
-//! "Image Manifest"; Docker's media types of the same shape count as well.
+//! OCI layouts, as a directory or in an archive: OCI image specification, "Image Layout", "Image Index" and "Image
+//! Manifest"; Docker's media types of the same shape are accepted, too.
 
 use oci_spec::image::{Descriptor, ImageManifest};
 use serde::de::DeserializeOwned;
@@ -12,16 +12,16 @@ use nixdive_base::text::display_in_sentence;
 use nixdive_image::reference::Transport;
 use nixdive_image::{DefectKind, Digest, Identity, LayerContents, TreeBuilder};
 
-/// Whether the container looks like an OCI layout.
+/// Returns `true` if the container looks like an OCI layout.
 #[must_use]
 pub fn is_oci_layout(container: &dyn Container) -> bool {
     container.locate(Naming::Layout.index()).is_some()
 }
 
-/// The image that `request` asks for. `transport` is [`Transport::Oci`] or [`Transport::OciArchive`].
+/// Reads the image that `request` selects. `transport` is [`Transport::Oci`] or [`Transport::OciArchive`].
 ///
 /// # Errors
-/// [`SourceError`].
+/// [`SourceError`] if a document is missing or invalid, or the selector matches no image or several.
 pub fn read_oci_layout(
     container: &dyn Container,
     request: &Request<'_>,
@@ -35,10 +35,10 @@ pub fn read_oci_layout(
     Ok(layout)
 }
 
-/// The image of an index that `request` asks for.
+/// Reads the image of an index that `request` selects.
 ///
 /// # Errors
-/// [`SourceError`].
+/// [`SourceError`] if a document is missing or invalid, or the selector matches no image or several.
 pub(super) fn read_index(
     container: &dyn Container,
     request: &Request<'_>,
@@ -58,17 +58,16 @@ pub(super) fn read_index(
     super::check_digest(&mut layout, "manifest", manifest_digest.as_ref(), &bytes);
     layout.identity.manifest_digest = manifest_digest;
     for digest in altered {
-        let message =
-            format!("an index within the index is listed under the digest {digest}, but its bytes have another");
+        let message = format!("an index within the index is listed under the digest {digest}, but has another digest");
         layout.defect(DefectKind::Altered, None, message);
     }
     Ok(layout)
 }
 
-/// The image of one manifest, itself named `name`.
+/// Reads the image of one manifest, itself named `name`.
 ///
 /// # Errors
-/// [`SourceError`].
+/// [`SourceError`] if a document is missing or invalid.
 pub(super) fn read_manifest(
     container: &dyn Container,
     request: &Request<'_>,
@@ -82,7 +81,7 @@ pub(super) fn read_manifest(
     let manifest: ImageManifest = parse(name, bytes)?;
     let count = manifest.layers().len();
     if count > TreeBuilder::MAX_LAYERS {
-        let reason = format!("it lists {count} layers; more than {} are refused", TreeBuilder::MAX_LAYERS);
+        let reason = format!("{count} layers are listed, more than the maximum of {}", TreeBuilder::MAX_LAYERS);
         return Err(SourceError::Document { name: name.to_owned(), reason });
     }
     let config_name = naming.stated_blob(manifest.config().digest().as_ref(), name)?;
@@ -136,15 +135,15 @@ pub(super) fn read_manifest(
     Ok(layout)
 }
 
-/// What is said of a layer that its owner does not allow to be passed on with the image.
+/// Describes a layer that must not be redistributed with the image.
 pub(crate) fn elsewhere(urls: &[String]) -> String {
     match urls.first() {
-        Some(url) => format!("not in the image; its owner keeps it at {}", display_in_sentence(url)),
-        None => "not in the image: its owner does not allow it to be passed on".to_owned(),
+        Some(url) => format!("not in the image; its owner provides it at {}", display_in_sentence(url)),
+        None => "not in the image: its owner does not allow redistribution".to_owned(),
     }
 }
 
-/// A JSON document of a known shape, read as engines read it.
+/// Parses a JSON document of a known shape, with the rules of engines.
 pub(super) fn parse<T: DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<T, SourceError> {
     nixdive_base::go_json::from_slice(bytes)
         .map_err(|error| SourceError::Document { name: name.to_owned(), reason: error.to_string() })

@@ -9,17 +9,17 @@ use super::{Container, Layout, Request, SourceError};
 use nixdive_image::Digest;
 use nixdive_image::reference::Transport;
 
-/// Tells an index from a manifest.
+/// Distinguishes an index from a manifest.
 #[derive(Deserialize)]
 struct Shape {
     manifests: Option<IgnoredAny>,
 }
 
-/// The image that a manifest describes, or the one among those of an index that `request` asks for. The container has its
-/// parts as `manifests/DIGEST` and `blobs/DIGEST`; it holds them against their digests.
+/// Reads the image that a manifest describes, or the image of an index that `request` selects. The container provides
+/// its parts as `manifests/DIGEST` and `blobs/DIGEST`, and verifies their digests.
 ///
 /// # Errors
-/// [`SourceError`].
+/// [`SourceError`] if a document is missing or invalid, or no image matches.
 pub fn read_remote(
     container: &dyn Container,
     request: &Request<'_>,

@@ -11,7 +11,7 @@ use nixdive_base::cancel::Cancel;
 use nixdive_image::reference::Transport;
 use nixdive_image::{Config, EntryBatch, EntryFields, Identity, Kind, Platform};
 
-/// The image that an extracted root directory makes: one layer and an empty configuration.
+/// Returns the image for an extracted root directory: one layer and an empty configuration.
 #[must_use]
 pub fn rootfs_layout(request: &Request<'_>, root: &Path) -> Layout {
     let name = root.display().to_string();
@@ -25,28 +25,29 @@ pub fn rootfs_layout(request: &Request<'_>, root: &Path) -> Layout {
     Layout { identity, config, layers: vec![layer], warnings: Vec::new(), defects: Vec::new() }
 }
 
-/// Goes through an extracted root directory and gives its entries as a layer would.
+/// Walks an extracted root directory and returns its entries like those of a layer.
 pub struct RootfsWalk {
     root: PathBuf,
     device: u64,
-    /// The directory that is being read. One is open at a time: a deep tree must not use up the file descriptors.
+    /// The directory that is being read. Only one is open at a time, so that a deep tree does not exhaust file
+    /// descriptors.
     open: Option<(PathBuf, fs::ReadDir)>,
     pending: Vec<PathBuf>,
     hard_links: HashMap<(u64, u64), PathBuf>,
-    /// Directories that could not be read, as sentences.
+    /// One sentence for each directory that could not be read.
     pub unreadable: Vec<String>,
     cancel: Cancel,
 }
 
 impl RootfsWalk {
-    /// Begins at `root`.
+    /// Starts at `root`.
     ///
     /// # Errors
-    /// When it is no directory, or cannot be read.
+    /// If it is not a directory or cannot be read.
     pub fn new(root: &Path, cancel: Cancel) -> Result<Self, SourceError> {
         let metadata = fs::metadata(root).map_err(SourceError::Io)?;
         if !metadata.is_dir() {
-            return Err(SourceError::NotAnImage("is no directory".to_owned()));
+            return Err(SourceError::NotAnImage("not a directory".to_owned()));
         }
         let entries = fs::read_dir(root).map_err(SourceError::Io)?;
         Ok(Self {
@@ -60,10 +61,10 @@ impl RootfsWalk {
         })
     }
 
-    /// The next entries; empty at the end.
+    /// Returns the next entries; empty at the end.
     ///
     /// # Errors
-    /// Only when it was cancelled: what cannot be read is noted and left out.
+    /// Only if it was cancelled: unreadable directories are recorded and skipped.
     pub fn next_batch(&mut self) -> io::Result<EntryBatch> {
         self.cancel.check()?;
         let mut batch = EntryBatch::default();
@@ -91,7 +92,7 @@ impl RootfsWalk {
 
     fn note(&mut self, path: &Path, error: &io::Error) {
         if self.unreadable.len() < 8 {
-            self.unreadable.push(format!("«/{}» is left out: {error}", path.display()));
+            self.unreadable.push(format!("/{}: skipped: {error}", path.display()));
         }
     }
 
@@ -116,7 +117,7 @@ impl RootfsWalk {
             fields.device = device_numbers(metadata.rdev());
         }
         batch.push(path.as_os_str().as_bytes(), &link, fields);
-        // Another file system mounted there (/proc, a volume) is no part of the root directory.
+        // Another file system mounted there (/proc, a volume) is not part of the root directory.
         if kind == Kind::Directory && metadata.dev() == self.device {
             self.pending.push(path.to_owned());
         }
@@ -170,7 +171,7 @@ fn type_flag(kind: Kind) -> u8 {
     }
 }
 
-/// Major and minor number of Linux's `dev_t`.
+/// Splits Linux's `dev_t` into major and minor number.
 fn device_numbers(device: u64) -> (u32, u32) {
     let major = ((device >> 8) & 0xfff) | ((device >> 32) & 0xffff_f000);
     let minor = (device & 0xff) | ((device >> 12) & 0xffff_ff00);

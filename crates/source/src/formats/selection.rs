@@ -1,4 +1,4 @@
-//! Which of several images a selector means, and what to type for each.
+//! Selects one of several images, and suggests references for them.
 
 use hashbrown::HashMap;
 
@@ -9,25 +9,25 @@ use nixdive_image::reference::{Selector, Transport};
 
 /// An image among others.
 pub(super) trait Named {
-    /// The names under which it is listed.
+    /// Returns the names under which it is listed.
     fn names(&self) -> &[String];
 
-    /// The digest of its manifest, where it has one.
+    /// Returns the digest of its manifest, if it has one.
     fn digest(&self) -> Option<&str> {
         None
     }
 
-    /// What it runs on, where that is known without opening it.
+    /// Its platform, if it is known without opening the image.
     fn platform(&self) -> Option<&Platform> {
         None
     }
 }
 
-/// The positions of those that the selector means; all where there is none. A name that is listed as it was typed goes
-/// before names of which it is only a part.
+/// Returns the positions of the images that match the selector; all of them if there is no selector. An exact name
+/// takes precedence over names that only contain it.
 ///
 /// # Errors
-/// [`SourceError::NoSuchImage`].
+/// [`SourceError::NoSuchImage`] if none matches.
 pub(super) fn selected<T: Named>(
     request: &Request<'_>,
     transport: Transport,
@@ -55,13 +55,13 @@ pub(super) fn selected<T: Named>(
     Ok(found)
 }
 
-/// Whether a listed name is the one asked for: as written, in full, or by its tag alone.
+/// Returns `true` if a listed name matches the wanted one: literally, in full, or by its tag alone.
 pub(super) fn names_match(listed: &str, wanted: &str) -> bool {
     let tag = listed.rsplit_once(':').map_or(listed, |(_, tag)| tag);
     listed == wanted || tag == wanted || in_full(listed) == in_full(wanted)
 }
 
-/// A name with the parts that Docker lets people leave out: `web` is `docker.io/library/web:latest`
+/// Completes a name with the parts that may be omitted in Docker: `web` becomes `docker.io/library/web:latest`
 /// (github.com/distribution/reference, `ParseNormalizedNamed` and `TagNameOnly`).
 fn in_full(name: &str) -> String {
     let (domain, path) = match name.split_once('/') {
@@ -73,7 +73,7 @@ fn in_full(name: &str) -> String {
     format!("{domain}/{library}{path}{tag}")
 }
 
-/// What to type for some of the images: a name that only one of them has, else the position among all.
+/// Returns references for some of the images: a name that only one of them has, else the position among all.
 pub(super) fn choices<T: Named>(
     request: &Request<'_>,
     transport: Transport,
@@ -83,7 +83,7 @@ pub(super) fn choices<T: Named>(
     let mut holders: HashMap<&str, (usize, usize)> = HashMap::new();
     for &index in some {
         for name in images[index].names() {
-            // How many images have the name, and the last of them: one may list a name twice.
+            // Number of images with the name, and the last of them: an image may list a name twice.
             let (count, last) = holders.entry(name).or_insert((0, usize::MAX));
             *count += usize::from(*last != index);
             *last = index;

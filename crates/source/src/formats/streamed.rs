@@ -4,49 +4,49 @@ use super::archive::{Step, beside, follow};
 use super::{Container, MAX_DOCUMENT_BYTES, SourceError};
 use nixdive_scan::Section;
 
-/// What became of a member of an archive that came by once.
+/// A member of an archive that was read as a stream.
 pub enum StreamedMember {
-    /// A small JSON document, kept whole.
+    /// A small JSON document in memory.
     Document(Vec<u8>),
-    /// A layer that was read as it came by: its number among those.
+    /// A layer that was read from the stream, with its number.
     Layer(usize),
-    /// A compressed layer, put aside to be read by several threads, or a document that found no room in memory.
+    /// A compressed layer, spooled to be read by several threads, or a document that did not fit in memory.
     Aside(Section),
     /// A symbolic link, as written.
     Symlink(String),
     /// A hard link, as written.
     HardLink(String),
-    /// A document longer than any real one: its length, bytes.
+    /// A document longer than any real one, with its length in bytes.
     TooLong(u64),
-    /// Nothing that an image is made of, by its first bytes; the name of its format where that is known.
+    /// Not a part of an image, judging by its first bytes; with the name of its format if known.
     Unknown(Option<&'static str>),
 }
 
-/// The members of an archive that came by once, in any order.
+/// The members of a streamed archive, in any order.
 #[derive(Default)]
 pub struct StreamedMembers {
     members: HashMap<String, StreamedMember>,
 }
 
 impl StreamedMembers {
-    /// Keeps a member under its normalised name; the last of one name counts.
+    /// Adds a member under its normalised name; the last one of a name counts.
     pub fn insert(&mut self, name: String, member: StreamedMember) {
         self.members.insert(name, member);
     }
 
-    /// Members so far.
+    /// Returns the number of members so far.
     #[must_use]
     pub fn len(&self) -> usize {
         self.members.len()
     }
 
-    /// Whether there is none.
+    /// Returns `true` if there are no members.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.members.is_empty()
     }
 
-    /// The format of a member that is neither a layer nor a document, where it is known.
+    /// Returns the format of a member that is neither a layer nor a document, if known.
     #[must_use]
     pub fn format(&self, located: &str) -> Option<&'static str> {
         match self.members.get(located) {
@@ -55,7 +55,7 @@ impl StreamedMembers {
         }
     }
 
-    /// The number of the layer that was read under a name that [`Container::locate`] gave.
+    /// Returns the number of the layer that was read under a name that [`Container::locate`] returned.
     #[must_use]
     pub fn layer(&self, located: &str) -> Option<usize> {
         match self.members.get(located) {
@@ -94,9 +94,7 @@ impl Container for StreamedMembers {
                 bytes.truncate(count);
                 Ok(Some(bytes))
             }
-            Some(_) => {
-                Err(SourceError::Document { name: name.to_owned(), reason: "it is no JSON document".to_owned() })
-            }
+            Some(_) => Err(SourceError::Document { name: name.to_owned(), reason: "not a JSON document".to_owned() }),
             None => Ok(None),
         }
     }

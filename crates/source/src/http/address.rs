@@ -1,8 +1,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
-/// Where a request goes: an absolute URL of http or https, without user and fragment. Shown without its query, which
-/// may carry a signature.
+/// Target of a request: an absolute URL with http or https, without user and fragment. Displayed without its query,
+/// which may contain a signature.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
     secure: bool,
@@ -11,13 +11,13 @@ pub struct Address {
 }
 
 impl Address {
-    /// On `host[:port]`, with a path that begins with a slash.
+    /// Creates an address on `host[:port]`, with a path that begins with a slash.
     #[must_use]
     pub fn new(secure: bool, host: &str, target: &str) -> Self {
         Self { secure, host: host.to_ascii_lowercase(), target: target.to_owned() }
     }
 
-    /// An absolute URL; `None` for what is none, or carries a user.
+    /// Parses an absolute URL. Returns `None` if it is invalid or contains a user.
     #[must_use]
     pub fn parse(url: &str) -> Option<Self> {
         let (scheme, rest) = url.split_once("://")?;
@@ -40,7 +40,7 @@ impl Address {
         Some(Self::new(secure, host, &format!("{slash}{target}")))
     }
 
-    /// What a `Location` means that came from here: RFC 3986 section 5.2, dots in paths left as they are.
+    /// Resolves a `Location` header sent from this address: RFC 3986 section 5.2, without removing dot segments.
     #[must_use]
     pub fn join(&self, location: &str) -> Option<Self> {
         if location.contains("://") && !location.starts_with(['/', '?']) {
@@ -59,8 +59,8 @@ impl Address {
         Self::parse(&format!("{scheme}://{}{target}", self.host))
     }
 
-    /// Like [`Self::join`], without losing the protection of https: this host in plain http, as servers say behind what
-    /// speaks TLS for them, is meant with https. `None` for plain http of other hosts after https.
+    /// Like [`Self::join`], but keeps the protection of https: plain http on the same host is upgraded to https, since
+    /// servers behind a TLS proxy send such URLs. Returns `None` for plain http on other hosts after https.
     #[must_use]
     pub fn join_protected(&self, location: &str) -> Option<Self> {
         let joined = self.join(location)?;
@@ -70,7 +70,7 @@ impl Address {
         if joined.host == self.host { Some(Self { secure: true, ..joined }) } else { None }
     }
 
-    /// The same with another parameter in the query; name and value are escaped.
+    /// Returns the address with another parameter in its query; name and value are escaped.
     #[must_use]
     pub fn with_parameter(&self, name: &str, value: &str) -> Self {
         let separator = if self.target.contains('?') { '&' } else { '?' };
@@ -78,32 +78,33 @@ impl Address {
         Self { target, ..self.clone() }
     }
 
-    /// All of it, to be sent.
+    /// Returns the complete URL for sending.
     #[must_use]
     pub fn url(&self) -> String {
         let scheme = if self.secure { "https" } else { "http" };
         format!("{scheme}://{}{}", self.host, self.target)
     }
 
-    /// Host and port as they are written.
+    /// Returns host and port as written.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// Whether it is https.
+    /// Returns `true` for https.
     #[must_use]
     pub fn is_secure(&self) -> bool {
         self.secure
     }
 
-    /// Whether both are the same server with the same protection: a credential for one may be shown to the other.
+    /// Returns `true` if both are the same server with the same protection, so that a credential for one may be sent to
+    /// the other.
     #[must_use]
     pub fn is_same_server(&self, other: &Self) -> bool {
         self.secure == other.secure && self.port() == other.port() && self.name() == other.name()
     }
 
-    /// Whether it is this machine.
+    /// Returns `true` if the host is this machine.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         is_loopback(&self.host)
@@ -119,7 +120,7 @@ impl Address {
     }
 }
 
-/// Whether `host[:port]` is this machine.
+/// Returns `true` if `host[:port]` is this machine.
 pub(crate) fn is_loopback(host: &str) -> bool {
     let name = split_port(host).0.trim_start_matches('[').trim_end_matches(']');
     name == "localhost"
@@ -134,7 +135,7 @@ fn split_port(host: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// Percent encoding of everything but unreserved letters (RFC 3986 section 2.3).
+/// Percent-encodes everything except unreserved characters (RFC 3986 section 2.3).
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {

@@ -5,23 +5,23 @@ use std::time::{Duration, Instant, SystemTime};
 
 use nixdive_base::cancel::Cancel;
 
-/// What tells the time and waits: tests have one of their own.
+/// Source of time that can wait; tests use their own.
 pub trait Clock: Send + Sync + fmt::Debug {
-    /// Now.
+    /// Returns the current time.
     fn now(&self) -> SystemTime;
 
-    /// Waits.
+    /// Waits for a duration.
     ///
     /// # Errors
-    /// When it was cancelled meanwhile.
+    /// If it was cancelled in the meantime.
     fn wait(&self, duration: Duration, cancel: &Cancel) -> io::Result<()>;
 }
 
-/// The clock of the system.
+/// The system clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RealClock;
 
-/// Between two looks at whether it was cancelled.
+/// Interval at which cancellation is checked.
 const LOOK: Duration = Duration::from_millis(20);
 
 impl Clock for RealClock {
@@ -42,11 +42,11 @@ impl Clock for RealClock {
     }
 }
 
-/// Until when servers are left alone, for whoever watches from another thread. Clones share it.
+/// End of the current wait for servers, shared with other threads. Clones share the state.
 #[derive(Debug, Clone, Default)]
 pub struct Waits(Arc<Mutex<Option<Instant>>>);
 
-/// A clock that notes its waits.
+/// A clock that records its waits.
 #[derive(Debug)]
 struct NotedClock {
     clock: Arc<dyn Clock>,
@@ -54,14 +54,14 @@ struct NotedClock {
 }
 
 impl Waits {
-    /// For how much longer, where any is.
+    /// Returns the remaining time of the current wait.
     #[must_use]
     pub fn left(&self) -> Option<Duration> {
         let left = self.lock().map(|until| until.saturating_duration_since(Instant::now()));
         left.filter(|left| !left.is_zero())
     }
 
-    /// A clock that notes its waits here, in front of another one.
+    /// Wraps a clock so that its waits are recorded here.
     #[must_use]
     pub fn noted_by(&self, clock: Arc<dyn Clock>) -> Arc<dyn Clock> {
         Arc::new(NotedClock { clock, waits: self.clone() })

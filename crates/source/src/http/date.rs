@@ -2,8 +2,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// A date in a header, in the one form that servers may send today: `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 section
-/// 5.6.7).
+/// Parses a date in a header, in the only form that servers may send today: `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110
+/// section 5.6.7).
 #[must_use]
 pub fn parse_date(text: &str) -> Option<SystemTime> {
     let (_, rest) = text.trim().split_once(", ")?;
@@ -22,7 +22,8 @@ pub fn parse_date(text: &str) -> Option<SystemTime> {
     Some(UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
-/// Days from 1970-01-01 in the Gregorian calendar; years are counted from March, so that leap days come last.
+/// Returns the days since 1970-01-01 in the Gregorian calendar; years are counted from March, so that leap days come
+/// last.
 fn days_since_1970(year: u64, month: u64, day: u64) -> u64 {
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let before_year = year * 365 + year / 4 - year / 100 + year / 400;

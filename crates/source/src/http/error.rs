@@ -1,52 +1,52 @@
 use std::io;
 use std::time::Duration;
 
-/// Why an exchange with a server failed. Never names a credential or a query.
+/// Reason why an exchange with a server failed. Never contains a credential or a query.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum HttpError {
-    /// Its name is not known.
-    #[error("the host {0} is not known; is its name right, and is there a network?")]
+    /// The host name cannot be resolved.
+    #[error("unknown host {0}; check its name and the network")]
     UnknownHost(String),
-    /// Nobody answers.
+    /// The server does not answer.
     #[error("{host}: {reason}")]
     Unreachable {
         /// Host and port.
         host: String,
-        /// What the system said.
+        /// The system's error.
         reason: String,
     },
-    /// It said nothing for too long, or next to nothing.
+    /// The server sent nothing, or almost nothing, for too long.
     #[error("{host} does not answer: {what}")]
     Silent {
         /// Host and port.
         host: String,
-        /// What was waited for, and how long.
+        /// The expected event, and the time waited.
         what: String,
     },
-    /// Its certificate, or what it makes of ours.
-    #[error("{host}: the connection is not safe: {reason}")]
+    /// The server's certificate was rejected, or the server rejected ours.
+    #[error("{host}: insecure connection: {reason}")]
     Tls {
         /// Host and port.
         host: String,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
-    /// What it said is no HTTP.
+    /// The answer is not valid HTTP.
     #[error("{host}: {reason}")]
     Protocol {
         /// Host and port.
         host: String,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
-    /// It wants to be left alone for longer than anybody waits.
+    /// The server asks for a longer wait than is acceptable.
     #[error("{host} allows no more requests for {}{}", in_words(*.wait), .quota.as_ref().map(|quota| format!(" (its quota is {quota})")).unwrap_or_default())]
     TooManyRequests {
         /// Host and port.
         host: String,
-        /// For how long.
+        /// The wait that the server asks for.
         wait: Duration,
-        /// What it says of its quota.
+        /// The quota that the server reports.
         quota: Option<String>,
     },
     /// It was cancelled.
@@ -55,7 +55,7 @@ pub enum HttpError {
 }
 
 impl HttpError {
-    /// What went wrong on the way, in words that say what to do where the library has none.
+    /// Converts an error of the library, with advice if the library has none.
     pub(super) fn of(host: &str, error: ureq::Error) -> Self {
         let host = host.to_owned();
         match error {
@@ -67,11 +67,11 @@ impl HttpError {
             ureq::Error::Io(error) => Self::of_io(host, &error),
             ureq::Error::ConnectionFailed => Self::Unreachable { host, reason: "no connection".to_owned() },
             ureq::Error::ConnectProxyFailed(reason) => {
-                Self::Unreachable { host, reason: format!("the proxy refuses: {reason}") }
+                Self::Unreachable { host, reason: format!("refused by the proxy: {reason}") }
             }
-            ureq::Error::Protocol(error) => Self::Protocol { host, reason: format!("no valid HTTP: {error}") },
-            // Other messages may repeat what was sent.
-            _ => Self::Protocol { host, reason: "no valid HTTP".to_owned() },
+            ureq::Error::Protocol(error) => Self::Protocol { host, reason: format!("invalid HTTP: {error}") },
+            // Other messages may repeat parts of the request.
+            _ => Self::Protocol { host, reason: "invalid HTTP".to_owned() },
         }
     }
 
@@ -80,9 +80,9 @@ impl HttpError {
         match error.kind() {
             io::ErrorKind::TimedOut => Self::Silent { host, what: "timeout".to_owned() },
             io::ErrorKind::ConnectionRefused => {
-                Self::Unreachable { host, reason: "the connection is refused; is a server running there?".to_owned() }
+                Self::Unreachable { host, reason: "connection refused; is a server running there?".to_owned() }
             }
-            // The library wraps its errors of TLS in those of I/O.
+            // The library wraps TLS errors in I/O errors.
             io::ErrorKind::InvalidData if text.contains("invalid peer certificate") => Self::Tls { host, reason: text },
             io::ErrorKind::InvalidData => {
                 Self::Tls { host, reason: format!("{text}; does it speak plain http? --tls-verify=false allows that") }
@@ -91,7 +91,7 @@ impl HttpError {
         }
     }
 
-    /// Whether trying once more may help: the connection broke, or said nothing valid.
+    /// Returns `true` if another attempt may succeed: the connection broke, or the answer was invalid.
     #[must_use]
     pub fn may_pass(&self) -> bool {
         match self {
@@ -102,7 +102,7 @@ impl HttpError {
     }
 }
 
-/// A length of time to one unit.
+/// Formats a duration in a single unit.
 fn in_words(duration: Duration) -> String {
     match duration.as_secs() {
         seconds @ 0..120 => format!("{seconds} seconds"),

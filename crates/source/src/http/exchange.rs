@@ -13,25 +13,25 @@ use super::{Address, Clock, HttpError, Patience, RealClock, Secret, Trust};
 use nixdive_base::cancel::Cancel;
 
 const USER_AGENT: &str = concat!("nixdive/", env!("CARGO_PKG_VERSION"));
-/// Bytes of all headers of an answer.
+/// Maximum bytes of all headers of an answer.
 const MAX_HEADER_BYTES: usize = 64 << 10;
-/// Bytes taken from the network at a time.
+/// Bytes read from the network at a time.
 const BUFFER_BYTES: usize = 128 << 10;
-/// Between two looks at whether it was cancelled; the thread that looks lives as long as the way to the server.
+/// Interval at which cancellation is checked; the checking thread lives as long as the client.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// How servers are spoken to.
+/// Settings of HTTP exchanges.
 #[derive(Debug, Clone)]
 pub struct HttpOptions {
-    /// How long a connection may take.
+    /// Maximum time for connecting.
     pub connect: Duration,
-    /// How long an answer, or the next bytes of it, may take.
+    /// Maximum time until an answer, or its next bytes, arrive.
     pub silence: Duration,
-    /// How often is asked again.
+    /// Rules for repeating requests.
     pub patience: Patience,
-    /// Tells the time.
+    /// Source of time.
     pub clock: Arc<dyn Clock>,
-    /// Asks to stop; interrupts what waits.
+    /// Cancels requests; interrupts waits.
     pub cancel: Cancel,
 }
 
@@ -47,20 +47,20 @@ impl Default for HttpOptions {
     }
 }
 
-/// What to do.
+/// Method of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
-    /// Read.
+    /// Read a resource.
     Get,
-    /// Read the headers alone.
+    /// Read only its headers.
     Head,
-    /// Begin.
+    /// Start an operation.
     Post,
-    /// Continue.
+    /// Continue an upload.
     Patch,
-    /// Write.
+    /// Write a resource.
     Put,
-    /// Take away.
+    /// Delete a resource.
     Delete,
 }
 
@@ -77,70 +77,70 @@ impl Method {
     }
 }
 
-/// What is sent.
+/// Body of a request.
 pub enum Body {
-    /// Nothing.
+    /// No body.
     None,
-    /// What is in memory.
+    /// Bytes in memory.
     Bytes(Vec<u8>),
-    /// What a reader gives, of which the length in bytes is known.
+    /// The content of a reader whose length in bytes is known.
     Stream(Box<dyn Read + Send>, u64),
-    /// What a reader gives, however long it is: RFC 9112 section 7.1. Over a socket, what the other side closes before all
-    /// of it was sent is no error by itself: its answer may say why.
+    /// The content of a reader of unknown length: RFC 9112 section 7.1. On a socket, it is not an error by itself if
+    /// the other side closes before all of it was sent: its answer may give the reason.
     Chunked(Box<dyn Read + Send>),
 }
 
-/// One request.
+/// An HTTP request.
 pub struct Request {
-    /// What to do.
+    /// Method of the request.
     pub method: Method,
-    /// Where.
+    /// Target of the request.
     pub address: Address,
-    /// Names in lower case, and values.
+    /// Header names in lower case, with values.
     pub headers: Vec<(&'static str, String)>,
-    /// The value of `Authorization`.
+    /// Value of `Authorization`.
     pub authorization: Option<Secret>,
-    /// What is sent.
+    /// Body of the request.
     pub body: Body,
 }
 
 impl Request {
-    /// Without headers and body.
+    /// Creates a request without headers and body.
     #[must_use]
     pub fn new(method: Method, address: Address) -> Self {
         Self { method, address, headers: Vec::new(), authorization: None, body: Body::None }
     }
 }
 
-/// The answer to one.
+/// An HTTP response.
 pub struct Response {
-    /// Who answered.
+    /// Address that answered.
     pub address: Address,
-    /// RFC 9110 section 15.
+    /// Status code (RFC 9110, section 15).
     pub status: u16,
     headers: HeaderMap,
-    /// Bytes of the body, where the server says so.
+    /// Bytes of the body, if the server states them.
     pub content_length: Option<u64>,
-    /// The body.
+    /// Body of the response.
     pub body: Box<dyn Read + Send>,
 }
 
 impl Response {
-    /// A header by its name in lower case, where it is text.
+    /// Returns a header by its name in lower case, if it is text.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// All headers of one name.
+    /// Returns all headers of one name.
     pub fn headers(&self, name: &str) -> impl Iterator<Item = &str> {
         self.headers.get_all(name).iter().filter_map(|value| value.to_str().ok())
     }
 
-    /// The body, whole; `None` where it has more than `most` bytes.
+    /// Reads the whole body. Returns `None` if it has more than `most` bytes.
     ///
     /// # Errors
-    /// Those of the connection.
+    /// If the connection fails.
     pub fn bytes(self, most: u64) -> io::Result<Option<Vec<u8>>> {
         if self.content_length.is_some_and(|length| length > most) {
             return Ok(None);
@@ -151,30 +151,30 @@ impl Response {
     }
 }
 
-/// A way to a server, with the connections that are open.
+/// An HTTP client with its open connections.
 pub struct Http {
     agent: Agent,
     options: HttpOptions,
-    /// Whether the other side of a socket has stopped listening.
+    /// True once the other side of a socket has stopped reading.
     closed: Arc<AtomicBool>,
-    /// Dropped with this, which ends the thread that waits for a cancellation.
+    /// Dropped with the client, which ends the thread that waits for cancellation.
     _alive: Arc<()>,
 }
 
 impl Http {
-    /// Over TCP, and TLS where an address says so. Proxies are those of the environment.
+    /// Creates a client for TCP, with TLS for https addresses. Uses the proxies of the environment.
     ///
     /// # Errors
-    /// When a certificate cannot be read, or no thread started.
+    /// If a certificate cannot be read or a thread cannot be started.
     pub fn over_network(trust: &Trust, options: HttpOptions) -> io::Result<Self> {
         let config = config(&options).tls_config(trust.config()?).build();
         Self::new(Agent::new_with_config(config), options, Arc::default())
     }
 
-    /// Over a socket of this machine.
+    /// Creates a client for a local socket.
     ///
     /// # Errors
-    /// When no thread can be started.
+    /// If a thread cannot be started.
     pub fn over_socket(path: &Path, options: HttpOptions) -> io::Result<Self> {
         let config = config(&options).proxy(None).build();
         let closed = Arc::default();
@@ -198,16 +198,17 @@ impl Http {
         Ok(Self { agent, options, closed, _alive: alive })
     }
 
-    /// How it speaks.
+    /// Returns the settings.
     #[must_use]
     pub fn options(&self) -> &HttpOptions {
         &self.options
     }
 
-    /// Sends one request, and gives the answer to it, whatever its status: nothing is followed or repeated.
+    /// Sends one request and returns the answer, whatever its status. Does not follow redirections or repeat the
+    /// request.
     ///
     /// # Errors
-    /// [`HttpError`].
+    /// [`HttpError`] if no valid answer arrives.
     pub fn send(&self, request: Request) -> Result<Response, HttpError> {
         let Request { method, address, headers, authorization, body } = request;
         let failed = |error| {
@@ -250,7 +251,7 @@ impl Http {
     }
 }
 
-/// Ends where nobody listens any more.
+/// Ends once the other side has stopped reading.
 struct UntilClosed {
     inner: Box<dyn Read + Send>,
     closed: Arc<AtomicBool>,

@@ -1,5 +1,5 @@
-//! HTTP as registries and engines speak it: one exchange at a time, over TCP, TLS or a socket of this machine, with
-//! patience for servers that are busy and none for those that stand still. Knows nothing of images.
+//! HTTP for registries and engines: one exchange at a time, over TCP, TLS or a local socket; repeats requests to busy
+//! servers and gives up on stalled ones. Independent of images.
 
 mod address;
 mod clock;

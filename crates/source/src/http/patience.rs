@@ -3,14 +3,14 @@ use std::time::{Duration, SystemTime};
 
 use super::{HttpError, HttpOptions, Response, parse_date};
 
-/// How often a busy server is asked again, and how long is waited between.
+/// Rules for repeating a request to a busy server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
-    /// Tries in all.
+    /// Maximum number of attempts.
     pub tries: u32,
-    /// The wait after the first; it doubles with every further one.
+    /// Wait after the first attempt; doubles with each further one.
     pub first_wait: Duration,
-    /// No wait is longer.
+    /// Longest wait.
     pub longest_wait: Duration,
 }
 
@@ -20,17 +20,17 @@ impl Default for Patience {
     }
 }
 
-/// Whether a server that answers so may answer otherwise soon.
+/// Returns `true` if a server with this status may answer differently soon.
 fn is_busy(status: u16) -> bool {
     matches!(status, 408 | 429 | 500 | 502 | 503 | 504)
 }
 
 impl Patience {
-    /// Sends what `attempt` sends, again where the server is busy or the connection broke. The last answer is given as
-    /// it is.
+    /// Sends a request through `attempt`, and repeats it if the server is busy or the connection broke. Returns the
+    /// last answer unchanged.
     ///
     /// # Errors
-    /// [`HttpError`].
+    /// [`HttpError`] if the last attempt failed or the server asks for too long a wait.
     pub fn run(
         self,
         options: &HttpOptions,
@@ -55,10 +55,10 @@ impl Patience {
         }
     }
 
-    /// How long the server asks to wait.
+    /// Returns the wait that the server asks for.
     ///
     /// # Errors
-    /// [`HttpError::TooManyRequests`], where that is longer than anybody waits.
+    /// [`HttpError::TooManyRequests`] if that is longer than the longest acceptable wait.
     pub fn asked_for(self, response: &Response, now: SystemTime) -> Result<Option<Duration>, HttpError> {
         let Some(text) = response.header("retry-after") else { return Ok(None) };
         let wait = match text.trim().parse::<u64>() {
@@ -75,7 +75,7 @@ impl Patience {
         Err(HttpError::TooManyRequests { host: response.address.host().to_owned(), wait, quota })
     }
 
-    /// Twice as long with every try, and up to a quarter more, so that many clients do not come back at once.
+    /// Doubles with every attempt, plus up to a quarter at random, so that many clients do not return at once.
     fn own_wait(self, number: u32) -> Duration {
         let factor = 1u32.checked_shl(number.saturating_sub(1)).unwrap_or(u32::MAX);
         let wait = self.first_wait.saturating_mul(factor);

@@ -1,23 +1,23 @@
 use std::fmt;
 
-/// A text that must not be shown: a password, a token, a header made of one.
+/// A text that must not be displayed: a password, a token, or a header that contains one.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes the text.
+    /// Wraps a text.
     #[must_use]
     pub fn new(text: String) -> Self {
         Self(text)
     }
 
-    /// The text itself, for the one place that sends it.
+    /// Returns the text itself, for the one place that sends it.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// Whether there is nothing to hide.
+    /// Returns `true` if the text is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -32,7 +32,7 @@ impl fmt::Debug for Secret {
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// Base 64 with padding (RFC 4648 section 4).
+/// Encodes bytes as base 64 with padding (RFC 4648 section 4).
 #[must_use]
 pub fn base64(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
@@ -47,7 +47,7 @@ pub fn base64(bytes: &[u8]) -> String {
     text
 }
 
-/// The bytes that base 64 stands for; padding and white space may be missing or there. `None` where it is none.
+/// Decodes base 64; padding and white space are optional. Returns `None` if the text is invalid.
 #[must_use]
 pub fn decode_base64(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3);

@@ -1,4 +1,4 @@
-//! HTTP over a socket of this machine, as engines speak it.
+//! HTTP over a local socket, as engines use it.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr};
@@ -15,11 +15,11 @@ use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, ShutdownHandle, Transport,
 };
 
-/// Connects to one socket, whatever host is asked for.
+/// Connects to one socket, whatever host is requested.
 #[derive(Debug)]
 pub(super) struct SocketConnector {
     pub path: PathBuf,
-    /// Whether the other side has stopped listening.
+    /// True once the other side has stopped reading.
     pub closed: Arc<AtomicBool>,
 }
 
@@ -38,7 +38,7 @@ impl Connector for SocketConnector {
     }
 }
 
-/// Nothing to resolve.
+/// A resolver that does nothing.
 #[derive(Debug)]
 pub(super) struct NoNames;
 
@@ -55,12 +55,12 @@ struct Stream(UnixStream);
 
 impl ShutdownHandle for Stream {
     fn shutdown(&self) {
-        // An error means that it is closed already.
+        // An error means that it is already closed.
         let _ = self.0.shutdown(Shutdown::Both);
     }
 }
 
-/// One connection.
+/// A connection to the socket.
 #[derive(Debug)]
 pub(super) struct SocketTransport {
     stream: Arc<Stream>,
@@ -77,7 +77,7 @@ impl Transport for SocketTransport {
         let mut stream = &self.stream.0;
         stream.set_write_timeout(timeout.not_zero().map(|duration| *duration))?;
         let output = self.buffers.output();
-        // Who has heard enough may have answered; that is read next.
+        // The other side may have answered early; the answer is read next.
         match stream.write_all(output.get(..amount).unwrap_or_default()) {
             Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {
                 self.closed.store(true, Ordering::Relaxed);
@@ -100,7 +100,7 @@ impl Transport for SocketTransport {
     }
 
     fn is_open(&mut self) -> bool {
-        // Engines close a connection when they like; a new one costs nothing.
+        // Engines close connections at any time; a new one is cheap.
         false
     }
 }

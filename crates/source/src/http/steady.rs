@@ -3,10 +3,10 @@ use std::time::{Duration, Instant};
 
 use nixdive_base::cancel::Cancel;
 
-/// Bytes that have to come within the patience, or the server only pretends to send.
+/// Minimum bytes per interval; otherwise the server counts as stalled.
 const LEAST_BYTES: u64 = 4 << 10;
 
-/// Reads a body, and gives up on one that drips. Only the time spent waiting for bytes counts.
+/// Reads a body, and gives up if it arrives too slowly. Only time spent waiting for bytes counts.
 pub(super) struct Steady<R> {
     inner: R,
     patience: Duration,
@@ -16,7 +16,7 @@ pub(super) struct Steady<R> {
 }
 
 impl<R> Steady<R> {
-    /// Gives up where less than 4 KiB come within `patience`.
+    /// Creates a reader that gives up if less than 4 KiB arrive within `patience`.
     pub fn new(inner: R, patience: Duration, cancel: Cancel) -> Self {
         Self { inner, patience, waited: Duration::ZERO, bytes: 0, cancel }
     }
@@ -27,7 +27,7 @@ impl<R: Read> Read for Steady<R> {
         self.cancel.check()?;
         let begun = Instant::now();
         let result = self.inner.read(buffer);
-        // Interrupted I/O looks like any broken connection.
+        // Interrupted I/O looks like a broken connection.
         self.cancel.check()?;
         self.waited += begun.elapsed();
         let count = result?;
@@ -35,7 +35,7 @@ impl<R: Read> Read for Steady<R> {
         if self.bytes >= LEAST_BYTES {
             (self.bytes, self.waited) = (0, Duration::ZERO);
         } else if count > 0 && self.waited > self.patience {
-            let message = format!("only {} bytes came within {} s", self.bytes, self.waited.as_secs_f32());
+            let message = format!("only {} bytes arrived within {} s", self.bytes, self.waited.as_secs_f32());
             return Err(io::Error::new(io::ErrorKind::TimedOut, message));
         }
         Ok(count)

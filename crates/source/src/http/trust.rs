@@ -3,21 +3,21 @@ use std::sync::OnceLock;
 
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
 
-/// Whom to believe, and what to show.
+/// Trusted certificates, and our own.
 #[derive(Debug, Clone, Default)]
 pub struct Trust {
-    /// Certificates in PEM that are believed besides those of the system.
+    /// Certificates in PEM that are trusted in addition to those of the system.
     pub authorities: Vec<Vec<u8>>,
-    /// What to show to a server that asks.
+    /// Certificate for servers that ask for one.
     pub identity: Option<ClientIdentity>,
-    /// Believe anybody.
+    /// Trust every certificate.
     pub anybody: bool,
 }
 
 /// A certificate and its key, both in PEM.
 #[derive(Clone)]
 pub struct ClientIdentity {
-    /// The certificate, and those between it and its authority.
+    /// The certificate, followed by its intermediate certificates.
     pub certificates: Vec<u8>,
     /// Its private key.
     pub key: Vec<u8>,
@@ -37,7 +37,8 @@ impl Trust {
         }
         let identity = match &self.identity {
             Some(identity) => {
-                let key = PrivateKey::from_pem(&identity.key).map_err(|_| io::Error::other("holds no private key"))?;
+                let key =
+                    PrivateKey::from_pem(&identity.key).map_err(|_| io::Error::other("contains no private key"))?;
                 Some(ClientCert::new_with_certs(&certificates(&identity.certificates)?, key))
             }
             None => None,
@@ -53,15 +54,15 @@ impl Trust {
 fn certificates(pem: &[u8]) -> io::Result<Vec<Certificate<'static>>> {
     let mut found = Vec::new();
     for item in parse_pem(pem) {
-        if let PemItem::Certificate(certificate) = item.map_err(|_| io::Error::other("is no PEM"))? {
+        if let PemItem::Certificate(certificate) = item.map_err(|_| io::Error::other("not a PEM file"))? {
             found.push(certificate);
         }
     }
     Ok(found)
 }
 
-/// The authorities of the system, read once. What cannot be read is left out: a server that needs it then fails with a
-/// message of its own.
+/// Returns the system's certificate authorities, read once. Unreadable ones are skipped: a server that needs one then
+/// fails with its own message.
 fn system_roots() -> &'static [Certificate<'static>] {
     static ROOTS: OnceLock<Vec<Certificate<'static>>> = OnceLock::new();
     ROOTS.get_or_init(|| {

@@ -1,22 +1,22 @@
 use hashbrown::HashMap;
 
-/// Variables of a `.env` file, as Compose reads it beside a project.
+/// Variables of a `.env` file, as Compose reads it from the directory of a project.
 ///
-/// Lines are `NAME=value`, with or without `export` in front; a value may stand in quotes, and in one without them a `#`
-/// behind a space begins a comment. Lines that are none of this are passed over.
+/// Lines have the form `NAME=value`, optionally after `export`. A value may be quoted; in an unquoted value, a `#`
+/// after a space begins a comment. Other lines are ignored.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EnvironmentFile {
     variables: HashMap<String, String>,
 }
 
 impl EnvironmentFile {
-    /// Reads its text.
+    /// Parses the text of the file.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         Self { variables: text.lines().filter_map(variable).collect() }
     }
 
-    /// The value of a variable.
+    /// Returns the value of a variable.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str)

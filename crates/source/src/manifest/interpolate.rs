@@ -1,22 +1,22 @@
-/// A text with its variables filled in.
+/// A text with its variables replaced.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Filled {
     pub text: String,
-    /// Variables that are not set and have no other value, in order.
+    /// Variables that are unset and have no default, in order.
     pub unset: Vec<String>,
 }
 
-/// Why variables of a text cannot be filled in.
+/// Reason why variables of a text cannot be replaced.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum InterpolationError {
-    /// `${` without an end, or with something that is no name behind it.
-    #[error("«{}» is no variable; «$$» stands for a dollar", nixdive_base::text::display_in_sentence(.0))]
+    /// `${` that is not closed, or is not followed by a name.
+    #[error("`{}` is not a variable; write `$$` for a dollar sign", nixdive_base::text::display_in_sentence(.0))]
     NotAVariable(String),
     /// `${NAME:?reason}`.
-    #[error("the variable «{}» has to be set{}", nixdive_base::text::display_in_sentence(.0), reason(.1))]
+    #[error("the variable `{}` must be set{}", nixdive_base::text::display_in_sentence(.0), reason(.1))]
     Required(String, String),
-    /// Values within values.
-    #[error("variables stand too deep within each other")]
+    /// Defaults nested too deeply.
+    #[error("variables are nested too deeply")]
     TooDeep,
 }
 
@@ -24,13 +24,13 @@ fn reason(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!(": {}", nixdive_base::text::display_in_sentence(text)) }
 }
 
-/// Values within values that are followed: `${A:-${B:-c}}` has two.
+/// Maximum depth of nested defaults: `${A:-${B:-c}}` has depth two.
 const MAX_DEPTH: usize = 8;
 
-/// Fills in `$NAME`, `${NAME}`, and the forms `:-`, `-`, `:?`, `?`, `:+` and `+` of the Compose specification.
+/// Replaces `$NAME`, `${NAME}`, and the forms `:-`, `-`, `:?`, `?`, `:+` and `+` of the Compose specification.
 ///
 /// # Errors
-/// [`InterpolationError`].
+/// [`InterpolationError`] if a variable is malformed, required but unset, or nested too deeply.
 pub(super) fn interpolate(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Filled, InterpolationError> {
     let mut filled = Filled::default();
     fill(text, variable, 0, &mut filled)?;
@@ -111,7 +111,7 @@ fn put(name: &str, value: Option<String>, filled: &mut Filled) {
     }
 }
 
-/// The longest variable's name in front.
+/// Returns the longest variable name at the start of the text.
 fn name_of(text: &str) -> &str {
     let is_letter = |letter: char| letter.is_ascii_alphabetic() || letter == '_';
     if !text.starts_with(is_letter) {
@@ -121,7 +121,7 @@ fn name_of(text: &str) -> &str {
     text.get(..end).unwrap_or_default()
 }
 
-/// Where the brace that was opened in front of this text is closed.
+/// Returns the position of the brace that closes the one before this text.
 fn end_of_braces(text: &str) -> Option<usize> {
     let mut open = 0usize;
     let mut before = ' ';

@@ -2,7 +2,7 @@ use super::{Images, Manifest, ManifestError, ManifestKind, wrong};
 use nixdive_base::text::display_in_sentence;
 use nixdive_base::yaml::{Node, Value};
 
-/// Where an object of each kind has the specification of its pods.
+/// Path of the pod specification in each kind of object.
 const POD_SPECIFICATIONS: &[(&str, &[&str])] = &[
     ("Pod", &["spec"]),
     ("PodTemplate", &["template", "spec"]),
@@ -24,7 +24,7 @@ fn kind(node: &Node) -> Option<&str> {
     node.get("kind").and_then(Node::text)
 }
 
-/// Reads the containers of all objects that have some.
+/// Reads the containers of all objects that have containers.
 pub(super) fn read(documents: &[Node]) -> Result<Manifest, ManifestError> {
     let mut images = Images::default();
     let mut notes = Vec::new();
@@ -40,7 +40,7 @@ pub(super) fn read(documents: &[Node]) -> Result<Manifest, ManifestError> {
             waiting.extend(object.get("items").map(Node::items).unwrap_or_default().iter().rev());
         } else if has_containers(object) {
             let kind = display_in_sentence(kind);
-            notes.push(format!("objects of the kind «{kind}» are not known; their containers are missing"));
+            notes.push(format!("objects of the unknown kind `{kind}` are ignored; their containers are missing"));
         }
     }
     notes.dedup();
@@ -52,7 +52,7 @@ fn containers(object: &Node, kind: &str, specification: &Node, images: &mut Imag
     let name = metadata("name").or_else(|| metadata("generateName")).unwrap_or("-");
     for container in CONTAINERS.iter().filter_map(|key| specification.get(key)).flat_map(Node::items) {
         if !matches!(container.value, Value::Map(_)) {
-            return Err(wrong(container, "a container has to be a map with a name and an image"));
+            return Err(wrong(container, "a container must be a map with a name and an image"));
         }
         let text = |key| container.get(key).and_then(Node::text);
         let user = format!("{kind}/{name}/{}", text("name").unwrap_or("-"));
@@ -64,7 +64,7 @@ fn containers(object: &Node, kind: &str, specification: &Node, images: &mut Imag
     Ok(())
 }
 
-/// Whether an object of an unknown kind has something called containers where other kinds have it.
+/// Returns `true` if an object of an unknown kind has containers where other kinds have them.
 fn has_containers(object: &Node) -> bool {
     let within = |path: &[&str]| path.iter().try_fold(object, |node, key| node.get(key));
     let specifications = POD_SPECIFICATIONS.iter().filter_map(|(_, path)| within(path));

@@ -1,4 +1,4 @@
-//! Files that name images: those of Compose, and manifests of Kubernetes. They are known by what is in them.
+//! Files that refer to images: Compose files and Kubernetes manifests, detected by their content.
 
 mod compose;
 mod environment;
@@ -14,30 +14,30 @@ use hashbrown::HashMap;
 use nixdive_base::text::display_in_sentence;
 use nixdive_base::yaml::{self, Node, YamlError};
 
-/// What such a file is.
+/// Kind of a file that refers to images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ManifestKind {
     /// [The Compose specification](https://github.com/compose-spec/compose-spec).
     Compose,
-    /// Objects of Kubernetes.
+    /// Kubernetes objects.
     Kubernetes,
 }
 
-/// An image that a file names, with all that use it.
+/// An image that a file refers to, with everything that uses it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedImage {
-    /// As it is written, variables filled in; `None` where it is built, or said elsewhere.
+    /// The reference with its variables replaced; `None` if the image is built or defined elsewhere.
     pub reference: Option<String>,
-    /// The line of the file that names it first, from 1.
+    /// Line of its first mention, from 1.
     pub line: u32,
-    /// Who uses it: a service, or `Kind/name/container`. Never empty, as written.
+    /// Its users: a service, or `Kind/name/container`. Never empty, as written.
     pub users: Vec<String>,
-    /// Why there is no reference, to go on after «NAME»: «is built from ./web».
+    /// Reason for a missing reference, as the rest of a sentence: "is built from ./web".
     pub why_none: Option<String>,
 }
 
 impl NamedImage {
-    /// Whether a key of `--map` means it: its reference, a user, or the container's name of one.
+    /// Returns `true` if a key of `--map` refers to it: its reference, a user, or the name of a user's container.
     #[must_use]
     pub fn is_called(&self, key: &str) -> bool {
         let is_user =
@@ -45,29 +45,29 @@ impl NamedImage {
         self.reference.as_deref() == Some(key) || self.users.iter().any(is_user)
     }
 
-    /// Its users in one text, safe to print.
+    /// Returns its users as one text that is safe to print.
     #[must_use]
     pub fn shown(&self) -> String {
         display_in_sentence(&self.users.join(", "))
     }
 }
 
-/// A file that names images.
+/// A file that refers to images.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
-    /// What it is.
+    /// Kind of the file.
     pub kind: ManifestKind,
-    /// Its images in the order of the file, each once.
+    /// Its images in order of appearance, each once.
     pub images: Vec<NamedImage>,
-    /// What of it is not followed, as sentences without a full stop, safe to print.
+    /// Ignored parts, as sentences without a full stop that are safe to print.
     pub notes: Vec<String>,
 }
 
-/// What is wrong with a file that is meant to name images, with its line.
+/// Error in a file that refers to images, with its line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {reason}")]
 pub struct ManifestError {
-    /// From 1.
+    /// Line of the error, from 1.
     pub line: u32,
     /// A sentence without a full stop, safe to print.
     pub reason: String,
@@ -79,13 +79,14 @@ impl From<YamlError> for ManifestError {
     }
 }
 
-/// The longest text that is looked at, bytes.
+/// Maximum bytes of a file.
 pub const MAX_BYTES: u64 = 4 << 20;
 
-/// Reads a text; `None` where it is no file that names images. `variable` tells what a variable of the environment is.
+/// Parses a text. Returns `None` if it does not refer to images. `variable` returns the values of environment
+/// variables.
 ///
 /// # Errors
-/// [`ManifestError`], where it is one and cannot be read.
+/// [`ManifestError`] if it is such a file and is invalid.
 pub fn read(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Option<Manifest>, ManifestError> {
     if !looks_like_one(text) {
         return Ok(None);
@@ -100,8 +101,8 @@ pub fn read(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Opt
     }
 }
 
-/// Whether one of the words that such a file cannot be without begins one of its lines, so that a broken one is told
-/// from what is none. JSON is YAML too.
+/// Returns `true` if a line begins with a keyword that such a file requires, to distinguish a broken one from other
+/// files. JSON is valid YAML, too.
 fn looks_like_one(text: &str) -> bool {
     let words = ["services", "apiVersion"];
     let is_key = |line: &str| {

@@ -1,4 +1,4 @@
-//! Files as people write them, and those that are none.
+//! Files as people write them, and unrelated files.
 
 use proptest::prelude::*;
 
@@ -17,7 +17,7 @@ fn manifest(text: &str) -> Manifest {
     read(text, &set).unwrap().unwrap()
 }
 
-/// Lines of `reference: users`.
+/// Returns lines of the form `reference: users`.
 fn images(manifest: &Manifest) -> Vec<String> {
     let line = |image: &NamedImage| {
         let reference = image.reference.as_deref().or(image.why_none.as_deref()).unwrap_or("-");
@@ -61,7 +61,7 @@ services:
     ];
     assert_eq!(images(&manifest), expected);
     assert_eq!(manifest.notes.len(), 2, "{:?}", manifest.notes);
-    assert!(manifest.notes[0].contains("profiles") && manifest.notes[1].contains("«FLAVOUR» is not set"));
+    assert!(manifest.notes[0].contains("profiles") && manifest.notes[1].contains("`FLAVOUR` is not set"));
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn what_compose_takes_from_elsewhere_is_said_not_to_be_followed() {
     );
     assert_eq!(images(&manifest), ["extends another service, which is not followed: a", "i: b"]);
     assert!(manifest.notes.iter().any(|note| note.contains("include")));
-    assert!(manifest.notes.iter().any(|note| note.contains("«extends» of «b»")));
+    assert!(manifest.notes.iter().any(|note| note.contains("`extends` of `b`")));
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn json_is_read_and_what_is_no_manifest_is_left_alone() {
     ] {
         assert!(matches!(read(other, &set), Ok(None) | Err(_)), "{other}");
     }
-    assert_eq!(read("rules: [\n", &set), Ok(None), "broken, and none of ours");
+    assert_eq!(read("rules: [\n", &set), Ok(None), "broken, and unrelated");
 }
 
 #[test]
@@ -126,10 +126,10 @@ fn what_is_broken_is_told_with_its_line() {
     assert_eq!(read("services:\n  a: {image: x}\n  a: {image: y}\n", &set).unwrap_err().line, 3);
     assert_eq!(read("services:\n  a:\n", &set).unwrap_err().line, 2);
     let missing = read("services:\n  a:\n    image: app:${NONE:?set it}\n", &set).unwrap_err();
-    assert_eq!((missing.line, missing.reason.as_str()), (3, "the variable «NONE» has to be set: set it"));
+    assert_eq!((missing.line, missing.reason.as_str()), (3, "the variable `NONE` must be set: set it"));
 }
 
-/// The forms of the specification's table, whose words are what Compose gives for each.
+/// The forms in the specification's table, with the results of Compose.
 #[test]
 fn variables_have_the_forms_of_compose() {
     let table = [

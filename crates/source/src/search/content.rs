@@ -10,71 +10,71 @@ use crate::open::{ContentError, Contents};
 use nixdive_base::cancel::Cancel;
 use nixdive_image::{FileTree, LayerIndex, NodeId, OccurrenceId};
 
-/// Bytes between two reports of progress.
+/// Bytes between two progress reports.
 const PROGRESS_BYTES: u64 = 16 << 20;
-/// Files of one layer that cannot be opened after which the rest of it is given up.
+/// Number of files of a layer that cannot be opened before the rest of the layer is skipped.
 const MOST_FAILURES: usize = 16;
 
-/// A search through the content of all files that are there when the layers up to one are stacked.
+/// A search through the contents of all files that exist as of a layer.
 #[derive(Debug, Clone)]
 pub struct ContentSearch {
-    /// What is looked for.
+    /// The pattern to search for.
     pub pattern: Pattern,
-    /// Hits that are handed out; further ones are counted.
+    /// Maximum number of hits reported; further ones are only counted.
     pub most_hits: u64,
-    /// Hits of one file that are handed out.
+    /// Maximum number of hits reported per file.
     pub most_hits_of_a_file: u64,
 }
 
-/// What a search tells while it runs.
+/// Event of a running search.
 #[derive(Debug)]
 pub enum SearchEvent {
     /// A match.
     Hit(ContentHit),
-    /// How far it is.
+    /// Progress of the search.
     Progress(SearchSummary),
-    /// A file that could not be searched, or not to its end.
+    /// A file that could not be searched completely.
     Unreadable {
         /// The file.
         node: NodeId,
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }
 
-/// What a search has done.
+/// Counts of a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SearchSummary {
-    /// Files searched.
+    /// Number of files searched.
     pub files: u64,
-    /// Files to be searched in all.
+    /// Number of files to search.
     pub total_files: u64,
-    /// Their bytes so far.
+    /// Bytes searched so far.
     pub bytes: u64,
-    /// Bytes of all files to be searched, as their headers give them.
+    /// Bytes of all files to search, according to their headers.
     pub total_bytes: u64,
-    /// Hits, whether handed out or not.
+    /// Number of hits, reported or not.
     pub hits: u64,
-    /// Hits that were handed out.
+    /// Number of hits reported.
     pub handed_out: u64,
-    /// Files with hits.
+    /// Number of files with hits.
     pub files_with_hits: u64,
-    /// Files that could not be searched, or not to their end.
+    /// Number of files that could not be searched completely.
     pub unreadable: u64,
-    /// Whether it was cancelled.
+    /// True if it was cancelled.
     pub cancelled: bool,
 }
 
 impl ContentSearch {
-    /// Looks for `pattern` and hands out up to 10,000 hits, 1,000 of one file.
+    /// Searches for `pattern` and reports up to 10,000 hits, at most 1,000 per file.
     #[must_use]
     pub fn new(pattern: Pattern) -> Self {
         Self { pattern, most_hits: 10_000, most_hits_of_a_file: 1_000 }
     }
 
-    /// Searches, telling what it finds by `tell` as it goes: in the order in which the files lie in their layers, so
-    /// that a compressed layer is unpacked once. Content with several names is searched once, under the first of them
-    /// that is its own. Nothing is left out without an event.
+    /// Runs the search and passes its events to `tell`. Files are read in their order in the layers, so that a
+    /// compressed layer is unpacked once. Content with several names is searched once, under its first name. Every
+    /// skipped file causes an event.
     pub fn run(
         &self,
         tree: &FileTree,
@@ -106,10 +106,10 @@ impl ContentSearch {
         run.summary
     }
 
-    /// Offsets and lines, both from 0, of the hits in one stream: for a file that is being looked at.
+    /// Returns the offsets and lines, both from 0, of the hits in one stream, for showing a file.
     ///
     /// # Errors
-    /// Those of the stream.
+    /// If the stream cannot be read.
     pub fn places(&self, stream: &mut dyn Read, cancel: &Cancel) -> io::Result<Vec<(u64, u64)>> {
         let mut places = Vec::new();
         let most = self.most_hits_of_a_file as usize;
@@ -126,7 +126,7 @@ impl ContentSearch {
     }
 }
 
-/// The files to be searched, by layer and place, and the name of each.
+/// The files to search, by layer and position, with the name of each.
 struct Files {
     order: Vec<OccurrenceId>,
     names: HashMap<OccurrenceId, NodeId>,
@@ -159,11 +159,11 @@ struct Run<'a> {
     tell: &'a mut dyn FnMut(SearchEvent),
     summary: SearchSummary,
     scanner: Scanner<'a>,
-    /// Bytes at the last report.
+    /// Bytes at the time of the last report.
     told: u64,
 }
 
-/// What ends a run over a layer's files: one that cannot be opened, or that it was cancelled.
+/// Reason for ending a run over a layer's files: a file that cannot be opened, or cancellation.
 enum Stop {
     Cancelled,
     Unreadable(ContentError),
@@ -176,7 +176,7 @@ impl From<ContentError> for Stop {
 }
 
 impl Run<'_> {
-    /// Searches the files of one layer, again from the next one where one cannot be opened.
+    /// Searches the files of one layer, resuming after a file that cannot be opened.
     fn layer(&mut self, contents: &Contents, files: &[OccurrenceId]) {
         let mut left = files.to_vec();
         let mut failures = 0;

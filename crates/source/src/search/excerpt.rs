@@ -4,43 +4,42 @@ use super::pattern::Pattern;
 use nixdive_base::text::display_name;
 use nixdive_image::{NodeId, OccurrenceId};
 
-/// Bytes of a line that are shown before a match.
+/// Bytes of a line shown before a match.
 pub(super) const BEFORE: usize = 64;
-/// Bytes of a line that are shown from the beginning of a match on.
+/// Bytes of a line shown from the start of a match.
 pub(super) const AFTER: usize = 256;
 
-/// A place in a file that matches. It stands for the piece of its line that it shows: further matches within that piece
-/// are no hits of their own.
+/// A match in a file, with an excerpt of its line. Further matches within the excerpt are part of the same hit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContentHit {
     /// The path.
     pub node: NodeId,
-    /// The entry that has the content; for a hard link the file that it names.
+    /// The entry with the content; for a hard link, the file that it refers to.
     pub occurrence: OccurrenceId,
-    /// Of the first match, in the file, bytes.
+    /// Offset of the first match in the file, in bytes.
     pub offset: u64,
-    /// Number of its line, from 0 as in previews; line ends of a binary file count too.
+    /// Number of its line, from 0 as in previews; line ends count in binary files, too.
     pub line: u64,
     /// The line, or a part of it around the match, safe to write to a terminal.
     pub excerpt: String,
-    /// Where in the excerpt the matches stand, bytes.
+    /// Byte ranges of the matches in the excerpt.
     pub matches: Vec<Range<usize>>,
-    /// Whether the line begins before the excerpt, and whether it ends after it.
+    /// True if the excerpt is cut at its beginning, and at its end.
     pub cut: (bool, bool),
-    /// Whether the file is no text.
+    /// True if the file is binary.
     pub binary: bool,
 }
 
-/// A piece of a line.
+/// A part of a line.
 pub(super) struct Excerpt {
     pub text: String,
     pub matches: Vec<Range<usize>>,
     pub cut: (bool, bool),
-    /// Where it ends in the searched text.
+    /// End of the part in the searched text.
     pub end: usize,
 }
 
-/// The piece of `line` around the match `found`. `line_begins` says whether the line begins where it seems to.
+/// Returns the part of `line` around the match `found`. `line_begins` is true if the line really begins at its start.
 pub(super) fn excerpt(
     pattern: &Pattern,
     text: &[u8],
@@ -64,7 +63,7 @@ pub(super) fn excerpt(
         shown = found.end;
         next = pattern.find(searched, shown);
     }
-    // A carriage return before the line end belongs to the end.
+    // A carriage return before the line end is part of the line end.
     if end == line.end && end > shown && text.get(end - 1) == Some(&b'\r') {
         end -= 1;
     }
@@ -72,14 +71,14 @@ pub(super) fn excerpt(
     out
 }
 
-/// The first beginning of a character from `at` on.
+/// Returns the first start of a character at or after `at`.
 fn character_start(text: &[u8], at: usize, before: usize) -> usize {
     let is_inner = |byte: &u8| byte & 0xc0 == 0x80;
     let inner = text.get(at..before).unwrap_or_default().iter().take(3).take_while(|byte| is_inner(byte)).count();
     at + inner
 }
 
-/// The last end of a character up to `at`, unless the line ends there.
+/// Returns the last end of a character at or before `at`, unless the line ends there.
 fn character_end(text: &[u8], at: usize, line_end: usize) -> usize {
     if at >= line_end {
         return at;

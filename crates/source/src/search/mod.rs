@@ -1,6 +1,6 @@
-//! Finding paths by a few of their letters, and files by what is in them.
+//! Finds paths by a few of their letters, and files by their content.
 //!
-//! Both run on whatever thread calls them, hand out what they find as they go, and stop when asked to.
+//! Both run on the caller's thread, report results as they find them, and can be cancelled.
 
 mod content;
 mod excerpt;

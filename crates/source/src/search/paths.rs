@@ -8,7 +8,7 @@ use nixdive_image::{FileTree, LayerIndex, NodeId};
 
 /// Time between two answers to one query, and before the first.
 const INTERVAL: Duration = Duration::from_millis(30);
-/// Paths looked at between two looks at the clock.
+/// Paths examined between two checks of the clock.
 const STEP: u64 = 4096;
 
 /// A path that matches.
@@ -16,27 +16,27 @@ const STEP: u64 = 4096;
 pub struct PathHit {
     /// The path.
     pub node: NodeId,
-    /// Points; higher is better.
+    /// Score; higher is better.
     pub score: i32,
 }
 
-/// What is known of a search so far.
+/// Results of a search so far.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PathResults {
-    /// The best hits, best first: each answer replaces the one before.
+    /// The best hits, best first; each answer replaces the previous one.
     pub hits: Vec<PathHit>,
-    /// Paths that match, whether or not among the best.
+    /// Number of paths that match, including those not among the best.
     pub matched: u64,
-    /// Paths looked at.
+    /// Number of paths searched.
     pub searched: u64,
-    /// Whether all paths were looked at.
+    /// True if all paths were searched.
     pub complete: bool,
 }
 
-/// Which paths are searched. Kept between queries, as finding out what a layer leaves takes as long as a query.
+/// The set of paths to search. Kept between queries, since finding the paths of a layer takes as long as a query.
 #[derive(Debug, Clone)]
 pub struct PathSearch {
-    /// A bit for each node; `None`: all of them.
+    /// One bit per node, or `None` for all nodes.
     visible: Option<Vec<u64>>,
 }
 
@@ -47,7 +47,7 @@ impl PathSearch {
         Self { visible: None }
     }
 
-    /// Searches what is there when the layers up to `layer` are stacked.
+    /// Searches the paths that exist as of `layer`.
     #[must_use]
     pub fn stacked(tree: &FileTree, layer: LayerIndex) -> Self {
         let mut visible = vec![0u64; tree.node_count().div_ceil(64)];
@@ -64,11 +64,11 @@ impl PathSearch {
         visible.get(node.index() / 64).is_some_and(|word| word >> (node.index() % 64) & 1 == 1)
     }
 
-    /// Finds the `most` best paths. `answer` is called with what is known every 30 ms, and once more at the end unless
+    /// Finds the `most` best paths. Calls `answer` with the results so far every 30 ms, and once more at the end unless
     /// the search was cancelled.
     ///
-    /// A path below one that matches matches too, a little worse. Of those only the ones whose own name takes part are
-    /// scored anew.
+    /// A path below a matching one matches too, with a slightly lower score. Among those, only paths whose own name
+    /// contributes are scored separately.
     pub fn search(
         &self,
         tree: &FileTree,
@@ -95,15 +95,15 @@ impl PathSearch {
     }
 }
 
-/// One query under way.
+/// One running query.
 struct Run<'a> {
     tree: &'a FileTree,
     query: &'a PathQuery,
-    /// For each node, and there for each word: how many of its letters the path up to the node has.
+    /// For each node and word, the number of letters found in the path up to the node.
     found: Vec<u8>,
-    /// Points of nodes that match.
+    /// Scores of matching nodes.
     scores: Vec<i32>,
-    /// The worst of them on top.
+    /// The best nodes, worst on top.
     best: BinaryHeap<Reverse<Rank>>,
     most: usize,
     matched: u64,
@@ -113,11 +113,11 @@ struct Run<'a> {
     scratch: Scratch,
 }
 
-/// Points, directories above, and place among all paths: greater is better.
+/// Score, directories above, and position among all paths: greater is better.
 type Rank = (i32, Reverse<u32>, Reverse<NodeId>);
 
 const NO_MATCH: i32 = i32::MIN;
-/// Points that a path has less than the matching one above it.
+/// Difference between the scores of a matching path and a path below it.
 const BELOW: i32 = 8;
 
 impl<'a> Run<'a> {
@@ -138,7 +138,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Parents come before their children, so what a path has is what its parent's has and what the name adds.
+    /// Parents come before their children, so the state of a path is that of its parent plus its name.
     fn look_at(&mut self, node: NodeId, wanted: bool) {
         self.searched += 1;
         let words = self.query.words();
@@ -175,7 +175,7 @@ impl<'a> Run<'a> {
     }
 
     fn keep(&mut self, node: NodeId, score: i32) {
-        // Equal points: the one with fewer directories above it, then the one that came first.
+        // Equal scores: the path with fewer directories first, then the one that came first.
         let entry = Reverse((score, Reverse(self.tree.depth(node) as u32), Reverse(node)));
         if self.best.len() < self.most {
             self.best.push(entry);

@@ -3,46 +3,46 @@ use std::ops::Range;
 use memchr::memmem::Finder;
 use regex::bytes::{Regex, RegexBuilder};
 
-/// Bytes that a pattern may have.
+/// Maximum bytes of a pattern.
 const MOST_PATTERN: usize = 1024;
-/// Memory that a compiled pattern may take, bytes.
+/// Maximum bytes of a compiled pattern.
 const MOST_COMPILED: usize = 8 << 20;
-/// Lines of one piece that may look right and be wrong before the piece is gone through line by line.
+/// Number of false candidates in one piece before its lines are searched one by one.
 const MOST_VAIN: usize = 64;
 
-/// What is looked for in files.
+/// The pattern of a search.
 #[derive(Debug, Clone)]
 pub struct Pattern(Kind);
 
 #[derive(Debug, Clone)]
 enum Kind {
     Literal(Box<Finder<'static>>),
-    /// `by_line`: it can match differently in a line alone than in a text of several.
+    /// `by_line`: it can match differently in a single line than in a text of several lines.
     Lines {
         regex: Regex,
         by_line: bool,
     },
 }
 
-/// Why nothing can be looked for.
+/// Reason why a pattern is rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum PatternError {
     /// It is empty, or matches the empty text.
-    #[error("matches everywhere; type something to look for")]
+    #[error("matches everywhere; enter a more specific pattern")]
     Empty,
-    /// It is very long.
+    /// It is too long.
     #[error("more than {MOST_PATTERN} bytes")]
     TooLong,
-    /// It is no regular expression.
+    /// It is not a valid regular expression.
     #[error("{0}")]
     Invalid(#[from] regex::Error),
 }
 
 impl Pattern {
-    /// A text as it stands.
+    /// Searches for a literal text.
     ///
     /// # Errors
-    /// [`PatternError`].
+    /// [`PatternError`] if it is empty or too long.
     pub fn literal(text: &str, ignore_case: bool) -> Result<Self, PatternError> {
         if text.is_empty() {
             return Err(PatternError::Empty);
@@ -50,18 +50,17 @@ impl Pattern {
         if text.len() > MOST_PATTERN {
             return Err(PatternError::TooLong);
         }
-        // Only a text with letters can be written in another case.
+        // Only a text with letters has upper and lower case.
         if ignore_case && text.chars().any(char::is_alphabetic) {
             return Self::compile(&regex::escape(text), true, false);
         }
         Ok(Self(Kind::Literal(Box::new(Finder::new(text.as_bytes()).into_owned()))))
     }
 
-    /// What a person types: a text as it stands, or after `re:` a regular expression. Without capitals it stands for
-    /// capitals too.
+    /// Parses user input: a literal text, or a regular expression after `re:`. Input without capitals ignores case.
     ///
     /// # Errors
-    /// [`PatternError`].
+    /// [`PatternError`] if it is empty, too long or not a valid regular expression.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
         let ignore_case = |text: &str| !text.chars().any(char::is_uppercase);
         match text.strip_prefix("re:") {
@@ -70,10 +69,10 @@ impl Pattern {
         }
     }
 
-    /// Some bytes.
+    /// Searches for a sequence of bytes.
     ///
     /// # Errors
-    /// [`PatternError`].
+    /// [`PatternError`] if it is empty or too long.
     pub fn bytes(bytes: &[u8]) -> Result<Self, PatternError> {
         match bytes.len() {
             0 => Err(PatternError::Empty),
@@ -82,10 +81,10 @@ impl Pattern {
         }
     }
 
-    /// A regular expression in the syntax of the `regex` crate. It matches within one line.
+    /// Searches for a regular expression in the syntax of the `regex` crate. It matches within one line.
     ///
     /// # Errors
-    /// [`PatternError`].
+    /// [`PatternError`] if it is too long, invalid, or matches the empty text.
     pub fn regex(text: &str, ignore_case: bool) -> Result<Self, PatternError> {
         if text.len() > MOST_PATTERN {
             return Err(PatternError::TooLong);
@@ -104,8 +103,8 @@ impl Pattern {
         Ok(Self(Kind::Lines { regex, by_line }))
     }
 
-    /// The first match that begins at or after `from` and lies within one line of `text`. What stands before `from` is
-    /// looked at as context only.
+    /// Returns the first match that begins at or after `from` and lies within one line of `text`. The text before
+    /// `from` serves only as context.
     #[must_use]
     pub fn find(&self, text: &[u8], from: usize) -> Option<Range<usize>> {
         match &self.0 {
@@ -119,8 +118,8 @@ impl Pattern {
     }
 }
 
-/// Searches all lines at once, then makes sure in the line alone. Whatever matches in a line alone also matches in the
-/// whole text, so no line before the found one can have a match.
+/// Searches all lines at once, then checks the match in its line alone. A match in a single line is also a match in the
+/// whole text, so no earlier line can contain a match.
 fn find_in_lines(regex: &Regex, text: &[u8], from: usize) -> Option<Range<usize>> {
     let mut from = from;
     for _ in 0..MOST_VAIN {
@@ -152,7 +151,7 @@ fn find_by_line(regex: &Regex, text: &[u8], from: usize) -> Option<Range<usize>>
     None
 }
 
-/// The first match in a line that is not empty.
+/// Returns the first match in a line that is not empty.
 fn find_in_line(regex: &Regex, text: &[u8], line: Range<usize>, from: usize) -> Option<Range<usize>> {
     let haystack = text.get(line.clone())?;
     let mut at = from.saturating_sub(line.start);
@@ -166,7 +165,7 @@ fn find_in_line(regex: &Regex, text: &[u8], line: Range<usize>, from: usize) -> 
     None
 }
 
-/// The line that holds `at`, without its end.
+/// Returns the line that contains `at`, without its end.
 pub(super) fn line_around(text: &[u8], at: usize) -> Range<usize> {
     let (before, after) = text.split_at(at.min(text.len()));
     let start = memchr::memrchr(b'\n', before).map_or(0, |newline| newline + 1);

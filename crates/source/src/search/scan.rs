@@ -6,10 +6,10 @@ use super::pattern::{Pattern, line_around};
 
 /// Bytes read at a time.
 const PIECE: usize = 256 << 10;
-/// Bytes at the end of a piece in which a match may begin only when the next piece is at hand, where a line is longer
-/// than a piece. A regular expression that needs more than these to match is not found there.
+/// Bytes at the end of a piece in which a match may begin only after the next piece was read, if a line is longer than
+/// a piece. A regular expression that needs more than these bytes to match is not found there.
 const OVERLAP: usize = 4 << 10;
-/// Bytes at a file's beginning that tell whether it is text.
+/// Bytes at the beginning of a file that determine whether it is text.
 const SAMPLE: usize = 8 << 10;
 
 /// A match in a stream.
@@ -25,12 +25,12 @@ pub(super) struct Scanner<'a> {
     pattern: &'a Pattern,
     buffer: Vec<u8>,
     length: usize,
-    /// Where the buffer begins in the stream.
+    /// Offset of the buffer in the stream.
     base: u64,
-    /// Lines that end before the buffer, and whether the stream's current line begins in it.
+    /// Number of lines that end before the buffer, and whether the current line begins in it.
     lines: u64,
     line_begins: bool,
-    /// Where in the buffer the next match may begin.
+    /// Position in the buffer at which the next match may begin.
     from: usize,
     binary: bool,
 }
@@ -41,7 +41,7 @@ impl<'a> Scanner<'a> {
         Self { pattern, buffer, length: 0, base: 0, lines: 0, line_begins: true, from: 0, binary: false }
     }
 
-    /// Searches a stream to its end. `visit` may end it early. Bytes read so far are added to `bytes`.
+    /// Searches a stream to its end, unless `visit` ends it early. Adds the bytes read to `bytes`.
     pub(super) fn search(
         &mut self,
         stream: &mut dyn Read,
@@ -83,7 +83,8 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Up to where matches may begin: whole lines, or where a line fills the buffer all but the overlap.
+    /// Returns the position up to which matches may begin: whole lines, or all but the overlap if a line fills the
+    /// buffer.
     fn settled(&self) -> usize {
         let text = &self.buffer[..self.length];
         match memchr::memrchr(b'\n', text) {
@@ -99,7 +100,7 @@ impl<'a> Scanner<'a> {
         visit: &mut dyn FnMut(Found) -> ControlFlow<()>,
         go_on: &dyn Fn() -> bool,
     ) -> ControlFlow<()> {
-        // Behind whole lines nothing can belong to a match in them.
+        // No match can extend beyond whole lines.
         let whole_lines = ended || self.buffer.get(settled.wrapping_sub(1)) == Some(&b'\n');
         let text = &self.buffer[..if whole_lines { settled } else { self.length }];
         let (mut counted, mut lines) = (0, self.lines);
@@ -124,7 +125,7 @@ impl<'a> Scanner<'a> {
         ControlFlow::Continue(())
     }
 
-    /// Gives up what lies before `settled`, all but what an excerpt may show before a match.
+    /// Drops everything before `settled`, except what an excerpt may show before a match.
     fn drop_before(&mut self, settled: usize) {
         let dropped = settled.saturating_sub(BEFORE);
         let gone = &self.buffer[..dropped];

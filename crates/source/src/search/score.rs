@@ -1,12 +1,12 @@
-/// Letters of a query that count; more than anyone types.
+/// Maximum number of letters of a query that count.
 const MOST_LETTERS: usize = 64;
-/// Words of a query that count.
+/// Maximum number of words of a query that count.
 const MOST_WORDS: usize = 8;
-/// Bytes at the end of a path that are scored; what is before still has to match.
+/// Bytes at the end of a path that are scored; the bytes before them still have to match.
 const SCORED_BYTES: usize = 512;
 
-/// Points for letters and where they stand, after the scheme of fzf's `algo.go`: a match earns points, a gap costs
-/// some, and letters at the beginning of words or next to each other earn more.
+/// Points for letters and their positions, in the style of fzf's `algo.go`: a match earns points, a gap costs some, and
+/// letters at the beginning of words or next to each other earn more.
 mod points {
     pub const MATCH: i32 = 16;
     pub const GAP_START: i32 = -3;
@@ -16,14 +16,13 @@ mod points {
     pub const CAMEL: i32 = 7;
     pub const CONSECUTIVE: i32 = 4;
     pub const FIRST_TWICE: i32 = 2;
-    /// For a letter in the last part of the path.
+    /// For a letter in the last component of the path.
     pub const IN_NAME: i32 = 4;
-    /// For a last part that is the query itself.
+    /// For a last component that equals the query.
     pub const WHOLE_NAME: i32 = 24;
 }
 
-/// What one types to find a path: words, each of whose letters stand in the path in their order. Without capitals it
-/// stands for capitals too.
+/// A query for paths: words whose letters occur in the path in the same order. A query without capitals ignores case.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PathQuery {
     words: Vec<Vec<u8>>,
@@ -31,7 +30,7 @@ pub struct PathQuery {
 }
 
 impl PathQuery {
-    /// Words are divided by spaces; all of them must match.
+    /// Parses a query: words are separated by spaces, and all of them must match.
     #[must_use]
     pub fn new(text: &str) -> Self {
         let fold = !text.chars().any(char::is_uppercase);
@@ -47,7 +46,7 @@ impl PathQuery {
         Self { words, fold }
     }
 
-    /// Whether nothing is asked for: every path matches.
+    /// Returns `true` if the query is empty, so that every path matches.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.words.is_empty()
@@ -61,7 +60,7 @@ impl PathQuery {
         if self.fold { byte.to_ascii_lowercase() } else { byte }
     }
 
-    /// How many letters of a word are found when `found` of them were before `text`.
+    /// Returns how many letters of a word are found after `text`, if `found` of them were found before.
     pub(super) fn advance(&self, word: &[u8], found: usize, text: &[u8]) -> usize {
         let mut found = found;
         let mut rest = text;
@@ -78,13 +77,13 @@ impl PathQuery {
         found
     }
 
-    /// Whether a text has all words.
+    /// Returns `true` if a text matches all words.
     #[must_use]
     pub fn matches(&self, path: &[u8]) -> bool {
         self.words.iter().all(|word| self.advance(word, 0, path) == word.len())
     }
 
-    /// Points of a path, higher for a better match; `None` where a word does not match.
+    /// Returns the score of a path, higher for a better match, or `None` if a word does not match.
     #[must_use]
     pub fn score(&self, path: &[u8]) -> Option<i32> {
         self.score_with(path, &mut Scratch::default())
@@ -98,7 +97,7 @@ impl PathQuery {
         Some(score)
     }
 
-    /// Where in a path the letters stand that score best, in order, for showing them.
+    /// Returns the positions of the best-scoring letters in a path, in order, for highlighting.
     #[must_use]
     pub fn positions(&self, path: &[u8]) -> Vec<usize> {
         let mut scratch = Scratch::default();
@@ -132,21 +131,21 @@ impl PathQuery {
     }
 }
 
-/// Memory of one scoring, used again for the next.
+/// Buffers of one scoring, reused for the next.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     start: usize,
     width: usize,
-    /// For each letter and place: the best points with this letter at this place.
+    /// For each letter and position: the best score with this letter at this position.
     ending: Vec<i32>,
-    /// And the place of the letter before it.
+    /// The position of the preceding letter.
     before: Vec<u16>,
-    /// The text with its capitals folded, where they do not count.
+    /// The text in lower case, if case is ignored.
     text: Vec<u8>,
     bonus: Vec<i32>,
-    /// Between which places each letter can stand at all.
+    /// Range of possible positions for each letter.
     bounds: Vec<(usize, usize)>,
-    /// Letters in a row up to this place, for the current and the last letter.
+    /// Number of consecutive letters up to each position, for the current and the previous letter.
     runs: (Vec<i32>, Vec<i32>),
     end: usize,
 }
@@ -154,7 +153,7 @@ pub(super) struct Scratch {
 const NEVER: i32 = i32::MIN / 2;
 
 impl Scratch {
-    /// Finds the best places of all letters of a word in a text; its points.
+    /// Finds the best positions of a word's letters in a text and returns the score.
     fn fill(&mut self, query: &PathQuery, word: &[u8], text: &[u8], name_start: usize) -> Option<i32> {
         let width = text.len();
         self.bonus.clear();
@@ -182,8 +181,8 @@ impl Scratch {
         (best > NEVER).then_some(best)
     }
 
-    /// The first place of each letter when all before it stand as early as they can, and the last one when all after it
-    /// stand as late as they can.
+    /// Finds the first position of each letter when all before it are as early as possible, and the last one when all
+    /// after it are as late as possible.
     fn find_bounds(&mut self, query: &PathQuery, word: &[u8]) -> Option<()> {
         self.bounds.clear();
         let mut from = 0;
@@ -200,7 +199,7 @@ impl Scratch {
         Some(())
     }
 
-    /// Fills in one letter of a word.
+    /// Computes the scores of one letter of a word.
     fn letter(&mut self, number: usize, letter: u8) {
         let width = self.width;
         let Some(&(first, last)) = self.bounds.get(number) else { return };
@@ -211,7 +210,7 @@ impl Scratch {
         let (above, row) = self.ending.split_at_mut(width * number);
         let above = above.get(width * number.saturating_sub(1)..).unwrap_or_default();
         let before = &mut self.before[width * number..];
-        // The best points of the letter before, with the gap up to here taken off, and its place.
+        // The best score of the previous letter, minus the gap up to here, and its position.
         let (mut gapped, mut gapped_at) = (NEVER, 0);
         for at in first..=last {
             if number > 0 && at >= 2 {
@@ -233,7 +232,7 @@ impl Scratch {
             let apart = if gapped > NEVER / 2 { gapped + points::MATCH + bonus } else { NEVER };
             let adjacent = above[at - 1];
             let run = self.runs.1[at - 1];
-            // Letters in a row earn what the first of them earned.
+            // Consecutive letters earn the bonus of the first of them.
             let together = if adjacent > NEVER / 2 { adjacent + points::MATCH + bonus.max(run) } else { NEVER };
             if together >= apart {
                 row[at] = together;
@@ -256,7 +255,7 @@ impl Scratch {
     }
 }
 
-/// What a place earns by what stands before it.
+/// Returns the bonus of a position, which depends on the byte before it.
 fn bonus(before: u8, byte: u8) -> i32 {
     match (before, byte) {
         (b'/', _) => points::PART_START,

@@ -1,4 +1,4 @@
-//! Real images for tests, opened in the plainest way.
+//! Real images for tests, opened with default options.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
 
 mod packing;
@@ -11,12 +11,12 @@ use nixdive_image::reference::Reference;
 
 pub use packing::{Packing, image};
 
-/// An image of the corpus; `None` with a printed reason where there is none.
+/// Opens an image of the corpus; returns `None` and prints the reason if it is missing.
 pub fn corpus_image(name: &str) -> Option<Image> {
     Some(open_as_typed(nixdive_image::testing::corpus_file(name)?.as_os_str(), &OpenOptions::default()).image)
 }
 
-/// An image as a user names it.
+/// Opens an image as a user names it.
 pub fn open_as_typed(text: &OsStr, options: &OpenOptions) -> Opened {
     open(&Reference::parse(text).unwrap(), options, &Progress::new()).unwrap()
 }

@@ -1,4 +1,4 @@
-//! Closures of a real Nix, packed into images.
+//! Closures built by a real Nix, packed into images.
 
 use std::fs;
 use std::io::Write;
@@ -15,9 +15,9 @@ use nixdive_nix::live::Lab;
 pub enum Packing {
     /// A layer for every 40 paths, entries in byte order, as dockerTools does.
     Sorted,
-    /// The same, compressed.
+    /// Like `Sorted`, compressed.
     Gzip,
-    /// One layer, directories in the order in which they lie, files with the same inode as hard links; compressed.
+    /// One compressed layer, directories in the order on disk, files with the same inode as hard links.
     Linked,
 }
 
@@ -44,7 +44,7 @@ fn walk(root: &Path, path: &Path, packing: Packing, inodes: &mut HashMap<u64, St
     }
 }
 
-/// An image of some store paths and a link to one of them.
+/// Builds an image of some store paths and a link to one of them.
 pub fn image(lab: &Lab, paths: &[String], top: &str, packing: Packing) -> Vec<u8> {
     let root = lab.path().join("root/nix/store");
     let in_layer = if packing == Packing::Linked { paths.len() } else { 40 };

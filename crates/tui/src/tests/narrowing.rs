@@ -126,6 +126,6 @@ fn a_copy_to_disk_shows_how_far_it_is_and_escape_stops_it() {
     assert!(person.text().contains("Another copy is under way"), "{}", person.text());
     person.presses("esc");
     assert!(asked(&person, |request| matches!(request, Request::StopExtract)));
-    person.hears(Report::Copied(Err("stopped; 3 files were written before".into())));
+    person.hears(Report::Copied(Err("cancelled after 3 files".into())));
     assert!(person.text().contains("3 files were written"), "{}", person.text());
 }

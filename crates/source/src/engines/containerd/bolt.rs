@@ -1,5 +1,5 @@
-//! Reads files of bbolt, in which containerd keeps the names of its images: go.etcd.io/bbolt, `page.go`, `db.go` and
-//! `bucket.go`. Nothing is locked: the file is read whole, and again where a writer has finished in between.
+//! Reads bbolt files, in which containerd keeps the names of its images: go.etcd.io/bbolt, `page.go`, `db.go` and
+//! `bucket.go`. Takes no lock: reads the whole file, and reads it again if a writer has finished in between.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -9,9 +9,9 @@ use std::path::Path;
 
 use hashbrown::HashSet;
 
-/// Bytes that a file may have.
+/// Maximum bytes of a file.
 const MAX_FILE_BYTES: u64 = 512 << 20;
-/// How often a file is read that is written meanwhile.
+/// Number of attempts to read a file that is being written.
 const TRIES: usize = 5;
 const MAGIC: u32 = 0xED0C_DAED;
 const VERSION: u32 = 2;
@@ -21,30 +21,30 @@ const BUCKET_HEADER_BYTES: usize = 16;
 const META_BYTES: usize = 64;
 const BRANCH: u16 = 0x01;
 const LEAF: u16 = 0x02;
-/// How often each element of a file may be read: every bucket is looked through once for each key that is wanted.
+/// Number of times that each element of a file may be read: every bucket is searched once per key.
 const MOST_READINGS: usize = 8;
 /// Flag of an element whose value is a bucket.
 const IS_BUCKET: u32 = 0x01;
-/// Page sizes at whose end the second meta page is looked for where the first is damaged.
+/// Page sizes at which the second meta page is looked for if the first is damaged.
 const PAGE_SIZES: [usize; 4] = [4096, 8192, 16_384, 65_536];
 
-/// Why a file cannot be read.
+/// Reason why a file cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum BoltError {
-    /// What the system says.
+    /// The system reports an error.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// It does not begin as one.
-    #[error("is no database of bbolt")]
+    /// It does not begin like a bbolt file.
+    #[error("not a bbolt database")]
     NotBolt,
-    /// A page that leads out of the file, or that several pages lead to.
-    #[error("is a database with a damaged page")]
+    /// A page outside the file, or one that several pages refer to.
+    #[error("bbolt database with a damaged page")]
     Damaged,
-    /// Longer than any real one.
-    #[error("has {0} bytes; more than {MAX_FILE_BYTES} are refused for it")]
+    /// Longer than any real database.
+    #[error("{0} bytes, more than the maximum of {MAX_FILE_BYTES}")]
     TooLong(u64),
-    /// It changes faster than it is read.
-    #[error("is written to all the time; try again")]
+    /// It changes faster than it can be read.
+    #[error("database changes while it is read; try again")]
     Busy,
 }
 
@@ -53,28 +53,28 @@ pub struct Bolt {
     content: Vec<u8>,
     page_bytes: usize,
     root: u64,
-    /// Elements that may still be read: pages that lie over each other would hold more than the file.
+    /// Elements that may still be read: overlapping pages could contain more than the file.
     elements_left: Cell<usize>,
 }
 
-/// Keys and values, or further buckets.
+/// Keys with values or further buckets.
 #[derive(Debug, Clone, Copy)]
 pub struct Bucket<'a>(Place<'a>);
 
 #[derive(Debug, Clone, Copy)]
 enum Place<'a> {
-    /// The page at which its tree begins.
+    /// Number of the page at which its tree begins.
     Page(u64),
-    /// A page within the element that names it.
+    /// A page stored inside the element that names it.
     Inline(&'a [u8]),
 }
 
-/// What a key leads to.
+/// Value of a key.
 #[derive(Debug, Clone, Copy)]
 pub enum Item<'a> {
     /// Bytes.
     Value(&'a [u8]),
-    /// More keys.
+    /// A bucket with more keys.
     Bucket(Bucket<'a>),
 }
 
@@ -89,7 +89,7 @@ impl Bolt {
     /// Reads a file.
     ///
     /// # Errors
-    /// [`BoltError`].
+    /// [`BoltError`] if the file cannot be read or is damaged.
     pub fn read(path: &Path) -> Result<Self, BoltError> {
         let file = File::open(path)?;
         for _ in 0..TRIES {
@@ -100,7 +100,7 @@ impl Bolt {
             let mut content = Vec::new();
             File::open(path)?.take(MAX_FILE_BYTES).read_to_end(&mut content)?;
             let bolt = Self::new(content)?;
-            // Pages of the state that was read may be written over once another one is finished.
+            // Pages of an old state may be overwritten once a newer one is complete.
             let mut start = vec![0; bolt.page_bytes.saturating_mul(2).min(bolt.content.len())];
             file.read_exact_at(&mut start, 0)?;
             if newest_meta(&start) == newest_meta(&bolt.content) {
@@ -110,26 +110,26 @@ impl Bolt {
         Err(BoltError::Busy)
     }
 
-    /// The database whose file has these bytes.
+    /// Returns the database with the content of a file.
     ///
     /// # Errors
-    /// [`BoltError::NotBolt`].
+    /// [`BoltError::NotBolt`] if neither meta page is intact.
     pub fn new(content: Vec<u8>) -> Result<Self, BoltError> {
         let meta = newest_meta(&content).ok_or(BoltError::NotBolt)?;
         let elements_left = Cell::new((content.len() / ELEMENT_BYTES).saturating_mul(MOST_READINGS));
         Ok(Self { content, page_bytes: meta.page_bytes, root: meta.root, elements_left })
     }
 
-    /// The bucket of buckets.
+    /// Returns the top-level bucket.
     #[must_use]
     pub fn root(&self) -> Bucket<'_> {
         Bucket(Place::Page(self.root))
     }
 
-    /// What is in a bucket, in the order of its keys.
+    /// Returns the items of a bucket in the order of their keys.
     ///
     /// # Errors
-    /// [`BoltError::Damaged`].
+    /// [`BoltError::Damaged`] if a page is damaged.
     pub fn items<'a>(&'a self, bucket: Bucket<'a>) -> Result<Vec<(&'a [u8], Item<'a>)>, BoltError> {
         let mut items = Vec::new();
         let first = match bucket.0 {
@@ -160,18 +160,18 @@ impl Bolt {
         Ok(items)
     }
 
-    /// What a key leads to in a bucket.
+    /// Returns the item of a key in a bucket.
     ///
     /// # Errors
-    /// [`BoltError::Damaged`].
+    /// [`BoltError::Damaged`] if a page is damaged.
     pub fn item<'a>(&'a self, bucket: Bucket<'a>, key: &[u8]) -> Result<Option<Item<'a>>, BoltError> {
         Ok(self.items(bucket)?.into_iter().find(|(found, _)| *found == key).map(|(_, item)| item))
     }
 
-    /// The bucket in a bucket.
+    /// Returns the bucket of a key in a bucket.
     ///
     /// # Errors
-    /// [`BoltError::Damaged`].
+    /// [`BoltError::Damaged`] if a page is damaged.
     pub fn bucket<'a>(&'a self, bucket: Bucket<'a>, key: &[u8]) -> Result<Option<Bucket<'a>>, BoltError> {
         Ok(self.item(bucket, key)?.and_then(|item| match item {
             Item::Bucket(bucket) => Some(bucket),
@@ -179,10 +179,10 @@ impl Bolt {
         }))
     }
 
-    /// The value in a bucket, where it is text.
+    /// Returns the value of a key in a bucket, if it is text.
     ///
     /// # Errors
-    /// [`BoltError::Damaged`].
+    /// [`BoltError::Damaged`] if a page is damaged.
     pub fn text<'a>(&'a self, bucket: Bucket<'a>, key: &[u8]) -> Result<Option<&'a str>, BoltError> {
         Ok(self.item(bucket, key)?.and_then(|item| match item {
             Item::Value(value) => std::str::from_utf8(value).ok(),
@@ -198,7 +198,7 @@ impl Bolt {
         Ok(())
     }
 
-    /// A page, with those that it flows over into.
+    /// Returns a page, with its overflow pages.
     fn page(&self, number: u64) -> Option<&[u8]> {
         let start = usize::try_from(number).ok()?.checked_mul(self.page_bytes)?;
         let header = self.content.get(start..start.checked_add(PAGE_HEADER_BYTES)?)?;
@@ -214,7 +214,7 @@ fn newest_meta(content: &[u8]) -> Option<Meta> {
     first.into_iter().chain(second).max_by_key(|meta| meta.transaction)
 }
 
-/// A meta page that is whole: its last field is the FNV-1a hash of the others.
+/// Returns an intact meta page: its last field is the FNV-1a hash of the others.
 fn meta_at(content: &[u8], offset: usize) -> Option<Meta> {
     let start = offset.checked_add(PAGE_HEADER_BYTES)?;
     let meta = content.get(start..start.checked_add(META_BYTES)?)?;
@@ -265,7 +265,7 @@ fn length_at(bytes: &[u8], offset: usize) -> Option<usize> {
     usize::try_from(u32_at(bytes, offset)?).ok()
 }
 
-// Numbers are in the order of the machine that wrote the file; those that containers run on are little-endian.
+// Numbers are in the byte order of the machine that wrote the file; machines that run containers are little-endian.
 
 fn u16_at(bytes: &[u8], offset: usize) -> Option<u16> {
     Some(u16::from_le_bytes(*bytes.get(offset..)?.first_chunk()?))

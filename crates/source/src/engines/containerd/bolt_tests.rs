@@ -7,7 +7,7 @@ use super::*;
 
 const PAGE: usize = 4096;
 
-/// A bucket to be written.
+/// A bucket to write.
 #[derive(Debug, Clone, Default)]
 pub struct Written(Vec<(Vec<u8>, Entry)>);
 
@@ -28,7 +28,7 @@ impl Written {
         self
     }
 
-    /// The file: a page for each bucket, of which that of `v1` lies below a branch page.
+    /// Returns the file: a page for each bucket; the bucket `v1` is below a branch page.
     pub fn file(self) -> Vec<u8> {
         let mut pages = vec![vec![0; PAGE], vec![0; PAGE]];
         let leaf = self.write(&mut pages);
@@ -133,7 +133,7 @@ fn buckets_are_read_from_pages_branches_and_inline() {
 #[test]
 fn the_newest_whole_meta_page_counts() {
     let mut content = sample();
-    // The newer one, at the second page, is damaged: the older one leads nowhere.
+    // The newer meta page, the second one, is damaged; the older one leads nowhere.
     content[PAGE + PAGE_HEADER_BYTES + 20] ^= 1;
     let bolt = Bolt::new(content.clone()).unwrap();
     assert!(matches!(bolt.items(bolt.root()), Err(BoltError::Damaged)));

@@ -1,5 +1,5 @@
-//! containerd's images as they lie on the disk: blobs by their digests, and names in a database. Its socket is not asked,
-//! as it needs the same rights.
+//! Images of containerd as stored on disk: blobs by digest, and names in a database. The socket is not used, since it
+//! requires the same rights.
 
 mod bolt;
 #[cfg(test)]
@@ -17,38 +17,38 @@ use super::{EngineEnvironment, EngineError};
 use nixdive_image::Digest;
 use nixdive_image::reference::{Engine, ImageName};
 
-/// Where blobs are, below containerd's directory.
+/// Directory of blobs, below containerd's directory.
 const CONTENT: &str = "io.containerd.content.v1.content";
-/// Where names are.
+/// Database of names.
 const METADATA: &str = "io.containerd.metadata.v1.bolt/meta.db";
-/// The version of the database that there is: containerd, `core/metadata/buckets.go`.
+/// The only version of the database: containerd, `core/metadata/buckets.go`.
 const SCHEMA: &[u8] = b"v1";
-/// The namespace of `ctr` and `nerdctl` where none is named.
+/// Default namespace of `ctr` and `nerdctl`.
 const DEFAULT_NAMESPACE: &str = "default";
 
-/// What containerd keeps in one directory.
+/// The content of one containerd directory.
 #[derive(Debug, Clone)]
 pub struct ContentStore {
     root: PathBuf,
     namespace: Option<String>,
 }
 
-/// A name that containerd has.
+/// An image name in containerd.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerdImage {
-    /// Who it belongs to: `default`, `k8s.io` of Kubernetes, `moby` of Docker.
+    /// Namespace: `default`, `k8s.io` for Kubernetes, `moby` for Docker.
     pub namespace: String,
-    /// In full: host, path, and tag or digest.
+    /// Full name: host, path, and tag or digest.
     pub name: String,
     /// Digest of its manifest or index.
     pub digest: Digest,
 }
 
 impl ContentStore {
-    /// The stores that are here and can be read, those of the system first.
+    /// Returns the readable stores on this machine, those of the system first.
     ///
     /// # Errors
-    /// [`EngineError::NotThere`], [`EngineError::NotReadable`].
+    /// [`EngineError::NotThere`] if there is none, [`EngineError::NotReadable`] if none may be read.
     pub fn find(environment: &EngineEnvironment) -> Result<Vec<Self>, EngineError> {
         let places = places(environment);
         let mut found = Vec::new();
@@ -67,10 +67,10 @@ impl ContentStore {
         }
     }
 
-    /// The first of the stores that has an image, and the digest of its manifest or index.
+    /// Returns the first store that has an image, and the digest of its manifest or index.
     ///
     /// # Errors
-    /// [`EngineError`].
+    /// [`EngineError`] if no store has the image, or none can be read.
     pub fn find_image(environment: &EngineEnvironment, typed: &str) -> Result<(Self, Digest), EngineError> {
         let mut missing = EngineError::NoSuchImage { engine: Engine::Containerd, image: typed.to_owned() };
         for store in Self::find(environment)? {
@@ -83,16 +83,16 @@ impl ContentStore {
         Err(missing)
     }
 
-    /// The directory with `blobs/ALGORITHM/HEX`.
+    /// Returns the directory that contains `blobs/ALGORITHM/HEX`.
     #[must_use]
     pub fn content(&self) -> PathBuf {
         self.root.join(CONTENT)
     }
 
-    /// The names of all namespaces, or of `$CONTAINERD_NAMESPACE` alone; those of `default` first.
+    /// Returns the names in all namespaces, or in `$CONTAINERD_NAMESPACE` alone; those of `default` first.
     ///
     /// # Errors
-    /// [`EngineError::Database`].
+    /// [`EngineError::Database`] if the database cannot be read.
     pub fn images(&self) -> Result<Vec<ContainerdImage>, EngineError> {
         let path = self.root.join(METADATA);
         let failed = |error: BoltError| EngineError::Database { path: path.clone(), reason: error.to_string() };
@@ -105,11 +105,10 @@ impl ContentStore {
         Ok(images)
     }
 
-    /// The digest of the manifest or index that is meant by a name, in full or as Docker lets people shorten it, or by a
-    /// digest.
+    /// Returns the digest of the manifest or index for a name, in full or shortened as in Docker, or for a digest.
     ///
     /// # Errors
-    /// [`EngineError`].
+    /// [`EngineError`] if the name is missing or ambiguous, or the database cannot be read.
     pub fn resolve(&self, typed: &str) -> Result<Digest, EngineError> {
         let has = |digest: &Digest| self.content().join("blobs").join(digest.algorithm()).join(digest.hex()).is_file();
         if let Some(digest) = Digest::parse(typed).filter(has) {
@@ -136,7 +135,7 @@ impl ContentStore {
     }
 }
 
-/// Where containerd keeps its things: by itself, without root, of Docker, of k3s and of MicroK8s.
+/// Returns the directories of containerd: its own, rootless, Docker's, k3s's and MicroK8s's.
 fn places(environment: &EngineEnvironment) -> Vec<PathBuf> {
     let below_root = |path: &str| Some(environment.root.join(path));
     let places = [
@@ -149,7 +148,7 @@ fn places(environment: &EngineEnvironment) -> Vec<PathBuf> {
     places.into_iter().flatten().collect()
 }
 
-/// `v1/NAMESPACE/images/NAME/target/digest`.
+/// Reads `v1/NAMESPACE/images/NAME/target/digest`.
 fn read_images(database: &Bolt) -> Result<Vec<ContainerdImage>, BoltError> {
     let Some(schema) = database.bucket(database.root(), SCHEMA)? else { return Ok(Vec::new()) };
     let mut images = Vec::new();

@@ -13,7 +13,7 @@ fn image(digest: &Digest) -> Written {
     Written::default().value("createdat", "").bucket("target", target)
 }
 
-/// A store below `root` with some names, each in a namespace.
+/// Creates a store below `root` with some names, each in a namespace.
 fn store(root: &Path, images: &[(&str, &str, char)]) -> EngineEnvironment {
     let place = root.join("var/lib/containerd");
     fs::create_dir_all(place.join(CONTENT).join("blobs/sha256")).unwrap();

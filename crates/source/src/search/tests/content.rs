@@ -10,7 +10,7 @@ use nixdive_base::text::steers_terminal;
 use nixdive_image::LayerIndex;
 use nixdive_image::reference::Reference;
 
-/// Gives few bytes at a time.
+/// Returns few bytes per read.
 struct Drip<'a>(&'a [u8], usize);
 
 impl Read for Drip<'_> {
@@ -39,7 +39,7 @@ fn places(pattern: &Pattern, bytes: &[u8], step: usize) -> Vec<(u64, u64)> {
     found
 }
 
-/// The same by looking at every place: matches that begin at least 256 bytes, or a line, after the hit before.
+/// Searches at every position: matches that begin at least 256 bytes, or a line, after the previous hit.
 fn naive(needle: &[u8], bytes: &[u8], fold: bool) -> Vec<(u64, u64)> {
     let mut found = Vec::new();
     let (mut at, mut line) = (0, 0);
@@ -105,8 +105,8 @@ fn regular_expressions_match_within_a_line() {
 #[test]
 fn patterns_that_cannot_be_searched_for_say_why() {
     let message = |text: &str| Pattern::regex(text, false).unwrap_err().to_string();
-    assert_eq!(message("a*"), "matches everywhere; type something to look for");
-    assert_eq!(message(""), "matches everywhere; type something to look for");
+    assert_eq!(message("a*"), "matches everywhere; enter a more specific pattern");
+    assert_eq!(message(""), "matches everywhere; enter a more specific pattern");
     assert!(message("(").contains("unclosed group"));
     assert!(message("(a{1000}){1000}").contains("size limit"));
     assert_eq!(Pattern::literal(&"x".repeat(2000), false).unwrap_err().to_string(), "more than 1024 bytes");
@@ -132,7 +132,7 @@ proptest! {
             bytes.resize(bytes.len() + length, b'.');
             if newline { bytes.push(b'\n'); }
         }
-        // One right over the border of the first piece.
+        // One match exactly at the border of the first piece.
         let border = (256 << 10) - 3;
         if bytes.len() > border + 6 { bytes[border..border + 6].copy_from_slice(b"needle"); }
         let expected = naive(b"needle", &bytes, fold);
@@ -172,7 +172,7 @@ proptest! {
     }
 }
 
-/// An image of one directory per layer as an archive of the `docker save` kind.
+/// Builds an image of one directory per layer as a docker-archive.
 fn image(folder: &std::path::Path, layers: &[&[(&str, &[u8])]], gzip: bool) -> Opened {
     let mut outer = tar::Builder::new(std::fs::File::create(folder.join("image.tar")).unwrap());
     let mut names = Vec::new();

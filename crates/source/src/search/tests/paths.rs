@@ -135,7 +135,7 @@ proptest! {
                 prop_assert!(letters.bytes().any(|letter| fold(path[position]) == letter));
             }
         }
-        // Fewer are the best of all.
+        // A smaller limit returns the best of all.
         let few = search(&PathSearch::everywhere(), &tree, &text, 3);
         prop_assert_eq!(&few.hits[..], &results.hits[..results.hits.len().min(3)]);
     }
