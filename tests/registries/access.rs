@@ -200,7 +200,7 @@ fn a_password_goes_to_no_plain_realm_of_another_origin() {
         _ => Reply::new(401, "").with("www-authenticate", format!(r#"Bearer realm="http://{elsewhere}/token""#)),
     });
     let error = with_password(Customer::new()).refused(&server.host, IMAGE);
-    assert!(error.contains("no credential is shown") && thief.seen().is_empty(), "{error}");
+    assert!(error.contains("no credential is sent") && thief.seen().is_empty(), "{error}");
     // Nothing is given away by asking as anybody.
     Customer::new().open(&server.host, IMAGE).unwrap();
     assert!(thief.seen().iter().all(|seen| seen.header("authorization").is_none()) && !thief.seen().is_empty());

@@ -283,7 +283,7 @@ fn a_missing_tag_names_the_nearest() {
     }
     let server = faulty(shop, |_, _| None);
     let error = Customer::new().refused(&server.host, "team/app:1.26");
-    assert!(error.contains("has no tag «1.26»; there is 1.27, 1.28"), "{error}");
+    assert!(error.contains("has no tag `1.26`; nearest: 1.27, 1.28"), "{error}");
     let error = Customer::new().refused(&server.host, "team/none:1");
     assert!(error.contains("does not have a repository team/none"), "{error}");
 }

@@ -104,7 +104,7 @@ fn what_skopeo_pushed_is_opened() {
     customer.remote.http.silence = Duration::from_secs(10);
     holds_sample(&customer.open(&registry.host, "team/app:1").unwrap());
     let error = customer.refused(&registry.host, "team/app:2");
-    assert!(error.contains("there is 1"), "{error}");
+    assert!(error.contains("nearest: 1"), "{error}");
     customer.remote.offline = true;
     holds_sample(&customer.open(&registry.host, "team/app:1").unwrap());
 }
@@ -157,7 +157,7 @@ fn a_registry_with_an_authority_of_its_own() {
     let mut customer = Customer::new();
     customer.remote.http.silence = Duration::from_secs(10);
     let error = customer.refused(&registry.host, "team/app:1");
-    assert!(error.contains("not safe") && error.contains("certificate"), "{error}");
+    assert!(error.contains("insecure connection") && error.contains("certificate"), "{error}");
     let directory = format!("etc/docker/certs.d/{}/ca.crt", registry.host);
     customer.write(&directory, std::str::from_utf8(&authority).unwrap());
     holds_sample(&customer.open(&registry.host, "team/app:1").unwrap());

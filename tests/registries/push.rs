@@ -409,10 +409,10 @@ fn a_registry_that_takes_nothing_large_gets_parts() {
 fn refusals_say_what_was_done_and_what_to_do() {
     let answers: [(u16, &str, &str); 5] = [
         (405, "", "it may be read-only"),
-        (403, r#"{"errors":[{"code":"DENIED","message":"no"}]}"#, "the right to write"),
+        (403, r#"{"errors":[{"code":"DENIED","message":"no"}]}"#, "permission to write"),
         (413, "", "larger than"),
         (507, "", "quota"),
-        (404, r#"{"errors":[{"code":"NAME_UNKNOWN","message":"who"}]}"#, "to be made before"),
+        (404, r#"{"errors":[{"code":"NAME_UNKNOWN","message":"who"}]}"#, "must be created before"),
     ];
     for (status, body, words) in answers {
         let (warehouse, customer) = (Warehouse::default(), Customer::new());

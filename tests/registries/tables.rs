@@ -212,7 +212,7 @@ fn a_table_with_another_digest_is_not_believed() {
         let opened = open(&Customer::new(), &server.host, |_| {}).unwrap();
         assert!(!opened.image.layers[0].listed && opened.image.layers[1].listed);
         let warning = &opened.image.warnings[0].message;
-        assert!(warning.contains("has not the digest that the manifest gives; all of the layer was read"), "{warning}");
+        assert!(warning.contains("has not the digest that the manifest gives; the whole layer was read"), "{warning}");
         assert_eq!(content(&opened, "/bin/tool"), noise(1_500_000));
     }
 }

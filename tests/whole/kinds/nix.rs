@@ -438,7 +438,7 @@ fn an_installable_is_built_with_its_log_shown_and_then_opened() {
     assert!(with_nix(directory.path(), Some(&several), ".#both").refused().contains("/nix/store/two"));
     for nothing in ["", "[]", "[{}]", "no JSON"] {
         let text = format!("#!/bin/sh\necho '{nothing}'\n");
-        assert!(with_nix(directory.path(), Some(&text), ".#x").refused().contains("told of no path"));
+        assert!(with_nix(directory.path(), Some(&text), ".#x").refused().contains("reported no output path"));
     }
     let failing = with_nix(directory.path(), Some("#!/bin/sh\necho broken >&2\nexit 1\n"), ".#x");
     assert_eq!(failing.code, Some(2));

@@ -69,7 +69,7 @@ fn a_closure_becomes_an_image_with_its_contents_at_the_root() {
         ]
     );
     assert_eq!(composition.config.platform, Platform::host());
-    assert!(composed.notes[0].contains("references were looked for in files"));
+    assert!(composed.notes[0].contains("references were searched for in files"));
 }
 
 #[test]

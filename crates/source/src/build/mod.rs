@@ -63,7 +63,7 @@ pub enum BuildError {
     /// The system reports an error.
     #[error("{what}: {error}")]
     Io {
-        /// What was being used.
+        /// Object of the failed operation.
         what: &'static str,
         /// The system's error.
         error: io::Error,

@@ -23,7 +23,7 @@ pub(super) trait Named {
     }
 }
 
-/// Returns the positions of the images that match the selector; all of them if there is no selector. An exact name
+/// Returns the positions of the images that match the selector; all of them without a selector. An exact name
 /// takes precedence over names that only contain it.
 ///
 /// # Errors

@@ -40,7 +40,7 @@ impl StreamedMembers {
         self.members.len()
     }
 
-    /// Returns `true` if there are no members.
+    /// Returns `true` if it has no members.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.members.is_empty()

@@ -16,30 +16,30 @@ use nixdive_nix::contents::StoreContents;
 use nixdive_scan::tar::{BLOCK, TarError};
 use nixdive_scan::{Captured, LayerScan, Section};
 
-/// How many bytes a layer's stored blob has.
+/// Length of a layer's stored blob.
 pub(super) enum Stored {
     Exactly(u64),
     Share(u64),
     Unknown,
 }
 
-/// One layer as it was read.
+/// One layer after it was read.
 pub(super) struct ReadLayer {
     pub scan: LayerScan,
     pub stored: Stored,
     pub store: LayerStore,
-    /// What it is instead of a tar stream, where that is known.
+    /// Name of its format, if it is known and not a tar stream.
     pub format: Option<&'static str>,
-    /// The stored blob, where it can be read again.
+    /// The stored blob, if it can be read again.
     pub blob: Option<Section>,
-    /// Whether whoever gave the blob out has verified its digest.
+    /// True if the provider of the blob has verified its digest.
     pub is_verified: bool,
-    /// What kept entries of it out of the tree.
+    /// Limit that kept entries out of the tree.
     pub limit: Option<TreeLimit>,
 }
 
 impl ReadLayer {
-    /// A layer that is not read, because of its format or of what is said of it.
+    /// Returns a layer that is not read, because of its format or its description.
     pub fn unread(format: Option<&'static str>) -> Self {
         Self {
             scan: LayerScan::default(),
@@ -53,10 +53,10 @@ impl ReadLayer {
     }
 }
 
-/// What is wrong with the blob of a layer that begins as nothing known.
+/// Message for the blob of a layer in an unknown format.
 pub(super) const NOT_A_TAR_STREAM: &str = "not a tar stream, nor one compressed with gzip, zstd, xz or bzip2";
 
-/// Puts an image together from its description and what was read of its layers.
+/// Builds an image from its description and the layers that were read.
 pub(super) fn finish(
     opening: &Opening<'_>,
     layout: Layout,
@@ -122,8 +122,8 @@ pub(super) fn finish(
     Ok(Opened { image, contents, captured, exact })
 }
 
-/// Lists the store paths of layers whose history does not say what they are: those of nix-snapshotter, whose annotations
-/// name them, and those of nix2container once they were copied.
+/// Lists the store paths of layers whose history does not describe them: those of nix-snapshotter, whose annotations
+/// list them, and copied layers of nix2container.
 fn name_by_store_paths(layers: &mut [Layer], tree: &FileTree) {
     for layer in layers.iter_mut().filter(|layer| layer.store_paths.is_empty()) {
         if let Some(claim) = LayerClaim::annotated(&layer.annotations) {
@@ -149,7 +149,7 @@ fn name_by_store_paths(layers: &mut [Layer], tree: &FileTree) {
     }
 }
 
-/// What is odd about an image, and in what it is not whole or not what it claims.
+/// Warnings about an image, and its missing or altered parts.
 struct Problems {
     warnings: Vec<Warning>,
     defects: Vec<Defect>,
@@ -162,7 +162,7 @@ impl Problems {
         self.defects.push(Defect { kind, layer, message });
     }
 
-    /// Notes a layer whose files are not here, unless its source has said so.
+    /// Records a layer whose files are missing, unless its source has recorded it already.
     fn note_absent(&mut self, number: usize, layer: &Layer) {
         let index = Some(LayerIndex(number as u16));
         let LayerContents::Absent(paths) = &layer.contents else { return };
@@ -171,17 +171,17 @@ impl Problems {
         }
         let name = nixdive_base::text::display_in_sentence(&layer.stored_as);
         let what = match paths.len() {
-            0 => "its files are not here".to_owned(),
-            1 => "a store path of it is not here".to_owned(),
-            count => format!("{count} store paths of it are not here"),
+            0 => "its files are not available".to_owned(),
+            1 => "one of its store paths is not available".to_owned(),
+            count => format!("{count} of its store paths are not available"),
         };
-        // The source has told it of all layers together.
+        // The source has warned about all layers together.
         let message = format!("layer {number} ({name}): {what}");
         self.defects.push(Defect { kind: DefectKind::Incomplete, layer: index, message });
     }
 }
 
-/// Whether what there is of a layer was cut, damaged or more than a limit admits, and is not something else altogether.
+/// Returns `true` if a layer is truncated, damaged or beyond a limit, but not in another format.
 fn is_cut(failure: &TarError) -> bool {
     match failure {
         TarError::NotAHeader(_) => false,
@@ -232,12 +232,12 @@ fn layer(number: usize, described: DescribedLayer, read: &ReadLayer, problems: &
         defect(DefectKind::Incomplete, format!("not read: {reason}"));
     }
     if let Some(failure) = scan.failure.as_ref().filter(|_| is_present) {
-        defect(DefectKind::Incomplete, format!("{failure}; its {} entries before that are shown", scan.entries));
+        defect(DefectKind::Incomplete, format!("{failure}; the {} entries before that are shown", scan.entries));
     }
     if let Some(limit) = read.limit {
-        defect(DefectKind::Incomplete, format!("{limit}; what is beyond is not shown"));
+        defect(DefectKind::Incomplete, format!("{limit}; the rest is not shown"));
     }
-    // What stands for absent store paths has not the bytes that the source describes.
+    // Placeholders of absent store paths do not have the bytes that the source describes.
     let is_whole = scan.failure.is_none() && is_present;
     let actual = scan.diff_id_like(described.diff_id.as_ref()).filter(|_| is_whole);
     let diff_id_check = check(described.diff_id.as_ref(), actual.as_ref());
@@ -301,12 +301,12 @@ fn layer(number: usize, described: DescribedLayer, read: &ReadLayer, problems: &
     }
 }
 
-/// That a layer's bytes have another diffID than the configuration gives.
+/// Returns the message for a layer whose diffID differs from the configuration's.
 pub(super) fn other_diff_id(stated: &Digest, actual: &Digest) -> String {
     format!("the configuration gives the diffID {stated}, the bytes have {actual}")
 }
 
-/// That a layer's blob has another digest than the manifest gives.
+/// Returns the message for a blob whose digest differs from the manifest's.
 pub(super) fn other_digest(stated: &Digest, actual: &Digest) -> String {
     format!("the manifest gives the digest {stated}, the blob has {actual}")
 }
@@ -321,7 +321,7 @@ pub(super) fn check(stated: Option<&Digest>, actual: Option<&Digest>) -> DigestC
     }
 }
 
-/// The media type of a docker-archive's layer, which has no descriptor to name it.
+/// Returns the media type of a layer in a docker-archive, which has no descriptor.
 fn docker_media_type(compression: Compression) -> &'static str {
     match compression {
         Compression::None => "application/vnd.docker.image.rootfs.diff.tar",
@@ -332,7 +332,7 @@ fn docker_media_type(compression: Compression) -> &'static str {
     }
 }
 
-/// An extracted root directory as an image of one layer.
+/// Builds an image of one layer from an extracted root directory.
 pub(super) fn rootfs(
     opening: &Opening<'_>,
     mut walk: RootfsWalk,
@@ -366,7 +366,8 @@ pub(super) fn rootfs(
         }
         tree.add(&batch).map_err(limit)?;
     }
-    // No tar stream lies there: the plainest one that holds these entries, and ends with two blocks of zeros, counts.
+    // Without a tar stream, the size is that of the simplest one with these entries, which ends with two blocks of
+    // zeros.
     scan.unpacked_bytes = scan.unpacked_bytes.saturating_add(2 * BLOCK as u64);
     scan.oddities = walk.unreadable;
     let store = LayerStore::Directory(root.to_owned());

@@ -1,5 +1,5 @@
-//! Files whose content is wanted, by the paths that the tree gives them: names in a layer may lead elsewhere through
-//! links, and contents may have other names.
+//! Contents of wanted files, by their paths in the tree: names in a layer may lead elsewhere through links, and
+//! contents may have other names.
 
 use std::io::Read;
 
@@ -12,11 +12,11 @@ use nixdive_scan::{Captured, Wanted};
 
 type CapturedFiles = Vec<(LayerIndex, Captured)>;
 
-/// Bytes that are read besides what came along with the layers.
+/// Maximum bytes that are read in addition to those captured with the layers.
 const MOST_BYTES: u64 = 128 << 20;
 
-/// Gives captured files the paths of the tree, leaves out those that their own layer replaced, and reads the wanted
-/// files that were not captured because their names in the archive are others.
+/// Assigns captured files to their paths in the tree, drops those that their own layer replaced, and reads the wanted
+/// files that were not captured because they have other names in the archive.
 pub(super) fn settle(
     tree: &FileTree,
     contents: &Contents,
@@ -44,7 +44,7 @@ pub(super) fn settle(
             None => warnings.push(Warning {
                 layer: Some(occurrence.layer),
                 message: format!(
-                    "{}: not read, although it may list packages: its name in the archive is another one",
+                    "{}: not read, although it may list packages: it has another name in the archive",
                     display_in_sentence(&display_name(&path))
                 ),
             }),
@@ -78,7 +78,8 @@ fn named_by_tree(tree: &FileTree, captured: CapturedFiles) -> CapturedFiles {
     settled
 }
 
-/// Contents that are wanted by a path of the tree which the archive does not write, and not known.
+/// Returns the contents that are wanted under a path of the tree, but have another name in the archive and are not
+/// known yet.
 fn missing(tree: &FileTree, wanted: Wanted, known: &HashSet<(LayerIndex, u64)>) -> Vec<OccurrenceId> {
     let mut found = Vec::new();
     let mut taken = HashSet::new();

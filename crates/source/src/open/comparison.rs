@@ -6,31 +6,31 @@ use super::Contents;
 use nixdive_image::{ContentComparison, FileTree, OccurrenceId};
 use nixdive_scan::identity_of;
 
-/// Compares files by their stored bytes, or by the identity that was taken when they came by.
+/// Compares files by their stored bytes, or by the hashes taken while they were streamed.
 pub(super) struct StoredComparison<'a> {
     contents: &'a Contents,
     older_buffer: Vec<u8>,
     newer_buffer: Vec<u8>,
     failure: Option<String>,
-    /// Bytes that may still be read; `None`: any number.
+    /// Bytes that may still be read; `None` for no limit.
     bytes_left: Option<u64>,
     exact: bool,
 }
 
 impl<'a> StoredComparison<'a> {
-    /// Reads at most `bytes` bytes of each side in all.
+    /// Creates a comparison that reads at most `bytes` bytes of each side in total.
     pub fn new(contents: &'a Contents, bytes: Option<u64>) -> Self {
         let buffer = || vec![0; 64 << 10];
         let (older_buffer, newer_buffer) = (buffer(), buffer());
         Self { contents, older_buffer, newer_buffer, failure: None, bytes_left: bytes, exact: true }
     }
 
-    /// Whether no file was left out because it was too long.
+    /// Returns `true` if no file was skipped because of its length.
     pub fn is_exact(&self) -> bool {
         self.exact
     }
 
-    /// Whether a file of so many bytes may be read.
+    /// Returns `true` if a file of `bytes` bytes may be read, and counts its bytes.
     fn afford(&mut self, bytes: u64) -> bool {
         let Some(left) = self.bytes_left else { return true };
         match left.checked_sub(bytes) {
@@ -40,7 +40,7 @@ impl<'a> StoredComparison<'a> {
         left >= bytes
     }
 
-    /// The first file that could not be compared, as a sentence.
+    /// Returns a sentence about the first file that could not be compared.
     pub fn failure(self) -> Option<String> {
         self.failure
     }
@@ -58,7 +58,7 @@ impl<'a> StoredComparison<'a> {
         if !self.afford(tree.occurrence(newer).bytes) {
             return Ok(false);
         }
-        // What lies here is read rather than fetched.
+        // Local files are read rather than fetched.
         let is_dense = |id| tree.sparse(id).is_none();
         match (listed(older), listed(newer)) {
             (Some(known), None) if is_dense(newer) => {
@@ -77,7 +77,7 @@ impl<'a> StoredComparison<'a> {
         if tree.sparse(older) != tree.sparse(newer) {
             return Ok(false);
         }
-        // Of two sparse files with the same runs the runs decide: what they unpack to may be without end.
+        // If two sparse files have the same runs, compare only the runs: the unpacked content may be arbitrarily long.
         let stored = |id| self.contents.stored(tree, id).map_err(|error| error.to_string());
         let sparse = tree.sparse(older).is_some();
         let (mut below, mut above) =
@@ -101,7 +101,7 @@ impl ContentComparison for StoredComparison<'_> {
             let path = tree.path(tree.occurrence(newer).node());
             let name = nixdive_base::text::display_name(&path).into_owned();
             self.failure.get_or_insert_with(|| {
-                format!("{name} could not be compared with the copy below it ({reason}); it counts as modified")
+                format!("{name} could not be compared with the lower copy ({reason}); it counts as modified")
             });
             false
         })

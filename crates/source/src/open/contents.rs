@@ -7,45 +7,45 @@ use nixdive_image::{Compression, FileTree, Kind, LayerIndex, OccurrenceId, Segme
 use nixdive_scan::gzip_index::GzipIndex;
 use nixdive_scan::{Section, compression};
 
-/// Where a layer's unpacked tar stream can be had from after opening.
+/// Access to a layer's unpacked tar stream after opening.
 #[derive(Debug)]
 pub(super) enum LayerStore {
-    /// The stream itself: a plain layer, or one that was put aside as it came by.
+    /// The stream itself: a plain layer, or one that was spooled.
     Plain(Section),
-    /// Part of what a compressed section unpacks to: the run of `length` bytes from `start`.
+    /// A part of a compressed section's content: the run of `length` bytes from `start`.
     Packed { section: Section, compression: Compression, start: u64, length: u64, index: Option<GzipIndex> },
-    /// Two streams one behind the other; the second begins at so many bytes.
+    /// Two consecutive streams; the second begins at offset `first_bytes`.
     Joined { first: Box<LayerStore>, first_bytes: u64, second: Section },
-    /// A layer in a registry of which parts are fetched as they are asked for.
+    /// A layer in a registry, of which parts are fetched on demand.
     Listed(Listed),
-    /// Files of an extracted root directory.
+    /// The files of an extracted root directory.
     Directory(PathBuf),
-    /// It came by a pipe, and nobody asked to keep it.
+    /// It was read from a pipe and not kept.
     Gone,
 }
 
-/// Fetches the content of files of an opened image.
+/// Provides the contents of files of an opened image.
 #[derive(Debug)]
 pub struct Contents {
     pub(super) layers: Vec<LayerStore>,
-    /// The stored blobs, where they can be read again.
+    /// The stored blobs, if they can be read again.
     pub(super) blobs: Vec<Option<Section>>,
     watched: Vec<Option<usize>>,
 }
 
-/// Takes a file and its stored bytes, or why they cannot be had.
+/// Callback for a file with its stored bytes, or the reason why they cannot be read.
 pub type StoredVisit<'a, E> = dyn FnMut(OccurrenceId, Result<&mut dyn Read, ContentError>) -> Result<(), E> + 'a;
 
-/// Why a file's content cannot be had.
+/// Reason why a file's content cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ContentError {
-    /// A directory, a device, or a link that leads nowhere.
+    /// A directory, a device, or a dangling link.
     #[error("has no content")]
     NoContent,
-    /// It came by a pipe and is gone.
+    /// It was read from a pipe and is gone.
     #[error("came through a pipe and was not kept; open the image from a file")]
     Gone,
-    /// The source failed.
+    /// The source cannot be read.
     #[error(transparent)]
     Source(#[from] io::Error),
 }
@@ -55,14 +55,14 @@ impl Contents {
         Self { layers, blobs, watched }
     }
 
-    /// The number under which the watch that the image was opened with keeps what it noted of a layer
-    /// ([`super::OpenOptions::watch`]); `None` where the layer's content did not come by.
+    /// Returns the number under which the watch given to [`super::OpenOptions::watch`] stored its notes about a layer,
+    /// or `None` if it did not see the layer's content.
     #[must_use]
     pub fn watched(&self, layer: LayerIndex) -> Option<usize> {
         self.watched.get(layer.index()).copied().flatten()
     }
 
-    /// Whether files of a layer can be read in any order at the same cost: it need not be unpacked.
+    /// Returns `true` if files of a layer can be read in any order at the same cost, without unpacking it.
     #[must_use]
     pub fn is_at_hand(&self, layer: LayerIndex) -> bool {
         matches!(
@@ -71,11 +71,11 @@ impl Contents {
         )
     }
 
-    /// Reads the content of a file, or of the file that a hard link names, from its beginning. Gaps of a sparse file
-    /// are zeros. What is cut off is an error at its end.
+    /// Opens the content of a file, or of a hard link's target, at its beginning. Gaps of a sparse file read as zeros.
+    /// Reading a truncated file ends with an error.
     ///
     /// # Errors
-    /// [`ContentError`].
+    /// [`ContentError`] if the content is missing or cannot be opened.
     pub fn reader(&self, tree: &FileTree, id: OccurrenceId) -> Result<Box<dyn Read + Send>, ContentError> {
         let id = tree.content_of(id).ok_or(ContentError::NoContent)?;
         let stored = self.stored(tree, id)?;
@@ -86,10 +86,10 @@ impl Contents {
         })
     }
 
-    /// The bytes that are stored of a file; of a sparse file only its runs.
+    /// Opens the stored bytes of a file; of a sparse file, only its runs.
     ///
     /// # Errors
-    /// [`ContentError`].
+    /// [`ContentError`] if the content is missing or cannot be opened.
     pub fn stored(&self, tree: &FileTree, id: OccurrenceId) -> Result<Box<dyn Read + Send>, ContentError> {
         let occurrence = tree.occurrence(id);
         if occurrence.kind != Kind::File {
@@ -117,10 +117,10 @@ impl Contents {
         }
     }
 
-    /// The unpacked tar stream of a layer, from an offset of it on.
+    /// Opens the unpacked tar stream of a layer at an offset.
     ///
     /// # Errors
-    /// [`ContentError`]; an extracted root directory has no such stream.
+    /// [`ContentError`] if it cannot be opened; an extracted root directory has no such stream.
     pub fn unpacked_layer(&self, layer: LayerIndex, offset: u64) -> Result<Box<dyn Read + Send>, ContentError> {
         let store = self.layers.get(layer.index()).ok_or(ContentError::NoContent)?;
         let LayerStore::Joined { first, first_bytes, second } = store else { return self.unpacked_from(store, offset) };
@@ -154,7 +154,7 @@ impl Contents {
         }
     }
 
-    /// SHA-256 of a file by the table of contents of its layer, where that is how the layer is known.
+    /// Returns the SHA-256 of a file from the table of contents of its layer, if the layer was read that way.
     pub(super) fn listed_digest(&self, tree: &FileTree, id: OccurrenceId) -> Option<[u8; 32]> {
         let id = tree.content_of(id)?;
         let occurrence = tree.occurrence(id);
@@ -164,7 +164,7 @@ impl Contents {
         }
     }
 
-    /// Where the first of a layer's streams can be had from.
+    /// Returns the store of a layer's first stream.
     pub(super) fn first_store(&self, number: usize) -> Option<&LayerStore> {
         match self.layers.get(number) {
             Some(LayerStore::Joined { first, .. }) => Some(first),
@@ -172,17 +172,17 @@ impl Contents {
         }
     }
 
-    /// What lies in the second of a layer's streams.
+    /// Returns a part of a layer's second stream.
     pub(super) fn second_part(&self, number: usize, offset: u64, length: u64) -> Option<Section> {
         let Some(LayerStore::Joined { first_bytes, second, .. }) = self.layers.get(number) else { return None };
         Some(second.part(offset.checked_sub(*first_bytes)?, length))
     }
 
-    /// Shows the contents of many files to `visit`, in the order in which they lie, so that a compressed layer is unpacked
-    /// once. `ids` are files; `visit` need not read to the end.
+    /// Passes the contents of many files to `visit`, in their order in the layers, so that each compressed layer is
+    /// unpacked once. `ids` are files; `visit` may stop reading early.
     ///
     /// # Errors
-    /// [`ContentError`], and those of `visit`.
+    /// [`ContentError`], and errors of `visit`.
     pub fn for_each<E: From<ContentError>>(
         &self,
         tree: &FileTree,
@@ -198,11 +198,11 @@ impl Contents {
         })
     }
 
-    /// Shows the stored bytes of many files to `visit`, of a sparse file only its runs, in the order in which they lie, so
-    /// that a compressed layer is unpacked once. `ids` are files; `visit` need not read to the end.
+    /// Passes the stored bytes of many files to `visit`, of sparse files only their runs, in their order in the layers,
+    /// so that each compressed layer is unpacked once. `ids` are files; `visit` may stop reading early.
     ///
     /// # Errors
-    /// Those of `visit`, which gets what is wrong with a file in place of its bytes.
+    /// Errors of `visit`, which receives the error of an unreadable file instead of its bytes.
     pub fn for_each_stored<E>(
         &self,
         tree: &FileTree,
@@ -232,7 +232,8 @@ impl Contents {
         Ok(())
     }
 
-    /// Leads the stream of a packed layer to an offset; begins anew where it is another layer's, or too far.
+    /// Moves the stream of a packed layer to an offset; restarts it if it belongs to another layer or is already past
+    /// the offset.
     fn advance<'a>(
         &self,
         packed: &LayerStore,
@@ -253,7 +254,7 @@ impl Contents {
         Ok(stream)
     }
 
-    /// Reads the unpacked tar stream of a layer that lies at hand as such; `None` for others.
+    /// Returns the unpacked tar stream of a layer that is stored uncompressed, or `None`.
     pub(super) fn plain_layer(&self, number: usize) -> Option<Section> {
         match self.layers.get(number) {
             Some(LayerStore::Plain(section)) => Some(section.clone()),
@@ -267,7 +268,7 @@ impl Contents {
         };
         let mut magic = [0; compression::MAGIC_BYTES];
         let count = section.read_full_at(&mut magic, 0)?;
-        // Of a layer that was never read only the media type is known.
+        // Only the media type of an unread layer is known.
         let found = compression::detect(magic.get(..count).unwrap_or_default()).unwrap_or(*compression);
         let mut stream = compression::decoder(section.buffered(), found, 1)?;
         skip(&mut stream, *start)?;
@@ -287,7 +288,7 @@ pub(super) fn skip(stream: &mut dyn Read, length: u64) -> io::Result<()> {
     if passed < length { Err(io::Error::from(io::ErrorKind::UnexpectedEof)) } else { Ok(()) }
 }
 
-/// The file at an absolute path below `root`, no symbolic link on the way followed.
+/// Opens the file at an absolute path below `root` without following symbolic links.
 pub(super) fn open_in(root: &std::path::Path, path: &[u8]) -> io::Result<File> {
     use std::os::unix::ffi::OsStrExt;
     let mut full = root.to_owned();
@@ -300,14 +301,14 @@ pub(super) fn open_in(root: &std::path::Path, path: &[u8]) -> io::Result<File> {
     File::open(full)
 }
 
-/// The first `most` bytes of a file below `root`.
+/// Reads the first `most` bytes of a file below `root`.
 pub(super) fn read_in(root: &std::path::Path, path: &[u8], most: u64) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     open_in(root, path)?.take(most).read_to_end(&mut content)?;
     Ok(content)
 }
 
-/// Counts what was read.
+/// Counts the bytes that were read.
 struct Counted {
     inner: Box<dyn Read + Send>,
     position: u64,
@@ -321,13 +322,13 @@ impl Read for Counted {
     }
 }
 
-/// The error of a file whose last bytes are not there.
+/// Returns the error for a file whose last bytes are missing.
 pub fn cut_off(missing_bytes: u64) -> io::Error {
     let message = format!("the last {missing_bytes} bytes are missing: the layer was cut off");
     io::Error::new(io::ErrorKind::UnexpectedEof, message)
 }
 
-/// Gives exactly so many bytes, or an error that says that they are not all there.
+/// Returns exactly the expected number of bytes, or an error if some are missing.
 struct ExactReader<R> {
     inner: R,
     left: u64,
@@ -348,7 +349,7 @@ impl<R: Read> Read for ExactReader<R> {
     }
 }
 
-/// Puts the stored runs of a sparse file where they belong, with zeros between them.
+/// Places the stored runs of a sparse file at their offsets, with zeros between them.
 struct SparseReader<R> {
     stored: R,
     segments: std::vec::IntoIter<Segment>,
@@ -364,7 +365,7 @@ impl<R: Read> SparseReader<R> {
         Self { stored, segments, run, position: 0, bytes }
     }
 
-    /// The run that the position lies in or before, runs behind it dropped.
+    /// Returns the run at or after the position, and drops the runs before it.
     fn current_run(&mut self) -> Option<Segment> {
         while let Some(run) = self.run
             && run.file_offset.saturating_add(run.length) <= self.position

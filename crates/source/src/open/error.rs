@@ -4,60 +4,60 @@ use crate::formats::{Choice, SourceError};
 use nixdive_image::{Artifact, TreeLimit};
 use nixdive_scan::tar::TarError;
 
-/// Why an image cannot be opened: one sentence that names the file, the layer and the offset.
+/// Reason why an image cannot be opened: one sentence with the file, the layer and the offset.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The source, or what describes the image in it.
+    /// The source, or the description of the image in it, is invalid.
     #[error("{}: {error}", shown(reference))]
     Source {
-        /// As typed.
+        /// The reference as typed.
         reference: String,
-        /// What is wrong.
+        /// The reason.
         error: SourceError,
     },
-    /// The stream that the whole archive is, where it was compressed or came by a pipe.
+    /// The archive's stream is damaged, if the archive is compressed or was read from a pipe.
     #[error("{}: {error}", shown(reference))]
     Stream {
-        /// As typed.
+        /// The reference as typed.
         reference: String,
-        /// What is wrong, and where.
+        /// The reason, with its offset.
         error: TarError,
     },
-    /// A layer.
+    /// A layer is damaged.
     #[error("{}: layer {number} ({}): {reason}", shown(reference), shown(name))]
     Layer {
-        /// As typed.
+        /// The reference as typed.
         reference: String,
-        /// Index, from 0.
+        /// Index of the layer, from 0.
         number: usize,
-        /// Its name in the source.
+        /// Name of the layer in the source.
         name: String,
-        /// What is wrong, and where.
+        /// The reason, with its offset.
         reason: String,
     },
-    /// More than a tree can hold.
+    /// The image exceeds the limits of a tree.
     #[error("{}: {limit}", shown(reference))]
     Limit {
-        /// As typed.
+        /// The reference as typed.
         reference: String,
-        /// Which limit.
+        /// The limit.
         limit: TreeLimit,
     },
-    /// The system refused something that has nothing to do with the image.
+    /// A system error unrelated to the image.
     #[error("{what}: {error}")]
     System {
-        /// What was tried.
+        /// The attempted action.
         what: &'static str,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
-    /// It was cancelled.
+    /// The user cancelled it.
     #[error("cancelled")]
     Cancelled,
 }
 
 impl OpenError {
-    /// The images to choose from, where that is what is wrong.
+    /// Returns the images to choose from, if a choice is required.
     #[must_use]
     pub fn choices(&self) -> Option<&[Choice]> {
         match self {
@@ -66,7 +66,7 @@ impl OpenError {
         }
     }
 
-    /// The artifact, where what was to be opened is one and not a container image.
+    /// Returns the artifact, if the reference leads to an artifact instead of a container image.
     #[must_use]
     pub fn artifact(&self) -> Option<&Artifact> {
         match self {
@@ -75,7 +75,7 @@ impl OpenError {
         }
     }
 
-    /// The script whose path was given, which may be run as `stream:SCRIPT` when the user says so.
+    /// Returns the script whose path was given; the user can run it with `stream:SCRIPT`.
     #[must_use]
     pub fn script(&self) -> Option<&str> {
         match self {

@@ -1,9 +1,10 @@
-//! What container engines do not agree on: names that pass through symbolic links of lower layers.
+//! Names through symbolic links of lower layers, on which container engines disagree.
 
 use nixdive_base::text::{display_in_sentence, display_name};
 use nixdive_image::{FileTree, HiddenLink, LayerIndex, Warning};
 
-/// Warnings about names through links of lower layers and about names that no engine unpacks: one of each.
+/// Returns warnings about names through links of lower layers, and about names that no engine unpacks, at most one of
+/// each.
 pub(super) fn warnings(tree: &FileTree) -> Vec<Warning> {
     let mut found = Vec::new();
     let mut links = tree.hidden_links();

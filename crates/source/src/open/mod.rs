@@ -1,4 +1,4 @@
-//! From a reference to an image: the one place that knows sources, the scan and the data model together.
+//! Opens references as images; combines sources, the scan and the data model.
 
 mod assemble;
 mod captured;
@@ -42,78 +42,78 @@ use nixdive_image::{Compression, DefectKind, Image, LayerIndex, Platform, TreeBu
 use nixdive_scan::compression::Access;
 use nixdive_scan::{Captured, ContentWatch, NameRoom, Section, UnpackLimit, Wanted, compression};
 
-/// Which digests are verified.
+/// Digests that are verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Verify {
-    /// Where that costs next to nothing; compressed layers in any case, as they are read whole anyway.
+    /// Only those that are cheap to verify, including compressed layers, which are read completely anyway.
     #[default]
     Cheap,
-    /// All of them.
+    /// All digests.
     All,
 }
 
-/// What is wanted of an image besides its trees.
+/// Contents that are kept in addition to the trees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Keep {
-    /// Trees and figures alone.
+    /// Only trees and sizes.
     #[default]
     Trees,
-    /// Some files' content, soon after opening, in one run.
+    /// Contents of some files, read once soon after opening.
     Content,
-    /// Any file's content, at any time, within 100 ms.
+    /// Contents of any file, at any time, within 100 ms.
     AnyContent,
-    /// All content, in any order, by several threads: what is compressed is unpacked to disk.
+    /// All contents, in any order, read by several threads: compressed data is unpacked to disk.
     Aside,
 }
 
-/// How programs are run that an image comes from.
+/// The way programs that produce an image are run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Programs {
-    /// Apart from the terminal: nothing that they say is shown before they fail, and stopping them is up to us.
+    /// Detached from the terminal: their output is shown only if they fail, and this program stops them.
     #[default]
     Background,
-    /// On the terminal: what is interrupted there is interrupted with us, and long builds show their log.
+    /// On the terminal: an interrupt reaches them as well, and long builds show their log.
     Foreground,
 }
 
-/// How an image is opened.
+/// Options for opening an image.
 #[derive(Debug, Clone)]
 pub struct OpenOptions {
     /// `--platform`.
     pub platform: Option<Platform>,
-    /// Which digests are checked.
+    /// Digests to verify.
     pub verify: Verify,
-    /// What is kept for later.
+    /// Contents to keep.
     pub keep: Keep,
-    /// When an unpacked stream stops being plausible.
+    /// Limit on the unpacked size of a stream.
     pub unpack_limit: UnpackLimit,
-    /// Bytes that names and attributes of all layers together may have.
+    /// Maximum bytes of names and attributes in all layers together.
     pub name_limit: u64,
-    /// Entries that all layers together may have.
+    /// Maximum number of entries in all layers together.
     pub entry_limit: usize,
-    /// Layers read at once.
+    /// Number of layers read at the same time.
     pub threads: usize,
-    /// Bytes that may be read at once to compare files that several layers hold; what is beyond is taken as modified
-    /// until [`refine`] has looked. `None`: all are compared at once.
+    /// Maximum bytes read immediately to compare files that several layers contain; the rest counts as modified until
+    /// [`refine`] is called. `None` compares all files immediately.
     pub comparison_bytes: Option<u64>,
-    /// Files whose content is to be kept in memory.
+    /// Files whose contents are kept in memory.
     pub wanted: Option<Wanted>,
-    /// Where contents of store paths are that an image only names.
+    /// Source of store paths that an image only names.
     pub store: LocalStore,
-    /// How programs are run.
+    /// The way programs are run.
     pub programs: Programs,
-    /// Whether programs may be started for an image.
+    /// Permission to start programs for an image.
     pub execution: Permission,
-    /// Looks at the content of layers that are read whole; see [`Contents::watched`].
+    /// Observes the contents of layers that are read completely; see [`Contents::watched`].
     pub watch: Option<Arc<dyn ContentWatch>>,
-    /// What to show in place of a reference, as it is typed: pairs of both.
+    /// Titles to show instead of references: pairs of a reference as typed and its title.
     pub titles: Vec<(String, String)>,
-    /// How registries and engines are reached.
+    /// Access to registries and engines.
     pub remote: Remote,
-    /// Whether layers in registries may be known by their tables of contents, unread. What a table says of its layer is
-    /// the image's own word: whoever judges images reads the layers.
+    /// True if layers in registries may be represented by their tables of contents, without reading them. A table is
+    /// only the image's own claim: checks of an image read the layers.
     pub tables: bool,
-    /// Whether what is moved elsewhere may be incomplete or altered.
+    /// True if incomplete or altered images may be copied.
     pub allow_incomplete: bool,
 }
 
@@ -141,25 +141,26 @@ impl Default for OpenOptions {
     }
 }
 
-/// An image with its trees, and the way to its files' content.
+/// An image with its trees, and access to its files' contents.
 #[derive(Debug)]
 pub struct Opened {
-    /// Plain data.
+    /// Description of the image and its trees.
     pub image: Image,
-    /// Fetches content.
+    /// Access to contents.
     pub contents: Contents,
-    /// The content of the files that were wanted, by layer.
+    /// Contents of the wanted files, by layer.
     pub captured: Vec<(LayerIndex, Captured)>,
-    /// Whether every file that several layers hold was compared with the one it covers.
+    /// True if every file contained in several layers was compared with the one below it.
     pub exact: bool,
 }
 
 impl Opened {
-    /// The image as umoci and the vfs storage driver unpack it, with the wanted files' content: names that pass through
-    /// a symbolic link of a lower layer follow it. `None` where no name does, so that all engines agree.
+    /// Returns the image as umoci and the vfs storage driver unpack it, with the contents of wanted files: names
+    /// through a symbolic link of a lower layer follow the link. Returns `None` without such names, since then all
+    /// engines agree.
     ///
     /// # Errors
-    /// [`TreeLimit`].
+    /// [`TreeLimit`] if the tree exceeds a limit.
     pub fn with_links_followed(&self, wanted: Option<Wanted>) -> Result<Option<FollowedImage>, TreeLimit> {
         let Some(tree) = self.image.tree.with_links_followed()? else { return Ok(None) };
         let (captured, mut warnings) = (self.captured.clone(), Vec::new());
@@ -181,19 +182,19 @@ impl Opened {
     }
 }
 
-/// An image in the reading of [`Opened::with_links_followed`].
+/// An image as interpreted by [`Opened::with_links_followed`].
 #[derive(Debug)]
 pub struct FollowedImage {
-    /// Plain data; its contents are found with those of the image opened.
+    /// Description of the image; its contents are those of the opened image.
     pub image: Image,
-    /// The content of the files that were wanted, by layer.
+    /// Contents of the wanted files, by layer.
     pub captured: Vec<(LayerIndex, Captured)>,
 }
 
-/// Opens the image that a reference names. `progress` tells how far it is, and stops it.
+/// Opens the image of a reference. `progress` shows the progress and can cancel it.
 ///
 /// # Errors
-/// [`OpenError`].
+/// [`OpenError`] if the image cannot be opened or it is cancelled.
 pub fn open(reference: &Reference, options: &OpenOptions, progress: &Progress) -> Result<Opened, OpenError> {
     let opening = Opening { reference, options, progress };
     let opened = opening.open();
@@ -205,10 +206,10 @@ pub fn open(reference: &Reference, options: &OpenOptions, progress: &Progress) -
     Ok(opened)
 }
 
-/// Runs what a program needs to be started for it, and gives the path of the image that was built.
+/// Builds a program's image with Nix, and returns the path of the result.
 ///
 /// # Errors
-/// If programs may not be started, or the build fails. A program that writes its image is for [`run_program`].
+/// If programs must not be started or the build fails. A program that writes its image needs [`run_program`].
 pub fn build_program(
     reference: &Reference,
     program: &Program,
@@ -218,10 +219,10 @@ pub fn build_program(
     Opening { reference, options, progress }.build_one(program)
 }
 
-/// Runs a script that writes an image, and shows to `take` what it writes.
+/// Runs a script that writes an image, and passes its output to `take`.
 ///
 /// # Errors
-/// If programs may not be started, or the script fails, also after its output was taken.
+/// If programs must not be started or the script fails, even after its output was used.
 pub fn run_program<T>(
     reference: &Reference,
     program: &Program,
@@ -232,10 +233,10 @@ pub fn run_program<T>(
     Opening { reference, options, progress }.run_script(program, take)
 }
 
-/// Opens the image in bytes that are part of this program.
+/// Opens an image embedded in this program.
 ///
 /// # Errors
-/// [`OpenError`].
+/// [`OpenError`] if the image is invalid.
 pub fn open_embedded(
     bytes: &'static [u8],
     name: &str,
@@ -245,10 +246,10 @@ pub fn open_embedded(
     open_section(Section::new(Arc::new(bytes), 0, bytes.len() as u64), name, options, progress)
 }
 
-/// Opens the image in an archive that lies at hand. `name` stands for it in what is said of it.
+/// Opens the image in an archive that can be read at any offset. Messages refer to it as `name`.
 ///
 /// # Errors
-/// [`OpenError`].
+/// [`OpenError`] if the image cannot be opened or it is cancelled.
 pub fn open_section(
     section: Section,
     name: &str,
@@ -259,10 +260,10 @@ pub fn open_section(
     Opening { reference: &reference, options, progress }.archive(section)
 }
 
-/// Opens the image in an archive that comes by once. `name` stands for it in what is said of it.
+/// Opens the image in an archive that can be read only once, in order. Messages refer to it as `name`.
 ///
 /// # Errors
-/// [`OpenError`].
+/// [`OpenError`] if the image cannot be opened or it is cancelled.
 pub fn open_pipe(
     input: Box<dyn Read + Send>,
     name: &str,
@@ -297,12 +298,12 @@ impl Opening<'_> {
         }
     }
 
-    /// An empty tree.
+    /// Returns an empty tree.
     fn tree(&self) -> TreeBuilder {
         TreeBuilder::new().with_entry_limit(self.options.entry_limit)
     }
 
-    /// Room for the names and attributes of all layers.
+    /// Returns the limits on names and attributes of all layers.
     fn names(&self) -> NameRoom {
         NameRoom::new(self.options.name_limit)
     }
@@ -392,7 +393,7 @@ impl Opening<'_> {
         assemble::rootfs(self, walk, layout, path)
     }
 
-    /// A file: plain archives are read by their headers, compressed ones as a stream.
+    /// Opens a file: plain archives by their headers, compressed ones as a stream.
     fn archive(&self, section: Section) -> Result<Opened, OpenError> {
         let mut magic = [0u8; compression::MAGIC_BYTES];
         let count = section.read_full_at(&mut magic, 0).map_err(|error| self.io_error(error))?;
@@ -419,7 +420,7 @@ impl Opening<'_> {
         seekable::open_layers(self, &index, layout, Some(section.length()))
     }
 
-    /// What can only be read once, in order.
+    /// Opens input that can be read only once, in order.
     fn pipe(&self, input: Box<dyn Read + Send>) -> Result<Opened, OpenError> {
         streamed::open_stream(self, stream_start::Input::Pipe(input))
     }
@@ -429,7 +430,7 @@ fn file_section(file: File, length: u64) -> Section {
     Section::new(Arc::new(file), 0, length)
 }
 
-/// Standard input as a file of its own: where it is a regular file, it can be read at any offset.
+/// Returns standard input as a file: if it is a regular file, it can be read at any offset.
 fn standard_input_file() -> std::io::Result<File> {
     use std::os::fd::AsFd;
     Ok(File::from(std::io::stdin().as_fd().try_clone_to_owned()?))

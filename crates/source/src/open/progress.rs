@@ -7,7 +7,7 @@ use crate::http::Waits;
 use nixdive_base::cancel::Cancel;
 use nixdive_scan::LayerProgress;
 
-/// How far the opening of an image is, shared with a thread that watches it.
+/// Progress of opening an image, shared with an observing thread.
 #[derive(Clone, Default)]
 pub struct Progress {
     shared: Arc<Shared>,
@@ -20,56 +20,55 @@ struct Shared {
     layout: Mutex<Option<Arc<Layout>>>,
     stream: LayerProgress,
     stream_bytes: AtomicU64,
-    /// For each layer what has come over the network, where it comes so.
+    /// Bytes of each layer received over the network, if any.
     arrived: Mutex<Vec<Arc<AtomicU64>>>,
-    /// How long servers are left alone before they are asked again.
+    /// Current wait before a server is asked again.
     waits: Waits,
 }
 
 /// Counts at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Snapshot {
-    /// Bytes read or arrived of each layer's stored blob, and its entries found; empty for an archive read as a stream.
+    /// Bytes read or received of each layer's stored blob, and its entries; empty for an archive read as a stream.
     pub layers: Vec<(u64, u64)>,
-    /// Bytes read of the stream that the whole archive is, where it is one.
+    /// Bytes read of the archive's stream, if it is read as a stream.
     pub stream_read_bytes: u64,
-    /// Length of that stream, bytes; 0 where it is not known.
+    /// Length of that stream in bytes; 0 if unknown.
     pub stream_bytes: u64,
-    /// Entries found in it.
+    /// Number of entries found in the stream.
     pub stream_entries: u64,
-    /// Bytes that came over the network of each layer, where it comes so: also after the image is open, as content is
-    /// asked for.
+    /// Bytes of each layer received over the network, if any, including those fetched after opening.
     pub arrived: Option<Vec<u64>>,
-    /// For how much longer a server is left alone, before it is asked again.
+    /// Remaining wait before a server is asked again.
     pub waiting: Option<Duration>,
 }
 
 impl Progress {
-    /// Of an opening that has not begun.
+    /// Creates the progress of an opening that has not begun.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Of something that is stopped together with other work.
+    /// Creates the progress of work that is cancelled together with other work.
     #[must_use]
     pub fn with_cancel(cancel: Cancel) -> Self {
         Self { shared: Arc::new(Shared { cancel, ..Shared::default() }) }
     }
 
-    /// Stops the opening.
+    /// Returns the handle that cancels the opening.
     #[must_use]
     pub fn cancel(&self) -> &Cancel {
         &self.shared.cancel
     }
 
-    /// The manifest and the configuration, as soon as they are known.
+    /// Returns manifest and configuration as soon as they are known.
     #[must_use]
     pub fn layout(&self) -> Option<Arc<Layout>> {
         lock(&self.shared.layout).clone()
     }
 
-    /// The counts.
+    /// Returns the current counts.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let layers = lock(&self.shared.layers);
@@ -103,12 +102,12 @@ impl Progress {
         layers
     }
 
-    /// Where waits for servers are noted.
+    /// Returns the record of waits for servers.
     pub(super) fn waits(&self) -> &Waits {
         &self.shared.waits
     }
 
-    /// Places to count what arrives of each layer.
+    /// Creates counters for the bytes received of each layer.
     pub(super) fn begin_arrivals(&self, count: usize) -> Vec<Arc<AtomicU64>> {
         let arrived: Vec<Arc<AtomicU64>> = (0..count).map(|_| Arc::default()).collect();
         lock(&self.shared.arrived).clone_from(&arrived);

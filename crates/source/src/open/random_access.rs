@@ -7,16 +7,16 @@ use super::spool::Spool;
 use nixdive_image::{FileTree, OccurrenceId, Segment};
 use nixdive_scan::{ReadAt, Section};
 
-/// Unpacked bytes of one file that are kept in memory; what is beyond goes to a file without a name.
+/// Unpacked bytes of one file kept in memory; the rest goes to an unnamed temporary file.
 const MEMORY_BYTES: usize = 16 << 20;
 
 impl Contents {
-    /// The content of a file, or of the file that a hard link names, to be read at any offset. Its length is what the
-    /// header gives; reading past what is really stored gives nothing. In a compressed layer it is unpacked as far as
-    /// it is asked for, once.
+    /// Opens the content of a file, or of a hard link's target, for reading at any offset. Its length is that in the
+    /// header; reading past the stored content returns nothing. In a compressed layer, it is unpacked once, as far as
+    /// needed.
     ///
     /// # Errors
-    /// [`ContentError`].
+    /// [`ContentError`] if the content is missing or cannot be opened.
     pub fn random_access(&self, tree: &FileTree, id: OccurrenceId) -> Result<Section, ContentError> {
         let id = tree.content_of(id).ok_or(ContentError::NoContent)?;
         let occurrence = tree.occurrence(id);
@@ -41,10 +41,10 @@ impl Contents {
     }
 }
 
-/// A sparse file: stored runs where they belong, zeros between them.
+/// A sparse file: stored runs at their offsets, zeros between them.
 struct Sparse {
     stored: Section,
-    /// Runs with where they begin among the stored bytes, by their place in the file.
+    /// Runs, ordered by offset in the file, each with its offset in the stored bytes.
     runs: Vec<(Segment, u64)>,
 }
 
@@ -80,7 +80,7 @@ impl ReadAt for Sparse {
     }
 }
 
-/// Content that can only be unpacked in order: what came by is kept.
+/// Content that can only be unpacked in order: everything unpacked is kept.
 struct Unpacking(Mutex<Unpacked>);
 
 struct Unpacked {
@@ -88,7 +88,7 @@ struct Unpacked {
     memory: Vec<u8>,
     spool: Option<Spool>,
     ended: bool,
-    /// Why no more of it can be had.
+    /// Reason why unpacking cannot continue.
     failure: Option<(io::ErrorKind, String)>,
 }
 
@@ -127,12 +127,12 @@ impl Unpacked {
         Ok(())
     }
 
-    /// What reading beyond the last byte gives.
+    /// Returns the result of reading beyond the last byte.
     fn missing(&self) -> io::Result<usize> {
         match &self.failure {
             None => Ok(0),
             Some((kind, failure)) => {
-                let message = format!("{failure}; of this file {} bytes could be read", self.kept());
+                let message = format!("{failure}; {} bytes of this file could be read", self.kept());
                 Err(io::Error::new(*kind, message))
             }
         }
@@ -152,7 +152,7 @@ impl Unpacked {
             self.spool = Some(Spool::new()?);
         }
         let room = self.spool.as_mut().is_some_and(|spool| spool.append(rest));
-        if room { Ok(()) } else { Err(io::Error::other("there is no room to put the unpacked file aside")) }
+        if room { Ok(()) } else { Err(io::Error::other("no space to store the unpacked file")) }
     }
 
     fn read_kept(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {

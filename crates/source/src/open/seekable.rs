@@ -1,4 +1,5 @@
-//! Layers that lie at hand: read by several threads, their entries put into the tree from the base up.
+//! Layers that can be read at any offset: several threads read them, and their entries are added to the tree base
+//! first.
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
@@ -23,9 +24,9 @@ use nixdive_scan::{
     EntrySink, LayerOptions, LayerProgress, LayerScan, Section, StatedDigests, needs_tee, scan_section,
 };
 
-/// Plain layers of at most so many bytes together are read whole for a report: it costs a few milliseconds. Who may
-/// ask for any content later looks at the tree first, and the digests are checked meanwhile. Of longer ones digests are
-/// verified afterwards, where that is asked for: all cores then hash layers, and nothing but their digests.
+/// Plain layers of at most this many bytes together are read completely for a report, which takes a few milliseconds.
+/// If contents may be requested later, the tree is shown first and digests are checked in the meantime. Digests of
+/// larger layers are verified afterwards, if requested: then all cores only hash layers.
 const CHEAP_BYTES: u64 = 16 << 20;
 
 enum Event {
@@ -33,14 +34,14 @@ enum Event {
     Done(Box<std::io::Result<Read>>),
 }
 
-/// A layer as a worker read it, and its unpacked bytes where they were put aside.
+/// A layer that a worker has read, and its unpacked bytes if they were spooled.
 #[derive(Clone)]
 struct Read {
     scan: LayerScan,
     aside: Option<Section>,
-    /// Where it was not read, but known by its table of contents.
+    /// Set if it was not read, but represented by its table of contents.
     listed: Option<Listed>,
-    /// What kept entries of it out of the tree.
+    /// Limit that kept entries out of the tree.
     limit: Option<TreeLimit>,
 }
 
@@ -50,7 +51,7 @@ impl Read {
     }
 }
 
-/// Reads the layers of `layout` out of `container`.
+/// Reads the layers of `layout` from `container`.
 pub(super) fn open_layers(
     opening: &Opening<'_>,
     container: &dyn Container,
@@ -75,31 +76,31 @@ pub(super) fn open_layers(
     }
     let known = layout.layers.iter().map(|_| Mutex::default()).collect();
     let order = (0..sections.len()).collect();
-    // What is at hand is read again another time: nothing of it is kept below the home directory.
+    // Local layers can be read again: nothing is cached below the home directory.
     let (listings, keeps) = (Vec::new(), vec![false; sections.len()]);
     let shelf = Shelf { known, listings, order, keeps, cache: None, whole: false, is_verified: false };
     open_sections(opening, sections, layout, source_bytes, &shelf)
 }
 
-/// What is known of layers from another time, and where what is read now is kept.
+/// Cached layers, and the cache for layers that are read.
 pub(super) struct Shelf {
-    /// For each layer what need not be read.
+    /// For each layer, its cached entries.
     pub known: Vec<Mutex<Option<KnownLayer>>>,
-    /// For each layer how it may be known without being read.
+    /// For each layer, its table of contents, if it can be used.
     pub listings: Vec<Option<Listing>>,
-    /// The order in which they are read; those that are fetched are fetched in the same one.
+    /// The order in which layers are read and fetched.
     pub order: Vec<usize>,
-    /// For each layer whether its index is kept.
+    /// For each layer, true if its index is cached after reading.
     pub keeps: Vec<bool>,
-    /// Where layers that are read are kept.
+    /// Cache for layers that are read.
     pub cache: Option<Cache>,
-    /// Whether plain layers are read whole too.
+    /// True if plain layers are read completely, too.
     pub whole: bool,
-    /// Whether blobs are verified before their last bytes are given out.
+    /// True if blobs are verified before their last bytes are available.
     pub is_verified: bool,
 }
 
-/// The same with a section for each layer, of which some need not be read.
+/// Opens an image with one section per layer, some of which need not be read.
 pub(super) fn open_sections(
     opening: &Opening<'_>,
     sections: Vec<Section>,
@@ -125,7 +126,7 @@ pub(super) fn open_sections(
     finish(opening, layout, tree, read.collect(), source_bytes)
 }
 
-/// What a blob is that has no tar header where a layer begins.
+/// Returns the format of a blob that has no tar header at the start of its layer.
 pub(super) fn format_of_unread(scan: &LayerScan, store: &LayerStore) -> Option<&'static str> {
     let is_no_tar = scan.entries == 0 && matches!(scan.failure, Some(TarError::NotAHeader(0)));
     match store {
@@ -145,7 +146,7 @@ fn read_all(
     let progress = opening.progress.begin_layers(sections.len());
     let total: u64 = sections.iter().map(Section::length).fold(0, u64::saturating_add);
     let threads = opening.options.threads.clamp(1, sections.len().max(1));
-    // What fails here stops the other layers, and not what whoever opens the image does besides.
+    // A failure stops the other layers, but not the caller's other work.
     let stop = opening.cancel().child();
     let options = LayerOptions {
         whole: shelf.whole || (total <= CHEAP_BYTES && opening.options.keep != Keep::AnyContent),
@@ -178,7 +179,7 @@ fn read_all(
                 .map_err(|limit| OpenError::Limit { reference: opening.reference.text.clone(), limit });
             if let Err(error) = result {
                 stop.cancel();
-                // The workers see it at their next batch, whose sending must not block until then.
+                // The workers notice it at their next batch; sending must not block until then.
                 receiver.iter().for_each(drop);
                 return Err(error);
             }
@@ -187,12 +188,12 @@ fn read_all(
     })
 }
 
-/// Where layers lie that an image has more than once: those are read once, or a small archive could keep its reader busy
-/// for hours.
+/// Detects layers that occur more than once in an image. They are read once; otherwise a small archive could keep its
+/// reader busy for hours.
 struct Places {
-    /// For each layer the first one of the same place: itself, as a rule.
+    /// For each layer, the first one with the same content, usually itself.
     first: Vec<usize>,
-    /// Whether a layer is there again further up.
+    /// For each layer, true if it occurs again further up.
     again: Vec<bool>,
 }
 
@@ -209,7 +210,7 @@ impl Places {
         Self { first, again }
     }
 
-    /// Whether a layer is another one's, read already.
+    /// Returns `true` if a layer repeats another one that was already read.
     fn is_repeat(&self, number: usize) -> bool {
         self.first.get(number).is_some_and(|&first| first < number)
     }
@@ -239,7 +240,7 @@ fn work(
             .get(number)
             .map(|layer| StatedDigests { diff_id: layer.diff_id.clone(), blob: layer.digest.clone() });
         let options = &LayerOptions { stated: stated.unwrap_or_default(), ..options.clone() };
-        let gone = |_| std::io::Error::other("nobody takes the entries");
+        let gone = |_| std::io::Error::other("the receiver of the entries is gone");
         let mut sink = |batch| sender.send((number, Event::Batch(batch))).map_err(gone);
         let known =
             shelf.known.get(number).and_then(|known| known.lock().unwrap_or_else(PoisonError::into_inner).take());
@@ -263,7 +264,7 @@ fn work(
     }
 }
 
-/// Gives the entries of a layer that was read another time.
+/// Sends the cached entries of a layer.
 fn give(
     known: KnownLayer,
     section: &Section,
@@ -276,7 +277,7 @@ fn give(
     Ok(Read::of(known.scan, None, None))
 }
 
-/// Gives the entries that a layer's table of contents lists.
+/// Sends the entries in a layer's table of contents.
 fn list(
     listing: &Listing,
     section: &Section,
@@ -285,7 +286,7 @@ fn list(
     sink: &mut EntrySink<'_>,
 ) -> Result<Read, TableError> {
     let (table, listed) = listing.read(options, progress).inspect_err(|_| {
-        // All of it is read next.
+        // The whole layer is read next.
         progress.read_bytes.store(0, Ordering::Relaxed);
     })?;
     table.batches.into_iter().try_for_each(sink)?;
@@ -294,15 +295,15 @@ fn list(
     Ok(Read::of(table.scan, None, Some(listed)))
 }
 
-/// What is wrong with a table itself; that a registry gives no parts of layers is nothing to tell.
+/// Returns a message if the table itself is invalid; a registry without support for ranges is not worth one.
 fn worth_telling(why: &TableError) -> Option<String> {
     match why {
         TableError::Source(error) if !matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) => None,
-        wrong => Some(format!("{wrong}; all of the layer was read instead")),
+        wrong => Some(format!("{wrong}; the whole layer was read instead")),
     }
 }
 
-/// Reads one layer, and keeps what it is made of for another time.
+/// Reads one layer and caches its entries.
 fn read_and_keep(
     section: &Section,
     options: &LayerOptions,
@@ -311,7 +312,7 @@ fn read_and_keep(
     progress: &LayerProgress,
     sink: &mut EntrySink<'_>,
 ) -> std::io::Result<Read> {
-    // Without room on the disk it is read again another time.
+    // Without space in the cache, it is read again next time.
     let writing = cache.and_then(|cache| Some((cache, cache.begin_layer().ok()?)));
     let Some((cache, mut writing)) = writing else { return read_one(section, options, keep, progress, sink) };
     let mut both = |batch: EntryBatch| {
@@ -327,7 +328,7 @@ fn read_and_keep(
     Ok(read)
 }
 
-/// Reads one layer. Where any of its content may be asked for later, what unpacks slowly is put aside.
+/// Reads one layer. If its contents may be requested later, slowly unpacking data is spooled.
 fn read_one(
     section: &Section,
     options: &LayerOptions,
@@ -348,18 +349,18 @@ fn read_one(
     Ok(Read::of(scan, aside, None))
 }
 
-/// Puts the entries of layers that are read at once into the tree one layer after the other.
+/// Adds the entries of layers that are read concurrently to the tree, one layer after the other.
 struct InOrder<'a> {
     places: &'a Places,
     current: usize,
     begun: bool,
     waiting: Vec<VecDeque<EntryBatch>>,
-    /// Of layers that are there again.
+    /// Entries of layers that occur again.
     kept: HashMap<usize, Vec<EntryBatch>>,
     done: Vec<Option<std::io::Result<Read>>>,
-    /// Why the tree takes no more entries.
+    /// Reason why the tree accepts no more entries.
     full: Option<TreeLimit>,
-    /// For each layer what kept entries of it out of the tree.
+    /// For each layer, the limit that kept entries out of the tree.
     limits: Vec<Option<TreeLimit>>,
 }
 
@@ -404,7 +405,7 @@ impl<'a> InOrder<'a> {
         Ok(())
     }
 
-    /// Adds what there is of the current layer; whether that was all of it.
+    /// Adds the available entries of the current layer; returns `true` if it is complete.
     fn add_current(&mut self, tree: &mut TreeBuilder) -> bool {
         let current = self.current;
         if self.places.is_repeat(current) {
@@ -454,7 +455,7 @@ impl<'a> InOrder<'a> {
     }
 }
 
-/// Adds entries, unless the tree has reached a limit; which.
+/// Adds entries unless the tree has reached a limit; returns the limit.
 pub(super) fn add(tree: &mut TreeBuilder, batch: &EntryBatch, full: &mut Option<TreeLimit>) -> Option<TreeLimit> {
     if full.is_none() {
         *full = tree.add(batch).err();

@@ -1,4 +1,4 @@
-//! The beginning of a stream, and of the members that come by in it: what they are, and how they are unpacked.
+//! Detects the format and compression of a stream and of its members from their first bytes.
 
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +10,7 @@ use nixdive_scan::gzip_index::IndexInProgress;
 use nixdive_scan::tar::BLOCK;
 use nixdive_scan::{BlockReader, Section, compression};
 
-/// What the stream is read from.
+/// Source of a stream.
 pub(super) enum Input {
     Compressed(Section, Compression),
     Pipe(Box<dyn Read + Send>),
@@ -20,14 +20,14 @@ pub(super) enum Input {
 pub(super) struct Started {
     pub reader: BlockReader,
     pub found: Compression,
-    /// The section, where it can be unpacked a second time.
+    /// The section, if it can be unpacked a second time.
     pub again: Option<Section>,
     pub index: Option<IndexInProgress>,
-    /// The first bytes of what it unpacks to.
+    /// The first unpacked bytes.
     pub beginning: Beginning,
 }
 
-/// Starts unpacking.
+/// Starts to unpack a stream.
 pub(super) fn start(opening: &Opening<'_>, input: Input) -> io::Result<Started> {
     let count = Arc::clone(&opening.progress.stream().read_bytes);
     let threads = opening.options.threads;
@@ -51,7 +51,7 @@ pub(super) fn start(opening: &Opening<'_>, input: Input) -> io::Result<Started> 
     Ok(Started { reader, found, again, index, beginning })
 }
 
-/// What is wrong with a stream that does not begin as an archive does.
+/// Returns the error for a stream that does not begin like an archive.
 pub(super) fn not_an_archive(found: Compression, beginning: &Beginning) -> SourceError {
     let what = describe_start(&beginning.bytes());
     match found {
@@ -60,24 +60,24 @@ pub(super) fn not_an_archive(found: Compression, beginning: &Beginning) -> Sourc
     }
 }
 
-/// The first bytes of a stream, kept as they come by.
+/// The first bytes of a stream, recorded while it is read.
 #[derive(Clone, Default)]
 pub(super) struct Beginning(Arc<Mutex<Vec<u8>>>);
 
 impl Beginning {
-    /// What has come by so far of them.
+    /// Returns the bytes recorded so far.
     fn bytes(&self) -> Vec<u8> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether the first block has zeros alone, so that it is not a tar archive.
+    /// Returns `true` if the first block contains only zeros, so that it is not a tar archive.
     pub fn is_zero(&self) -> bool {
         let bytes = self.bytes();
         !bytes.is_empty() && bytes.iter().take(BLOCK).all(|&byte| byte == 0)
     }
 }
 
-/// Passes a stream on and keeps its beginning.
+/// Passes a stream on and records its beginning.
 struct Keeping<R> {
     inner: R,
     beginning: Beginning,
@@ -96,21 +96,21 @@ impl<R: Read> Read for Keeping<R> {
     }
 }
 
-/// What a member of an archive may be.
+/// Kind of a member of an archive.
 pub(super) enum Sniffed {
     Document,
     Layer,
     Compressed,
-    /// With the name of its format, where that is known.
+    /// Another format, with its name if known.
     Other(Option<&'static str>),
 }
 
-/// What a member is, by its first bytes.
+/// Detects the kind of a member from its first bytes.
 pub(super) fn sniff(start: &[u8]) -> Sniffed {
     if compression::detect(start).is_some() {
         return Sniffed::Compressed;
     }
-    // A tar stream without a byte has no entries either.
+    // An empty tar stream has no entries.
     if start.is_empty() {
         return Sniffed::Layer;
     }

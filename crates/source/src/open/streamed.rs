@@ -1,5 +1,5 @@
-//! An archive that is read once, in order: compressed as a whole, or from a pipe. Its layers are read as they come by,
-//! before it is known which of them belong to the image.
+//! Archives that are read once, in order: compressed as a whole, or from a pipe. Layers are read from the stream before
+//! it is known which of them belong to the image.
 
 use std::io;
 
@@ -23,25 +23,25 @@ use nixdive_scan::{
     compression, needs_tee, scan_part, scan_section, trailing_oddity,
 };
 
-/// Bytes of all JSON documents together that are kept of one archive.
+/// Maximum bytes of all JSON documents kept of one archive.
 const MAX_ALL_DOCUMENTS: usize = 64 << 20;
 
-/// The stream once it has come by.
+/// The stream after it was read.
 struct Source {
     found: Compression,
     again: Option<Section>,
     index: Option<GzipIndex>,
     source_bytes: Option<u64>,
-    /// The first bytes of what it unpacks to.
+    /// The first unpacked bytes.
     beginning: Beginning,
 }
 
 struct StreamedLayer {
     scan: LayerScan,
     batches: Vec<EntryBatch>,
-    /// Where it begins in the unpacked stream, bytes.
+    /// Offset of its content in the unpacked stream.
     start: u64,
-    /// Compressed bytes that were read while it came by.
+    /// Compressed bytes that were read along with it.
     share: u64,
 }
 
@@ -50,17 +50,17 @@ struct Reading<'a> {
     options: LayerOptions,
     members: StreamedMembers,
     layers: Vec<StreamedLayer>,
-    /// The one of them that has no bytes.
+    /// Number of the layer without bytes.
     empty_layer: Option<usize>,
-    /// Entries of all of them.
+    /// Number of entries in all layers.
     entries: u64,
     document_bytes: usize,
-    /// Bytes put aside: compressed layers, and everything where any content may be asked for.
+    /// Spooled bytes: compressed layers, and everything if any content may be requested.
     aside: Option<Spool>,
     keep_layers: bool,
-    /// By which algorithms diffIDs are computed while layers come by; `None` where layers can be read once more.
+    /// Algorithms for the diffIDs of streamed layers; `None` if layers can be read again.
     digests: Option<StreamedDigests>,
-    /// What stopped the reading within a member.
+    /// Error that ended the reading within a member.
     broken: Option<TarError>,
 }
 
@@ -112,7 +112,7 @@ pub(super) fn open_stream(opening: &Opening<'_>, input: Input) -> Result<Opened,
 }
 
 impl Reading<'_> {
-    /// Reads all members; gives what stopped the reading before the end.
+    /// Reads all members; returns the error that ended the reading early, if any.
     fn read_members(&mut self, reader: BlockReader) -> Result<Option<TarError>, OpenError> {
         let mut walker = TarWalker::new(reader);
         let mut path = Vec::new();
@@ -161,18 +161,18 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// Computes the digest of a plain layer that its name, or what came before it, gives by another algorithm than
+    /// Returns a verifier for a plain layer whose name or earlier documents state a digest with an algorithm other than
     /// SHA-256.
     fn verifier(&self, name: &str) -> Option<Verifier> {
         let by_name = name.strip_prefix("blobs/").and_then(|rest| Digest::parse(&rest.replacen('/', ":", 1)));
         beside_sha256(by_name.as_ref()).or_else(|| self.digests.as_ref()?.verifier(name))
     }
 
-    /// Reads a file's content as what it is.
+    /// Reads a file's content according to its kind.
     fn content(&mut self, name: &str, mut part: Part<'_>, stored_bytes: u64, start: u64) -> io::Result<StreamedMember> {
         Ok(match sniff(part.peek(compression::MAGIC_BYTES)?) {
             Sniffed::Layer => StreamedMember::Layer(match self.empty_layer.filter(|_| stored_bytes == 0) {
-                // Files without a byte are all the same layer, and an archive may hold many.
+                // Empty files are all the same layer, and an archive may contain many.
                 Some(number) => number,
                 None => {
                     let number = self.layers.len();
@@ -229,17 +229,17 @@ impl Reading<'_> {
             Ok(())
         };
         let mut scan = scan_part(part, &here, &self.options, &mut sink)?;
-        // What is not compressed by itself is stored as it is.
+        // An uncompressed layer is stored as it is.
         (scan.blob_digest, scan.others.blob) = (scan.diff_id, scan.others.diff_id.clone());
         self.entries = self.entries.saturating_add(scan.entries);
-        // Where content is kept, a layer's place in the file takes that of its place in the stream.
+        // If content is spooled, the offset in the spool replaces the offset in the stream.
         let start = aside_start.unwrap_or(start);
         self.aside = aside.or(self.aside.take());
         self.layers.push(StreamedLayer { scan, batches, start, share: 0 });
         Ok(())
     }
 
-    /// Takes note of a source that failed; what came by before is kept.
+    /// Records the error of a source that failed; everything before it is kept.
     fn note_broken(&mut self, member_start: u64, within: u64, result: io::Result<u64>) {
         if let Err(error) = result {
             self.broken.get_or_insert(TarError::source(member_start.saturating_add(within), error));
@@ -258,10 +258,10 @@ impl Reading<'_> {
         self.note_broken(member_start, part.position(), result);
         let section = spool.section(start, spool.length() - start);
         self.aside = Some(spool);
-        section.ok_or_else(|| io::Error::other("no room for a compressed layer in the temporary directory"))
+        section.ok_or_else(|| io::Error::other("no space for a compressed layer in the temporary directory"))
     }
 
-    /// Finds the image among what came by, and builds its tree.
+    /// Finds the image among the members, and builds its tree.
     fn assemble(mut self, source: Source, broken: Option<TarError>) -> Result<Opened, OpenError> {
         let opening = self.opening;
         let found = source.found;
@@ -355,7 +355,7 @@ impl Reading<'_> {
         ReadLayer { scan, stored, store, blob, is_verified: false, limit: None, format: None }
     }
 
-    /// A compressed layer within the stream, put aside until now. One that is there several times is unpacked once.
+    /// Opens a compressed layer that was spooled from the stream. A layer that occurs several times is unpacked once.
     fn aside_layer(
         &self,
         number: usize,
@@ -407,7 +407,7 @@ impl Reading<'_> {
     }
 }
 
-/// A layer that is there again further up.
+/// A layer that occurs again further up.
 struct Unpacked {
     scan: LayerScan,
     batches: Vec<EntryBatch>,

@@ -2,21 +2,21 @@ use crate::formats::parse_config;
 use nixdive_image::Digest;
 use nixdive_scan::{Verifier, beside_sha256};
 
-/// Hex digits of a SHA-256.
+/// Number of hex digits in a SHA-256.
 const SHA256_DIGITS: usize = 64;
 
-/// By which algorithms the diffIDs of a stream's layers are computed, where the layers cannot be read once more: SHA-256
-/// always, and the algorithm that the configuration states. Where that comes after the layers, their names tell, which
-/// are made of digests as a rule.
+/// Selects the digest algorithms for the layers of a stream that cannot be read again: SHA-256 always, and the
+/// algorithm in the configuration. If the configuration comes after the layers, the names of the layers decide, which
+/// usually contain digests.
 #[derive(Debug, Default)]
 pub(super) struct StreamedDigests {
     has_configuration: bool,
-    /// A diffID that is no SHA-256.
+    /// A diffID with an algorithm other than SHA-256.
     other: Option<Digest>,
 }
 
 impl StreamedDigests {
-    /// Notes what a document states, if it is a configuration.
+    /// Evaluates a document, if it is a configuration.
     pub fn note(&mut self, document: &[u8]) {
         let Ok(config) = parse_config("the configuration", document) else { return };
         self.has_configuration |= !config.diff_ids.is_empty();
@@ -26,7 +26,7 @@ impl StreamedDigests {
         }
     }
 
-    /// Computes the diffID of the layer called `name` by another algorithm than SHA-256, where it may be stated so.
+    /// Returns a verifier for the layer called `name` with an algorithm other than SHA-256, if its diffID may use one.
     pub fn verifier(&self, name: &str) -> Option<Verifier> {
         match &self.other {
             Some(stated) => beside_sha256(Some(stated)),
@@ -36,7 +36,7 @@ impl StreamedDigests {
     }
 }
 
-/// Whether a file is named by a SHA-256, as `HEX.tar`, `HEX/layer.tar` or `blobs/sha256/HEX`.
+/// Returns `true` if a file is named by a SHA-256: `HEX.tar`, `HEX/layer.tar` or `blobs/sha256/HEX`.
 fn is_named_by_sha256(name: &str) -> bool {
     let is_hex = |part: &str| part.len() == SHA256_DIGITS && part.bytes().all(|byte| byte.is_ascii_hexdigit());
     name.split(['/', '.']).any(is_hex)

@@ -1,4 +1,4 @@
-//! Whole archives, right and damaged: what opens is sound, what does not says why, and neither takes long.
+//! Valid and damaged archives: images that open are consistent, errors give a reason, and neither takes long.
 
 use std::io::{Cursor, Read, Write};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use nixdive_image::{Kind, NodeId};
 use nixdive_report::{Format, InspectOptions, Inspection, write_dive_export};
 use nixdive_scan::Section;
 
-/// What an archive of some kilobytes may take on a machine that does much else: a bound on hanging, not a benchmark.
+/// Maximum time for an archive of some kilobytes on a busy machine: detects hangs, not slowness.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 fn options(keep: Keep) -> OpenOptions {
@@ -44,7 +44,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// All that is known of an image's layers and files, as lines.
+/// Returns everything known about an image's layers and files, as lines.
 fn lines(opened: &Opened) -> Vec<String> {
     let (image, tree) = (&opened.image, &opened.image.tree);
     let mut lines: Vec<String> = image
@@ -79,7 +79,7 @@ fn lines(opened: &Opened) -> Vec<String> {
     lines
 }
 
-/// What holds of every image that opens, whatever its bytes were.
+/// Asserts properties of every image that opens, whatever its bytes were.
 fn assert_sound(opened: &Opened) {
     let tree = &opened.image.tree;
     assert_eq!(tree.layer_indices().count(), opened.image.layers.len());
@@ -116,7 +116,7 @@ fn assert_reports(opened: &Opened) {
     serde_json::from_slice::<serde_json::Value>(&export).unwrap();
 }
 
-/// Opens bytes in every way; whatever comes of it is sound or says what is wrong.
+/// Opens bytes in every way; asserts that the result is consistent or an error gives a reason.
 fn open_every_way(bytes: &[u8]) {
     let ways = [
         at_hand(bytes, &options(Keep::Trees)),
@@ -192,7 +192,7 @@ proptest! {
     ) {
         let layers: Vec<Vec<u8>> = layers.iter().map(|entries| tar_of(entries)).collect();
         let mut members = docker_members(&layers);
-        // Any member may come first.
+        // Members may come in any order.
         let first = order as usize % members.len();
         members.rotate_left(first);
         let bytes = tar_of(&members);

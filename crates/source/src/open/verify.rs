@@ -14,14 +14,14 @@ use nixdive_image::{
 };
 use nixdive_scan::Verifier;
 
-/// Bytes that are read at a time.
+/// Bytes read at a time.
 const PIECE: usize = 1 << 20;
 
-/// Holds an uncompressed layer that was opened by its headers alone against its diffID. `None` where that cannot be
-/// done, or was done while opening.
+/// Verifies the diffID of an uncompressed layer that was opened by its headers alone. Returns `None` if that is
+/// impossible, or was done while opening.
 ///
 /// # Errors
-/// Those of the source, and when it was cancelled.
+/// If the source cannot be read or it is cancelled.
 pub fn check_layer(
     image: &Image,
     contents: &Contents,
@@ -35,7 +35,7 @@ pub fn check_layer(
     Ok(Some(check(Some(stated), actual.first())))
 }
 
-/// The same image with every file compared with the one that it covers, however long that takes.
+/// Returns the image with every file compared with the one below it, however long that takes.
 #[must_use]
 pub fn refine(image: &Image, contents: &Contents) -> Image {
     let mut refined = image.clone();
@@ -43,10 +43,11 @@ pub fn refine(image: &Image, contents: &Contents) -> Image {
     refined
 }
 
-/// All reasons against certifying an image, after what opening it has left unverified was read. The image stays as it is.
+/// Returns all reasons against certifying an image, after verifying everything that opening it left unverified. Does
+/// not change the image.
 ///
 /// # Errors
-/// When it was cancelled.
+/// If it is cancelled.
 pub fn verified_doubts(image: &Image, contents: &Contents, threads: usize, cancel: &Cancel) -> io::Result<Vec<Defect>> {
     let mut outline = Image {
         identity: image.identity.clone(),
@@ -61,7 +62,7 @@ pub fn verified_doubts(image: &Image, contents: &Contents, threads: usize, cance
     Ok(outline.doubts())
 }
 
-/// Which bytes of a layer a digest is of.
+/// The bytes of a layer that a digest covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Bytes {
     /// The unpacked tar stream.
@@ -70,7 +71,7 @@ enum Bytes {
     Stored,
 }
 
-/// Bytes that are read once, for all digests that layers state of them.
+/// Bytes that are read once, for all digests of them.
 struct Job {
     layer: usize,
     bytes: Bytes,
@@ -79,7 +80,7 @@ struct Job {
     actual: Mutex<Result<Vec<Digest>, String>>,
 }
 
-/// A digest that a layer states, and the job that verifies it.
+/// A digest of a layer, and the job that verifies it.
 struct Question {
     layer: usize,
     bytes: Bytes,
@@ -87,11 +88,11 @@ struct Question {
     job: usize,
 }
 
-/// Verifies the digests of all layers that opening the image has left unverified, each run of bytes once, several at a
-/// time, the longest first. What differs or cannot be read becomes a defect.
+/// Verifies the digests that opening the image left unverified. Reads each run of bytes once, several at a time, the
+/// longest first. Mismatches and read errors become defects.
 ///
 /// # Errors
-/// When it was cancelled.
+/// If it is cancelled.
 pub(super) fn complete(image: &mut Image, contents: &Contents, threads: usize, cancel: &Cancel) -> io::Result<()> {
     let (questions, jobs) = plan(image, contents);
     run(image, contents, &jobs, threads, cancel)?;
@@ -109,7 +110,7 @@ pub(super) fn complete(image: &mut Image, contents: &Contents, threads: usize, c
     Ok(())
 }
 
-/// What is to be verified, and what is to be read for it.
+/// Plans which digests to verify, and which bytes to read.
 fn plan(image: &Image, contents: &Contents) -> (Vec<Question>, Vec<Job>) {
     let (mut questions, mut jobs): (Vec<Question>, Vec<Job>) = (Vec::new(), Vec::new());
     let mut known = HashMap::new();
@@ -168,7 +169,7 @@ fn run(image: &Image, contents: &Contents, jobs: &[Job], threads: usize, cancel:
     };
     std::thread::scope(|scope| {
         for _ in 1..threads.min(order.len()) {
-            // Where no thread can be started, this one does all of it.
+            // If no thread can be started, this one does all the work.
             let _ = std::thread::Builder::new().name("verify".into()).spawn_scoped(scope, work);
         }
         work();
@@ -187,7 +188,7 @@ fn hash(image: &Image, contents: &Contents, job: &Job, cancel: &Cancel) -> Resul
             let index = LayerIndex(u16::try_from(job.layer).unwrap_or(u16::MAX));
             match contents.unpacked_layer(index, 0) {
                 Ok(stream) => Box::new(stream.take(length)),
-                // It stays unverified, which is told.
+                // It stays unverified, and is reported as such.
                 Err(ContentError::Gone | ContentError::NoContent) => return Ok(Vec::new()),
                 Err(error) => return Err(error),
             }
@@ -196,7 +197,7 @@ fn hash(image: &Image, contents: &Contents, job: &Job, cancel: &Cancel) -> Resul
     Ok(digests_of(&mut reader, &job.stated, cancel)?)
 }
 
-/// The digests of all that `reader` gives, by the algorithms of those that are stated.
+/// Computes the digests of everything that `reader` returns, with the algorithms of the stated digests.
 fn digests_of(reader: &mut dyn Read, stated: &[Digest], cancel: &Cancel) -> io::Result<Vec<Digest>> {
     let mut verifiers: Vec<Verifier> = stated.iter().map(Verifier::new).collect();
     let mut buffer = vec![0; PIECE];

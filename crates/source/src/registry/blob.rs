@@ -5,15 +5,15 @@ use super::{RegistryError, Repository, Verifier};
 use crate::http::{Address, Body, HttpError, Method, Request, Response};
 use nixdive_image::Digest;
 
-/// How often a download is taken up again where little comes in between.
+/// Number of times that a download is resumed if few bytes arrive in between.
 const MAX_FRUITLESS: u32 = 4;
-/// The same of a server that says nothing, which takes as long as silence is borne each time.
+/// The same for a server that sends nothing, as each attempt takes the maximum silence.
 const MAX_SILENT: u32 = 2;
-/// Bytes in between that count as getting further; the last ones of a blob always do.
+/// Bytes that count as progress; the last bytes of a blob always do.
 const FRUIT: u64 = 64 << 10;
 
-/// A blob as it comes from a registry: taken up again where the connection breaks, held against its length and its digest
-/// before the end is given.
+/// Reads a blob from a registry: resumes broken downloads, and verifies length and digest before it returns the last
+/// bytes.
 pub struct BlobReader {
     repository: Repository,
     digest: Digest,
@@ -24,12 +24,12 @@ pub struct BlobReader {
     verifier: Option<Verifier>,
     fruitless: u32,
     silent: u32,
-    /// Where the connection broke last.
+    /// Position at which the connection last broke.
     broken_at: u64,
 }
 
 impl Repository {
-    /// Reads a blob of so many bytes. `urls` lead to it where the registry does not have it.
+    /// Reads a blob of `length` bytes. `urls` are used if the registry does not have it.
     #[must_use]
     pub fn blob(&self, digest: &Digest, length: u64, urls: &[String]) -> BlobReader {
         BlobReader {
@@ -46,10 +46,10 @@ impl Repository {
         }
     }
 
-    /// A small blob, whole, held against its digest.
+    /// Reads a small blob completely and verifies its digest.
     ///
     /// # Errors
-    /// [`RegistryError`], and where it has more than `most` bytes.
+    /// [`RegistryError`] if it cannot be fetched, does not match its digest or has more than `most` bytes.
     pub fn small_blob(&self, digest: &Digest, most: u64) -> Result<Vec<u8>, RegistryError> {
         let what = format!("the blob {digest}");
         let path = format!("blobs/{digest}");
@@ -75,11 +75,11 @@ impl Repository {
         }
     }
 
-    /// Whether a blob can be read from the registry, or from one of `urls` where those may be fetched: `false` where the
-    /// registry does not have it or does not give it, and no URL serves it.
+    /// Returns `true` if a blob can be read from the registry, or from one of `urls` if those may be fetched. Returns
+    /// `false` if the registry does not have it or denies access, and no URL serves it.
     ///
     /// # Errors
-    /// [`RegistryError`], for every other answer.
+    /// [`RegistryError`] for every other answer.
     pub fn serves_blob(&self, digest: &Digest, length: u64, urls: &[String]) -> Result<bool, RegistryError> {
         match self.blob(digest, length, urls).open() {
             Ok(_) => Ok(true),
@@ -88,10 +88,10 @@ impl Repository {
         }
     }
 
-    /// So many bytes of a blob from an offset on. Part of a blob cannot be held against its digest.
+    /// Fetches `length` bytes of a blob from an offset. Parts of a blob cannot be verified against its digest.
     ///
     /// # Errors
-    /// [`RegistryError`], also where the registry sends all of the blob, or another part.
+    /// [`RegistryError`] if it cannot be fetched, or the registry sends the whole blob or another part.
     pub fn blob_part(&self, digest: &Digest, offset: u64, length: u64) -> Result<Vec<u8>, RegistryError> {
         let path = format!("blobs/{digest}");
         let last = offset.saturating_add(length).saturating_sub(1);
@@ -101,12 +101,12 @@ impl Repository {
             |reason: String| RegistryError::Content { host: host.clone(), what: format!("the blob {digest}"), reason };
         let range = response.header("content-range").unwrap_or_default().to_owned();
         if response.status != 206 || !range.starts_with(&format!("bytes {offset}-{last}/")) {
-            return Err(content(format!("was asked for from byte {offset} to {last}, and comes as «{range}»")));
+            return Err(content(format!("bytes {offset} to {last} requested, `{range}` received")));
         }
         let bytes = response.bytes(length).map_err(|error| content(error.to_string()))?;
         bytes
             .filter(|bytes| bytes.len() as u64 == length)
-            .ok_or_else(|| content("a part has another length".to_owned()))
+            .ok_or_else(|| content("part has the wrong length".to_owned()))
     }
 
     fn blob_call<'a>(&self, path: &'a str, range: Option<String>, digest: &Digest) -> Call<'a> {
@@ -121,23 +121,23 @@ impl Repository {
     }
 }
 
-/// The error of a registry that an error of a reader carries.
+/// Returns the error of a registry inside an error of a reader.
 #[must_use]
 pub fn carried(error: &io::Error) -> Option<RegistryError> {
     error.get_ref()?.downcast_ref::<RegistryError>().cloned()
 }
 
-/// Whether a connection stands, but nothing comes.
+/// Returns `true` if the connection is open, but nothing arrives.
 fn is_silence(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::TimedOut
 }
 
-/// Why bytes are not taken for those of a digest.
+/// Returns the reason why bytes cannot be verified against a digest.
 fn unverifiable(digest: &Digest) -> String {
     format!("cannot be verified: {} is not supported", digest.algorithm())
 }
 
-/// The addresses that a layer may be fetched from: for an image that came by https, only those of https.
+/// Returns the addresses that a layer may be fetched from: for an image from an https registry, only https addresses.
 fn fetchable(urls: &[String], is_secure: bool) -> impl Iterator<Item = Address> {
     urls.iter().filter_map(|url| Address::parse(url)).filter(move |address| address.is_secure() || !is_secure)
 }
@@ -155,7 +155,7 @@ impl BlobReader {
         }
     }
 
-    /// Asks for what is still missing.
+    /// Requests the missing bytes.
     fn open(&self) -> Result<Box<dyn Read + Send>, RegistryError> {
         let path = format!("blobs/{}", self.digest);
         let range = (self.position > 0).then(|| format!("bytes={}-", self.position));
@@ -172,8 +172,8 @@ impl BlobReader {
         self.check(response)
     }
 
-    /// Asks one of the addresses that the manifest gives. No credential goes there, and no plain http is spoken for an
-    /// image that came by https.
+    /// Requests the bytes from one of the addresses in the manifest, without credentials; plain http is not used for an
+    /// image from an https registry.
     fn open_elsewhere(&self, range: Option<&str>) -> Option<Response> {
         let registries = self.repository.registries();
         fetchable(&self.urls, self.repository.is_secure()).find_map(|mut address| {
@@ -192,7 +192,7 @@ impl BlobReader {
         })
     }
 
-    /// Holds an answer against what was asked for: from the position on, or all of it.
+    /// Checks that an answer contains the requested bytes: from the position on, or the whole blob.
     fn check(&self, response: Response) -> Result<Box<dyn Read + Send>, RegistryError> {
         let left = self.length.saturating_sub(self.position);
         if response.status == 206 {
@@ -200,7 +200,7 @@ impl BlobReader {
             let start =
                 range.strip_prefix("bytes ").and_then(|rest| rest.split(['-', '/']).next()?.parse::<u64>().ok());
             if start != Some(self.position) {
-                return Err(self.content(format!("was asked for from byte {}, and comes as «{range}»", self.position)));
+                return Err(self.content(format!("bytes from {} requested, `{range}` received", self.position)));
             }
             return Ok(response.body);
         }
@@ -209,16 +209,16 @@ impl BlobReader {
             return Err(self.content(format!("the manifest gives {expected} bytes, the registry sends {length}")));
         }
         let mut body = response.body;
-        // Another try from the beginning: what is known already is passed over.
+        // The server restarted from the beginning: skip the bytes that are already known.
         let known = self.position;
         let passed = io::copy(&mut body.by_ref().take(known), &mut io::sink());
         match passed {
             Ok(passed) if passed == known => Ok(body),
-            _ => Err(self.content("ends early".to_owned())),
+            _ => Err(self.content("ends too early".to_owned())),
         }
     }
 
-    /// Whether a connection that broke is to be taken up again.
+    /// Returns `true` if a broken download should be resumed.
     fn take_up(&mut self, is_silence: bool) -> bool {
         self.body = None;
         if self.position.saturating_sub(self.broken_at) >= FRUIT {
@@ -258,7 +258,7 @@ impl Read for BlobReader {
                 Some(body) => body,
                 None => match self.open() {
                     Ok(opened) => self.body.insert(opened),
-                    // It answered a moment ago.
+                    // The server answered a moment ago.
                     Err(RegistryError::Http(HttpError::Silent { .. } | HttpError::Unreachable { .. }))
                         if self.position > 0 && self.take_up(true) =>
                     {

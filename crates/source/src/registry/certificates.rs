@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 use super::{Environment, RegistryError};
 use crate::http::{ClientIdentity, Trust};
 
-/// Bytes that a certificate or a key may have.
+/// Maximum bytes of a certificate or a key.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// What the certificate directories of Docker and podman hold for a host (`containers-certs.d(5)`): `*.crt` is believed,
-/// `*.cert` with its `*.key` is shown. `given` is looked into instead of them.
+/// Reads a host's certificates from the directories of Docker and podman (`containers-certs.d(5)`): `*.crt` are trusted
+/// authorities, `*.cert` and `*.key` are the client's own. `given` is used instead of these directories.
 ///
 /// # Errors
-/// [`RegistryError::File`] when `given` cannot be read.
+/// [`RegistryError::File`] if `given` cannot be read.
 pub fn trust(environment: &Environment, given: Option<&Path>, host: &str) -> Result<Trust, RegistryError> {
     let mut trust = Trust::default();
     if let Some(directory) = given {

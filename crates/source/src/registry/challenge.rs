@@ -1,24 +1,24 @@
-/// One way to prove who one is, as a server asks for it.
+/// An authentication method that a server offers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Challenge {
-    /// `basic`, `bearer`, in lower case.
+    /// Scheme in lower case: `basic` or `bearer`.
     pub scheme: String,
-    /// Names in lower case, and values.
+    /// Parameter names in lower case, with values.
     pub parameters: Vec<(String, String)>,
 }
 
-/// Challenges that are kept of one answer, and parameters of one challenge.
+/// Maximum number of challenges in an answer, and of parameters in a challenge.
 const MOST: usize = 32;
 
 impl Challenge {
-    /// A parameter by its name in lower case.
+    /// Returns a parameter by its name in lower case.
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// The challenges of one `WWW-Authenticate` header (RFC 9110 section 11.6.1): several may stand in it, with commas
-    /// between them as between their parameters. What cannot be understood is left out.
+    /// Parses the challenges of one `WWW-Authenticate` header (RFC 9110 section 11.6.1). Commas separate both
+    /// challenges and parameters. Invalid parts are ignored.
     #[must_use]
     pub fn parse(header: &str) -> Vec<Self> {
         let mut challenges: Vec<Self> = Vec::new();
@@ -28,7 +28,7 @@ impl Challenge {
             let end = rest.find(|letter: char| !is_token(letter)).unwrap_or(rest.len());
             let (word, behind) = rest.split_at(end);
             if word.is_empty() {
-                // One odd letter must not hold the rest up.
+                // Skip one invalid character and continue.
                 let Some(odd) = rest.chars().next() else { return challenges };
                 rest = &rest[odd.len_utf8()..];
                 continue;
@@ -55,7 +55,7 @@ fn is_token(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~/".contains(letter)
 }
 
-/// A quoted text or a token, and what is behind it.
+/// Returns a quoted text or a token, and the rest.
 fn take_value(text: &str) -> (String, &str) {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find(|letter: char| !is_token(letter)).unwrap_or(text.len());

@@ -11,10 +11,10 @@ use crate::http::{Address, Http, HttpError, HttpOptions, Secret};
 use nixdive_image::execution::Permission;
 use nixdive_image::reference::ImageName;
 
-/// A name and a password that were typed: `--creds`.
+/// A user name and a password: `--creds`.
 pub type Login = (String, Secret);
 
-/// How registries are reached, as asked for on the command line and by the environment.
+/// Access to registries, as set by the command line and the environment.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     /// `--authfile`.
@@ -23,32 +23,32 @@ pub struct Settings {
     pub login: Option<Login>,
     /// `--cert-dir`.
     pub certificates: Option<PathBuf>,
-    /// `--tls-verify`: whether certificates are checked and plain http is refused; by the configuration where not given.
+    /// `--tls-verify`: true to verify certificates and refuse plain http. Defaults to the configuration.
     pub verify_tls: Option<bool>,
-    /// Whether layers that the registry does not have are fetched from the URLs in the manifest.
+    /// True to fetch layers that the registry does not have from the URLs in the manifest.
     pub foreign_urls: bool,
-    /// Whether credential helpers may be started.
+    /// Permission to start credential helpers.
     pub execution: Permission,
-    /// Where files lie.
+    /// Locations of configuration files.
     pub environment: Environment,
 }
 
-/// The way to all registries, with what was learnt of them in this run. Shared by all threads.
+/// Client for all registries, with the state of this run. Shared by all threads.
 pub struct Registries {
     settings: Settings,
     configuration: Configuration,
     options: HttpOptions,
     ways: Mutex<HashMap<(String, bool), Arc<Http>>>,
-    /// Whether a host speaks TLS, once that is known.
+    /// True for hosts known to use TLS, false for those known not to.
     secure: Mutex<HashMap<String, bool>>,
     tokens: Tokens,
 }
 
 impl Registries {
-    /// Reads `registries.conf`; connects to nothing.
+    /// Reads `registries.conf`; does not connect to anything.
     ///
     /// # Errors
-    /// [`RegistryError::File`].
+    /// [`RegistryError::File`] if a configuration file is invalid.
     pub fn new(settings: Settings, options: HttpOptions) -> Result<Self, RegistryError> {
         let configuration = Configuration::read(&settings.environment)?;
         Ok(Self {
@@ -61,30 +61,30 @@ impl Registries {
         })
     }
 
-    /// Whether layers that the registry does not have are fetched from the URLs in the manifest.
+    /// Returns `true` if layers that the registry does not have are fetched from the URLs in the manifest.
     #[must_use]
     pub fn may_fetch_foreign_urls(&self) -> bool {
         self.settings.foreign_urls
     }
 
-    /// How servers are spoken to.
+    /// Returns the settings of HTTP exchanges.
     #[must_use]
     pub fn options(&self) -> &HttpOptions {
         &self.options
     }
 
-    /// What a name without a host means.
+    /// Completes a name without a host.
     ///
     /// # Errors
-    /// [`RegistryError::ShortName`].
+    /// [`RegistryError::ShortName`] if the name is ambiguous.
     pub fn complete(&self, name: &ImageName) -> Result<ImageName, RegistryError> {
         self.configuration.complete(name)
     }
 
-    /// The repository of an image, at all places where it can be had.
+    /// Returns the repository of an image, with its mirrors.
     ///
     /// # Errors
-    /// [`RegistryError::Blocked`].
+    /// [`RegistryError::Blocked`] if the configuration blocks the registry.
     pub fn repository(self: &Arc<Self>, name: &ImageName) -> Result<Repository, RegistryError> {
         let mut places = self.configuration.places(name)?;
         if let Some(verify) = self.settings.verify_tls {
@@ -93,7 +93,7 @@ impl Registries {
         Ok(Repository::new(Arc::clone(self), name.clone(), places))
     }
 
-    /// The way to a server. `insecure`: it need not prove who it is.
+    /// Returns the HTTP client for a server. With `insecure`, certificates are not verified.
     pub(super) fn way(&self, address: &Address, insecure: bool) -> Result<Arc<Http>, RegistryError> {
         let key = (address.host().to_owned(), insecure);
         let mut ways = lock(&self.ways);
@@ -109,14 +109,14 @@ impl Registries {
         Ok(http)
     }
 
-    /// The host of a place as an address: https, unless plain http is allowed and all that it speaks.
+    /// Returns the address of a place: https, unless plain http is allowed and the host uses only that.
     pub(super) fn address_of(&self, place: &Place, target: &str) -> Address {
         let host = host_to_connect(place.name.host());
         let secure = lock(&self.secure).get(host).copied().unwrap_or(true);
         Address::new(secure, host, target)
     }
 
-    /// Notes that a host speaks plain http, where that is allowed; whether to try again.
+    /// Records that a host uses plain http, if that is allowed; returns `true` to try again.
     pub(super) fn fall_back(&self, address: &Address, place: &Place, error: &HttpError) -> bool {
         let allowed = self.may_speak_plainly(address, place) && self.settings.verify_tls != Some(true);
         let speaks_no_tls = match error {
@@ -131,23 +131,23 @@ impl Registries {
         fall_back
     }
 
-    /// Whether a host that was asked over TLS may turn out to speak plain http: never once it has answered over TLS.
+    /// Returns `true` if a host contacted over TLS may use plain http: never after it has answered over TLS.
     pub(super) fn may_speak_plainly(&self, address: &Address, place: &Place) -> bool {
         let has_answered = lock(&self.secure).get(address.host()) == Some(&true);
         address.is_secure() && !has_answered && (place.insecure || address.is_loopback())
     }
 
-    /// Notes how a host has answered.
+    /// Records the protocol with which a host has answered.
     pub(super) fn note_answer(&self, address: &Address) {
         lock(&self.secure).entry_ref(address.host()).or_insert(address.is_secure());
     }
 
-    /// What was shown with success before.
+    /// Returns the authorization that was accepted before.
     pub(super) fn known_authorization(&self, scope: &Scope) -> Option<Secret> {
         self.tokens.known(scope, self.options.clock.now())
     }
 
-    /// Does what challenges ask for.
+    /// Answers authentication challenges.
     pub(super) fn authorize(
         &self,
         place: &Place,
@@ -166,7 +166,7 @@ impl Registries {
         self.tokens.answer(challenges, scope, refused, &asking)
     }
 
-    /// Who to be for an image.
+    /// Returns the credential for an image.
     pub(super) fn credential(&self, name: &ImageName) -> Result<Option<Found>, RegistryError> {
         if let Some((user, password)) = &self.settings.login {
             let credential = Credential::Password { user: user.clone(), password: password.clone() };
@@ -182,7 +182,7 @@ impl std::fmt::Debug for Registries {
     }
 }
 
-/// Docker's registry has another name on the network.
+/// Returns the network name of a host, which differs for Docker's registry.
 fn host_to_connect(host: &str) -> &str {
     if host == "docker.io" { "registry-1.docker.io" } else { host }
 }

@@ -1,4 +1,5 @@
-//! `registries.conf(5)`, version 2, with its drop-in directories: where a registry really is, and what a short name means.
+//! `registries.conf(5)`, version 2, with its drop-in directories: locations of registries, and the meaning of short
+//! names.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,10 +10,10 @@ use toml::de::{DeTable, DeValue};
 use super::{Environment, RegistryError};
 use nixdive_image::reference::ImageName;
 
-/// Bytes that such a file may have.
+/// Maximum bytes of such a file.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// What all files together say.
+/// The combined content of all files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Configuration {
     registries: Vec<Entry>,
@@ -20,7 +21,7 @@ pub struct Configuration {
     aliases: BTreeMap<String, String>,
 }
 
-/// One `[[registry]]`.
+/// A `[[registry]]` table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Entry {
     prefix: String,
@@ -35,24 +36,24 @@ struct Entry {
 struct Mirror {
     location: String,
     insecure: bool,
-    /// `tag-only` or `digest-only`, where it does not serve all.
+    /// `tag-only` or `digest-only`, if the mirror is restricted.
     only: Option<String>,
 }
 
-/// A place that an image can be had from.
+/// A place that provides an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// The name there.
+    /// Name of the image at that place.
     pub name: ImageName,
-    /// Plain http, or a certificate that nobody believes, will do.
+    /// True if plain http and untrusted certificates are accepted.
     pub insecure: bool,
 }
 
 impl Configuration {
-    /// Reads the files of a person, or else of the system; none need be there.
+    /// Reads the files of the user, or else of the system; all are optional.
     ///
     /// # Errors
-    /// [`RegistryError::File`] when one is there and cannot be understood.
+    /// [`RegistryError::File`] if a file exists and is invalid.
     pub fn read(environment: &Environment) -> Result<Self, RegistryError> {
         let mut all = Self::default();
         let system = environment.system.join("containers");
@@ -75,12 +76,12 @@ impl Configuration {
             Ok(metadata) if metadata.len() > MAX_BYTES => return Err(failed("too long".to_owned())),
             Ok(_) => {}
         }
-        // What may not be read says nothing to us.
+        // Unreadable files are ignored.
         let Ok(text) = fs::read_to_string(file) else { return Ok(()) };
         self.add(&text, file).map_err(failed)
     }
 
-    /// Adds what one file says; later files win.
+    /// Adds the content of one file; later files take precedence.
     fn add(&mut self, text: &str, file: &Path) -> Result<(), String> {
         let table = DeTable::parse(text).map_err(|error| error.message().to_owned())?;
         let table = table.get_ref();
@@ -100,10 +101,10 @@ impl Configuration {
         Ok(())
     }
 
-    /// What a name without a host means.
+    /// Completes a name without a host.
     ///
     /// # Errors
-    /// [`RegistryError::ShortName`] where several registries could be meant.
+    /// [`RegistryError::ShortName`] if several registries are possible.
     pub fn complete(&self, name: &ImageName) -> Result<ImageName, RegistryError> {
         if name.given_host().is_some() {
             return Ok(name.clone());
@@ -123,10 +124,10 @@ impl Configuration {
         }
     }
 
-    /// Where an image can be had from: mirrors in their order, then the registry itself.
+    /// Returns the places that provide an image: mirrors in order, then the registry itself.
     ///
     /// # Errors
-    /// [`RegistryError::Blocked`].
+    /// [`RegistryError::Blocked`] if the registry is blocked.
     pub fn places(&self, name: &ImageName) -> Result<Vec<Place>, RegistryError> {
         let whole = format!("{}/{}", name.host(), name.repository());
         let fits = |entry: &&Entry| matches_prefix(&entry.prefix, &whole).is_some();
@@ -156,8 +157,8 @@ impl Configuration {
     }
 }
 
-/// What of a name is behind a prefix; `None` where it does not begin with it. `*.example` stands for every host below
-/// `example`.
+/// Returns the part of a name after a prefix, or `None` if it does not begin with the prefix. `*.example` matches every
+/// host below `example`.
 fn matches_prefix<'a>(prefix: &str, name: &'a str) -> Option<&'a str> {
     if let Some(domain) = prefix.strip_prefix('*') {
         let (host, rest) = name.split_at(name.find('/').unwrap_or(name.len()));

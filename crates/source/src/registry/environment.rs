@@ -1,7 +1,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// Where a person's and the system's files lie that say how registries are reached.
+/// Locations of the user's and the system's configuration files for registries.
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
     /// `$HOME`.
@@ -16,14 +16,14 @@ pub struct Environment {
     pub authfile: Option<PathBuf>,
     /// `$CONTAINERS_REGISTRIES_CONF`.
     pub registries: Option<PathBuf>,
-    /// `$PATH`, where helpers lie.
+    /// `$PATH`, where helpers are found.
     pub path: Option<OsString>,
     /// `/etc`.
     pub system: PathBuf,
 }
 
 impl Environment {
-    /// That of this process.
+    /// Returns the locations for this process.
     #[must_use]
     pub fn of_process() -> Self {
         let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());

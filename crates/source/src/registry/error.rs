@@ -4,162 +4,160 @@ use crate::http::HttpError;
 use nixdive_base::text::display_in_sentence as shown;
 use nixdive_image::Digest;
 
-/// Why something cannot be had from a registry. Says where a credential came from, never what it is.
+/// Reason why a registry request failed. Names the source of a credential, never its content.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum RegistryError {
-    /// The way there.
+    /// The HTTP exchange failed.
     #[error(transparent)]
     Http(#[from] HttpError),
-    /// It does not let us.
+    /// The registry denies access.
     #[error("{host} refuses access to {repository}: {}{}", shown(reason), asked_as(.credential.as_deref()))]
     Denied {
         /// Host and port.
         host: String,
-        /// The repository there.
+        /// The repository.
         repository: String,
-        /// What the registry said.
+        /// The registry's message.
         reason: String,
-        /// Where the credential came from that was shown.
+        /// Source of the credential that was sent.
         credential: Option<String>,
     },
-    /// The repository has no such tag.
-    #[error("{name} has no tag «{}»{}", shown(tag), nearest(.there))]
+    /// The repository does not have the tag.
+    #[error("{name} has no tag `{}`{}", shown(tag), nearest(.there))]
     NoSuchTag {
         /// Host and repository.
         name: String,
-        /// What was asked for.
+        /// The requested tag.
         tag: String,
-        /// Tags that are there, the nearest first.
+        /// Existing tags, the most similar first.
         there: Vec<String>,
     },
-    /// It has no such part.
+    /// The registry does not have a part.
     #[error("{host} does not have {what}")]
     NotFound {
         /// Host and port.
         host: String,
-        /// Which part, of which repository.
+        /// The part, and its repository.
         what: String,
     },
-    /// It says something that nobody asked.
+    /// The registry answers with an unexpected status.
     #[error("{host} answers {status} to the request for {what}{}", said(.message))]
     Answer {
         /// Host and port.
         host: String,
-        /// RFC 9110 section 15.
+        /// Status code (RFC 9110, section 15).
         status: u16,
-        /// What was asked for.
+        /// The requested item.
         what: String,
-        /// What the registry said.
+        /// The registry's message.
         message: String,
     },
-    /// What it sent is not what it should be.
+    /// The registry sent invalid content.
     #[error("{host}: {what}: {}", shown(reason))]
     Content {
         /// Host and port.
         host: String,
-        /// Which part.
+        /// The part.
         what: String,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
     /// The bytes have another digest.
-    #[error("{host}: {what} should have the digest {stated}, the bytes have {actual}")]
+    #[error("{host}: {what} should have the digest {stated}, but has {actual}")]
     Digest {
         /// Host and port.
         host: String,
-        /// Which part.
+        /// The part.
         what: String,
-        /// What was asked for.
+        /// The expected digest.
         stated: Digest,
-        /// What came.
+        /// The actual digest.
         actual: Digest,
     },
-    /// More bytes than any real one has.
-    #[error("{host}: {what} has more than {most} bytes, which is refused")]
+    /// More bytes than any real document.
+    #[error("{host}: {what} has more than {most} bytes, the maximum")]
     TooLong {
         /// Host and port.
         host: String,
-        /// Which part.
+        /// The part.
         what: String,
-        /// What is accepted, bytes.
+        /// Maximum length in bytes.
         most: u64,
     },
-    /// An image of the first manifest format, which has neither digests nor sizes of its layers.
-    #[error(
-        "{0} has a manifest of Docker's schema 1, which is not supported; push the image again with a newer client"
-    )]
+    /// An image with a manifest of schema 1, which lacks digests and sizes of layers.
+    #[error("{0}: Docker schema 1 manifests are not supported; push the image again with a newer client")]
     Schema1(String),
-    /// A realm that a credential must not go to.
-    #[error("{host} sends to {realm} for a token, which is not https; no credential is shown there")]
+    /// A token server that must not receive a credential.
+    #[error("{host} refers to {realm} for a token, which is not https; no credential is sent there")]
     UnsafeRealm {
         /// Host and port.
         host: String,
-        /// Where.
+        /// The token server.
         realm: String,
     },
-    /// `registries.conf` forbids it.
+    /// `registries.conf` blocks the registry.
     #[error("{name}: {file} blocks this registry")]
     Blocked {
         /// The image.
         name: String,
-        /// Which file says so.
+        /// The file that blocks it.
         file: String,
     },
-    /// A name without a host, which several registries may have.
-    #[error("{name} is short for several images; say which:{}", list(.candidates))]
+    /// A name without a host that several registries may have.
+    #[error("{name} is ambiguous; use one of:{}", list(.candidates))]
     ShortName {
         /// As typed.
         name: String,
-        /// What it may be.
+        /// Possible full names.
         candidates: Vec<String>,
     },
-    /// A file that says how registries are reached.
+    /// A configuration file is invalid.
     #[error("{}: {reason}", shown(&.file.display().to_string()))]
     File {
-        /// Which.
+        /// The file.
         file: PathBuf,
-        /// What is wrong; not what is in it.
+        /// The reason, without the file's content.
         reason: String,
     },
-    /// It does not take what is pushed.
-    #[error("{host} does not take {what}: it answers {status}{}{}", said(.message), advised(.advice))]
+    /// The registry rejects a push.
+    #[error("{host} rejected {what}: status {status}{}{}", said(.message), advised(.advice))]
     Push {
         /// Host and port.
         host: String,
-        /// What was being pushed, and where to.
+        /// The pushed part, and its destination.
         what: String,
-        /// RFC 9110 section 15.
+        /// Status code (RFC 9110, section 15).
         status: u16,
-        /// What the registry said.
+        /// The registry's message.
         message: String,
-        /// What may be done; empty where nobody knows.
+        /// Advice; empty if there is none.
         advice: &'static str,
     },
-    /// A manifest names blobs that the registry does not have, whatever it said before.
-    #[error("{host} misses parts of {what}, although they were sent{}; try again, or ask who runs it", said(.message))]
+    /// The registry rejects a manifest because blobs are missing that it had accepted.
+    #[error("{host} reports missing parts of {what}, although they were sent{}; try again, or ask its operator", said(.message))]
     MissingParts {
         /// Host and port.
         host: String,
-        /// Which manifest.
+        /// The manifest.
         what: String,
-        /// What the registry said.
+        /// The registry's message.
         message: String,
     },
-    /// What is pushed cannot be read.
+    /// The pushed content cannot be read.
     #[error("{what} cannot be read: {reason}")]
     Unreadable {
-        /// Which part.
+        /// The part.
         what: String,
-        /// What the system said.
+        /// The system's error.
         reason: String,
     },
-    /// Nothing may be asked, and it is not in the cache.
-    #[error("{0} is not in the cache, and --offline allows no download")]
+    /// Downloads are not allowed, and the part is not cached.
+    #[error("{0} is not in the cache, and --offline forbids downloads")]
     Offline(String),
 }
 
 impl RegistryError {
-    /// The same of a blob for which the manifest gives URLs that were not asked.
+    /// Adds a hint if the manifest of a blob contains URLs that were not tried.
     #[must_use]
     pub(super) fn with_foreign_urls(self) -> Self {
         const HINT: &str = "the manifest gives other URLs for it, which --allow-foreign-urls fetches";
@@ -172,7 +170,7 @@ impl RegistryError {
         }
     }
 
-    /// Whether another registry may have what this one has not, or does not give.
+    /// Returns `true` if another registry may provide what this one does not.
     #[must_use]
     pub fn is_of_this_place(&self) -> bool {
         !matches!(self, Self::Http(HttpError::Cancelled) | Self::Schema1(_) | Self::Offline(_))
@@ -183,7 +181,7 @@ fn asked_as(credential: Option<&str>) -> String {
     match credential {
         Some(source) => format!("; the credential is {source}"),
         None => {
-            "; no credential is known for it: log in with podman or docker, or give --creds or --authfile".to_owned()
+            "; no credential is known for it: log in with podman or docker, or use --creds or --authfile".to_owned()
         }
     }
 }
@@ -193,7 +191,7 @@ fn nearest(there: &[String]) -> String {
         return String::new();
     }
     let names: Vec<String> = there.iter().map(|tag| shown(tag)).collect();
-    format!("; there is {}", names.join(", "))
+    format!("; nearest: {}", names.join(", "))
 }
 
 fn said(message: &str) -> String {

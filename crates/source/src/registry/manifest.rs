@@ -6,28 +6,28 @@ use crate::http::{Body, Method, Response};
 use nixdive_base::go_json;
 use nixdive_image::Digest;
 
-/// Bytes that a manifest, an index or a configuration may have; containers/image stops at the same.
+/// Maximum bytes of a manifest, an index or a configuration; the same limit as in containers/image.
 pub const MAX_MANIFEST_BYTES: u64 = 4 << 20;
 
-/// What is asked for, the one that says most first.
+/// Accepted media types, the most specific first.
 const ACCEPTED: [&str; 6] = [
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
     "application/vnd.docker.distribution.manifest.v2+json",
-    // So that it can be refused by its name.
+    // Accepted only to be refused by name.
     "application/vnd.docker.distribution.manifest.v1+prettyjws;q=0.1",
     "application/vnd.docker.distribution.manifest.v1+json;q=0.1",
 ];
 
-/// A manifest or an index, as it is stored.
+/// A manifest or an index, as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
-    /// Its digest, which its bytes have.
+    /// Digest of its bytes.
     pub digest: Digest,
-    /// What it is.
+    /// Media type.
     pub media_type: String,
-    /// Its bytes.
+    /// Content.
     pub bytes: Vec<u8>,
 }
 
@@ -40,10 +40,10 @@ struct Shape {
 }
 
 impl Repository {
-    /// The manifest or index of a tag or a digest, held against its digest.
+    /// Fetches the manifest or index of a tag or a digest, and verifies its digest.
     ///
     /// # Errors
-    /// [`RegistryError`]; of a tag that is not there with those that are.
+    /// [`RegistryError`] if it cannot be fetched; for a missing tag, with similar ones.
     pub fn manifest(&self, reference: &str) -> Result<Manifest, RegistryError> {
         let result = self.anywhere(&mut |place| {
             let path = format!("manifests/{reference}");
@@ -59,10 +59,10 @@ impl Repository {
         }
     }
 
-    /// The digest of what a tag names now, found with one HEAD; `None` where the registry does not say.
+    /// Returns the current digest of a tag with one HEAD request, or `None` if the registry does not state it.
     ///
     /// # Errors
-    /// [`RegistryError`]; of a tag that is not there with those that are.
+    /// [`RegistryError`] if it cannot be fetched; for a missing tag, with similar ones.
     pub fn manifest_digest(&self, tag: &str) -> Result<Option<Digest>, RegistryError> {
         let path = format!("manifests/{tag}");
         let call = self.manifest_call(Method::Head, &path, tag);
@@ -71,7 +71,7 @@ impl Repository {
                 Ok(response.header("docker-content-digest").and_then(Digest::parse).filter(Digest::is_verifiable))
             }
             Err(RegistryError::NotFound { .. }) => Err(self.no_such_tag(tag)),
-            // Not all registries know HEAD.
+            // Not all registries support HEAD.
             Err(RegistryError::Answer { status: 405, .. }) => Ok(None),
             Err(error) => Err(error),
         }
@@ -112,7 +112,7 @@ impl Repository {
         let too_long =
             || RegistryError::TooLong { host: host.clone(), what: what.to_owned(), most: MAX_MANIFEST_BYTES };
         let bytes = bytes.ok_or_else(too_long)?;
-        // The one that was asked for counts; what the registry says of it comes second.
+        // The requested digest takes precedence over the one that the registry states.
         let stated =
             Digest::parse(reference).or(announced).or_else(|| Digest::parse(EMPTY_DIGEST)).ok_or_else(too_long)?;
         let unverifiable = || content(format!("cannot be verified: {} is not supported", stated.algorithm()));
@@ -120,7 +120,7 @@ impl Repository {
         if actual != stated && stated.as_str() != EMPTY_DIGEST {
             return Err(RegistryError::Digest { host, what: what.to_owned(), stated, actual });
         }
-        let shape: Shape = go_json::from_slice(&bytes).map_err(|error| content(format!("is no manifest: {error}")))?;
+        let shape: Shape = go_json::from_slice(&bytes).map_err(|error| content(format!("not a manifest: {error}")))?;
         let is_first = content_type.starts_with("application/vnd.docker.distribution.manifest.v1+")
             || shape.schema_version == Some(1);
         if is_first {
@@ -130,7 +130,7 @@ impl Repository {
         if let Some(own) = shape.media_type.as_deref().filter(|own| is_known(own) && is_known(&content_type))
             && own != content_type
         {
-            return Err(content(format!("is sent as {content_type}, but calls itself {own}")));
+            return Err(content(format!("is sent as {content_type}, but its mediaType is {own}")));
         }
         let guess = if shape.manifests.is_some() { ACCEPTED[0] } else { ACCEPTED[1] };
         let given = Some(content_type).filter(|kind| is_known(kind));
@@ -139,7 +139,7 @@ impl Repository {
     }
 }
 
-/// The digest of nothing, which stands for none where only its algorithm is needed.
+/// The digest of empty content, used if only its algorithm is needed.
 const EMPTY_DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 fn without_parameters(value: &str) -> String {

@@ -1,5 +1,5 @@
-//! Registries as the OCI distribution specification has them: manifests, blobs and tags, with the credentials,
-//! certificates and mirrors that Docker and podman know.
+//! Registries according to the OCI distribution specification: manifests, blobs and tags, with the credentials,
+//! certificates and mirrors of Docker and podman.
 
 mod blob;
 mod certificates;

@@ -1,5 +1,5 @@
-//! What refers to a manifest: signatures, bills of materials, attestations (OCI distribution specification, "Listing
-//! Referrers", and "Referrers Tag Schema" for registries that do not know it).
+//! Referrers of a manifest: signatures, bills of materials, attestations (OCI distribution specification, "Listing
+//! Referrers", and "Referrers Tag Schema" for registries without support for the former).
 
 use serde::Deserialize;
 
@@ -9,17 +9,17 @@ use crate::http::{Body, Method};
 use nixdive_base::go_json;
 use nixdive_image::Digest;
 
-/// Referrers that are kept of one manifest.
+/// Maximum number of referrers of one manifest.
 const MOST: usize = 10_000;
 
-/// Something that refers to a manifest.
+/// A document that refers to a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Referrer {
-    /// Of its own manifest.
+    /// Digest of its own manifest.
     pub digest: Digest,
-    /// What it is: its artifact type, else its media type.
+    /// Its artifact type, else its media type.
     pub kind: String,
-    /// Length of its manifest, bytes.
+    /// Length of its manifest in bytes.
     pub manifest_bytes: u64,
 }
 
@@ -42,10 +42,10 @@ struct Descriptor {
 }
 
 impl Repository {
-    /// What refers to a manifest, in the order of the registry.
+    /// Returns the referrers of a manifest, in the order of the registry.
     ///
     /// # Errors
-    /// [`RegistryError`].
+    /// [`RegistryError`] if the list cannot be fetched.
     pub fn referrers(&self, digest: &Digest) -> Result<Vec<Referrer>, RegistryError> {
         let path = format!("referrers/{digest}");
         let what = format!("the referrers of {digest} in {}", self.name().repository());
@@ -64,7 +64,7 @@ impl Repository {
                 let bytes = response.bytes(MAX_MANIFEST_BYTES).map_err(|error| failed(error.to_string()))?;
                 bytes.ok_or(RegistryError::TooLong { host, what: what.clone(), most: MAX_MANIFEST_BYTES })?
             }
-            // It does not know of referrers: they are under a tag, if there are any.
+            // The registry does not support referrers: they are listed under a tag, if there are any.
             Err(RegistryError::NotFound { .. }) => {
                 let tag = format!("{}-{}", digest.algorithm(), digest.hex());
                 match self.manifest(&tag) {

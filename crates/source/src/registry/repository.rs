@@ -7,58 +7,58 @@ use super::{Challenge, Place, Registries, RegistryError, Scope};
 use crate::http::{Address, Body, HttpError, Method, Request, Response, Secret};
 use nixdive_image::reference::ImageName;
 
-/// Redirections that are followed from one request.
+/// Maximum number of redirections per request.
 const MAX_REDIRECTS: usize = 10;
-/// How often is asked for another token within one request: for a fresh one, and for one of a wider scope.
+/// Maximum number of tokens per request: a fresh one, and one of a wider scope.
 const MAX_LOGINS: usize = 2;
-/// Bytes of an error message that are read.
+/// Maximum bytes read of an error message.
 const MAX_MESSAGE_BYTES: u64 = 64 << 10;
 
-/// One request to a registry, that can be sent again.
+/// A request to a registry that can be repeated.
 pub struct Call<'a> {
-    /// What to do.
+    /// Method of the request.
     pub method: Method,
-    /// Path and query behind `/v2/NAME/`, or an absolute address that the registry gave.
+    /// Path and query after `/v2/NAME/`, or an absolute address from the registry.
     pub target: Target<'a>,
-    /// Names in lower case, and values.
+    /// Header names in lower case, with values.
     pub headers: Vec<(&'static str, String)>,
-    /// What is sent; made anew for every try.
+    /// Creates the body; called for every attempt.
     pub body: &'a dyn Fn() -> Body,
     /// `pull`, or `pull,push`.
     pub actions: &'static str,
-    /// What it is about, for messages.
+    /// Subject of the request, for messages.
     pub what: String,
 }
 
-/// Where a call goes.
+/// Target of a call.
 #[derive(Debug, Clone)]
 pub enum Target<'a> {
-    /// Behind `/v2/NAME/`.
+    /// A path after `/v2/NAME/`.
     Path(&'a str),
-    /// Where the registry said: the `Location` of an upload, the next page of a list.
+    /// An address from the registry: the `Location` of an upload, or the next page of a list.
     Address(Address),
 }
 
-/// How a call is sent, besides what is in it.
+/// Further settings for sending a call.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Sending<'a> {
-    /// Another repository of the same registry that is read for it.
+    /// Another repository of the same registry from which a blob is mounted.
     pub mount_from: Option<&'a str>,
-    /// Nothing is repeated: what was begun has to be looked at first.
+    /// True to disable repetition: the state of an upload has to be checked first.
     pub is_once: bool,
 }
 
-/// A repository, at all places where it can be had. Shared by threads.
+/// A repository with all its places. Shared by threads.
 #[derive(Clone)]
 pub struct Repository {
     registries: Arc<Registries>,
     name: ImageName,
     places: Arc<[Place]>,
-    /// The place that gave the manifest: the others are asked only if it fails.
+    /// The place that provided the manifest: the others are used only if it fails.
     chosen: Arc<AtomicUsize>,
 }
 
-/// OCI distribution specification, "Error Codes".
+/// Error body: OCI distribution specification, "Error Codes".
 #[derive(Deserialize)]
 struct Errors {
     #[serde(default)]
@@ -78,34 +78,34 @@ impl Repository {
         Self { registries, name, places: places.into(), chosen: Arc::default() }
     }
 
-    /// The registry itself, without its mirrors.
+    /// Returns the registry itself, without its mirrors.
     #[must_use]
     pub fn without_mirrors(&self) -> Self {
         let own: Vec<Place> = self.places.last().cloned().into_iter().collect();
         Self::new(Arc::clone(&self.registries), self.name.clone(), own)
     }
 
-    /// The image that it was asked for.
+    /// Returns the requested image.
     #[must_use]
     pub fn name(&self) -> &ImageName {
         &self.name
     }
 
-    /// The way to all registries.
+    /// Returns the client for all registries.
     #[must_use]
     pub fn registries(&self) -> &Arc<Registries> {
         &self.registries
     }
 
-    /// Host and port that the image really comes from, where that is another one.
+    /// Returns host and port from which the image really comes.
     #[must_use]
     pub fn host(&self) -> &str {
         let chosen = self.places.get(self.chosen.load(Ordering::Relaxed));
         chosen.map_or(self.name.host(), |place| place.name.host())
     }
 
-    /// Does something at the place that served before, and where it fails at the others. The error is that of the
-    /// registry itself, which is the last one.
+    /// Performs an action at the place that worked before, and if it fails, at the others. Returns the error of the
+    /// registry itself, which is the last place.
     pub(super) fn anywhere<T>(
         &self,
         attempt: &mut dyn FnMut(&Place) -> Result<T, RegistryError>,
@@ -131,35 +131,35 @@ impl Repository {
         Err(error)
     }
 
-    /// Sends a call to the first place that answers it with success; for reading.
+    /// Sends a call for reading to the first place that answers it successfully.
     ///
     /// # Errors
-    /// [`RegistryError`].
+    /// [`RegistryError`] if all places fail.
     pub fn read(&self, call: &Call<'_>) -> Result<Response, RegistryError> {
         self.anywhere(&mut |place| self.succeed(place, call))
     }
 
-    /// Sends a call to the registry itself, never to a mirror; for writing. The answer is given whatever its status.
+    /// Sends a call for writing to the registry itself, never to a mirror. Returns the answer whatever its status.
     ///
     /// # Errors
-    /// [`RegistryError`].
+    /// [`RegistryError`] if no answer arrives.
     pub fn write(&self, call: &Call<'_>) -> Result<Response, RegistryError> {
         self.send(self.own_place()?, call, Sending::default())
     }
 
-    /// The registry itself, which is the last place.
+    /// Returns the place of the registry itself, which is the last one.
     pub(super) fn own_place(&self) -> Result<&Place, RegistryError> {
         let none = || RegistryError::NotFound { host: self.name.host().to_owned(), what: self.name.to_string() };
         self.places.last().ok_or_else(none)
     }
 
-    /// Sends a call; an answer that is no success is an error.
+    /// Sends a call; an unsuccessful answer is an error.
     pub(super) fn succeed(&self, place: &Place, call: &Call<'_>) -> Result<Response, RegistryError> {
         let response = self.send(place, call, Sending::default())?;
         if (200..300).contains(&response.status) { Ok(response) } else { Err(self.failure(place, call, response)) }
     }
 
-    /// What an answer that is no success means.
+    /// Converts an unsuccessful answer into an error.
     pub fn failure(&self, place: &Place, call: &Call<'_>, response: Response) -> RegistryError {
         let (host, status) = (response.address.host().to_owned(), response.status);
         let bytes = response.bytes(MAX_MESSAGE_BYTES).ok().flatten().unwrap_or_default();
@@ -171,7 +171,7 @@ impl Repository {
             401 | 403 => RegistryError::Denied {
                 host,
                 repository: place.name.repository(),
-                reason: if message.is_empty() { format!("it answers {status}") } else { message },
+                reason: if message.is_empty() { format!("status {status}") } else { message },
                 credential: self.registries.credential(&place.name).ok().flatten().map(|found| found.source),
             },
             404 => RegistryError::NotFound { host, what: call.what.clone() },
@@ -179,7 +179,7 @@ impl Repository {
         }
     }
 
-    /// Sends a call to one place: logs in where that is asked for, follows where it leads, waits for who is busy.
+    /// Sends a call to one place: logs in if required, follows redirections, and waits for busy servers.
     pub(super) fn send(&self, place: &Place, call: &Call<'_>, sending: Sending<'_>) -> Result<Response, RegistryError> {
         let repository = place.name.repository();
         let mount_from = sending.mount_from.map(str::to_owned);
@@ -203,7 +203,7 @@ impl Repository {
         }
     }
 
-    /// Sends a call, and again to where it is led. A credential goes to the server that asked for it, and to no other.
+    /// Sends a call and follows redirections. A credential is sent only to the server that requires it.
     fn follow(
         &self,
         place: &Place,
@@ -223,16 +223,16 @@ impl Repository {
             };
             let location =
                 response.header("location").filter(|_| matches!(response.status, 301 | 302 | 303 | 307 | 308));
-            // An answer to a POST of an upload has a location too, which is no redirection.
+            // The answer to a POST of an upload has a location, too, which is not a redirection.
             let Some(location) = location else { return Ok(response) };
             let wrong = |reason: &str| RegistryError::Content {
                 host: address.host().to_owned(),
                 what: call.what.clone(),
                 reason: reason.to_owned(),
             };
-            let next = address.join(location).ok_or_else(|| wrong("is said to lie at no valid address"))?;
+            let next = address.join(location).ok_or_else(|| wrong("redirects to an invalid address"))?;
             if address.is_secure() && !next.is_secure() && !place.insecure {
-                return Err(wrong("is said to lie at a plain http address, which is not followed"));
+                return Err(wrong("redirects from https to plain http, which is not followed"));
             }
             address = next;
         }
@@ -240,13 +240,13 @@ impl Repository {
         Err(RegistryError::Content { host: address.host().to_owned(), what: call.what.clone(), reason })
     }
 
-    /// Whether the place that the image comes from speaks TLS, as far as is known by now.
+    /// Returns `true` if the place of the image uses TLS, as far as known.
     pub(super) fn is_secure(&self) -> bool {
         let chosen = self.places.get(self.chosen.load(Ordering::Relaxed));
         chosen.is_none_or(|place| self.home(place).is_secure())
     }
 
-    /// The server that a credential for this place may be shown to.
+    /// Returns the server that may receive a credential for this place.
     fn home(&self, place: &Place) -> Address {
         self.registries.address_of(place, "/")
     }
@@ -258,7 +258,7 @@ impl Repository {
         }
     }
 
-    /// One request and its answer; several, where the server is busy.
+    /// Sends one request, repeated if the server is busy, and returns its answer.
     fn exchange(
         &self,
         place: &Place,

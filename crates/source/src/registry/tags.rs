@@ -4,10 +4,10 @@ use super::repository::{Call, Target};
 use super::{MAX_MANIFEST_BYTES, RegistryError, Repository};
 use crate::http::{Address, Body, Method, Response};
 
-/// Pages of a list that are read, and tags that are kept.
+/// Maximum number of pages of a list, and of tags.
 const MAX_PAGES: usize = 1000;
 const MAX_TAGS: usize = 1_000_000;
-/// Tags that are named where one is missing.
+/// Number of similar tags in the error for a missing tag.
 const NAMED: usize = 5;
 
 #[derive(Deserialize)]
@@ -17,10 +17,10 @@ struct List {
 }
 
 impl Repository {
-    /// The tags of the repository in the order of the registry.
+    /// Returns the tags of the repository, in the order of the registry.
     ///
     /// # Errors
-    /// [`RegistryError`].
+    /// [`RegistryError`] if the list cannot be fetched.
     pub fn tags(&self) -> Result<Vec<String>, RegistryError> {
         self.tags_of(MAX_PAGES)
     }
@@ -56,7 +56,7 @@ impl Repository {
         Ok(tags)
     }
 
-    /// Tags that are written most like one that is not there.
+    /// Returns the existing tags most similar to a missing one.
     pub(super) fn nearest_tags(&self, wanted: &str) -> Result<Vec<String>, RegistryError> {
         let mut tags = self.tags_of(4)?;
         tags.sort_by_cached_key(|tag| (distance(tag, wanted), tag.clone()));
@@ -65,7 +65,7 @@ impl Repository {
     }
 }
 
-/// Where the next page is: `Link: <…>; rel="next"`, on the same server.
+/// Returns the address of the next page on the same server: `Link: <…>; rel="next"`.
 fn next_page(response: &Response) -> Option<Address> {
     let link = response.headers("link").find(|link| link.contains("rel=\"next\"") || link.contains("rel=next"))?;
     let (_, rest) = link.split_once('<')?;
@@ -73,7 +73,7 @@ fn next_page(response: &Response) -> Option<Address> {
     next.is_same_server(&response.address).then_some(next)
 }
 
-/// Letters to be changed, added or left out between two tags, which have at most 128 each.
+/// Returns the edit distance of two tags, which have at most 128 characters each.
 fn distance(left: &str, right: &str) -> usize {
     let right: Vec<char> = right.chars().take(128).collect();
     let mut row: Vec<usize> = (0..=right.len()).collect();

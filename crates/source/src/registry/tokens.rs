@@ -1,4 +1,4 @@
-//! What is shown to a registry: a name and a password, or a token that was fetched for them (distribution's "Token
+//! Authorization for a registry: a user name and a password, or a token fetched with them (distribution's "Token
 //! Authentication Specification" and "OAuth2 Token Authentication").
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,26 +11,26 @@ use super::credentials::{Credential, Found};
 use super::{Challenge, RegistryError};
 use crate::http::{Address, Body, Http, Method, Request, Response, Secret, base64};
 
-/// Bytes of a refusal that are read, and letters of it that are shown.
+/// Maximum bytes read of a refusal, and characters shown of it.
 const MAX_REFUSAL_BYTES: u64 = 64 << 10;
 const MAX_REFUSAL_SHOWN: usize = 200;
-/// Bytes that the answer with a token may have.
+/// Maximum bytes of an answer with a token.
 const MAX_TOKEN_BYTES: u64 = 1 << 20;
-/// How long a token is good for that does not say.
+/// Lifetime of a token without a stated one.
 const DEFAULT_LIFE: Duration = Duration::from_secs(60);
-/// A token is not used any more so long before its end: the request is still to travel.
+/// Time before its end at which a token is no longer used: the request still has to travel.
 const MARGIN: Duration = Duration::from_secs(5);
 
-/// Which repository, and what is done to it.
+/// A repository and the intended actions.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Scope {
     /// Host and port.
     pub host: String,
-    /// The repository there.
+    /// The repository.
     pub repository: String,
     /// `pull`, or `pull,push`.
     pub actions: &'static str,
-    /// Another repository there, which is read besides: what a blob is mounted from.
+    /// Another repository that is read as well, to mount a blob from it.
     pub mount_from: Option<String>,
 }
 
@@ -42,7 +42,7 @@ impl Scope {
     }
 }
 
-/// What is shown, and until when.
+/// An authorization and its expiry.
 struct Kept {
     authorization: Secret,
     until: Option<SystemTime>,
@@ -54,15 +54,15 @@ pub struct Tokens {
     kept: Mutex<HashMap<Scope, Arc<Mutex<Option<Kept>>>>>,
 }
 
-/// Who asks for a token, and how.
+/// The context of a token request.
 pub struct Asking<'a> {
-    /// The way to the server that gives tokens, by its address.
+    /// Returns the client for a token server, by its address.
     pub http: &'a dyn Fn(&Address) -> Result<Arc<Http>, RegistryError>,
-    /// Who to be.
+    /// The credential.
     pub credential: Option<&'a Found>,
-    /// The registry, which has asked.
+    /// The registry that requires a token.
     pub registry: &'a Address,
-    /// The time.
+    /// The current time.
     pub now: SystemTime,
 }
 
@@ -79,7 +79,7 @@ impl Tokens {
         Arc::clone(kept.entry(scope.clone()).or_default())
     }
 
-    /// What was shown with success before, and is still good.
+    /// Returns the authorization that was accepted before, if it is still valid.
     pub fn known(&self, scope: &Scope, now: SystemTime) -> Option<Secret> {
         let place = self.place(scope);
         let kept = lock(&place);
@@ -87,11 +87,11 @@ impl Tokens {
         Some(kept.authorization.clone())
     }
 
-    /// Does what one of the challenges asks for. `refused` was shown, and is not enough. Threads that ask for the same
-    /// wait for one answer.
+    /// Answers one of the challenges. `refused` is the authorization that was insufficient. Threads with the same
+    /// request share one answer.
     ///
     /// # Errors
-    /// [`RegistryError`].
+    /// [`RegistryError`] if no challenge can be answered.
     pub fn answer(
         &self,
         challenges: &[Challenge],
@@ -110,7 +110,7 @@ impl Tokens {
         let fresh = match (by_scheme("bearer"), by_scheme("basic")) {
             (Some(bearer), _) => fetch(bearer, scope, asking)?,
             (None, Some(_)) => basic(scope, refused, asking)?,
-            (None, None) => return Err(denied(scope, asking, "it asks for nothing that is known here")),
+            (None, None) => return Err(denied(scope, asking, "it requires an unsupported authentication method")),
         };
         let authorization = fresh.authorization.clone();
         *kept = Some(fresh);
@@ -139,7 +139,7 @@ fn basic(scope: &Scope, refused: Option<&Secret>, asking: &Asking<'_>) -> Result
     let authorization = match asking.credential.map(|found| &found.credential) {
         Some(Credential::Password { user, password }) => pair(user, password),
         Some(Credential::RegistryToken(token)) => Secret::new(format!("Bearer {}", token.reveal())),
-        _ => return Err(denied(scope, asking, "it asks for a name and a password")),
+        _ => return Err(denied(scope, asking, "it requires a user name and a password")),
     };
     if refused == Some(&authorization) {
         return Err(denied(scope, asking, "it does not accept the credential"));
@@ -152,7 +152,7 @@ fn fetch(challenge: &Challenge, scope: &Scope, asking: &Asking<'_>) -> Result<Ke
         return Ok(Kept { authorization: Secret::new(format!("Bearer {}", token.reveal())), until: None });
     }
     let realm = challenge.parameter("realm").unwrap_or_default();
-    let no_realm = || denied(scope, asking, "it names no valid place to get a token from");
+    let no_realm = || denied(scope, asking, "it names no valid token server");
     let realm = Address::parse(realm).ok_or_else(no_realm)?;
     if !is_safe_realm(&realm, asking) {
         return Err(RegistryError::UnsafeRealm { host: scope.host.clone(), realm: realm.to_string() });
@@ -174,25 +174,26 @@ fn fetch(challenge: &Challenge, scope: &Scope, asking: &Asking<'_>) -> Result<Ke
         what: what.clone(),
         most: MAX_TOKEN_BYTES,
     })?;
-    // The parser's message could repeat what stands there.
-    let answer: Answer = serde_json::from_slice(&bytes).map_err(|_| content("is not understood".to_owned()))?;
+    // The parser's message could repeat the content.
+    let answer: Answer = serde_json::from_slice(&bytes).map_err(|_| content("invalid answer".to_owned()))?;
     let is_token = |token: &String| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
     let token = answer.token.or(answer.access_token).filter(is_token);
-    let token = token.ok_or_else(|| content("is not in the answer".to_owned()))?;
+    let token = token.ok_or_else(|| content("missing in the answer".to_owned()))?;
     let life = answer.expires_in.map_or(DEFAULT_LIFE, Duration::from_secs).max(DEFAULT_LIFE);
     let until = asking.now.checked_add(life.saturating_sub(MARGIN));
     Ok(Kept { authorization: Secret::new(format!("Bearer {token}")), until })
 }
 
-/// Whether a token may be fetched there. A credential goes to https, and to the very server in plain http that the
-/// registry is itself, on this machine; to another port of this machine in plain http goes a request without one.
+/// Returns `true` if a token may be fetched there. A credential is sent over https; over plain http only to a registry
+/// on this machine that is itself the token server. Another port of this machine may be used over plain http without a
+/// credential.
 fn is_safe_realm(realm: &Address, asking: &Asking<'_>) -> bool {
     let shows_credential = asking.credential.is_some_and(|found| !matches!(found.credential, Credential::Withheld));
     let is_local = asking.registry.is_loopback() && realm.is_loopback();
     realm.is_secure() || (is_local && (!shows_credential || realm.is_same_server(asking.registry)))
 }
 
-/// What a server of tokens says as it refuses (RFC 6749 section 5.2, and the errors of the distribution specification).
+/// A token server's reason for a refusal (RFC 6749 section 5.2, and the errors of the distribution specification).
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Refusal {
@@ -208,7 +209,7 @@ struct RefusalError {
     message: String,
 }
 
-/// Why a server of tokens gives none: that the credential is wrong only where it says so.
+/// Describes a token server's refusal; calls the credential wrong only if the server says so.
 fn why_refused(response: Response, credential: Option<&Found>) -> String {
     let (host, status) = (response.address.host().to_owned(), response.status);
     let bytes = response.bytes(MAX_REFUSAL_BYTES).ok().flatten().unwrap_or_default();
@@ -219,14 +220,14 @@ fn why_refused(response: Response, credential: Option<&Found>) -> String {
     let first = refusal.errors.into_iter().map(|error| error.message);
     let said = [refusal.error_description, refusal.details, refusal.error].into_iter().chain(first);
     let said = said.map(|text| text.trim().to_owned()).find(|text| !text.is_empty());
-    // A server may repeat what it was sent.
+    // A server may repeat the credential.
     let said = said.filter(|text| credential.is_none_or(|found| !found.credential.is_in(text)));
     let said: String = said.unwrap_or_default().chars().take(MAX_REFUSAL_SHOWN).collect();
     let answer = format!("{host} answers {status} to the request for a token");
     if said.is_empty() { answer } else { format!("{answer}: {said}") }
 }
 
-/// Ours, and what the registry asks for besides.
+/// Returns our scope, and further ones that the registry requires.
 fn scopes(challenge: &Challenge, scope: &Scope) -> Vec<String> {
     let mut scopes: Vec<String> = scope.texts().collect();
     for asked in challenge.parameter("scope").unwrap_or_default().split_whitespace() {
@@ -241,7 +242,7 @@ fn send(realm: &Address, service: &str, scopes: &[String], asking: &Asking<'_>) 
     let http = (asking.http)(realm)?;
     let request = || match asking.credential.map(|found| &found.credential) {
         Some(Credential::IdentityToken(token)) => {
-            // A form is a query without a question mark.
+            // A form is encoded like a query without a question mark.
             let fields = [("grant_type", "refresh_token"), ("client_id", "nixdive"), ("service", service)];
             let start = Address::new(true, "form", "/");
             let form = fields.iter().fold(start, |form, (name, value)| form.with_parameter(name, value));

@@ -1,5 +1,5 @@
-//! Sends a blob: one POST and one PUT ("POST then PUT" in the OCI distribution specification), taken up again where the
-//! connection breaks, and in parts where the registry takes no large one.
+//! Uploads a blob with one POST and one PUT ("POST then PUT" in the OCI distribution specification). Resumes if the
+//! connection breaks, and sends parts if the registry does not accept a large body.
 
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,53 +10,53 @@ use super::{RegistryError, Repository};
 use crate::http::{Address, Body, HttpError, Method, Response};
 use nixdive_image::Digest;
 
-/// How often an upload is tried without getting further.
+/// Maximum number of attempts without progress.
 const MAX_FRUITLESS: u32 = 5;
-/// What counts as getting further, bytes: a registry that takes next to nothing with every try is left in the end.
+/// Bytes that count as progress, so that a registry that accepts almost nothing per attempt is given up eventually.
 const LEAST_GAIN: u64 = 64 << 10;
-/// The longest part where a registry refuses all at once, and the shortest that is tried, bytes.
+/// Longest part for a registry that does not accept the whole blob at once, and the shortest part tried, in bytes.
 const FIRST_PART: u64 = 16 << 20;
 const LEAST_PART: u64 = 512 << 10;
-/// The longest part that a registry may ask for, bytes.
+/// Longest part that a registry may require, in bytes.
 const MOST_PART: u64 = 1 << 30;
 
-/// What reads a blob from an offset on.
+/// Opens a blob at an offset.
 pub type Opener<'a> = dyn Fn(u64) -> io::Result<Box<dyn Read + Send>> + Sync + 'a;
 
-/// A blob to be sent.
+/// A blob to upload.
 pub struct Upload<'a> {
-    /// Its digest; the registry holds the bytes against it.
+    /// Digest of the blob, which the registry verifies.
     pub digest: &'a Digest,
-    /// Its length, bytes.
+    /// Length of the blob in bytes.
     pub bytes: u64,
-    /// Reads it from an offset on; asked again where the connection broke.
+    /// Opens the blob at an offset; called again after the connection broke.
     pub open: &'a Opener<'a>,
-    /// Told how many bytes of it are on their way, which is less again after a new beginning.
+    /// Receives the number of bytes sent, which decreases after a restart.
     pub progress: Arc<dyn Fn(u64) + Send + Sync>,
 }
 
-/// An upload that a registry has begun.
+/// An upload that a registry has started.
 #[derive(Debug, Clone)]
 pub struct Session {
     address: Address,
-    /// What the registry has, bytes.
+    /// Bytes that the registry has received.
     position: u64,
-    /// Parts are not to be shorter, bytes.
+    /// Minimum bytes of a part.
     least_part: u64,
 }
 
-/// What sending a blob took.
+/// Result of an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Sent {
-    /// Bytes of the blob that went out, those that were sent twice counted twice.
+    /// Bytes of the blob that were sent, counting repeated ones again.
     pub bytes: u64,
-    /// How often it was taken up again or begun anew.
+    /// Number of times that it was resumed or restarted.
     pub repeats: u32,
 }
 
 impl Session {
-    /// Where an answer to a POST, a PATCH or a GET leads to, as if nothing had been sent yet; never from https to plain
-    /// http.
+    /// Returns the session in an answer to a POST, a PATCH or a GET, without any progress; never switches from https to
+    /// plain http.
     pub(super) fn of(response: &Response) -> Option<Self> {
         let address = response.address.join_protected(response.header("location")?)?;
         let parts = response.header("oci-chunk-min-length").and_then(|bytes| bytes.parse().ok());
@@ -64,21 +64,22 @@ impl Session {
     }
 }
 
-/// What a registry has of an upload: `Range: 0-N`, the last byte included. `0-0` is what registries say of nothing.
+/// Returns the bytes that the registry has received: `Range: 0-N` with the last byte included. Registries report `0-0`
+/// for no bytes.
 fn received(response: &Response) -> u64 {
     let range = response.header("range").map(|range| range.trim_start_matches("bytes="));
     let last = range.and_then(|range| range.strip_prefix("0-")?.parse::<u64>().ok());
     last.filter(|&last| last > 0).map_or(0, |last| last.saturating_add(1))
 }
 
-/// What goes out, which counts and remembers why it could not be read.
+/// The outgoing content, which is counted, and remembers why it could not be read.
 struct Outgoing {
     inner: io::Result<Box<dyn Read + Send>>,
     left: u64,
     log: Arc<Log>,
 }
 
-/// What became of the bytes of one upload.
+/// State of the bytes of one upload.
 struct Log {
     state: Mutex<LogState>,
     progress: Arc<dyn Fn(u64) + Send + Sync>,
@@ -137,22 +138,22 @@ impl Read for Outgoing {
     }
 }
 
-/// How an attempt ended that did not fail for good.
+/// Result of an attempt that did not fail permanently.
 enum Step {
     Done,
-    /// A part is there.
+    /// A part was accepted.
     Further(Session),
-    /// It is more than the registry takes at once; parts of this many bytes are to be tried.
+    /// The body is too large for the registry; parts of this many bytes should be tried.
     TooLong(u64),
-    /// The connection broke, or the registry was busy and asks to wait: what it has is to be asked for.
+    /// The connection broke, or the registry was busy and asks to wait: query the received bytes.
     Broken(RegistryError, Option<Duration>),
 }
 
 impl Repository {
-    /// Sends a blob; into `session` where an upload was begun already.
+    /// Uploads a blob, into `session` if an upload was already started.
     ///
     /// # Errors
-    /// [`RegistryError`], [`RegistryError::Unreadable`] where the blob cannot be read.
+    /// [`RegistryError`] if the registry rejects it, [`RegistryError::Unreadable`] if the blob cannot be read.
     pub fn upload(&self, upload: &Upload<'_>, session: Option<Session>) -> Result<Sent, RegistryError> {
         let log = Arc::new(Log { state: Mutex::default(), progress: Arc::clone(&upload.progress) });
         let mut sent = Sent::default();
@@ -166,7 +167,7 @@ struct Sender<'a> {
     repository: &'a Repository,
     upload: &'a Upload<'a>,
     log: Arc<Log>,
-    /// The length of parts, bytes, where it cannot be sent at once.
+    /// Bytes per part, if it cannot be sent at once.
     part: Option<u64>,
 }
 
@@ -190,7 +191,7 @@ impl Sender<'_> {
                 Step::Broken(error, asked) => (error, asked),
             };
             sent.repeats += 1;
-            // The answer may be all that was lost. Who cannot be asked may be back after a while.
+            // Perhaps only the answer was lost. A server that is unreachable may return after a while.
             if self.repository.has_blob(self.upload.digest).is_ok_and(|bytes| bytes == Some(self.upload.bytes)) {
                 return Ok(());
             }
@@ -209,7 +210,7 @@ impl Sender<'_> {
         }
     }
 
-    /// Sends what is next; begins anew where what was begun is lost, which may be in vain for a while.
+    /// Sends the next bytes; restarts a lost upload, which may fail for a while.
     fn next_step(&self, session: &mut Option<Session>, careful: bool) -> Result<Step, RegistryError> {
         if let Some(session) = session {
             return self.step(session, careful);
@@ -226,7 +227,7 @@ impl Sender<'_> {
         }
     }
 
-    /// Waits as long as it was asked to, else longer with every try that was in vain.
+    /// Waits as long as requested, else longer after every attempt without progress.
     fn pause(&self, fruitless: u32, asked: Option<Duration>) -> Result<(), RegistryError> {
         let options = self.repository.registries().options();
         let own = options.patience.first_wait.saturating_mul(fruitless.saturating_sub(1));
@@ -239,7 +240,7 @@ impl Sender<'_> {
 
     fn begin(&self) -> Result<Session, RegistryError> {
         let target = Target::Path("blobs/uploads/");
-        // An empty body has a length: some registries want one with every POST.
+        // An empty body with a length: some registries require it for every POST.
         let empty = || Body::Bytes(Vec::new());
         let call = self.repository.push_call(Method::Post, target, &empty, self.what());
         let place = self.repository.own_place()?;
@@ -248,11 +249,11 @@ impl Sender<'_> {
             return Err(self.repository.refused(place, &call, response));
         }
         let host = response.address.host().to_owned();
-        let reason = "it gives no place to send to, or one in plain http after https".to_owned();
+        let reason = "it returns no upload address, or one that switches from https to plain http".to_owned();
         Session::of(&response).ok_or(RegistryError::Content { host, what: call.what, reason })
     }
 
-    /// What the registry has of it; `None` where that is lost.
+    /// Queries the bytes that the registry has received; returns `None` if the upload is lost.
     fn look(&self, session: &Session) -> Option<Session> {
         let target = Target::Address(session.address.clone());
         let call = self.repository.push_call(Method::Get, target, &|| Body::None, self.what());
@@ -266,11 +267,11 @@ impl Sender<'_> {
         (position <= self.upload.bytes).then_some(next)
     }
 
-    /// Sends the rest, or the next part of it.
+    /// Sends the rest, or the next part.
     fn step(&self, session: &Session, careful: bool) -> Result<Step, RegistryError> {
         let left = self.upload.bytes.saturating_sub(session.position);
         let part = self.part.map_or(left, |part| part.max(session.least_part).min(left));
-        // What was sent in parts is closed by a PUT without a body, as is what is there already.
+        // An upload in parts, or a complete one, is finished with a PUT without a body.
         let is_whole = self.part.is_none() && session.position == 0;
         let ends = is_whole || left == 0;
         let method = if ends { Method::Put } else { Method::Patch };
@@ -288,7 +289,7 @@ impl Sender<'_> {
             call.headers.push(("content-range", format!("{}-{last}", session.position)));
         }
         if careful && part > 0 {
-            // It says first what it does not take: its answer would be lost with the connection.
+            // The registry rejects before the body is sent; otherwise its answer would be lost with the connection.
             call.headers.push(("expect", "100-continue".to_owned()));
         }
         let place = self.repository.own_place()?;
@@ -317,7 +318,7 @@ impl Sender<'_> {
         let place = self.repository.own_place()?;
         let ends = call.method == Method::Put;
         match response.status {
-            // 204 is what old registries say of a finished upload.
+            // Old registries answer a finished upload with 204.
             200 | 201 | 204 if ends => Ok(Step::Done),
             200..300 if !ends => {
                 let position = session.position.saturating_add(part);
@@ -327,7 +328,7 @@ impl Sender<'_> {
             413 if part > LEAST_PART.max(session.least_part) => {
                 Ok(Step::TooLong((part / 2).clamp(LEAST_PART, FIRST_PART)))
             }
-            // The session is gone, or is not where it was believed to be; or the registry is busy.
+            // The session is lost, or at another position; or the registry is busy.
             404 | 408 | 416 | 429 | 499 | 500 | 502..=504 => {
                 let options = self.repository.registries().options();
                 let asked = options.patience.asked_for(&response, options.clock.now())?;

@@ -1,5 +1,5 @@
-//! What writing to a registry takes besides the blobs themselves: whether one is there, mounting one of another
-//! repository, manifests ("Pushing" in the OCI distribution specification).
+//! Writing to a registry, except for blob content: checking for blobs, mounting blobs of other repositories, and
+//! manifests ("Pushing" in the OCI distribution specification).
 
 use super::repository::{Call, Sending, Target};
 use super::upload::Session;
@@ -7,25 +7,25 @@ use super::{Place, RegistryError, Repository, Verifier};
 use crate::http::{Body, Method, Response};
 use nixdive_image::Digest;
 
-/// What pushing needs to be allowed.
+/// Actions that a push requires.
 pub(super) const ACTIONS: &str = "pull,push";
 
-/// What became of the wish to mount a blob.
+/// Result of an attempt to mount a blob.
 #[derive(Debug)]
 pub enum Mounted {
-    /// It is there.
+    /// The blob is mounted.
     Done,
-    /// It is not; the registry has begun an upload instead.
+    /// The blob is not mounted; the registry has started an upload instead.
     Session(Session),
-    /// It is not; an upload is to be begun.
+    /// The blob is not mounted; an upload has to be started.
     Refused,
 }
 
 impl Repository {
-    /// The length in bytes of a blob that is there; `None` where it is not, or the registry does not say.
+    /// Returns the length of an existing blob in bytes, or `None` if it is missing or the registry does not state it.
     ///
     /// # Errors
-    /// [`RegistryError`] of the way there, and of a server that fails.
+    /// [`RegistryError`] if the connection or the server fails.
     pub fn has_blob(&self, digest: &Digest) -> Result<Option<u64>, RegistryError> {
         let path = format!("blobs/{digest}");
         let call = self.push_call(Method::Head, Target::Path(&path), &|| Body::None, format!("the blob {digest}"));
@@ -37,13 +37,13 @@ impl Repository {
         }
     }
 
-    /// Has a blob of another repository of the same registry counted to this one. The registry may not know how, or
-    /// may not allow it, which is no error.
+    /// Mounts a blob of another repository of the same registry. A registry may not support or allow it, which is not
+    /// an error.
     ///
     /// # Errors
-    /// [`RegistryError`] of the way there.
+    /// [`RegistryError`] if the connection fails.
     pub fn mount(&self, digest: &Digest, from: &str) -> Result<Mounted, RegistryError> {
-        // Repositories and digests have no letters that a query would need escaped.
+        // Names of repositories and digests contain no characters that need escaping in a query.
         let path = format!("blobs/uploads/?mount={digest}&from={from}");
         let call = self.push_call(Method::Post, Target::Path(&path), &|| Body::None, format!("the blob {digest}"));
         let sending = Sending { mount_from: Some(from), is_once: false };
@@ -57,11 +57,11 @@ impl Repository {
         }
     }
 
-    /// Puts a manifest or an index under a tag or its digest. All that it names has to be there.
+    /// Uploads a manifest or an index under a tag or its digest. Everything that it refers to must exist.
     ///
     /// # Errors
-    /// [`RegistryError::MissingParts`] where it is not, [`RegistryError::Digest`] where the registry takes it for
-    /// another, and those of the way there.
+    /// [`RegistryError::MissingParts`] if something is missing, [`RegistryError::Digest`] if the registry computes
+    /// another digest, or if the connection fails.
     pub fn put_manifest(&self, reference: &str, media_type: &str, bytes: &[u8]) -> Result<Digest, RegistryError> {
         let what = format!("the manifest {reference}");
         let path = format!("manifests/{reference}");
@@ -95,12 +95,12 @@ impl Repository {
         Call { method, target, headers: Vec::new(), body, actions: ACTIONS, what }
     }
 
-    /// What an answer means that is no success, and what may be done.
+    /// Converts an unsuccessful answer into an error with advice.
     pub(super) fn refused(&self, place: &Place, call: &Call<'_>, response: Response) -> RegistryError {
         let status = response.status;
         match self.failure(place, call, response) {
             RegistryError::Denied { host, repository, reason, credential } => {
-                let reason = format!("{reason}; pushing needs the right to write there");
+                let reason = format!("{reason}; pushing requires permission to write there");
                 RegistryError::Denied { host, repository, reason, credential }
             }
             RegistryError::NotFound { host, what } if call.method != Method::Put => RegistryError::Push {
@@ -108,7 +108,7 @@ impl Repository {
                 what,
                 status,
                 message: String::new(),
-                advice: "some registries want a repository to be made before anything is pushed to it",
+                advice: "on some registries a repository must be created before pushing to it",
             },
             RegistryError::NotFound { host, what } => {
                 RegistryError::MissingParts { host, what, message: String::new() }
@@ -125,7 +125,7 @@ impl Repository {
     }
 }
 
-/// Codes of the distribution specification for what a manifest names and the registry has not.
+/// Returns `true` for error codes that report missing parts of a manifest.
 fn is_missing(message: &str) -> bool {
     ["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"].iter().any(|code| message.starts_with(code))
 }
@@ -133,14 +133,14 @@ fn is_missing(message: &str) -> bool {
 fn advice(status: u16, message: &str) -> &'static str {
     match status {
         400 if message.starts_with("DIGEST_INVALID") => {
-            "it found another digest: what was read has changed, or was changed on the way"
+            "it found another digest: the content changed while it was read or sent"
         }
         400 if message.starts_with("TAG_INVALID") => "the tag may be protected",
-        405 => "it takes nothing: it may be read-only, or stand before another registry",
-        409 => "the tag may be there and not to be replaced",
-        413 => "it is larger than the registry, or what stands before it, accepts",
-        429 | 507 => "a quota may be used up, or its disk full",
-        500..600 => "the fault is the registry's; try again later",
+        405 => "it does not accept pushes: it may be read-only, or a proxy of another registry",
+        409 => "the tag may exist and be immutable",
+        413 => "it is larger than the registry, or a proxy before it, accepts",
+        429 | 507 => "a quota may be exhausted, or its disk full",
+        500..600 => "the registry failed; try again later",
         _ => "",
     }
 }

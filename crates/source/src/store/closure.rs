@@ -1,4 +1,4 @@
-//! What a store path refers to, directly and by others: by Nix's database where it can be read, else by its files.
+//! Closures of store paths: from Nix's database if it can be read, else from references found in files.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -13,21 +13,21 @@ use nixdive_nix::database::{self, DATABASE_PATH, MAX_DATABASE_BYTES, StoreDataba
 use nixdive_nix::references::{Candidates, ReferenceScanner};
 use nixdive_nix::{STORE_DIRECTORY, StorePath};
 
-/// Entries of the store's directory that are looked at.
+/// Maximum number of entries examined in the store's directory.
 const MAX_STORE_PATHS: usize = 5_000_000;
 
-/// A closure, and how it was found.
+/// A closure, and how it was determined.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Closure {
-    /// What is referred to before what refers to it, where that is possible.
+    /// Store paths, dependencies before dependents where possible.
     pub paths: Vec<StorePath>,
-    /// What each of them refers to, itself included where it does.
+    /// References of each path, including itself if it refers to itself.
     pub references: HashMap<StorePath, Vec<StorePath>>,
-    /// Why the database did not tell, as a sentence; `None` where it did.
+    /// Reason why the database was not used, as a sentence; `None` if it was used.
     pub scanned_because: Option<String>,
 }
 
-/// What the database says; `None` where it does not know a path.
+/// Returns the closure according to the database, or `None` if a path is not registered.
 fn known_closure(database: &StoreDatabase, tops: &[&StorePath]) -> Option<Closure> {
     let mut closure = Closure::default();
     for &top in tops {
@@ -44,18 +44,18 @@ fn known_closure(database: &StoreDatabase, tops: &[&StorePath]) -> Option<Closur
 }
 
 impl LocalStore {
-    /// The closure of a store path.
+    /// Returns the closure of a store path.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`] if a path cannot be read or it is cancelled.
     pub fn closure(&self, path: &StorePath, cancel: &Cancel) -> Result<Closure, StoreError> {
         self.closure_of(&[path], cancel)
     }
 
-    /// The closure of some store paths together.
+    /// Returns the combined closure of several store paths.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`] if a path cannot be read or it is cancelled.
     pub fn closure_of(&self, tops: &[&StorePath], cancel: &Cancel) -> Result<Closure, StoreError> {
         let scanned_because = match self.database().map(|database| known_closure(&database, tops)) {
             Ok(Some(closure)) => return Ok(closure),
@@ -64,18 +64,18 @@ impl LocalStore {
         };
         let closure = self.scan_closure(tops, cancel)?;
         let scanned_because = format!(
-            "references were looked for in files, as /{DATABASE_PATH} does not tell: {scanned_because}{}",
+            "references were searched for in files, since /{DATABASE_PATH} cannot be used: {scanned_because}{}",
             if self.has_log() { "; it has a write-ahead log, which is not read" } else { "" }
         );
         Ok(Closure { scanned_because: Some(scanned_because), ..closure })
     }
 
-    /// Nix's database, or why it cannot be read.
+    /// Returns Nix's database, or the reason why it cannot be read.
     fn database(&self) -> Result<StoreDatabase, String> {
         let file = self.on_disk(DATABASE_PATH.as_bytes());
         let length = fs::metadata(&file).map_err(|error| error.to_string())?.len();
         if length > MAX_DATABASE_BYTES {
-            return Err(format!("it has {length} bytes; more than {MAX_DATABASE_BYTES} are not read"));
+            return Err(format!("it has {length} bytes, more than the maximum of {MAX_DATABASE_BYTES}"));
         }
         let mut bytes = Vec::new();
         let opened = File::open(&file).map_err(|error| error.to_string())?;
@@ -133,7 +133,7 @@ impl LocalStore {
         Ok(closure)
     }
 
-    /// The places of what a store path's contents, links and names refer to.
+    /// Returns the indices of the paths that a store path's contents, links and names refer to.
     fn references(
         &self,
         path: &StorePath,

@@ -2,27 +2,27 @@ use std::io;
 
 use nixdive_base::text::display_in_sentence;
 
-/// Why store paths cannot be made into a layer.
+/// Reason why store paths cannot be made into a layer.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The system refused a file of the store.
-    #[error("«{}» cannot be read: {error}", display_in_sentence(.path))]
+    /// A file of the store cannot be read.
+    #[error("`{}` cannot be read: {error}", display_in_sentence(.path))]
     Read {
-        /// Which.
+        /// Path of the file.
         path: String,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
-    /// Neither a directory, nor a regular file, nor a symbolic link: Nix puts nothing else into its store.
-    #[error("«{}» is no directory, regular file or symbolic link", display_in_sentence(.0))]
+    /// Not a directory, regular file or symbolic link; Nix stores nothing else.
+    #[error("`{}` is not a directory, regular file or symbolic link", display_in_sentence(.0))]
     Special(String),
-    /// A rule that cannot be followed.
+    /// An invalid rule.
     #[error("{0}")]
     Rule(String),
-    /// More than a layer can hold.
+    /// More entries than a layer may have.
     #[error("more files than an image may have")]
     TooMany,
-    /// It was cancelled.
+    /// The user cancelled it.
     #[error("cancelled")]
     Cancelled,
 }

@@ -1,5 +1,5 @@
-//! Tar headers as Go's `archive/tar` writes them, which nix2container uses: POSIX.1-1988 (ustar) where that can hold an
-//! entry, else preceded by a POSIX.1-2001 (pax) extended header.
+//! Tar headers as written by Go's `archive/tar`, and therefore by nix2container: POSIX.1-1988 (ustar) if it can
+//! represent an entry, else preceded by a POSIX.1-2001 (pax) extended header.
 
 use super::rules::Owner;
 use nixdive_image::Xattr;
@@ -9,23 +9,23 @@ pub const BLOCK: usize = 512;
 const NAME_BYTES: usize = 100;
 const PREFIX_BYTES: usize = 155;
 const OWNER_BYTES: usize = 32;
-/// The largest number in a field of 8 characters, and in one of 12.
+/// Largest number in a field of 8 characters, and of 12.
 const MAX_SHORT_NUMBER: u64 = (1 << 21) - 1;
 const MAX_LONG_NUMBER: u64 = (1 << 33) - 1;
 
-/// What the header of a tar entry says.
+/// Content of a tar entry's header.
 pub struct Header<'a> {
-    /// The entry's path, with a slash at its end where a directory is to have one.
+    /// Path of the entry, with a trailing slash for a directory if needed.
     pub name: &'a [u8],
-    /// `0` a file, `5` a directory, `2` a symbolic link.
+    /// `0` for a file, `5` for a directory, `2` for a symbolic link.
     pub type_flag: u8,
     /// Permission, set-id and sticky bits.
     pub mode: u32,
-    /// Whose it is.
+    /// Owner of the entry.
     pub owner: &'a Owner,
-    /// Length of the content, bytes.
+    /// Length of the content in bytes.
     pub file_bytes: u64,
-    /// Seconds since 1970. Nix dates everything in its store to 1.
+    /// Modification time in seconds since 1970; 1 for everything in a Nix store.
     pub mtime: u64,
     /// Target of a link.
     pub link: &'a [u8],
@@ -34,7 +34,7 @@ pub struct Header<'a> {
 }
 
 impl Header<'_> {
-    /// The header's blocks, an extended header before them where one is needed.
+    /// Returns the blocks of the header, preceded by an extended header if needed.
     #[must_use]
     pub fn write(&self) -> Vec<u8> {
         let split = split_name(self.name);
@@ -76,7 +76,7 @@ impl Header<'_> {
         block.finish()
     }
 
-    /// The extended header with all that a plain one cannot hold, its records in the order of their names.
+    /// Writes the extended header with everything that a plain one cannot represent, records sorted by name.
     fn write_extended(&self, blocks: &mut Vec<u8>) {
         let owner = self.owner;
         let mut records = Vec::new();
@@ -119,18 +119,18 @@ impl Header<'_> {
 struct Block([u8; BLOCK]);
 
 impl Block {
-    /// Puts a text into a field, without what is not ASCII and cut off where it is too long; its extended header has it
-    /// whole.
+    /// Writes a text into a field, without non-ASCII characters and truncated to its width; the extended header
+    /// contains all of it.
     fn text(&mut self, at: usize, width: usize, text: &[u8]) {
         let field = self.0.iter_mut().skip(at).take(width);
         field.zip(text.iter().filter(|byte| byte.is_ascii() && **byte != 0)).for_each(|(to, from)| *to = *from);
-        // A name that was cut off behind a slash would be taken for a directory's.
+        // A name truncated after a slash would look like a directory's.
         if let Some(field) = self.0.get_mut(at..at + width).filter(|_| text.len() > width) {
             field.iter_mut().rev().take_while(|byte| **byte == b'/').for_each(|byte| *byte = 0);
         }
     }
 
-    /// Puts octal digits and a NUL into a field; 0 where there are too many.
+    /// Writes octal digits and a NUL into a field; 0 if there are too many digits.
     fn number(&mut self, at: usize, width: usize, number: u64) {
         let digits = width - 1;
         let number = if number >> (digits * 3) == 0 { number } else { 0 };
@@ -152,7 +152,7 @@ fn fits(text: &[u8], room: usize) -> bool {
     text.len() <= room && text.is_ascii()
 }
 
-/// Prefix and name of a path that is too long for the name alone.
+/// Splits a path that is too long for the name field into prefix and name.
 fn split_name(name: &[u8]) -> Option<(&[u8], &[u8])> {
     if name.len() <= NAME_BYTES || !name.is_ascii() {
         return None;
@@ -163,7 +163,7 @@ fn split_name(name: &[u8]) -> Option<(&[u8], &[u8])> {
     (slash > 0 && !rest.is_empty() && rest.len() <= NAME_BYTES).then_some((prefix, rest))
 }
 
-/// `LENGTH KEY=VALUE` and a line feed; the length counts itself.
+/// Formats `LENGTH KEY=VALUE` and a line feed; the length includes itself.
 fn record(key: &[u8], value: &[u8]) -> Vec<u8> {
     let rest = key.len() + value.len() + 3;
     let mut length = rest + rest.to_string().len();
@@ -173,7 +173,7 @@ fn record(key: &[u8], value: &[u8]) -> Vec<u8> {
     [format!("{length} ").as_bytes(), key, b"=", value, b"\n"].concat()
 }
 
-/// The name that Go gives an extended header.
+/// Returns the name that Go gives an extended header.
 fn extended_name(name: &[u8]) -> Vec<u8> {
     let cut = memchr::memrchr(b'/', name).map_or(0, |slash| slash + 1);
     let (directory, file) = name.split_at_checked(cut).unwrap_or((b"", name));

@@ -1,4 +1,4 @@
-//! The Nix store of this machine: which store paths are there, and what they are as a layer.
+//! The Nix store of this machine: its store paths, and their representation as layers.
 
 mod closure;
 mod error;

@@ -1,7 +1,7 @@
-//! Which entries a layer made of store paths has, and in which order.
+//! The entries of a layer made of store paths, and their order.
 //!
-//! After nix2container's `nix/graph.go` and `nix/tar.go`: files go where their rules say, directories above them are added,
-//! everything is sorted by its path's parts, dated to the first second of 1970, and owned by root.
+//! As in nix2container's `nix/graph.go` and `nix/tar.go`: files are placed by their rules, directories above them are
+//! added, and everything is sorted by path components, dated to the first second of 1970, and owned by root.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -17,12 +17,12 @@ use nixdive_base::cancel::Cancel;
 use nixdive_nix::StorePath;
 use nixdive_scan::NameRoom;
 
-/// Nix dates everything in its store to the first second of 1970.
+/// Modification time of everything in a Nix store: the first second of 1970.
 const MTIME: u64 = 1;
-/// Bytes that an entry takes in memory besides its name.
+/// Bytes of memory per entry, without its name.
 const ENTRY_BYTES: u64 = 100;
 
-/// A layer in the making.
+/// A layer that is being planned.
 pub struct TarPlan<'a> {
     store: &'a LocalStore,
     cancel: Cancel,
@@ -32,17 +32,17 @@ pub struct TarPlan<'a> {
     room: NameRoom,
 }
 
-/// An entry whose place in the stream is not known yet.
+/// An entry without its position in the stream.
 struct Planned {
     kind: Type,
     mode: u32,
     owner: u32,
-    /// Its path in the store, where that is not its path in the layer.
+    /// Path in the store, if it differs from the path in the layer.
     source: Option<Box<[u8]>>,
 }
 
 impl<'a> TarPlan<'a> {
-    /// Without entries. The layers of one image share their room.
+    /// Creates a plan without entries. The layers of one image share their room for names.
     #[must_use]
     pub fn new(store: &'a LocalStore, room: NameRoom, cancel: Cancel) -> Self {
         let owner_places = HashMap::from_iter([(Owner::default(), 0)]);
@@ -50,18 +50,18 @@ impl<'a> TarPlan<'a> {
         Self { store, cancel, entries: HashMap::new(), owners, owner_places, room }
     }
 
-    /// Adds a store path with all that is in it.
+    /// Adds a store path with its contents.
     ///
     /// # Errors
-    /// [`StoreError`], where it is not there too.
+    /// [`StoreError`] if it is missing or cannot be read.
     pub fn add(&mut self, path: &StorePath, rules: &Rules) -> Result<(), StoreError> {
         self.add_tree(path.to_string().as_bytes(), rules)
     }
 
-    /// Adds an empty directory in the place of a store path that is not there.
+    /// Adds an empty directory in place of a missing store path.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`] if a rule or a limit is violated.
     pub fn add_absent(&mut self, path: &StorePath, rules: &Rules) -> Result<(), StoreError> {
         let source = path.to_string().into_bytes();
         match rules.destination(&source)? {
@@ -70,7 +70,7 @@ impl<'a> TarPlan<'a> {
         }
     }
 
-    /// Adds what lies at a path of the store, and below it.
+    /// Adds everything at and below a path of the store.
     pub(super) fn add_tree(&mut self, top: &[u8], rules: &Rules) -> Result<(), StoreError> {
         let mut pending = vec![top.to_vec()];
         while let Some(source) = pending.pop() {
@@ -116,7 +116,7 @@ impl<'a> TarPlan<'a> {
         place
     }
 
-    /// Adds an entry, and the directories above it where nothing else has.
+    /// Adds an entry, and the missing directories above it.
     fn insert(&mut self, destination: Vec<u8>, planned: Planned) -> Result<(), StoreError> {
         let mut above = parent(&destination).map(<[u8]>::to_vec);
         self.count(&destination)?;
@@ -133,7 +133,7 @@ impl<'a> TarPlan<'a> {
         if self.room.take(name.len() as u64 + ENTRY_BYTES) { Ok(()) } else { Err(StoreError::TooMany) }
     }
 
-    /// The tar stream of all that was added.
+    /// Returns the tar stream of all entries.
     #[must_use]
     pub fn finish(self) -> StoreTar {
         let mut planned: Vec<(Box<[u8]>, Planned)> = self.entries.into_iter().collect();
@@ -160,7 +160,7 @@ impl Planned {
 }
 
 impl Entry {
-    /// Its header; an unknown owner is root.
+    /// Returns its header; an unknown owner is root.
     pub(super) fn header<'e>(&'e self, owners: &'e [Owner]) -> Header<'e> {
         const NOBODY: &Owner = &Owner { uid: 0, gid: 0, user: String::new(), group: String::new() };
         let (type_flag, link) = match &self.kind {
@@ -182,7 +182,7 @@ impl Entry {
     }
 }
 
-/// The directory that a path lies in; `None` for `/` and for a relative path of one part.
+/// Returns the parent directory of a path, or `None` for `/` and for a relative path of one component.
 fn parent(path: &[u8]) -> Option<&[u8]> {
     match memchr::memrchr(b'/', path)? {
         0 if path.len() == 1 => None,
@@ -191,7 +191,7 @@ fn parent(path: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// Bytes that order paths by their parts: a slash goes before any other byte.
+/// Returns bytes that sort paths by components: a slash sorts before any other byte.
 fn by_parts(path: &[u8]) -> impl Iterator<Item = u8> + '_ {
     path.iter().map(|&byte| if byte == b'/' { 0 } else { byte })
 }

@@ -1,30 +1,30 @@
-//! What nix2container's `rewrite` and `perms` say: where a file goes, and with which mode and owner.
+//! nix2container's `rewrite` and `perms`: destination, mode and owner of files.
 
 use regex::bytes::{Regex, RegexBuilder};
 
 use super::StoreError;
 
-/// Bytes that a regular expression or a replacement may have.
+/// Maximum bytes of a regular expression or a replacement.
 const MAX_RULE_BYTES: usize = 4096;
-/// Bytes that a compiled regular expression may take.
+/// Maximum bytes of a compiled regular expression.
 const MAX_REGEX_BYTES: usize = 1 << 20;
-/// Rules that one store path may have.
+/// Maximum number of rules per store path.
 const MAX_PERMISSIONS: usize = 1000;
-/// Bytes that a path may have: `PATH_MAX` of Linux.
+/// Maximum bytes of a path: `PATH_MAX` of Linux.
 const MAX_PATH_BYTES: usize = 4096;
-/// What Nix appends to a name, before a number, where a file system tells no case apart.
+/// Suffix that Nix appends to names, before a number, on file systems that ignore case.
 const CASE_HACK: &[u8] = b"~nix~case~hack~";
 
 /// Owner of an entry.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Owner {
-    /// User's number.
+    /// Number of the user.
     pub uid: u32,
-    /// Group's number.
+    /// Number of the group.
     pub gid: u32,
-    /// User's name.
+    /// Name of the user.
     pub user: String,
-    /// Group's name.
+    /// Name of the group.
     pub group: String,
 }
 
@@ -34,7 +34,7 @@ impl Default for Owner {
     }
 }
 
-/// Mode and owner for files whose path in the store a regular expression matches.
+/// Mode and owner for files whose path in the store matches a regular expression.
 #[derive(Debug, Clone)]
 pub struct Permission {
     matches: Regex,
@@ -47,10 +47,10 @@ pub struct Permission {
 }
 
 impl Permission {
-    /// A rule. `mode` and `added_bits` are octal digits; empty ones, and empty names, leave things as they are.
+    /// Creates a rule. `mode` and `added_bits` are octal digits; empty values and names change nothing.
     ///
     /// # Errors
-    /// [`StoreError::Rule`].
+    /// [`StoreError::Rule`] if the expression or a mode is invalid.
     pub fn new(
         regex: &str,
         mode: &str,
@@ -70,7 +70,7 @@ impl Permission {
     }
 }
 
-/// What becomes of the files of one store path.
+/// Rules for the files of one store path.
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
     rewrite: Option<(Regex, Vec<u8>)>,
@@ -79,10 +79,10 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Replaces every match of `regex` in a file's path. An empty one changes nothing.
+    /// Replaces every match of `regex` in a file's path. An empty expression changes nothing.
     ///
     /// # Errors
-    /// [`StoreError::Rule`].
+    /// [`StoreError::Rule`] if the expression or the replacement is invalid.
     pub fn rewrite(&mut self, regex: &str, replacement: &str) -> Result<(), StoreError> {
         if replacement.len() > MAX_RULE_BYTES {
             return Err(too_long("a replacement"));
@@ -93,19 +93,19 @@ impl Rules {
         Ok(())
     }
 
-    /// Leaves out what lies, in the image, where `regex` matches. An empty one leaves out nothing.
+    /// Skips files whose path in the image matches `regex`. An empty expression skips nothing.
     ///
     /// # Errors
-    /// [`StoreError::Rule`].
+    /// [`StoreError::Rule`] if the expression is invalid.
     pub fn ignore(&mut self, regex: &str) -> Result<(), StoreError> {
         self.ignored = if regex.is_empty() { None } else { Some(compile(regex)?) };
         Ok(())
     }
 
-    /// Adds a rule of mode and owner. Of several that match the last one counts.
+    /// Adds a rule for mode and owner. The last matching rule applies.
     ///
     /// # Errors
-    /// [`StoreError::Rule`] where there are too many.
+    /// [`StoreError::Rule`] if there are too many.
     pub fn permit(&mut self, permission: Permission) -> Result<(), StoreError> {
         if self.permissions.len() >= MAX_PERMISSIONS {
             return Err(StoreError::Rule(format!("more than {MAX_PERMISSIONS} permissions of one store path")));
@@ -114,7 +114,7 @@ impl Rules {
         Ok(())
     }
 
-    /// Where a file goes; `None` where it goes nowhere.
+    /// Returns the destination of a file, or `None` if it is skipped.
     pub(super) fn destination(&self, source: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let rewritten = match &self.rewrite {
             Some((regex, replacement)) => regex.replace_all(source, replacement.as_slice()),
@@ -125,17 +125,17 @@ impl Rules {
         }
         if rewritten.len() > MAX_PATH_BYTES || rewritten.contains(&0) {
             let source = String::from_utf8_lossy(source).into_owned();
-            return Err(StoreError::Rule(format!("the rewrite makes no path of «{source}»")));
+            return Err(StoreError::Rule(format!("the rewrite turns `{source}` into an invalid path")));
         }
         Ok(Some(clean(&rewritten)))
     }
 
-    /// Whether what goes there, and all below it, is left out.
+    /// Returns `true` if a destination and everything below it is skipped.
     pub(super) fn ignores(&self, destination: &[u8]) -> bool {
         self.ignored.as_ref().is_some_and(|regex| regex.is_match(destination))
     }
 
-    /// Mode and owner of the file at `source`, whose own mode is given.
+    /// Returns mode and owner of the file at `source` with the given mode.
     pub(super) fn apply(&self, source: &[u8], mut mode: u32) -> (u32, Owner) {
         let mut owner = Owner::default();
         for permission in self.permissions.iter().filter(|permission| permission.matches.is_match(source)) {
@@ -153,7 +153,7 @@ impl Rules {
 }
 
 fn too_long(what: &str) -> StoreError {
-    StoreError::Rule(format!("{what} of more than {MAX_RULE_BYTES} bytes is refused"))
+    StoreError::Rule(format!("{what} has more than {MAX_RULE_BYTES} bytes"))
 }
 
 fn compile(regex: &str) -> Result<Regex, StoreError> {
@@ -161,20 +161,20 @@ fn compile(regex: &str) -> Result<Regex, StoreError> {
         return Err(too_long("a regular expression"));
     }
     let built = RegexBuilder::new(regex).size_limit(MAX_REGEX_BYTES).build();
-    built.map_err(|_| StoreError::Rule(format!("«{regex}» is no regular expression that can be used")))
+    built.map_err(|_| StoreError::Rule(format!("`{regex}` is not a usable regular expression")))
 }
 
 fn octal(digits: &str) -> Result<Option<u32>, StoreError> {
     if digits.is_empty() {
         return Ok(None);
     }
-    let wrong = || StoreError::Rule(format!("«{digits}» is no octal mode"));
+    let wrong = || StoreError::Rule(format!("`{digits}` is not an octal mode"));
     let value = u32::from_str_radix(digits, 8).map_err(|_| wrong())?;
     if value > 0o777_7777 { Err(wrong()) } else { Ok(Some(value)) }
 }
 
-/// The shortest path of the same meaning, as Go's `filepath.Clean` gives it, with the names that Nix changed for want of
-/// case restored.
+/// Returns the shortest equivalent path, like Go's `filepath.Clean`, without the suffixes that Nix adds on file systems
+/// that ignore case.
 pub(super) fn clean(path: &[u8]) -> Vec<u8> {
     let absolute = path.first() == Some(&b'/');
     let mut parts: Vec<&[u8]> = Vec::new();

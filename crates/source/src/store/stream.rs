@@ -8,22 +8,22 @@ use super::header::BLOCK;
 use super::rules::Owner;
 use nixdive_scan::{ReadAt, Section};
 
-/// What an entry is.
+/// Type of an entry.
 pub(super) enum Type {
     Directory,
     File { bytes: u64 },
     Symlink(Box<[u8]>),
 }
 
-/// One entry of the stream.
+/// An entry of the stream.
 pub(super) struct Entry {
     pub name: Box<[u8]>,
-    /// Its path in the store, where that is not its name.
+    /// Path in the store, if it differs from the name.
     pub source: Option<Box<[u8]>>,
     pub kind: Type,
     pub mode: u32,
     pub owner: u32,
-    /// Where its header begins, bytes.
+    /// Offset of its header.
     pub start: u64,
     pub header_bytes: u32,
 }
@@ -34,14 +34,14 @@ impl Entry {
     }
 }
 
-/// The tar stream of some store paths. Headers are made, and files opened, when their bytes are asked for.
+/// The tar stream of some store paths. Headers are generated and files opened when their bytes are read.
 pub struct StoreTar {
     store: LocalStore,
     entries: Vec<Entry>,
     owners: Vec<Owner>,
-    /// Where the last entry ends, bytes; two blocks of zeros follow.
+    /// Offset of the end of the last entry; two blocks of zeros follow.
     end: u64,
-    /// The file that was read last, by its entry.
+    /// The file that was read last, with the index of its entry.
     open: Mutex<Option<(usize, Arc<File>)>>,
 }
 
@@ -50,20 +50,20 @@ impl StoreTar {
         Self { store, entries, owners, end, open: Mutex::new(None) }
     }
 
-    /// Length of the stream, bytes.
+    /// Returns the length of the stream in bytes.
     #[must_use]
     pub fn length(&self) -> u64 {
         self.end.saturating_add(2 * BLOCK as u64)
     }
 
-    /// The stream as bytes that can be read at any offset.
+    /// Converts the stream to a section that can be read at any offset.
     #[must_use]
     pub fn into_section(self) -> Section {
         let length = self.length();
         Section::new(Arc::new(self), 0, length)
     }
 
-    /// Reads from the one part of the stream that `offset` lies in: a header, a content, or zeros after it.
+    /// Reads from the part of the stream at `offset`: a header, a content, or the zeros after it.
     fn read_part(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let after = self.entries.partition_point(|entry| entry.start <= offset);
         let Some((place, entry)) = after.checked_sub(1).and_then(|place| Some((place, self.entries.get(place)?)))
@@ -126,7 +126,7 @@ impl ReadAt for StoreTar {
             match self.read_part(rest, offset.saturating_add(filled as u64)) {
                 Ok(0) => break,
                 Ok(count) => filled += count,
-                // What was read goes out; the error comes again when it is asked for what follows.
+                // Return the bytes read so far; the next read reports the error again.
                 Err(_) if filled > 0 => break,
                 Err(error) => return Err(error),
             }

@@ -37,7 +37,7 @@ fn write(path: &Path, content: &[u8], mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// A store with the one path [`BASE_NAME`], and that path.
+/// Creates a store with the single path [`BASE_NAME`].
 fn store_with(files: &[(&str, &[u8])]) -> (tempfile::TempDir, LocalStore, StorePath) {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("nix/store").join(BASE_NAME);
@@ -173,7 +173,7 @@ fn a_file_that_has_changed_is_an_error() {
     assert!(section.reader().read_to_end(&mut Vec::new()).is_err());
 }
 
-/// A store of three paths: the first names the second in a file, the second the third in a link.
+/// Creates a store of three paths: the first refers to the second in a file, the second to the third in a link.
 fn chain() -> (tempfile::TempDir, LocalStore, Vec<StorePath>) {
     let root = tempfile::tempdir().unwrap();
     let names = ['a', 'b', 'c', 'd'].map(|letter| format!("{}-{letter}", letter.to_string().repeat(32)));

@@ -6,14 +6,14 @@ use crate::open::{ContentError, Opened};
 use nixdive_image::{NodeId, OccurrenceId};
 use nixdive_nix::StoreHash;
 
-/// Bytes that are shown before and behind a hash, as `nix why-depends --precise` shows them.
+/// Bytes shown before and after a hash, as in `nix why-depends --precise`.
 const AROUND: u64 = 32;
 
-/// Bytes of files around places, by file and place.
+/// Bytes around positions, by file and position.
 pub type Excerpts = HashMap<(NodeId, u64), Vec<u8>>;
 
-/// The bytes around hashes in files: `places` are files with where the hash begins in them, bytes. A compressed layer is
-/// unpacked once for all of them. What cannot be read is left out.
+/// Returns the bytes around hashes in files: `places` are files with the offsets of hashes in them. A compressed layer
+/// is unpacked once for all of them. Unreadable files are omitted.
 #[must_use]
 pub fn excerpts(opened: &Opened, places: &[(NodeId, u64)]) -> Excerpts {
     let tree = &opened.image.tree;
@@ -43,12 +43,12 @@ pub fn excerpts(opened: &Opened, places: &[(NodeId, u64)]) -> Excerpts {
 struct Window<'r> {
     reader: &'r mut dyn Read,
     bytes: Vec<u8>,
-    /// Where the run begins in the stream, bytes.
+    /// Offset of the run in the stream.
     start: u64,
 }
 
 impl Window<'_> {
-    /// What lies around a hash at `offset`; to be asked for in ascending order.
+    /// Returns the bytes around a hash at `offset`; must be called in ascending order.
     fn around(&mut self, offset: u64) -> io::Result<Vec<u8>> {
         let from = offset.saturating_sub(AROUND);
         let end = offset.saturating_add(StoreHash::LENGTH as u64 + AROUND);

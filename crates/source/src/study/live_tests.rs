@@ -1,4 +1,4 @@
-//! Closures built by a real Nix, packed into images and read as the program reads them, held against what Nix says.
+//! Closures built by a real Nix, packed into images and studied by the program; results are compared with those of Nix.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ fn open_and_study(archive: &[u8], verify: Verify) -> (Opened, StoreStudy) {
     (opened, study)
 }
 
-/// As `nix path-info -rsS --json` has it.
+/// An entry in the output of `nix path-info -rsS --json`.
 fn rows(study: &StoreStudy) -> Vec<Row> {
     let text = |id: PathId| study.get_path(id).unwrap().to_string();
     let row = |id: PathId| {
@@ -70,7 +70,7 @@ fn images_of_closures_are_what_nix_says() {
     }
 }
 
-/// Chains as long as Nix's or shorter, and of every reference that Nix prints the same file and the same bytes.
+/// Chains are not longer than Nix's, and every reference that Nix prints has the same file and the same bytes.
 fn chains_and_excerpts_are_those_of_why_depends(lab: &Lab, opened: &Opened, study: &StoreStudy, top: &str) {
     let deep: Vec<PathId> = study.ids().filter(|id| study.paths[id.index()].depth >= Some(2)).collect();
     for &target in deep.iter().step_by(deep.len() / 4 + 1) {
@@ -88,7 +88,7 @@ fn chains_and_excerpts_are_those_of_why_depends(lab: &Lab, opened: &Opened, stud
     }
 }
 
-/// What shows a reference, as Nix prints it.
+/// Evidence of a reference, as Nix prints it.
 fn hits_of(opened: &Opened, study: &StoreStudy, from: PathId, to: PathId) -> Vec<String> {
     let tree = &opened.image.tree;
     let proofs = study.proofs(from, to);
@@ -119,7 +119,7 @@ fn hits_of(opened: &Opened, study: &StoreStudy, from: PathId, to: PathId) -> Vec
     proofs.iter().map(hit).collect()
 }
 
-/// The store paths of a printed chain, and what shows the reference of each but the last to the next.
+/// Returns the store paths of a printed chain, and the evidence for each reference.
 fn read_chain(study: &StoreStudy, printed: &str) -> (Vec<PathId>, Vec<String>) {
     let plain: String = printed
         .split('\u{1b}')
@@ -139,7 +139,7 @@ fn read_chain(study: &StoreStudy, printed: &str) -> (Vec<PathId>, Vec<String>) {
     (chain, hits)
 }
 
-/// A store path of a lab, opened as its closure.
+/// Opens a store path of a lab as its closure.
 fn open_closure(lab: &Lab, typed: &str) -> (Opened, StoreStudy) {
     let watch = StoreWatch::new();
     let options = OpenOptions {
@@ -153,7 +153,7 @@ fn open_closure(lab: &Lab, typed: &str) -> (Opened, StoreStudy) {
     (opened, study)
 }
 
-/// Where a store path of a lab lies.
+/// Returns the location of a store path of a lab.
 fn on_disk(lab: &Lab, path: &str) -> String {
     format!("{}{path}", lab.path().join("root").display())
 }
@@ -164,7 +164,7 @@ fn printed_tree(study: &StoreStudy) -> String {
     String::from_utf8(out).unwrap()
 }
 
-/// The store paths of a tree that `nix why-depends` prints, each with its depth.
+/// Returns the store paths of a tree printed by `nix why-depends`, each with its depth.
 fn indented_paths(printed: &str) -> Vec<(usize, String)> {
     let line = |line: &str| {
         let start = line.find("/nix/store/")?;
@@ -175,7 +175,7 @@ fn indented_paths(printed: &str) -> Vec<(usize, String)> {
     printed.lines().filter_map(line).collect()
 }
 
-/// The chains of such a tree: from the root to each line that has nothing below it.
+/// Returns the chains of such a tree: from the root to each leaf.
 fn chains_of_tree(lines: &[(usize, String)]) -> Vec<Vec<String>> {
     let mut chains = Vec::new();
     let mut chain: Vec<(usize, String)> = Vec::new();
@@ -189,7 +189,7 @@ fn chains_of_tree(lines: &[(usize, String)]) -> Vec<Vec<String>> {
     chains
 }
 
-/// A store path that is opened is the root of its closure: figures, tree and chains are those of Nix.
+/// An opened store path is the root of its closure: sizes, tree and chains match those of Nix.
 #[test]
 fn a_store_path_is_the_root_that_nix_takes_it_for() {
     let test = "a_store_path_is_the_root_that_nix_takes_it_for";

@@ -1,8 +1,8 @@
 //! Reads what the store of an opened image contains: references, mentions and NAR hashes, on all cores.
 //!
-//! Two ways lead there. Layers that are read whole while the image is opened, compressed ones above all, are looked at
-//! in that pass by a [`StoreWatch`]. What did not come by, or came in an order that makes no NAR, is read afterwards:
-//! from uncompressed layers by any thread at any place, from compressed ones once more from their beginning.
+//! Layers that are read completely while the image is opened, mostly compressed ones, are scanned in that pass by a
+//! [`StoreWatch`]. Contents that were not seen, or whose order makes no NAR, are read afterwards: from uncompressed
+//! layers by any thread at any offset, from compressed ones again from the beginning.
 
 mod excerpts;
 mod nar_stream;
@@ -28,52 +28,53 @@ use nixdive_nix::graph::GraphError;
 use nixdive_nix::study::{RecordedStore, StoreOutline, StoreStudy};
 use nixdive_nix::{Builder, recognise};
 
-/// Why a store could not be studied.
+/// Reason why a study failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StudyError {
-    /// It was cancelled.
-    #[error("stopped")]
+    /// The user cancelled it.
+    #[error("cancelled")]
     Cancelled,
-    /// More store paths or references than can be told.
+    /// More store paths or references than can be represented.
     #[error(transparent)]
     Graph(#[from] GraphError),
-    /// The system refused a thread or a temporary file.
+    /// The system provided no thread or temporary file.
     #[error("{what}: {error}")]
     System {
-        /// What was to be had.
+        /// The attempted action.
         what: &'static str,
-        /// Why not.
+        /// The system's error.
         #[source]
         error: std::io::Error,
     },
 }
 
-/// How a store is studied.
+/// Options of a study.
 #[derive(Debug, Default)]
 pub struct StudyOptions<'a> {
-    /// The watch that the image was opened with.
+    /// The watch used while the image was opened.
     pub watch: Option<&'a StoreWatch>,
-    /// What Nix records of the store, in place of what a database in the image does. Its references are preferred to those
-    /// that are found.
+    /// Nix's record of the store, used instead of a database in the image. Its references take precedence over those
+    /// found in files.
     pub recorded: Option<&'a RecordedStore>,
-    /// Threads that read; 0 for as many as there are cores.
+    /// Number of reading threads; 0 for one per core.
     pub threads: usize,
-    /// Asks to stop.
+    /// Cancels the study.
     pub cancel: Cancel,
 }
 
-/// Studies the store of an image; `None` where it has nothing to do with Nix. What cannot be read is told in the result.
+/// Studies the store of an image. Returns `None` if the image is unrelated to Nix. Contents that cannot be read are
+/// listed in the result.
 ///
 /// # Errors
-/// [`StudyError`].
+/// [`StudyError`] if it is cancelled, a limit is exceeded or the system fails.
 pub fn study(opened: &Opened, options: &StudyOptions<'_>) -> Result<Option<StoreStudy>, StudyError> {
     study_contents(&opened.image, &opened.contents, options)
 }
 
-/// The same of an image and the way to its contents.
+/// Studies the store of an image with separate access to its contents; see [`study`].
 ///
 /// # Errors
-/// [`StudyError`].
+/// [`StudyError`] if it is cancelled, a limit is exceeded or the system fails.
 pub fn study_contents(
     image: &Image,
     contents: &Contents,

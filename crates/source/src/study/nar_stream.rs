@@ -4,8 +4,8 @@ use nixdive_image::{EntryFields, Kind};
 use nixdive_nix::StorePath;
 use nixdive_nix::nar::{NarDigest, NarEntry, NarNode, NarWriter, Sha256Sink};
 
-/// Makes NARs of the store paths in a layer while its entries come by: of those whose entries come in the order of a
-/// NAR, all in one run. Whether such a NAR is the path's own is for the finished tree to say.
+/// Builds NARs of the store paths in a layer while its entries are read, for paths whose entries are consecutive and in
+/// NAR order. The finished tree decides if such a NAR is complete.
 #[derive(Debug, Default)]
 pub(super) struct NarStream {
     current: Option<Current>,
@@ -15,15 +15,16 @@ pub(super) struct NarStream {
 #[derive(Debug)]
 struct Current {
     path: StorePath,
-    /// `None` once an entry came that makes no NAR.
+    /// `None` after an entry that cannot be part of a NAR.
     writer: Option<NarWriter<Sha256Sink>>,
     entries: u64,
-    /// The directory that the last entry is, or is in, below the store path.
+    /// Directory of the last entry, or the last entry itself, below the store path.
     directory: Vec<u8>,
 }
 
 impl Current {
-    /// Whether an entry is in the last one's directory or in one above it, as a NAR has it, and is no mark of a layer.
+    /// Returns `true` if an entry is in the last one's directory or in one above it, as in a NAR, and is not a
+    /// whiteout.
     fn goes_on_with(&mut self, below: &[u8], kind: Kind) -> bool {
         let (parent, name) = match memchr::memrchr(b'/', below) {
             Some(slash) => (&below[..slash], &below[slash + 1..]),
@@ -37,8 +38,8 @@ impl Current {
 }
 
 impl NarStream {
-    /// Takes an entry of a store path; `below` is what follows the store path in its name, without a slash before it.
-    /// Whether its content belongs in a NAR that is being made.
+    /// Adds an entry of a store path; `below` is the rest of its name after the store path, without a leading slash.
+    /// Returns `true` if its content is part of a NAR.
     pub fn entry(&mut self, base_name: &[u8], below: &[u8], link: &[u8], fields: &EntryFields) -> bool {
         if self.current.as_ref().is_none_or(|current| current.path.base_name().as_bytes() != base_name) {
             self.end_path();
@@ -55,7 +56,7 @@ impl NarStream {
         current.writer.is_some()
     }
 
-    /// Takes bytes of the content of the last entry.
+    /// Adds bytes of the content of the last entry.
     pub fn content(&mut self, piece: &[u8]) {
         if let Some(current) = &mut self.current
             && current.writer.as_mut().is_some_and(|writer| writer.content(piece).is_err())
@@ -64,7 +65,7 @@ impl NarStream {
         }
     }
 
-    /// Ends the store path that came last.
+    /// Finishes the current store path.
     pub fn end_path(&mut self) {
         let Some(Current { path, writer, entries, .. }) = self.current.take() else { return };
         match writer.and_then(|writer| writer.digest().ok()) {
@@ -73,14 +74,15 @@ impl NarStream {
         };
     }
 
-    /// The NARs with the numbers of their entries.
+    /// Returns the NARs with their numbers of entries.
     pub fn finish(mut self) -> HashMap<StorePath, (NarDigest, u64)> {
         self.end_path();
         self.done
     }
 }
 
-/// An entry as a NAR has it; `None` for what cannot be in one, or not without a look at another file.
+/// Converts an entry to a NAR entry. Returns `None` for entries that a NAR cannot contain, or that depend on another
+/// file.
 fn nar_entry<'n>(below: &'n [u8], link: &'n [u8], fields: &EntryFields) -> Option<NarEntry<'n>> {
     let node = match fields.kind {
         Kind::Directory => NarNode::Directory,

@@ -4,48 +4,48 @@ use nixdive_nix::nar::NarDigest;
 use nixdive_nix::references::Mention;
 use nixdive_nix::{StoreHash, StorePath};
 
-/// What a watch noted of one layer. A file is known by where its content begins in the unpacked layer, bytes.
+/// Notes of a watch about one layer. Files are identified by the offset of their content in the unpacked layer.
 #[derive(Debug, Default)]
 pub(super) struct LayerNotes {
-    /// Files in which something was found, in their order.
+    /// Files with findings, in order.
     pub files: Vec<FileNotes>,
-    /// Files that were not, or not wholly, looked at, in their order.
+    /// Files that were not completely scanned, in order.
     pub missed: Vec<u64>,
-    /// Where the content of the last file that came by begins. What lies behind it never came by: store paths of this
-    /// machine that are mounted over the layer.
+    /// Offset of the content of the last file seen. Later contents were not seen: store paths of this machine that are
+    /// mounted over the layer.
     pub last: Option<u64>,
-    /// Files outside the store were looked at from here on; before, no store path had been seen.
+    /// Offset from which files outside the store were scanned; before it, no store path had been seen.
     pub outside_from: Option<u64>,
-    /// NARs of store paths whose entries came in order, and how many entries those were. A path that came twice is
-    /// there with what came last.
+    /// NARs of store paths whose entries were in order, and their numbers of entries. For a path that occurred twice,
+    /// the last one.
     pub nars: HashMap<StorePath, (NarDigest, u64)>,
-    /// Whether mentions had to be left out.
+    /// True if mentions were dropped.
     pub is_truncated: bool,
 }
 
-/// What was found in one file.
+/// Findings in one file.
 #[derive(Debug)]
 pub(super) struct FileNotes {
-    /// Where its content begins, bytes.
+    /// Offset of its content.
     pub start: u64,
-    /// Runs of 32 digits, each with where it begins in the file, bytes.
+    /// Runs of 32 digits, each with its offset in the file.
     pub hashes: Vec<(StoreHash, u64)>,
-    /// What is named, each with where it begins in the file, bytes.
+    /// Mentioned names, each with its offset in the file.
     pub mentions: Vec<(Mention, u64)>,
 }
 
 impl LayerNotes {
-    /// Whether a file in the store was looked at to its end.
+    /// Returns `true` if a file in the store was scanned completely.
     pub fn has_seen(&self, start: u64) -> bool {
         self.last.is_some_and(|last| start <= last) && self.missed.binary_search(&start).is_err()
     }
 
-    /// Whether a file outside the store was looked at to its end.
+    /// Returns `true` if a file outside the store was scanned completely.
     pub fn has_seen_outside(&self, start: u64) -> bool {
         self.outside_from.is_some_and(|from| start >= from) && self.has_seen(start)
     }
 
-    /// What was found in a file.
+    /// Returns the findings in a file.
     pub fn file(&self, start: u64) -> Option<&FileNotes> {
         let place = self.files.binary_search_by_key(&start, |file| file.start).ok()?;
         self.files.get(place)

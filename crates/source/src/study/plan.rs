@@ -11,22 +11,22 @@ use nixdive_nix::nar::NarDigest;
 use nixdive_nix::references::{Candidates, Mention, Reference};
 use nixdive_nix::study::{ContentFindings, StoreOutline};
 
-/// Contents of so many bytes together are read by one thread at a time.
+/// Bytes of contents that one thread reads at a time.
 const BATCH_BYTES: u64 = 4 << 20;
-/// Contents in one batch, however short they are.
+/// Maximum number of contents in one batch.
 const BATCH_FILES: usize = 256;
-/// What may be read in any case, bytes; beyond that, a multiple of the image.
+/// Bytes that may always be read; beyond that, a multiple of the image.
 const ALWAYS_BYTES: u64 = 1 << 30;
-/// Hard links and sparse files can make NARs of any length out of nothing: so many times the image's unpacked bytes
-/// are read at most.
+/// Hard links and sparse files can inflate NARs arbitrarily. At most this multiple of the image's unpacked bytes is
+/// read.
 const MOST_TIMES: u64 = 4;
 
-/// What is still to be read after an image was opened.
+/// Everything to read after an image was opened.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     /// Contents in layers that have to be unpacked, by layer.
     pub packed: Vec<PackedLayer>,
-    /// What can be read at any place, the longest first.
+    /// Work that can be done in any order, the longest first.
     pub units: Vec<Unit>,
 }
 
@@ -34,16 +34,16 @@ pub(super) struct Plan {
 #[derive(Debug)]
 pub(super) struct PackedLayer {
     pub layer: LayerIndex,
-    /// To be scanned.
+    /// Contents to scan.
     pub scanned: HashSet<OccurrenceId>,
-    /// To be kept for a NAR.
+    /// Contents to keep for a NAR.
     pub kept: HashSet<OccurrenceId>,
 }
 
-/// Work of one thread.
+/// A unit of work for one thread.
 #[derive(Debug)]
 pub(super) enum Unit {
-    /// Hash the NAR of a store path, and scan those of its contents that are named here.
+    /// Hash the NAR of a store path, and scan the given contents of it.
     Nar { path: PathId, scanned: HashSet<OccurrenceId>, bytes: u64 },
     /// Scan contents.
     Scan { contents: Vec<OccurrenceId>, bytes: u64 },
@@ -57,7 +57,7 @@ impl Unit {
     }
 }
 
-/// Takes over what a watch noted, and finds out what is still to be read.
+/// Takes over the notes of a watch, and determines what remains to be read.
 pub(super) struct Planner<'a> {
     tree: &'a FileTree,
     contents: &'a Contents,
@@ -150,7 +150,7 @@ impl<'a> Planner<'a> {
             .push(format!("{}: its NAR of {bytes} is much longer than the image; not hashed", known.path));
     }
 
-    /// The NAR that came by, where it is the path's own: made of all its entries, and of nothing else.
+    /// Returns the NAR from the watch, if it consists of exactly the entries of the path.
     fn noted_digest(&self, id: PathId, entries: &PathEntries, nar_bytes: Option<u64>) -> Option<NarDigest> {
         let known = self.outline.store.get(id)?;
         let [share] = known.layers.as_slice() else { return None };
@@ -169,7 +169,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Takes over what was noted of a content; whether it was looked at.
+    /// Takes over the notes about a content; returns `true` if it was scanned.
     fn adopt(&mut self, id: OccurrenceId, has_seen: fn(&LayerNotes, u64) -> bool) -> bool {
         let occurrence = self.tree.occurrence(id);
         let Some(notes) = self.notes_of(occurrence.layer).filter(|notes| has_seen(notes, occurrence.offset)) else {
@@ -241,7 +241,7 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// Whether a mention is of nothing that is in the image.
+/// Returns `true` if a mention refers to nothing in the image.
 pub(super) fn is_absent(mention: &Mention, candidates: &Candidates) -> bool {
     match mention {
         Mention::StorePath(path) => candidates.get(&path.hash()).is_none(),

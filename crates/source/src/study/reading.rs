@@ -10,7 +10,7 @@ use crate::open::Contents;
 use nixdive_image::Image;
 use nixdive_nix::study::{ContentFindings, StoreOutline};
 
-/// Reads all that a study needs of an image's contents, except what its watch has seen.
+/// Reads all contents that a study needs, except those that its watch has scanned.
 pub(super) fn read(
     image: &Image,
     contents: &Contents,
@@ -47,7 +47,7 @@ fn add(findings: &mut ContentFindings, found: Found) {
     }
 }
 
-/// Does all `work`, in its order, on several threads, each with a worker of its own.
+/// Does all `work` in order, on several threads, each with its own worker.
 fn in_parallel<'a, T: Sync>(
     threads: usize,
     scene: &'a Scene<'a>,
@@ -59,8 +59,8 @@ fn in_parallel<'a, T: Sync>(
         let mut worker = Worker::new(scene);
         while let Some(item) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
             if perform(&mut worker, item).is_err() {
-                // Only a request to stop or a system without room gets here; the first is told below.
-                worker.found.unread.push("not all could be read: no room to put content aside".to_owned());
+                // Only cancellation or lack of memory leads here; cancellation is reported below.
+                worker.found.unread.push("some contents were not read: no space to store them temporarily".to_owned());
                 break;
             }
         }

@@ -5,19 +5,19 @@ use nixdive_image::Image;
 use nixdive_nix::database::{self, DATABASE_PATH, WRITE_AHEAD_LOG_PATH};
 use nixdive_nix::study::RecordedStore;
 
-/// Bytes that a database in an image may have: that of a machine with a hundred thousand store paths has a tenth.
+/// Maximum bytes of a database in an image; a machine with a hundred thousand store paths has a tenth of it.
 const MAX_DATABASE_BYTES: u64 = 512 << 20;
 
-/// What a database in an image records.
+/// Content of a database in an image.
 #[derive(Default)]
 pub(super) struct Found {
-    /// `None` where there is no database, or it cannot be read.
+    /// The record; `None` if the database is missing or unreadable.
     pub store: Option<RecordedStore>,
-    /// What is wrong with it, as sentences.
+    /// Problems, as sentences.
     pub problems: Vec<String>,
 }
 
-/// Reads Nix's database in an image, as the topmost layer leaves it.
+/// Reads Nix's database in an image, as of the topmost layer.
 pub(super) fn find(image: &Image, contents: &Contents) -> Found {
     let mut found = Found::default();
     let bytes = match file(image, contents, DATABASE_PATH) {
@@ -29,13 +29,13 @@ pub(super) fn find(image: &Image, contents: &Contents) -> Found {
         Some(Ok(bytes)) => bytes,
     };
     if has_bytes(image, WRITE_AHEAD_LOG_PATH) {
-        found.problems.push(format!("/{WRITE_AHEAD_LOG_PATH} holds changes that are not read"));
+        found.problems.push(format!("/{WRITE_AHEAD_LOG_PATH} contains changes that are not read"));
     }
     match database::read(&bytes) {
         Ok(database) => {
             if database.invalid_rows > 0 {
                 let rows = database.invalid_rows;
-                found.problems.push(format!("/{DATABASE_PATH} has {rows} rows that name no store path of its own"));
+                found.problems.push(format!("/{DATABASE_PATH} has {rows} rows without a valid store path"));
             }
             found.store = Some(RecordedStore::from(&database));
         }
@@ -44,14 +44,14 @@ pub(super) fn find(image: &Image, contents: &Contents) -> Found {
     found
 }
 
-/// The file of an image at a path, or why it cannot be read; `None` where there is none.
+/// Reads the file at a path of an image. Returns the reason if it cannot be read, or `None` if there is none.
 fn file(image: &Image, contents: &Contents, path: &str) -> Option<Result<Vec<u8>, String>> {
     let tree = &image.tree;
     let id = tree.visible_at(tree.lookup(path.as_bytes())?, tree.top_layer()?)?;
     let id = tree.content_of(id)?;
     let length = tree.occurrence(id).bytes;
     if length > MAX_DATABASE_BYTES {
-        return Some(Err(format!("has {length} bytes; more than {MAX_DATABASE_BYTES} are not read")));
+        return Some(Err(format!("has {length} bytes, more than the maximum of {MAX_DATABASE_BYTES}")));
     }
     let mut bytes = Vec::new();
     let read = contents.reader(tree, id).map_err(|error| error.to_string());

@@ -1,4 +1,4 @@
-//! The same store by every way of reading: the result must not depend on it.
+//! The same store, read in every way: the result must not depend on it.
 
 use std::io::{Cursor, Write};
 use std::sync::Arc;
@@ -30,7 +30,7 @@ fn text(bytes: &str) -> Vec<u8> {
     bytes.as_bytes().to_vec()
 }
 
-/// Every way to open and to study an archive.
+/// Opens and studies an archive in every way.
 fn in_every_way(archive: &[u8]) -> Vec<(String, Opened, StoreStudy)> {
     let mut results = Vec::new();
     for (packed, bytes) in [("plain", archive.to_vec()), ("gzip", gzip(archive))] {
@@ -54,7 +54,7 @@ fn in_every_way(archive: &[u8]) -> Vec<(String, Opened, StoreStudy)> {
     results
 }
 
-/// All of a study as lines.
+/// Returns the content of a study as lines.
 fn lines(opened: &Opened, study: &StoreStudy) -> Vec<String> {
     let tree = &opened.image.tree;
     let name = |id| study.store.get(id).unwrap().path.name().to_owned();
@@ -77,8 +77,8 @@ fn named<'s>(study: &'s StoreStudy, name: &str) -> &'s nixdive_nix::study::Studi
     &study.paths[id.index()]
 }
 
-/// A store with all that makes reading harder: a file outside before the first store path, an order that makes no NAR,
-/// a hard link, a path in two layers, and what is named but is not there.
+/// A store with difficulties: a file outside before the first store path, an order that makes no NAR, a hard link, a
+/// path in two layers, and mentions of missing paths.
 fn awkward() -> Vec<u8> {
     let base = [
         Written::file("etc/profile", &text(&format!("PATH=/{B}/bin"))),
@@ -254,7 +254,7 @@ fn an_entry_in_another_directory_than_the_last_makes_no_nar_of_its_own() {
     }
 }
 
-/// Entries in and beside a few store paths, in any order, with all that layers may do to each other.
+/// Entries inside and outside of some store paths, in any order, with all effects of layers.
 fn any_store() -> impl Strategy<Value = Vec<Written>> {
     let place = prop::sample::select(vec![A, A, B, C, "nix/store", "etc", "nix/store/short-name"]);
     let below =
@@ -296,10 +296,10 @@ proptest! {
         layers in prop::collection::vec(any_store(), 1..4),
     ) {
         let mut layers: Vec<Vec<u8>> = layers.iter().map(|entries| tar_of(entries)).collect();
-        // A last layer that makes sure that there is a store.
+        // A last layer ensures that there is a store.
         layers.push(tar_of(&[Written::file("nix/store/zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz-z/z", b"z")]));
         let results = in_every_way(&docker_archive(&layers));
-        // What is read afterwards, with nothing noted before, is the plain way that the others are held against.
+        // Reading everything afterwards, without notes, is the reference for the other ways.
         let (_, opened, study) = &results[1];
         let expected = lines(opened, study);
         for (way, opened, study) in &results {

@@ -9,17 +9,18 @@ use nixdive_nix::StorePath;
 use nixdive_nix::references::{HashCollector, MentionScanner};
 use nixdive_scan::{ContentWatch, LayerWatch};
 
-/// Different runs of 32 digits that are kept of one file; one with more is read again with the store paths known.
+/// Maximum number of different runs of 32 digits kept per file; a file with more is read again once the store paths are
+/// known.
 const MOST_IN_FILE: usize = 4096;
-/// The same of all files of an image.
+/// Maximum number of runs kept for all files of an image.
 const MOST_HASHES: usize = 1 << 20;
-/// Mentions that are kept of all files of an image.
+/// Maximum number of mentions kept for all files of an image.
 const MOST_MENTIONS: usize = 1 << 18;
 
-/// Looks at the content of layers while an image is opened: give a clone of it to
-/// [`crate::open::OpenOptions::watch`], and it to [`super::study`] afterwards.
+/// Scans the contents of layers while an image is opened: pass a clone to [`crate::open::OpenOptions::watch`], and the
+/// watch itself to [`super::study`] afterwards.
 ///
-/// Until a store path is met it only looks at names, so that an image without a store pays nothing for it.
+/// Before the first store path it examines only names, so that images without a store incur no cost.
 #[derive(Debug, Clone, Default)]
 pub struct StoreWatch(Arc<Shared>);
 
@@ -38,13 +39,13 @@ impl Shared {
 }
 
 impl StoreWatch {
-    /// A watch for one opening.
+    /// Creates a watch for one opening.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Shows what was noted, by the number that the watch gave a layer.
+    /// Passes the notes to a function, indexed by the numbers that the watch gave the layers.
     pub(super) fn with_notes<T>(&self, use_notes: impl FnOnce(&[LayerNotes]) -> T) -> T {
         use_notes(&self.0.layers())
     }
@@ -63,7 +64,7 @@ impl ContentWatch for StoreWatch {
     }
 }
 
-/// Whether an entry's path is a store path or lies in one: its base name, and what is below.
+/// Splits a path in the store into the base name of its store path and the rest; `None` for other paths.
 fn split_store(path: &[u8]) -> Option<(&[u8], &[u8])> {
     let inner = path.strip_prefix(b"nix/store/")?;
     let end = memchr::memchr(b'/', inner).unwrap_or(inner.len());
@@ -81,7 +82,7 @@ struct Layer {
     file: Option<File>,
 }
 
-/// The file whose content comes by.
+/// The file whose content is being read.
 struct File {
     start: u64,
     in_nar: bool,

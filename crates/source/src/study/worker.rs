@@ -16,27 +16,27 @@ use nixdive_nix::references::{Candidates, Mention, MentionScanner, Reference, Re
 use nixdive_nix::study::StoreOutline;
 use nixdive_scan::Section;
 
-/// Bytes that are read at once.
+/// Bytes read at a time.
 const BUFFER_BYTES: usize = 256 << 10;
-/// Different mentions that are kept of one file.
+/// Maximum number of different mentions kept per file.
 const MOST_IN_FILE: usize = 4096;
-/// References that are kept in all, 16 bytes each.
+/// Maximum number of references kept in total, 16 bytes each.
 const MOST_REFERENCES: usize = 8 << 20;
-/// Mentions of absent store paths that are kept in all, up to 300 bytes each.
+/// Maximum number of mentions of absent store paths kept in total, up to 300 bytes each.
 const MOST_MENTIONS: usize = 1 << 18;
 
-/// What all threads look at.
+/// State shared by all threads.
 pub(super) struct Scene<'a> {
     pub tree: &'a FileTree,
     pub contents: &'a Contents,
     pub outline: &'a StoreOutline,
     pub candidates: Arc<Candidates>,
     pub cancel: &'a Cancel,
-    /// References and mentions that all threads have kept so far.
+    /// Number of references and mentions kept by all threads.
     pub kept: (AtomicUsize, AtomicUsize),
 }
 
-/// What one thread found.
+/// Findings of one thread.
 #[derive(Default)]
 pub(super) struct Found {
     pub references: Vec<(OccurrenceId, Vec<Reference>)>,
@@ -48,7 +48,7 @@ pub(super) struct Found {
     pub is_truncated: bool,
 }
 
-/// One thread's part of the reading.
+/// One thread's share of the reading.
 pub(super) struct Worker<'a> {
     scene: &'a Scene<'a>,
     scanner: ReferenceScanner,
@@ -57,7 +57,7 @@ pub(super) struct Worker<'a> {
     pub found: Found,
 }
 
-/// Where the bytes of a content go besides the scanners.
+/// Destination of content in addition to the scanners.
 enum Sink<'s> {
     Nothing,
     Nar(&'s mut NarWriter<Sha256Sink>),
@@ -71,7 +71,7 @@ impl Sink<'_> {
             Self::Nar(writer) => writer.content(bytes).map_err(io::Error::other),
             Self::Aside(spool) => match spool.append(bytes) {
                 true => Ok(()),
-                false => Err(io::Error::other("there is no room to put it aside")),
+                false => Err(io::Error::other("no space to store it temporarily")),
             },
         }
     }
@@ -88,7 +88,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Unpacks a layer once, scans what is to be scanned and puts aside what is to be kept.
+    /// Unpacks a layer once, scanning and storing the requested contents.
     pub fn packed(&mut self, layer: &PackedLayer) -> io::Result<()> {
         let scene = self.scene;
         let mut spool = if layer.kept.is_empty() { None } else { Some(Spool::new()?) };
@@ -105,14 +105,12 @@ impl<'a> Worker<'a> {
         });
         scene.cancel.check()?;
         if let Err(error) = result {
-            self.found
-                .unread
-                .push(format!("layer {}: {error}; what it refers to is known only in part", layer.layer.0));
+            self.found.unread.push(format!("layer {}: {error}; its references are incomplete", layer.layer.0));
         }
         Ok(())
     }
 
-    /// Does a unit of work; what cannot be read is noted.
+    /// Does a unit of work; records contents that cannot be read.
     pub fn unit(&mut self, unit: &Unit, aside: &HashMap<OccurrenceId, Section>) -> io::Result<()> {
         match unit {
             Unit::Scan { contents, .. } => {
@@ -142,7 +140,7 @@ impl<'a> Worker<'a> {
                         continue;
                     }
                     if !self.can_be_had(content, aside) {
-                        // Why not was told of its layer.
+                        // The reason was reported for its layer.
                         writer = None;
                         continue;
                     }
@@ -215,7 +213,7 @@ impl<'a> Worker<'a> {
         result
     }
 
-    /// Keeps what was found, as long as all of it together is not too much.
+    /// Keeps findings as long as the total limit allows.
     fn keep(&mut self, id: OccurrenceId, references: Vec<Reference>, mentions: Vec<(Mention, u64)>) {
         let (kept_references, kept_mentions) = &self.scene.kept;
         if !references.is_empty() {

@@ -1,4 +1,4 @@
-//! nix-snapshotter's layers: mount points, and the closure that is mounted over them, which only annotations name
+//! Layers of nix-snapshotter: mount points, and the closure mounted over them, which only annotations list
 //! (github.com/pdtpartners/nix-snapshotter, `pkg/nix2container/generate.go`).
 
 use std::io;
@@ -12,27 +12,27 @@ use nixdive_image::{EntryBatch, LayerContents, TreeBuilder};
 use nixdive_nix::{LayerClaim, STORE_DIRECTORY, StorePath};
 use nixdive_scan::{LayerOptions, LayerProgress, NameRoom, Section, StatedDigests, scan_section};
 
-/// What annotations name besides the layers' bytes.
+/// Store paths that annotations add to the layers.
 #[derive(Default)]
 pub(in crate::open) struct Mounts {
-    /// For each layer what of its closure is not here, where it has one.
+    /// For each layer with a closure, the parts of it that are missing on this machine.
     pub contents: Vec<Option<LayerContents>>,
     named: usize,
     absent: usize,
 }
 
 impl Mounts {
-    /// What is not here, as a sentence.
+    /// Returns a sentence about what is missing.
     pub fn note(&self) -> Option<String> {
         let Self { named, absent, .. } = self;
         let rest =
-            format!("that nix-snapshotter mounts are not in {STORE_DIRECTORY} of this machine: contents not here");
+            format!("that nix-snapshotter mounts are not in {STORE_DIRECTORY} on this machine: contents not available");
         (*absent > 0).then(|| format!("{absent} of the {named} store paths {rest}"))
     }
 }
 
-/// Finds the layers of nix-snapshotter. What the local store holds of the topmost
-/// layer's closure is put into the tree, as if it were among the layer's bytes: nix-snapshotter makes no other ones.
+/// Finds the layers of nix-snapshotter. Adds the topmost layer's closure to the tree, as far as the local store
+/// contains it, as if it were part of the layer: nix-snapshotter creates no other layers with a closure.
 pub(in crate::open) fn mount(
     opening: &Opening<'_>,
     layers: &[DescribedLayer],
@@ -62,7 +62,7 @@ pub(in crate::open) fn mount(
     Ok(mounts)
 }
 
-/// Puts store paths that are here into the topmost layer.
+/// Adds local store paths to the topmost layer.
 fn add(
     opening: &Opening<'_>,
     number: usize,

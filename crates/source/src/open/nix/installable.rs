@@ -1,4 +1,4 @@
-//! What `nix build` takes: built, and then opened.
+//! Builds installables with `nix build`, and opens the result.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -13,29 +13,29 @@ use crate::open::{OpenError, Opened, Opening};
 use nixdive_image::reference::{Program, Start};
 use nixdive_nix::StorePath;
 
-/// Bytes of paths that a build may print.
+/// Maximum bytes of paths that a build may print.
 const MAX_PRINTED: u64 = 1 << 20;
-/// How long Nix may take to end once it has told what it built.
+/// Time that Nix may take to end after it has printed its result.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// What a build led to.
+/// Result of a build.
 pub(in crate::open) enum Built {
-    /// One path.
+    /// A single path.
     Path(PathBuf),
-    /// Several outputs of a package, none of them an image.
+    /// Several outputs of a package, none of which is an image.
     Outputs(Vec<StorePath>),
 }
 
-/// One thing that was built, as `nix build --json` tells of it.
+/// One result in the output of `nix build --json`.
 #[derive(Deserialize)]
 struct BuiltDocument {
     #[serde(default)]
     outputs: BTreeMap<String, Option<String>>,
-    /// In place of outputs, where the installable is a store path.
+    /// Used instead of outputs if the installable is a store path.
     path: Option<String>,
 }
 
-/// The paths that were built; none where what Nix printed is not understood.
+/// Returns the paths that were built; none if the output of Nix cannot be parsed.
 fn built_paths(printed: &[u8]) -> Vec<String> {
     let built: Vec<BuiltDocument> = serde_json::from_slice(printed).unwrap_or_default();
     let paths = built.into_iter().flat_map(|built| built.outputs.into_values().flatten().chain(built.path));
@@ -46,7 +46,7 @@ fn built_paths(printed: &[u8]) -> Vec<String> {
 }
 
 impl Opening<'_> {
-    /// Opens what a program provides: what Nix builds, or what a script writes.
+    /// Opens the image of a program: one that Nix builds, or one that a script writes.
     pub(in crate::open) fn program(&self, program: &Program) -> Result<Opened, OpenError> {
         match program.start() {
             Start::Build(_) => match self.build(program)? {
@@ -57,7 +57,7 @@ impl Opening<'_> {
         }
     }
 
-    /// Has Nix build an installable whose result is one file or directory.
+    /// Builds an installable that consists of a single file or directory.
     pub(in crate::open) fn build_one(&self, program: &Program) -> Result<PathBuf, OpenError> {
         match self.build(program)? {
             Built::Path(path) => Ok(path),
@@ -68,14 +68,14 @@ impl Opening<'_> {
         }
     }
 
-    /// Has Nix build an installable.
+    /// Builds an installable with Nix.
     pub(in crate::open) fn build(&self, program: &Program) -> Result<Built, OpenError> {
         let (Start::Build(installable) | Start::BuildAndRun(installable)) = program.start() else {
-            return Err(self.source_error(SourceError::NotAnImage("is a script, which is run and not built".into())));
+            return Err(self.source_error(SourceError::NotAnImage("is a script; scripts are run, not built".into())));
         };
         let mut command = self.command("nix")?;
         command.args(["--extra-experimental-features", "nix-command flakes", "build", "--no-link"]);
-        // `--print-out-paths` is not there before Nix 2.9.
+        // `--print-out-paths` requires Nix 2.9.
         command.args(["--json", "--"]).arg(installable);
         let started = Running::start(&mut command, self.options.programs, true, self.cancel());
         let mut running = started.map_err(|error| self.not_started(&error))?;
@@ -88,10 +88,10 @@ impl Opening<'_> {
         match status {
             Some(status) if status.success() => {}
             Some(status) => return Err(self.not_built(in_words(status), running.said())),
-            None => return Err(self.not_built("did not end".to_owned(), running.said())),
+            None => return Err(self.not_built("did not exit".to_owned(), running.said())),
         }
         match built_paths(&printed).as_slice() {
-            [] => Err(self.not_built("told of no path that it built".to_owned(), running.said())),
+            [] => Err(self.not_built("reported no output path".to_owned(), running.said())),
             [one] => Ok(Built::Path(PathBuf::from(one))),
             several => {
                 let outputs: Option<Vec<StorePath>> =
@@ -109,8 +109,7 @@ impl Opening<'_> {
         if error.kind() != io::ErrorKind::NotFound {
             return self.not_built(format!("cannot be run: {error}"), Vec::new());
         }
-        let reason =
-            "is for Nix to build, and there is no nix on PATH; build it where there is one, and give its result";
+        let reason = "must be built by Nix, but found no nix on PATH; build it elsewhere and give its result";
         self.source_error(SourceError::NotAnImage(reason.to_owned()))
     }
 

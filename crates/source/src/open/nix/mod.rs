@@ -1,4 +1,4 @@
-//! What Nix built and is no archive.
+//! Results of Nix that are not archives.
 
 pub(super) mod closure;
 pub(super) mod installable;
@@ -20,19 +20,19 @@ use nixdive_base::text::display_name;
 use nixdive_scan::tar::{BLOCK, Header};
 use nixdive_scan::{Section, compression};
 
-/// Whether a file begins as a JSON document does.
+/// Returns `true` if a file begins like a JSON document.
 pub(super) fn looks_like_json(start: &[u8]) -> bool {
     matches!(start.iter().find(|byte| !byte.is_ascii_whitespace()), Some(b'{' | b'['))
 }
 
-/// Whether a file begins as scripts do. `false` for one that cannot be read.
+/// Returns `true` if a file begins like a script; `false` if it cannot be read.
 #[must_use]
 pub fn is_script(file: &File) -> bool {
     let mut start = [0; 2];
     file.read_exact_at(&mut start, 0).is_ok() && start == *b"#!"
 }
 
-/// Whether a file begins as an archive or as JSON, or cannot be read.
+/// Returns `true` if a file begins like an archive or like JSON, or cannot be read.
 pub(super) fn may_be_an_image(file: &File) -> bool {
     let mut start = [0; BLOCK];
     let mut filled = 0;
@@ -48,7 +48,7 @@ pub(super) fn may_be_an_image(file: &File) -> bool {
     compression::detect(start).is_some() || looks_like_json(start) || is_tar
 }
 
-/// The error of a directory without an image, which says how to build the flake in it where there is one.
+/// Extends the error for a directory without an image by a hint about the flake in it, if there is one.
 pub(super) fn not_built(directory: &Path, error: SourceError) -> SourceError {
     match error {
         SourceError::NotAnImage(reason) if directory.join("flake.nix").is_file() => {
@@ -63,13 +63,13 @@ pub(super) fn not_built(directory: &Path, error: SourceError) -> SourceError {
 }
 
 impl Opening<'_> {
-    /// A command for a program that the image comes from.
+    /// Creates the command for a program that produces an image.
     fn command(&self, program: impl AsRef<OsStr>) -> Result<Command, OpenError> {
         let refused = |error| self.source_error(SourceError::Refused(error));
         self.options.execution.command(program).map_err(refused)
     }
 
-    /// nix2container's `image.json`.
+    /// Opens nix2container's `image.json`.
     pub(super) fn image_json(&self, section: &Section) -> Result<Opened, OpenError> {
         let length = section.length();
         if length > MAX_DOCUMENT_BYTES {

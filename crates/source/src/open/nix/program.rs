@@ -1,4 +1,4 @@
-//! Programs that an image comes from: run, listened to, and stopped.
+//! Runs programs that produce an image, reads their output, and stops them.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -15,12 +15,12 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use crate::open::Programs;
 use nixdive_base::cancel::Cancel;
 
-/// How often a waiting reader looks whether it was cancelled.
+/// Interval at which a waiting reader checks for cancellation.
 const TICK: Duration = Duration::from_millis(50);
-/// Bytes of standard error that are kept.
+/// Maximum bytes of standard error that are kept.
 const MAX_SAID: usize = 16 << 10;
 
-/// A program that was started. It is stopped when this goes away.
+/// A running program, which is stopped when this value is dropped.
 pub(super) struct Running {
     child: Child,
     has_group: bool,
@@ -30,7 +30,7 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Starts a program whose standard output is an image, or tells where one is. It reads nothing.
+    /// Starts a program whose standard output is an image or the path of one. Its standard input is empty.
     pub fn start(command: &mut Command, programs: Programs, shows_log: bool, cancel: &Cancel) -> io::Result<Self> {
         let has_group = programs == Programs::Background;
         if has_group {
@@ -52,12 +52,12 @@ impl Running {
         Ok(running)
     }
 
-    /// Reads its standard output, until it ends or the opening is cancelled.
+    /// Returns its standard output, which can be read until it ends or the opening is cancelled.
     pub fn stdout(&self) -> Output {
         self.stdout.clone()
     }
 
-    /// Waits for its end, but not for longer than that; `None` where it goes on.
+    /// Waits for its end, at most for `patience`; returns `None` if it is still running.
     pub fn wait(&mut self, patience: Duration) -> io::Result<Option<ExitStatus>> {
         let begun = Instant::now();
         loop {
@@ -69,9 +69,9 @@ impl Running {
         }
     }
 
-    /// The end of what it has said on standard error by the time that it has ended.
+    /// Returns the end of its standard error after it has ended.
     pub fn said(&mut self) -> Vec<u8> {
-        // Something that it has started may still hold the pipe.
+        // A child process may still keep the pipe open.
         let begun = Instant::now();
         let listens = |listener: &Option<JoinHandle<()>>| listener.as_ref().is_some_and(|thread| !thread.is_finished());
         while listens(&self.listener) && begun.elapsed() < Duration::from_millis(500) {
@@ -85,7 +85,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         if let Ok(None) = self.child.try_wait() {
             let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-            // What has ended by itself meanwhile cannot be stopped any more.
+            // A program that has already ended cannot be stopped.
             let _ = match group.filter(|_| self.has_group) {
                 Some(group) => kill_process_group(group, Signal::KILL).map_err(io::Error::from),
                 None => self.child.kill(),
@@ -95,7 +95,7 @@ impl Drop for Running {
     }
 }
 
-/// How a program ended, in words.
+/// Describes the exit status of a program as part of a sentence.
 pub(super) fn in_words(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("ended with exit status {code}"),
@@ -114,7 +114,7 @@ fn listen(mut output: Output, said: &Mutex<Vec<u8>>) {
     }
 }
 
-/// A pipe whose reader can be cancelled while nothing comes. Clones read the same pipe.
+/// A pipe that stops waiting for data when the opening is cancelled. Clones read the same pipe.
 #[derive(Clone)]
 pub(super) struct Output {
     pipe: Arc<File>,
@@ -122,7 +122,7 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Passes over what is left, but not for longer than that.
+    /// Discards the remaining output, at most for `patience`.
     pub fn drain(&mut self, patience: Duration) {
         let begun = Instant::now();
         let mut buffer = [0; 4096];
@@ -135,7 +135,7 @@ impl Output {
         }
     }
 
-    /// Whether something, or the end, has come within a moment.
+    /// Returns `true` if data or the end has arrived within a moment.
     fn ready(&self) -> io::Result<bool> {
         self.cancel.check()?;
         let tick = Timespec::try_from(TICK).map_err(io::Error::other)?;

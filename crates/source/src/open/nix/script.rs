@@ -1,5 +1,5 @@
-//! A script that writes an image to its standard output: what dockerTools' streamLayeredImage builds. It is run only
-//! where a person asked for it with its transport.
+//! Scripts that write an image to standard output, as built by dockerTools' streamLayeredImage. They run only if the
+//! user gave their transport.
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -10,11 +10,11 @@ use crate::formats::SourceError;
 use crate::open::{OpenError, Opening};
 use nixdive_image::reference::{Program, Start};
 
-/// How long a script may go on after its archive has come to its end.
+/// Time that a script may continue after the end of its archive.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 impl Opening<'_> {
-    /// Runs a script, which Nix builds first where it is an installable, and shows to `take` what it writes.
+    /// Runs a script, builds it with Nix first if it is an installable, and passes its output to `take`.
     pub(in crate::open) fn run_script<T>(
         &self,
         program: &Program,
@@ -26,15 +26,15 @@ impl Opening<'_> {
         };
         let metadata = path.metadata().map_err(|error| self.io_error(error))?;
         if !metadata.is_file() {
-            return Err(self.source_error(SourceError::NotAnImage("is no script, but a directory or a pipe".into())));
+            return Err(self.source_error(SourceError::NotAnImage("not a script, but a directory or a pipe".into())));
         }
-        // A name without a slash would be looked for on PATH.
+        // A name without a slash would be searched for on PATH.
         let file = if path.is_absolute() { path } else { PathBuf::from(".").join(path) };
         let started = Running::start(&mut self.command(&file)?, self.options.programs, false, self.cancel());
         let mut running = started.map_err(|error| self.failed(format!("cannot be run: {error}"), Vec::new()))?;
         let result = take(Box::new(running.stdout()));
         self.cancel().check().map_err(|_| OpenError::Cancelled)?;
-        // Who still writes would otherwise fail for want of a reader.
+        // A script that is still writing would otherwise fail without a reader.
         running.stdout().drain(PATIENCE);
         let status = running.wait(PATIENCE).map_err(|error| self.io_error(error))?;
         match status {

@@ -1,4 +1,4 @@
-//! Store paths that are not images, as one: each path of their closure a layer.
+//! Store paths that are not images, opened as an image with one layer per path of their closure.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -14,15 +14,15 @@ use nixdive_nix::StorePath;
 use nixdive_scan::NameRoom;
 
 impl Opening<'_> {
-    /// The store path that a path is, where it may be opened as such.
+    /// Returns the store path at a path on disk, if it can be opened as one.
     pub(in crate::open) fn store_path_at(&self, path: &Path) -> Option<StorePath> {
         matches!(self.reference.transport, None | Some(Transport::Nix))
             .then(|| self.options.store.store_path_at(path))
             .flatten()
     }
 
-    /// The store paths that a list with commas between them names; `None` unless each part is a store path that is not
-    /// an image.
+    /// Returns the store paths in a comma-separated list, or `None` unless each part is a store path that is not an
+    /// image.
     pub(in crate::open) fn listed_store_paths(&self, list: &Path) -> Option<Vec<StorePath>> {
         let parts = list.as_os_str().as_bytes().split(|&byte| byte == b',');
         let paths: Option<Vec<StorePath>> =
@@ -30,7 +30,7 @@ impl Opening<'_> {
         paths.filter(|paths| paths.len() > 1)
     }
 
-    /// The store path that a path is, where that is neither an image nor a script.
+    /// Returns the store path at a path on disk, if it is neither an image nor a script.
     pub(in crate::open) fn package_at(&self, path: &Path) -> Option<StorePath> {
         let store_path = self.store_path_at(path)?;
         if !path.is_dir() {
@@ -41,7 +41,7 @@ impl Opening<'_> {
         matches!(read, Err(SourceError::NotAnImage(_))).then_some(store_path)
     }
 
-    /// Opens the closure of store paths. Where it has more paths than an image layers, all are in one.
+    /// Opens the closure of store paths. If it has more paths than an image may have layers, all are in one layer.
     pub(in crate::open) fn closure(&self, roots: &[StorePath]) -> Result<Opened, OpenError> {
         let failed = |number| move |error: StoreError| self.source_error(SourceError::Store { number, error });
         let store = &self.options.store;

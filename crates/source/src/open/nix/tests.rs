@@ -1,4 +1,4 @@
-//! Images of nix2container, held against what nix2container itself wrote for the same store paths.
+//! Images of nix2container, compared with the output of nix2container for the same store paths.
 
 use std::fs;
 use std::io::Read;
@@ -17,7 +17,7 @@ fn open_with_store(typed: &Path, root: &Path) -> Opened {
     open(&reference, &options, &Progress::new()).unwrap()
 }
 
-/// Unpacks the layers of a gzipped docker-archive that has nothing but store paths.
+/// Unpacks the layers of a gzipped docker-archive that contains only store paths.
 fn unpack_store(archive: &Path, root: &Path) {
     let file = flate2::read::MultiGzDecoder::new(fs::File::open(archive).unwrap());
     let mut outer = tar::Archive::new(file);
@@ -56,7 +56,7 @@ fn layers_made_of_the_local_store_have_the_digests_that_nix2container_gave_them(
                 assert_eq!(layer.compressed_bytes.map(nixdive_image::Measured::bytes), Some(layer.unpacked_bytes));
             }
             let hello = image.tree.lookup(image.config.entrypoint[0].as_bytes());
-            assert!(hello.is_some(), "{name} {most}: the entry point is there");
+            assert!(hello.is_some(), "{name} {most}: the entry point exists");
         }
     }
 }

@@ -15,25 +15,25 @@ use nixdive_scan::ReadAt;
 
 /// Bytes written at a time.
 const CHUNK: usize = 256 << 10;
-/// Bytes that wait in memory for their reader where no disk takes them.
+/// Bytes kept in memory for the reader if the disk is full.
 const WINDOW: usize = 16 << 20;
-/// Bytes of a blob that is put aside on disk; longer ones are not kept.
+/// Maximum bytes of a blob stored on disk; longer ones are not kept.
 const MAX_KEPT: u64 = 16 << 30;
-/// Bytes that are fetched again at a time, where they were not kept.
+/// Bytes fetched again at a time if they were not kept.
 const PART: u64 = 1 << 20;
-/// Between two looks at whether it was cancelled.
+/// Interval at which cancellation is checked.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// A blob that can be read from its beginning while it still arrives. Fetching it begins when it is started, or first
-/// read. Its last bytes are given out only once all of it has the right digest.
+/// A blob that can be read while it is still arriving. The download begins when it is started, or first read. The last
+/// bytes are available only after the digest of the whole blob was verified.
 pub(super) struct Arriving {
-    /// What is put in the queue of downloads.
+    /// Handle that is put into the download queue.
     itself: Weak<Self>,
     downloads: Arc<Downloads>,
     digest: Digest,
     length: u64,
     urls: Vec<String>,
-    /// What has arrived, for whoever watches.
+    /// Bytes received, for observers.
     shown: Arc<AtomicU64>,
     state: Mutex<State>,
     changed: Condvar,
@@ -43,11 +43,11 @@ pub(super) struct Arriving {
 struct State {
     started: bool,
     file: Option<Arc<File>>,
-    /// Bytes at the beginning that are in the file.
+    /// Number of leading bytes in the file.
     in_file: u64,
-    /// Bytes at the beginning that may be read.
+    /// Number of leading bytes that may be read.
     arrived: u64,
-    /// What came after the disk was full, from `memory_start` on.
+    /// Bytes that arrived after the disk was full, from `memory_start` on.
     memory: Vec<u8>,
     memory_start: u64,
     failure: Option<RegistryError>,
@@ -77,22 +77,22 @@ impl Arriving {
         &self.digest
     }
 
-    /// Bytes that the manifest gives it.
+    /// Returns the length in the manifest.
     pub fn length(&self) -> u64 {
         self.length
     }
 
-    /// What it belongs to.
+    /// Returns the downloads of its image.
     pub fn downloads(&self) -> &Downloads {
         &self.downloads
     }
 
-    /// Whether all of it is fetched, or was.
+    /// Returns `true` if the complete download was started.
     pub fn is_started(&self) -> bool {
         self.state().started
     }
 
-    /// Begins to fetch it, unless that was done.
+    /// Starts the download, unless it was started before.
     pub fn start(&self) {
         if !std::mem::replace(&mut self.state().started, true)
             && let Some(itself) = self.itself.upgrade()
@@ -105,7 +105,7 @@ impl Arriving {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Fetches all of it, from the cache or the registry.
+    /// Fetches the whole blob from the cache or the registry.
     pub fn fetch(&self) -> Result<(), RegistryError> {
         if self.take_from_cache() {
             return Ok(());
@@ -122,7 +122,7 @@ impl Arriving {
         result
     }
 
-    /// Takes it from the cache, where its bytes have its digest; one that was tampered with is taken away.
+    /// Takes the blob from the cache if its digest matches; removes it if it was modified.
     fn take_from_cache(&self) -> bool {
         let Some(cache) = &self.downloads.cache else { return false };
         let Some(file) = cache.blob(&self.digest, self.length) else { return false };
@@ -160,7 +160,7 @@ impl Arriving {
         let mut chunk = vec![0; CHUNK];
         let mut position = 0u64;
         loop {
-            // What was read before this is not the end, and may be given out.
+            // Everything read before this is not the end, and may be passed on.
             let count = match read_some(&mut reader, &mut chunk) {
                 Ok(count) => count,
                 Err(error) => return Err(carried(&error).unwrap_or(RegistryError::Http(HttpError::Cancelled))),
@@ -175,7 +175,7 @@ impl Arriving {
         self.publish(self.length);
         let is_kept = self.state().in_file == self.length;
         if let Some(writing) = writing.filter(|_| is_kept) {
-            // It is fetched again another time.
+            // On failure it is fetched again next time.
             let _ = writing.commit();
         }
         Ok(())
@@ -187,7 +187,7 @@ impl Arriving {
         self.changed.notify_all();
     }
 
-    /// Puts bytes into the file, or where that is full into memory, as far as there is room.
+    /// Writes bytes to the file, or to memory if the disk is full, as far as there is room.
     fn keep(&self, bytes: &[u8], position: u64) -> Result<(), RegistryError> {
         let (file, in_file) = {
             let state = self.state();
@@ -215,7 +215,7 @@ impl Arriving {
         Ok(())
     }
 
-    /// Waits until a byte may be read; the state then.
+    /// Waits until a byte may be read, and returns the state.
     fn wait_for(&self, offset: u64) -> io::Result<MutexGuard<'_, State>> {
         let mut state = self.state();
         while state.arrived <= offset {
@@ -228,7 +228,7 @@ impl Arriving {
         Ok(state)
     }
 
-    /// Fetches bytes once more that found no place.
+    /// Fetches bytes again that were not kept.
     fn fetch_again(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let length = PART.min(self.length - offset).min(buffer.len() as u64);
         let part = self.downloads.repository.blob_part(&self.digest, offset, length).map_err(io::Error::other)?;
@@ -258,7 +258,7 @@ impl ReadAt for Arriving {
         };
         let count = there.len().min(most);
         buffer[..count].copy_from_slice(&there[..count]);
-        // Half a window behind the reader makes room for what comes.
+        // Drops what is more than half a window behind the reader.
         let passed = within.unwrap_or_default();
         if passed > WINDOW / 2 {
             state.memory.drain(..passed);
@@ -269,7 +269,7 @@ impl ReadAt for Arriving {
     }
 }
 
-/// Reads some bytes; 0 at the end.
+/// Reads some bytes; returns 0 at the end.
 fn read_some(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
     loop {
         match reader.read(buffer) {

@@ -8,11 +8,11 @@ use crate::registry::{MAX_MANIFEST_BYTES, RegistryError, Repository};
 use nixdive_image::Digest;
 use nixdive_scan::Section;
 
-/// Manifests and configurations that are fetched to find one image: an index of images for many platforms that does not
-/// say which they are would otherwise cost a request for each.
+/// Maximum number of documents fetched to find one image: an index for many platforms that does not name them would
+/// otherwise cost one request per image.
 const MAX_DOCUMENTS: u32 = 200;
 
-/// The documents of a repository, under `manifests/DIGEST` and `blobs/DIGEST`.
+/// The documents of a repository, named `manifests/DIGEST` and `blobs/DIGEST`.
 pub(super) struct RemoteContainer<'a> {
     repository: &'a Repository,
     cache: Option<&'a Cache>,

@@ -1,4 +1,4 @@
-//! Images in containerd's content store, read from the disk.
+//! Images in containerd's content store, read from disk.
 
 use std::io;
 
@@ -10,7 +10,7 @@ use nixdive_image::reference::Engine;
 use nixdive_image::{DefectKind, Digest};
 
 impl Opening<'_> {
-    /// Opens an image that containerd has.
+    /// Opens an image of containerd.
     pub(super) fn containerd(&self, name: &str) -> Result<Opened, OpenError> {
         let failed = |error: EngineError| self.source_error(SourceError::Io(io::Error::other(error)));
         let nowhere = || EngineError::NotThere { engine: Engine::Containerd, tried: Vec::new() };
@@ -19,7 +19,7 @@ impl Opening<'_> {
         self.stored(&store, name, &digest)
     }
 
-    /// Opens what a manifest of a store describes.
+    /// Opens the image of a manifest in a store.
     pub(super) fn stored(&self, store: &ContentStore, name: &str, digest: &Digest) -> Result<Opened, OpenError> {
         let container = ContentStoreContainer::new(&store.content());
         let manifest = container.required(&format!("manifests/{digest}"), "containerd's database");
@@ -36,15 +36,15 @@ impl Opening<'_> {
     }
 }
 
-/// Why parts of an image may be missing.
-const INCOMPLETE: &str = "containerd keeps what it has fetched of an image, and where discard_unpacked_layers is set no \
-                          layer that it has unpacked; `ctr content fetch` completes it";
+/// Explanation for missing parts of an image.
+const INCOMPLETE: &str = "containerd keeps only the fetched parts of an image and, with discard_unpacked_layers, no \
+                          unpacked layers; `ctr content fetch` completes the image";
 
-/// containerd may keep only the platform that it runs, and only what it has not unpacked yet.
+/// containerd may have only the platform of this machine, and only layers that are not unpacked yet.
 fn incomplete(error: SourceError) -> SourceError {
     match error {
         SourceError::Missing { name, named_by } => {
-            SourceError::Broken(format!("«{name}», which {named_by} names, is not in the store: {INCOMPLETE}"))
+            SourceError::Broken(format!("`{name}`: not in the store, although {named_by} refers to it: {INCOMPLETE}"))
         }
         other => other,
     }

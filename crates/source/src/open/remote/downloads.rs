@@ -6,10 +6,10 @@ use crate::cache::Cache;
 use crate::registry::{RegistryError, Repository};
 use nixdive_base::cancel::Cancel;
 
-/// Layers that are fetched at once, as Docker and podman do or nearly so.
+/// Number of layers fetched at the same time, similar to Docker and podman.
 const AT_ONCE: usize = 4;
 
-/// What is fetched of one image.
+/// The downloads of one image.
 pub(super) struct Downloads {
     pub repository: Repository,
     pub cache: Option<Cache>,
@@ -31,7 +31,7 @@ impl Downloads {
         Self { repository, cache, offline, cancel, queue: Mutex::default() }
     }
 
-    /// The first thing that went wrong.
+    /// Returns the first error.
     pub fn failure(&self) -> Option<RegistryError> {
         self.queue().failure.clone()
     }
@@ -40,7 +40,7 @@ impl Downloads {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has a blob fetched, as soon as others are done.
+    /// Queues a blob for download.
     pub fn enqueue(self: &Arc<Self>, blob: Arc<Arriving>) {
         let mut queue = self.queue();
         queue.waiting.push_back(blob);
@@ -50,7 +50,7 @@ impl Downloads {
         let downloads = Arc::clone(self);
         match std::thread::Builder::new().name("download".into()).spawn(move || downloads.work()) {
             Ok(_) => queue.workers += 1,
-            // The others will come to it; without any, it is done here and now.
+            // The running workers will fetch it; without any, it is fetched here.
             Err(_) if queue.workers > 0 => {}
             Err(_) => {
                 queue.workers += 1;

@@ -1,4 +1,4 @@
-//! Images that an engine has, as the archive that it makes of them.
+//! Images of an engine, read as the archive that it exports.
 
 use std::io;
 
@@ -17,7 +17,7 @@ impl Opening<'_> {
         }
     }
 
-    /// Opens an image in an engine.
+    /// Opens an image of an engine.
     pub(in crate::open) fn engine(&self, engine: Engine, name: &str) -> Result<Opened, OpenError> {
         let failed = |error: EngineError| self.source_error(SourceError::Io(io::Error::other(error)));
         if engine == Engine::Containerd {
@@ -34,7 +34,7 @@ impl Opening<'_> {
         Ok(opened)
     }
 
-    /// Opens an image of which only the name is given: that of an engine, else that of a registry.
+    /// Opens an image by name: from an engine, else from a registry.
     pub(in crate::open) fn name(&self, name: &ImageName) -> Result<Opened, OpenError> {
         let text = name.to_string();
         for engine in [Engine::Docker, Engine::Podman] {
@@ -43,7 +43,7 @@ impl Opening<'_> {
                 return self.archive_of(&client, &text);
             }
         }
-        // What containerd has only in part is better fetched whole.
+        // Images that containerd has only in part are fetched from the registry.
         if let Some(environment) = &self.options.remote.engines
             && let Ok((store, digest)) = ContentStore::find_image(environment, &text)
             && let Ok(opened) = self.stored(&store, &text, &digest)

@@ -11,12 +11,12 @@ use nixdive_scan::table::{
 };
 use nixdive_scan::{Captured, LayerOptions, LayerProgress, Section};
 
-/// Bytes at the end of an eStargz layer that are asked for at once: its footer, and as a rule its table.
+/// Bytes at the end of an eStargz layer that are fetched at once: its footer, and usually its table.
 const END_BYTES: u64 = 64 << 10;
-/// Bytes of a table that are asked for at a time, so that one sees them come.
+/// Bytes of a table that are fetched at a time, so that progress is visible.
 const PIECE: u64 = 1 << 20;
 
-/// A layer that can be known by its table of contents.
+/// A layer with a table of contents that can be used instead of the layer.
 #[derive(Clone)]
 pub(in crate::open) struct Listing {
     ranged: Arc<Ranged>,
@@ -24,7 +24,7 @@ pub(in crate::open) struct Listing {
     position: TablePosition,
 }
 
-/// A layer that is known by its table of contents, and of which content is fetched as it is asked for.
+/// A layer represented by its table of contents, with contents fetched on demand.
 #[derive(Clone)]
 pub(in crate::open) struct Listed {
     listing: Listing,
@@ -38,7 +38,8 @@ impl std::fmt::Debug for Listed {
 }
 
 impl Listing {
-    /// Of a layer whose annotations tell of a table; `None` where fetching all of it is hardly more.
+    /// Returns the listing of a layer whose annotations announce a table, or `None` if fetching the whole layer costs
+    /// hardly more.
     pub(super) fn of(layer: &DescribedLayer, arriving: &Arc<Arriving>) -> Option<Self> {
         let position = TablePosition::of(&layer.annotations, arriving.length())?;
         (arriving.length() > END_BYTES).then(|| Self {
@@ -48,7 +49,7 @@ impl Listing {
         })
     }
 
-    /// Fetches the table and reads it.
+    /// Fetches and parses the table.
     pub fn read(&self, options: &LayerOptions, progress: &LayerProgress) -> Result<(LayerTable, Listed), TableError> {
         let json = self.table(&mut |bytes| {
             progress.read_bytes.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed);
@@ -74,7 +75,7 @@ impl Listing {
         Ok((table, listed))
     }
 
-    /// The table as it unpacks, from the cache or the registry.
+    /// Returns the unpacked table, from the cache or the registry.
     fn table(&self, fetched: &mut dyn FnMut(u64)) -> Result<Vec<u8>, TableError> {
         let digest = self.position.digest();
         let cache = self.arriving.downloads().cache.as_ref();
@@ -103,7 +104,7 @@ impl Listing {
         }
     }
 
-    /// The last bytes of an eStargz layer, from its table on.
+    /// Returns the last bytes of an eStargz layer, from its table on.
     fn end_of_layer(&self, fetched: &mut dyn FnMut(u64)) -> Result<Vec<u8>, TableError> {
         let length = self.arriving.length();
         let end_from = length.saturating_sub(END_BYTES);
@@ -132,7 +133,7 @@ impl Listing {
 }
 
 impl Listed {
-    /// The content of the file that begins there; `None` where none does.
+    /// Opens the content of the file that begins at `start`, or returns `None` if none does.
     pub fn read(&self, start: u64) -> io::Result<Option<Box<dyn io::Read + Send>>> {
         let Some(file) = self.content.file(start) else { return Ok(None) };
         if file.is_table() {
@@ -143,12 +144,12 @@ impl Listed {
         Ok(Some(Box::new(self.content.read(file, layer, self.listing.position.compression()))))
     }
 
-    /// The file that begins there.
+    /// Returns the file that begins at `start`.
     pub fn file(&self, start: u64) -> Option<&ListedFile> {
         self.content.file(start)
     }
 
-    /// All of the layer as it is stored, and how it is compressed. Reading it fetches it.
+    /// Returns the whole stored layer and its compression. Reading it fetches it.
     pub fn whole(&self) -> (Section, Compression) {
         let arriving = Arc::clone(&self.listing.arriving);
         let length = arriving.length();

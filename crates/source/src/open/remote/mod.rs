@@ -1,5 +1,5 @@
-//! Images that lie in a registry: manifest and configuration first, then all layers at once, read while they arrive, except
-//! those that are known from another time.
+//! Images in a registry: manifest and configuration first, then all layers at once, read while they arrive, except
+//! those that are cached.
 
 mod arriving;
 mod container;
@@ -27,42 +27,42 @@ use nixdive_image::reference::ImageName;
 use nixdive_image::{Compression, Digest, LayerContents};
 use nixdive_scan::Section;
 
-/// How registries and engines are reached, and what is kept of them.
+/// Access to registries and engines, and their cache.
 #[derive(Debug, Clone, Default)]
 pub struct Remote {
-    /// Credentials, certificates, configuration.
+    /// Credentials, certificates and configuration.
     pub settings: Settings,
-    /// How servers are spoken to. Cancelled is by the opening.
+    /// Settings of HTTP exchanges. Cancellation comes from the opening.
     pub http: HttpOptions,
-    /// Where engines listen; `None`: none is asked.
+    /// Sockets of engines; `None` to use no engines.
     pub engines: Option<EngineEnvironment>,
-    /// Where things are kept; `None`: nowhere.
+    /// The cache; `None` to keep nothing.
     pub cache: Option<Cache>,
-    /// Whether only what is kept may be used.
+    /// True if only cached data may be used.
     pub offline: bool,
 }
 
 impl Remote {
-    /// The way to registries for one opening, or another piece of work that can be cancelled.
+    /// Creates the registry client for one opening, or for other work that can be cancelled.
     ///
     /// # Errors
-    /// [`RegistryError::File`].
+    /// [`RegistryError::File`] if a configuration file is invalid.
     pub fn registries(&self, cancel: &nixdive_base::cancel::Cancel) -> Result<Arc<Registries>, RegistryError> {
         let http = HttpOptions { cancel: cancel.clone(), ..self.http.clone() };
         Registries::new(self.settings.clone(), http).map(Arc::new)
     }
 
-    /// The same, with waits for servers noted for whoever watches.
+    /// Returns a copy whose waits for servers are recorded in `waits`.
     #[must_use]
     pub fn noting(&self, waits: &Waits) -> Self {
         let clock = waits.noted_by(Arc::clone(&self.http.clock));
         Self { http: HttpOptions { clock, ..self.http.clone() }, ..self.clone() }
     }
 
-    /// The manifest or index that a name leads to: by one HEAD where it is kept, by none where nothing may be asked.
+    /// Returns the manifest or index of a name: with one HEAD request if it is cached, without any if offline.
     ///
     /// # Errors
-    /// [`RegistryError`].
+    /// [`RegistryError`] if it cannot be fetched.
     pub fn manifest(&self, repository: &Repository) -> Result<Manifest, RegistryError> {
         let name = repository.name();
         let full = name.in_full();
@@ -111,7 +111,7 @@ impl Opening<'_> {
         self.source_error(SourceError::Io(std::io::Error::other(error)))
     }
 
-    /// The way to registries, with waits that are told.
+    /// Creates the registry client, with its waits recorded in the progress.
     fn registries(&self) -> Result<Arc<Registries>, RegistryError> {
         self.options.remote.noting(self.progress.waits()).registries(self.cancel())
     }
@@ -154,7 +154,7 @@ impl Opening<'_> {
                 continue;
             }
             let (Some(digest), Some(length)) = (&layer.digest, layer.stored_bytes) else {
-                let reason = format!("«{}» has no digest", nixdive_base::text::display_in_sentence(&layer.name));
+                let reason = format!("`{}` has no digest", nixdive_base::text::display_in_sentence(&layer.name));
                 return Err(self.source_error(SourceError::Broken(reason)));
             };
             let arriving = Arriving::new(&downloads, digest, length, &layer.urls, arrived);
@@ -172,7 +172,7 @@ impl Opening<'_> {
             listings.push(listing);
             sections.push(Section::new(Arc::new(arriving), 0, length));
         }
-        // The longest first: whatever comes last is short, and nobody waits long for it alone.
+        // The longest first: the last ones are short, so that none delays the end.
         wanted.sort_by_key(|arriving| std::cmp::Reverse(arriving.length()));
         wanted.iter().for_each(|arriving| arriving.start());
         let mut order: Vec<usize> = (0..sections.len()).collect();
@@ -186,8 +186,8 @@ impl Opening<'_> {
         }
     }
 
-    /// Marks layers as absent that their owner does not allow to be passed on, and that cannot be fetched from the URLs of
-    /// the manifest either; the rest of the image is shown without them.
+    /// Marks layers as absent that must not be redistributed and that cannot be fetched from the URLs in the manifest
+    /// either; the rest of the image is shown without them.
     fn note_elsewhere(&self, repository: &Repository, layout: &mut Layout) -> Result<(), OpenError> {
         let remote = &self.options.remote;
         if remote.offline {
@@ -212,13 +212,14 @@ impl Opening<'_> {
         Ok(())
     }
 
-    /// Whether layers may be known by their tables of contents alone.
+    /// Returns `true` if layers may be represented by their tables of contents.
     fn may_list(&self) -> bool {
         let options = self.options;
         options.tables && options.verify != super::Verify::All && options.keep != super::Keep::Aside
     }
 
-    /// What is kept of a layer. Where it is not known that this very blob unpacks to it, its digest counts as not checked.
+    /// Returns the cached entries of a layer. If it is unknown whether this blob unpacks to it, its digest counts as
+    /// unverified.
     fn known_layer(&self, layer: &DescribedLayer, blob: &Digest) -> Option<KnownLayer> {
         let options = self.options;
         let cache = options.remote.cache.as_ref().filter(|_| options.verify != super::Verify::All)?;
@@ -239,14 +240,14 @@ impl Opening<'_> {
     }
 }
 
-/// Whether a layer need not be in the registry: its manifest gives other addresses for it, or says that it may not be
-/// passed on.
+/// Returns `true` if a layer may be missing from the registry: its manifest lists other addresses for it, or marks it
+/// as not redistributable.
 fn is_kept_elsewhere(layer: &DescribedLayer) -> bool {
     let is_foreign_type = layer.media_type.as_deref().is_some_and(is_foreign);
     layer.contents == LayerContents::Present && (is_foreign_type || !layer.urls.is_empty())
 }
 
-/// What a media type says of the compression; `None` where it may be plain, and is better looked at.
+/// Returns the compression of a media type, or `None` if it may be uncompressed and has to be examined.
 fn compression_of(media_type: &str) -> Option<Compression> {
     match media_type {
         gzip if gzip.ends_with("gzip") => Some(Compression::Gzip),

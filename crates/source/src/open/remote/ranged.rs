@@ -7,18 +7,18 @@ use crate::http::HttpError;
 use crate::registry::RegistryError;
 use nixdive_scan::ReadAt;
 
-/// Bytes of a part at least: short files lie next to each other, and come along.
+/// Minimum bytes of a part: short files are adjacent and are fetched together.
 const LEAST_PART: u64 = 128 << 10;
-/// What the way to the registry and back costs, in bytes that could come meanwhile.
+/// Cost of a round trip to the registry, in bytes that could be fetched in that time.
 const WAY: u64 = 128 << 10;
 
-/// A blob of which only parts are fetched, until they cost as much as half of it: then all of it is.
+/// A blob of which only parts are fetched, until they cost as much as half of it: then all of it is fetched.
 pub(super) struct Ranged {
     arriving: Arc<Arriving>,
-    /// What parts have cost so far, bytes.
+    /// Cost of all parts so far, in bytes.
     cost: AtomicU64,
     whole: AtomicBool,
-    /// The part that came last, and where it begins.
+    /// The last part, and its offset.
     last: Mutex<(u64, Vec<u8>)>,
 }
 
@@ -27,10 +27,10 @@ impl Ranged {
         Self { arriving, cost: AtomicU64::new(0), whole: AtomicBool::new(false), last: Mutex::default() }
     }
 
-    /// Some bytes, without fetching all of the blob.
+    /// Fetches some bytes without fetching the whole blob.
     ///
     /// # Errors
-    /// [`RegistryError`], also of a registry that gives no parts.
+    /// [`RegistryError`], also if the registry does not support ranges.
     pub fn part(&self, offset: u64, length: u64) -> Result<Vec<u8>, RegistryError> {
         let downloads = self.arriving.downloads();
         if downloads.offline {
@@ -44,7 +44,7 @@ impl Ranged {
         self.cost.fetch_add(cost, Ordering::Relaxed).saturating_add(cost) > self.arriving.length() / 2
     }
 
-    /// Reads out of the part that came last.
+    /// Copies bytes from the last part.
     fn at_hand(&self, buffer: &mut [u8], offset: u64) -> usize {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let within = offset.checked_sub(last.0).and_then(|within| usize::try_from(within).ok());
@@ -78,7 +78,7 @@ impl ReadAt for Ranged {
                 Err(error @ (RegistryError::Http(HttpError::Cancelled) | RegistryError::Offline(_))) => {
                     return Err(io::Error::other(error));
                 }
-                // Not all registries give parts.
+                // Not all registries support ranges.
                 Err(_) => {}
             }
         }

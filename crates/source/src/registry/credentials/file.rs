@@ -10,7 +10,7 @@ use crate::http::{Secret, decode_base64};
 use nixdive_image::execution::Permission;
 use nixdive_image::reference::ImageName;
 
-/// Bytes that such a file may have.
+/// Maximum bytes of such a file.
 const MAX_BYTES: u64 = 4 << 20;
 
 #[derive(Default, Deserialize)]
@@ -31,7 +31,7 @@ struct Entry {
     registrytoken: Option<String>,
 }
 
-/// What one file says of an image.
+/// Looks up an image in one file.
 pub(super) fn look_up(
     path: &Path,
     name: &ImageName,
@@ -45,11 +45,11 @@ pub(super) fn look_up(
     let mut withheld = None;
     let mut asked = |program: &str, key: &str| match helper::ask(program, key, search, execution) {
         Ok(credential) => {
-            let source = format!("from docker-credential-{program}, which {shown} names");
+            let source = format!("from docker-credential-{program}, as configured in {shown}");
             credential.map(|credential| Found { credential, source })
         }
         Err(refused) => {
-            let source = format!("kept by docker-credential-{program}, which {shown} names; {refused}");
+            let source = format!("kept by docker-credential-{program}, as configured in {shown}; {refused}");
             withheld.get_or_insert(Found { credential: Credential::Withheld, source });
             None
         }
@@ -72,9 +72,9 @@ fn read(path: &Path) -> Result<File, RegistryError> {
     let mut bytes = Vec::new();
     let opened = std::fs::File::open(path).map_err(|error| failed(error.to_string()))?;
     opened.take(MAX_BYTES).read_to_end(&mut bytes).map_err(|error| failed(error.to_string()))?;
-    // The message of the parser could repeat what stands there.
+    // The message of the parser could repeat the content.
     serde_json::from_slice(&bytes)
-        .map_err(|error| failed(format!("is no JSON as docker and podman write it, line {}", error.line())))
+        .map_err(|error| failed(format!("not a JSON file of docker or podman, line {}", error.line())))
 }
 
 fn credential(entry: &Entry) -> Option<Credential> {

@@ -9,11 +9,11 @@ use super::Credential;
 use crate::http::Secret;
 use nixdive_image::execution::{ExecutionRefused, Permission};
 
-/// Bytes that a helper may print.
+/// Maximum bytes of a helper's output.
 const MAX_BYTES: u64 = 64 << 10;
-/// How long one may take: it may ask its user to unlock something.
+/// Time that a helper may take: it may ask the user to unlock a store.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// The user name that stands for a token.
+/// The user name that marks a token.
 const TOKEN_USER: &str = "<token>";
 
 #[derive(Deserialize)]
@@ -25,10 +25,11 @@ struct Answer {
     secret: String,
 }
 
-/// What `docker-credential-PROGRAM` keeps for a server; `None` where it is missing, fails, or keeps nothing.
+/// Returns the credential that `docker-credential-PROGRAM` keeps for a server, or `None` if the helper is missing,
+/// fails, or has none.
 ///
 /// # Errors
-/// If programs may not be started.
+/// If programs must not be started.
 pub(super) fn ask(
     program: &str,
     server: &str,
@@ -48,7 +49,7 @@ fn answer(mut command: Command, server: &str, search: Option<&OsStr>) -> Option<
     }
     command.arg("get").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().ok()?;
-    // One that reads nothing closes its end; what it prints then still counts.
+    // A helper that does not read its input closes it; its output still counts.
     let _ = child.stdin.take()?.write_all(server.as_bytes());
     let output = child.stdout.take()?;
     let reading = std::thread::spawn(move || {
@@ -61,7 +62,7 @@ fn answer(mut command: Command, server: &str, search: Option<&OsStr>) -> Option<
             Ok(Some(status)) => break status.success(),
             Ok(None) if begun.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(2)),
             _ => {
-                // It may be gone by now.
+                // It may have ended by now.
                 let _ = child.kill();
                 let _ = child.wait();
                 return None;

@@ -1,4 +1,4 @@
-//! Who to be for a registry: what Docker and podman have kept of logins (`containers-auth.json(5)`, docker's
+//! Credentials for registries: the stored logins of Docker and podman (`containers-auth.json(5)`, docker's
 //! `config.json`, `docker-credential-helpers`).
 
 mod file;
@@ -11,26 +11,26 @@ use crate::http::{Secret, base64};
 use nixdive_image::execution::Permission;
 use nixdive_image::reference::ImageName;
 
-/// Who to be.
+/// A credential for a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credential {
-    /// A name and a password.
+    /// A user name and a password.
     Password {
-        /// The name.
+        /// The user name.
         user: String,
         /// The password.
         password: Secret,
     },
-    /// What is exchanged for tokens (OAuth 2's refresh token).
+    /// A refresh token (OAuth 2), which is exchanged for access tokens.
     IdentityToken(Secret),
-    /// A token that is shown as it is.
+    /// A token that is sent unchanged.
     RegistryToken(Secret),
-    /// A helper keeps one and may not be started: nothing is shown.
+    /// A helper keeps one, but must not be started: nothing is sent.
     Withheld,
 }
 
 impl Credential {
-    /// Whether a text contains the secret, as it is or encoded as it is sent.
+    /// Returns `true` if a text contains the secret, plain or in the encoding in which it is sent.
     pub(super) fn is_in(&self, text: &str) -> bool {
         let secrets = match self {
             Self::Password { user, password } => {
@@ -43,22 +43,22 @@ impl Credential {
     }
 }
 
-/// A credential, and where it came from in words.
+/// A credential with a description of its source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// Who to be.
+    /// The credential.
     pub credential: Credential,
-    /// As in «the credential is from …».
+    /// Source, as the rest of "the credential is from …".
     pub source: String,
 }
 
-/// The key under which Docker keeps what belongs to its own registry.
+/// Key under which Docker stores credentials for its own registry.
 const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
 
-/// The credential for an image; `None`: none is known, and all that is public can be had without.
+/// Returns the credential for an image, or `None` if there is none; public images need none.
 ///
 /// # Errors
-/// When `authfile`, which was asked for, cannot be read. Other files that cannot be read count as missing.
+/// If `authfile`, which the user requested, cannot be read. Other unreadable files count as missing.
 pub fn find(
     environment: &Environment,
     authfile: Option<&PathBuf>,
@@ -89,7 +89,7 @@ pub fn find(
     Ok(withheld)
 }
 
-/// The keys under which a credential may be kept, the one that says most first.
+/// Returns the keys under which a credential may be stored, the most specific first.
 fn keys(name: &ImageName) -> Vec<String> {
     let host = name.host();
     let hosts: &[&str] =
