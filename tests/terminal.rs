@@ -180,6 +180,20 @@ fn pty_size((cols, rows): (u16, u16)) -> PtySize {
 }
 
 #[test]
+fn the_log_stays_off_the_screen() {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let file = log.path().to_str().unwrap();
+    for variables in [&[("NIXDIVE_LOG", "trace")][..], &[("NIXDIVE_LOG_FILE", file)]] {
+        let mut terminal = Terminal::open((80, 24), variables);
+        terminal.waits_for("Bytes");
+        terminal.types("q");
+        terminal.child.wait().unwrap();
+        assert!(!terminal.output.has("DEBUG") && !terminal.output.has("TRACE"));
+    }
+    assert!(std::fs::read_to_string(file).unwrap().contains("DEBUG layer: read"));
+}
+
+#[test]
 fn files_are_searched_and_looked_into() {
     let mut terminal = Terminal::opened((100, 30));
     terminal.types("\x13");

@@ -35,11 +35,16 @@ const NO_EXECUTION_REASON: &str = "--no-exec or NIXDIVE_NO_EXEC refuses every pr
     stream:SCRIPT and stream:.#ATTRIBUTE, which run a script; build and --dockerfile, which run docker, podman or buildah; \
     rebuild --emit-nix --build, which runs nix; and credential helpers named in your own docker or podman \
     configuration. Files never do: references in rule files, Compose and Kubernetes files name images only. --no-exec, \
-    or NIXDIVE_NO_EXEC=1, refuses every program.\n\nExit codes: 0 done, 1 a rule failed, 2 could not.")]
+    or NIXDIVE_NO_EXEC=1, refuses every program.\n\n\
+    Environment: NIXDIVE_LOG sets the log level (off, error, warn, info, debug, trace), or levels by target \
+    (registry=trace,cache=debug); NIXDIVE_LOG_FILE names a file to append the log to.\n\nExit codes: 0 done, 1 a rule failed, 2 could not.")]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
     pub command: Option<Command>,
+    /// Log decisions to standard error: -v info, -vv debug, -vvv trace; see also NIXDIVE_LOG
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, display_order = 900)]
+    pub verbose: u8,
     /// Without a command: browse.
     #[command(flatten)]
     pub browse: BrowseArguments,

@@ -10,7 +10,7 @@ use super::arguments::{BrowseArguments, ComparingArguments, OpenArguments};
 use super::local_images::LocalImages;
 use super::named::Wanted;
 use super::opener::Opener;
-use super::{build, ci, compare, inspect, open_parsed, output, samples, settings, share};
+use super::{build, ci, compare, inspect, log, open_parsed, output, samples, settings, share};
 use nixdive_analyse::analysis::assess;
 use nixdive_analyse::compare::SharingOutline;
 use nixdive_base::text::{counted, display_bytes};
@@ -158,9 +158,11 @@ fn display(
     if let Some(built) = built {
         built.hand_over_signals();
     }
+    let silence = log::Silence::new();
     let ended =
         nixdive_tui::run(receiver, |effect| opener.perform(effect), start, Options::from_environment(), settings);
     opener.stop();
+    drop(silence);
     Ok(match ended? {
         Ended::Quit => ExitCode::SUCCESS,
         Ended::Signal(number) => ExitCode::from(u8::try_from(128 + number).unwrap_or(u8::MAX)),

@@ -1,4 +1,4 @@
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ pub fn run(arguments: &ExtractArguments) -> anyhow::Result<ExitCode> {
 fn shown() -> impl FnMut(ExtractProgress) -> ControlFlow<()> {
     const PATIENCE: Duration = Duration::from_millis(300);
     const BETWEEN: Duration = Duration::from_millis(100);
-    let visible = std::io::stderr().is_terminal();
+    let visible = super::pace::is_watched();
     let (begun, mut last) = (Instant::now(), Instant::now());
     let mut on_screen = false;
     move |progress| {

@@ -20,6 +20,7 @@ mod integrity;
 mod list;
 mod local_images;
 mod locate;
+mod log;
 mod manual;
 mod named;
 mod opener;
@@ -63,11 +64,25 @@ const COULD_NOT: u8 = 2;
 /// Runs the program with the arguments it was started with.
 #[must_use]
 pub fn run() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::try_parse_from(log::with_verbosity_behind(std::env::args_os())) {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),
     };
-    let result = match arguments.command {
+    let result = log::start(arguments.verbose).and_then(|()| perform(arguments));
+    match result {
+        Ok(code) => code,
+        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::complain(&error);
+            let interrupted = error.downcast_ref::<signals::Interrupted>();
+            ExitCode::from(interrupted.map_or(COULD_NOT, signals::Interrupted::exit_code))
+        }
+    }
+}
+
+/// Runs the command that was given.
+fn perform(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    match arguments.command {
         Some(Command::Inspect(inspect)) => inspect::run(&inspect),
         Some(Command::Ls(list)) => list::run(&list),
         Some(Command::Cat(cat)) => cat::run(&cat),
@@ -86,15 +101,6 @@ pub fn run() -> ExitCode {
         Some(Command::Completions { shell }) => manual::completions(shell),
         Some(Command::Man) => manual::page(),
         None => browse::run(&arguments.browse),
-    };
-    match result {
-        Ok(code) => code,
-        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            output::complain(&error);
-            let interrupted = error.downcast_ref::<signals::Interrupted>();
-            ExitCode::from(interrupted.map_or(COULD_NOT, signals::Interrupted::exit_code))
-        }
     }
 }
 

@@ -90,7 +90,7 @@ fn sum(snapshot: &Snapshot) -> (u64, Option<u64>) {
 
 /// Whether whoever runs the program sees what is written for them alone.
 pub fn is_watched() -> bool {
-    std::io::stderr().is_terminal()
+    std::io::stderr().is_terminal() && !super::log::is_shown()
 }
 
 /// Says on one line of the terminal how an opening goes, until it is finished.

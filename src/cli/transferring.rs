@@ -1,12 +1,12 @@
 //! What is said of a transfer while it goes on, and what came of it.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use serde_json::{Value, json};
 
-use super::pace::Pace;
+use super::pace::{self, Pace};
 use nixdive_base::text::display_bytes;
 use nixdive_source::open::OpenOptions;
 use nixdive_transfer::{
@@ -40,7 +40,7 @@ pub fn watched<T>(progress: &TransferProgress, quiet: bool, work: impl FnOnce() 
 
 fn watch(progress: &TransferProgress, ended: &Receiver<()>) {
     let mut err = std::io::stderr();
-    let is_live = err.is_terminal();
+    let is_live = pace::is_watched();
     let (mut lines, mut last_word, mut paces) = (0, Instant::now(), Paces::default());
     while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(TICK) {
         let layers = progress.layers();

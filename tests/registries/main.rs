@@ -20,6 +20,7 @@ mod keeping;
 mod killed;
 mod live;
 mod loading;
+mod logging;
 mod push;
 mod push_live;
 mod server;

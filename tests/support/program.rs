@@ -72,7 +72,10 @@ pub fn paths(opened: &Opened) -> Vec<String> {
 /// The program, with nothing of the user's configuration.
 pub fn nixdive() -> Command {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("nixdive"));
-    command.env_remove("NIXDIVE_LIVE").env_remove("CI").env_remove("GITHUB_ACTIONS").stdin(Stdio::null());
+    for name in ["NIXDIVE_LIVE", "NIXDIVE_LOG", "NIXDIVE_LOG_FILE", "CI", "GITHUB_ACTIONS"] {
+        command.env_remove(name);
+    }
+    command.stdin(Stdio::null());
     command
 }
 

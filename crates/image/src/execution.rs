@@ -42,6 +42,7 @@ impl Permission {
     pub fn check(self, program: impl AsRef<OsStr>) -> Result<(), ExecutionRefused> {
         let Some(refused_by) = self.refused_by else { return Ok(()) };
         let program = nixdive_base::text::display_name(program.as_ref().as_encoded_bytes()).into_owned();
+        tracing::info!(target: "program", program, refused_by, "not started");
         Err(ExecutionRefused { program, refused_by })
     }
 
@@ -51,6 +52,8 @@ impl Permission {
     /// If starting programs is refused.
     pub fn command(self, program: impl AsRef<OsStr>) -> Result<Command, ExecutionRefused> {
         self.check(&program)?;
+        // Arguments are left out: build arguments may be secrets.
+        tracing::debug!(target: "program", program = %program.as_ref().display(), "about to start");
         #[allow(clippy::disallowed_methods)] // The one place.
         Ok(Command::new(program))
     }

@@ -1,5 +1,7 @@
 //! What a rebuild would keep and drop, and the evidence for each, as rows that a person can decide about.
 
+use tracing::{debug, info};
+
 use nixdive_base::text::display_bytes;
 use nixdive_image::NodeId;
 use nixdive_nix::graph::PathId;
@@ -184,6 +186,22 @@ impl Plan {
                  if not larger"
             );
             self.doubts.insert(0, sentence);
+        }
+    }
+
+    /// Logs a line for each row and class, with the decisive reason.
+    pub(super) fn log(&self) {
+        let (before, after) = (self.bytes_before(), self.bytes_after());
+        info!(target: "rebuild", rows = self.rows.len(), before, after, "plan");
+        for row in &self.rows {
+            let (before, after) = (row.bytes_before(), row.bytes_after());
+            let why = row.evidence.first().map(String::as_str);
+            let (row, decision, doubt) = (&row.name, row.decision, row.doubt.as_deref());
+            debug!(target: "rebuild", ?decision, row, before, after, why, doubt, "row");
+        }
+        for class in &self.classes {
+            let (files, bytes, is_kept) = (class.files, class.bytes, class.is_kept);
+            debug!(target: "rebuild", class = class.class.id(), files, bytes, is_kept, "class");
         }
     }
 

@@ -202,6 +202,7 @@ impl Basis<'_> {
             _ => return Err(RebuildError::OtherImage),
         };
         plan.tell_how_little_goes();
+        plan.log();
         Ok(plan)
     }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hashbrown::HashMap;
 use serde_json::Map;
 use sha2::{Digest as _, Sha256};
+use tracing::debug;
 
 use super::blob::CheckedBlob;
 use super::copy::{Arrival, CopyOptions, LayerArrival, Sink, Way};
@@ -420,6 +421,7 @@ impl OneLayer<'_> {
         let media_type = media_type.or(own).unwrap_or_else(|| layer_type(self.layer.compression));
         let media_type = media_type.to_owned();
         let diff_id = self.layer.diff_id.clone();
+        debug!(target: "transfer", number = self.place, %digest, bytes, ?way, "layer");
         let made = MadeLayer { media_type, digest: digest.clone(), stored_bytes: bytes, annotations: Map::new() };
         Arrived { made, arrival: LayerArrival { digest, diff_id, stored_bytes: bytes, way, is_read } }
     }

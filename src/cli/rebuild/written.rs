@@ -1,6 +1,6 @@
 //! Writing what a plan makes of an image, with a word on how far it is and what came of it.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
@@ -90,7 +90,7 @@ fn watch(progress: &WriteProgress, finished: &Receiver<()>) {
     let mut told = false;
     let mut err = std::io::stderr();
     while let Err(RecvTimeoutError::Timeout) = finished.recv_timeout(TICK) {
-        if !err.is_terminal() {
+        if !crate::cli::pace::is_watched() {
             continue;
         }
         let (done, total) =

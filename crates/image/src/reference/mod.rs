@@ -102,6 +102,30 @@ pub enum Location {
     Name(ImageName),
 }
 
+impl Location {
+    /// The kind of location that a reference was resolved to, and the rule that decided it: words for the log.
+    #[must_use]
+    pub fn kind_and_reason(&self, transport: Option<Transport>) -> (&'static str, &'static str) {
+        let kind = match self {
+            Self::StandardInput => "standard input",
+            Self::Path(_) => "path",
+            Self::Program(_) => "program",
+            Self::Registry(_) => "registry",
+            Self::Engine(..) => "engine",
+            Self::Name(_) => "name",
+        };
+        let why = match self {
+            _ if transport.is_some() => "transport prefix",
+            Self::StandardInput => "`-`",
+            Self::Path(_) => "existing path, or neither an installable nor an image name",
+            Self::Program(_) => "no such path, and the form of a Nix installable",
+            Self::Name(_) => "no such path, and the form of an image name",
+            Self::Registry(_) | Self::Engine(..) => "named by a file, or chosen from a list",
+        };
+        (kind, why)
+    }
+}
+
 /// A container engine on this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Engine {

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, BufWriter, Read as _, Write};
 
 use tempfile::NamedTempFile;
+use tracing::{debug, info};
 
 use super::encode::{Decoder, Encoder};
 use super::{Cache, ItemKind, touch};
@@ -53,8 +54,12 @@ impl Cache {
     #[must_use]
     pub fn layer(&self, diff_id: &Digest, captured: bool) -> Option<KnownLayer> {
         let path = self.path_of(ItemKind::Layer, diff_id);
-        let mut file = self.open(&path)?;
+        let Some(mut file) = self.open(&path) else {
+            debug!(target: "cache", %diff_id, "layer: miss");
+            return None;
+        };
         if file.metadata().ok()?.len() > MAX_BYTES {
+            debug!(target: "cache", %diff_id, "layer: refused, too long");
             return None;
         }
         touch(&file);
@@ -66,10 +71,17 @@ impl Cache {
             None => {
                 // Damaged, or of another version: removed, to be written again.
                 let _ = fs::remove_file(&path);
+                info!(target: "cache", %diff_id, "layer: refused, damaged or of another version");
                 None
             }
-            Some((_, false)) if captured => None,
-            Some((known, _)) => Some(known),
+            Some((_, false)) if captured => {
+                debug!(target: "cache", %diff_id, "layer: refused, without the content that is wanted");
+                None
+            }
+            Some((known, _)) => {
+                debug!(target: "cache", %diff_id, entries = known.scan.entries, "layer: hit");
+                Some(known)
+            }
         }
     }
 

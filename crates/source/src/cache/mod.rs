@@ -23,6 +23,8 @@ use std::time::{Duration, SystemTime};
 
 use tempfile::NamedTempFile;
 
+use tracing::{debug, info, warn};
+
 use nixdive_image::Digest;
 
 pub use layers::{KnownLayer, LayerWriting};
@@ -77,7 +79,15 @@ impl Cache {
     /// Returns `true` if the directory may be used: it does not exist yet, or it belongs to the user and only the user
     /// can write to it. Removes read permission for others.
     fn is_usable(&self) -> bool {
-        *self.is_private.get_or_init(|| is_private(&self.root))
+        *self.is_private.get_or_init(|| {
+            let is_private = is_private(&self.root);
+            let root = self.root.display();
+            match is_private {
+                true => debug!(target: "cache", %root, "used"),
+                false => warn!(target: "cache", %root, "not used: others can write to it"),
+            }
+            is_private
+        })
     }
 
     /// Opens a file for reading, if the directory may be used.
@@ -93,11 +103,16 @@ impl Cache {
     /// Opens a blob of `length` bytes. The reader has to verify its digest.
     #[must_use]
     pub fn blob(&self, digest: &Digest, length: u64) -> Option<File> {
-        let file = self.open(&self.path_of(ItemKind::Blob, digest))?;
+        let Some(file) = self.open(&self.path_of(ItemKind::Blob, digest)) else {
+            debug!(target: "cache", %digest, "blob: miss");
+            return None;
+        };
         let metadata = file.metadata().ok()?;
         if !metadata.is_file() || metadata.len() != length {
+            debug!(target: "cache", %digest, length, found = metadata.len(), "blob: refused, another length");
             return None;
         }
+        debug!(target: "cache", %digest, length, "blob: hit");
         touch(&file);
         Some(file)
     }
@@ -112,7 +127,10 @@ impl Cache {
     /// Reads a small blob completely if its bytes have the digest. Removes it if they do not.
     #[must_use]
     pub fn document(&self, digest: &Digest, most_bytes: u64) -> Option<Vec<u8>> {
-        let file = self.open(&self.path_of(ItemKind::Blob, digest))?;
+        let Some(file) = self.open(&self.path_of(ItemKind::Blob, digest)) else {
+            debug!(target: "cache", %digest, "document: miss");
+            return None;
+        };
         if file.metadata().ok()?.len() > most_bytes {
             return None;
         }
@@ -120,8 +138,10 @@ impl Cache {
         let mut bytes = Vec::new();
         io::Read::read_to_end(&mut io::Read::take(file, most_bytes), &mut bytes).ok()?;
         if has_digest(&bytes, digest) {
+            debug!(target: "cache", %digest, "document: hit");
             return Some(bytes);
         }
+        info!(target: "cache", %digest, "document: refused, other bytes");
         self.forget_blob(digest);
         None
     }

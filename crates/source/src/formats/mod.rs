@@ -26,6 +26,7 @@ mod selection;
 mod streamed;
 
 use sha2::{Digest as _, Sha256};
+use tracing::debug;
 
 use nixdive_image::{DefectKind, Digest};
 use nixdive_scan::Verifier;
@@ -61,13 +62,25 @@ use nixdive_image::reference::Transport;
 pub fn read_layout(container: &dyn Container, request: &Request<'_>, is_archive: bool) -> Result<Layout, SourceError> {
     let container = &container::Rationed::new(container);
     let oci = if is_archive { Transport::OciArchive } else { Transport::Oci };
+    let taken_for = |transport: Transport, why| {
+        debug!(target: "source", kind = transport.name(), why, "layout");
+    };
     match request.reference.transport {
         Some(Transport::DockerArchive) => read_docker_archive(container, request),
         Some(Transport::Oci | Transport::OciArchive) => read_oci_layout(container, request, oci),
         Some(Transport::Dir) => read_dir(container, request),
-        _ if is_dir(container) => read_dir(container, request),
-        _ if is_docker_archive(container) => read_docker_archive(container, request),
-        _ if is_oci_layout(container) => read_oci_layout(container, request, oci),
+        _ if is_dir(container) => {
+            taken_for(Transport::Dir, "a manifest.json with a schema version");
+            read_dir(container, request)
+        }
+        _ if is_docker_archive(container) => {
+            taken_for(Transport::DockerArchive, "a manifest.json that lists images");
+            read_docker_archive(container, request)
+        }
+        _ if is_oci_layout(container) => {
+            taken_for(oci, "an index.json and no manifest.json");
+            read_oci_layout(container, request, oci)
+        }
         _ => {
             let what = if is_archive { "is a tar archive" } else { "is a directory" };
             Err(SourceError::NotAnImage(format!(

@@ -2,8 +2,9 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use tracing::debug;
 use ureq::http::HeaderMap;
 use ureq::{Agent, SendBody};
 
@@ -210,6 +211,21 @@ impl Http {
     /// # Errors
     /// [`HttpError`] if no valid answer arrives.
     pub fn send(&self, request: Request) -> Result<Response, HttpError> {
+        let (method, address, begun) = (request.method, request.address.clone(), Instant::now());
+        let authorization = if request.authorization.is_some() { "shown" } else { "none" };
+        let result = self.exchange(request);
+        let ms = begun.elapsed().as_millis();
+        // An address is shown without its query, and an error names neither a query nor a credential.
+        match &result {
+            Ok(Response { status, .. }) => {
+                debug!(target: "http", ?method, %address, authorization, status, ms, "answer")
+            }
+            Err(error) => debug!(target: "http", ?method, %address, authorization, %error, ms, "no answer"),
+        }
+        result
+    }
+
+    fn exchange(&self, request: Request) -> Result<Response, HttpError> {
         let Request { method, address, headers, authorization, body } = request;
         let failed = |error| {
             let cancelled = self.options.cancel.is_cancelled();

@@ -1,6 +1,8 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, SystemTime};
 
+use tracing::debug;
+
 use super::{HttpError, HttpOptions, Response, parse_date};
 
 /// Rules for repeating a request to a busy server.
@@ -49,6 +51,7 @@ impl Patience {
                 return result;
             }
             let wait = asked.unwrap_or_else(|| self.own_wait(number));
+            debug!(target: "http", attempt = number, of = self.tries, ?wait, is_asked = asked.is_some(), "retry");
             drop(result);
             options.clock.wait(wait, &options.cancel).map_err(|_| HttpError::Cancelled)?;
             number += 1;

@@ -22,6 +22,9 @@ use std::fs::File;
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
+
+use tracing::{debug, info};
 
 pub use contents::{ContentError, Contents, cut_off};
 pub use error::OpenError;
@@ -321,6 +324,20 @@ impl Opening<'_> {
     }
 
     fn open(&self) -> Result<Opened, OpenError> {
+        let Reference { text, transport, location, .. } = self.reference;
+        let (kind, why) = location.kind_and_reason(*transport);
+        let platform = self.options.platform.as_ref().map(ToString::to_string);
+        info!(target: "source", reference = text, kind, why, platform, "open");
+        let begun = Instant::now();
+        let opened = self.open_location();
+        if let Ok(Opened { image, .. }) = &opened {
+            let (kind, layers, ms) = (&image.identity.source_kind, image.layers.len(), begun.elapsed().as_millis());
+            info!(target: "source", reference = text, kind, layers, ms, "opened");
+        }
+        opened
+    }
+
+    fn open_location(&self) -> Result<Opened, OpenError> {
         match &self.reference.location {
             Location::StandardInput => self.standard_input(),
             Location::Path(path) => self.path(path),
@@ -336,7 +353,10 @@ impl Opening<'_> {
             Ok(metadata) => metadata,
             Err(error) => {
                 return match self.listed_store_paths(path) {
-                    Some(roots) => self.closure(&roots),
+                    Some(roots) => {
+                        debug!(target: "source", roots = roots.len(), "lines of store paths: their closure");
+                        self.closure(&roots)
+                    }
                     None => Err(self.io_error(error)),
                 };
             }
@@ -348,6 +368,7 @@ impl Opening<'_> {
             return self.directory(path);
         }
         if !metadata.is_file() {
+            debug!(target: "source", "neither a file nor a directory: read as a stream");
             let pipe = pipe::open_pipe_or_device(path).map_err(|error| self.io_error(error))?;
             return self.pipe(pipe);
         }
@@ -357,7 +378,10 @@ impl Opening<'_> {
             return Err(self.source_error(SourceError::Script(path.display().to_string())));
         }
         match self.store_path_at(path).filter(|_| !nix::may_be_an_image(&file)) {
-            Some(store_path) => self.closure(&[store_path]),
+            Some(store_path) => {
+                debug!(target: "source", %store_path, "a store path that is neither archive nor JSON: its closure");
+                self.closure(&[store_path])
+            }
             None if is_script => Err(self.source_error(SourceError::Script(path.display().to_string()))),
             None => self.archive(file_section(file, metadata.len())),
         }
@@ -377,7 +401,10 @@ impl Opening<'_> {
         let container = DirectoryContainer::new(path);
         let layout = match read_layout(&container, &self.request(), false) {
             Err(error @ SourceError::NotAnImage(_)) => match self.store_path_at(path) {
-                Some(store_path) => return self.closure(&[store_path]),
+                Some(store_path) => {
+                    debug!(target: "source", %store_path, "a store path without an image in it: its closure");
+                    return self.closure(&[store_path]);
+                }
                 None => return Err(self.source_error(nix::not_built(path, error))),
             },
             read => read.map_err(|error| self.source_error(error))?,
@@ -401,11 +428,14 @@ impl Opening<'_> {
             return Err(self.source_error(SourceError::NotAnImage("is empty".to_owned())));
         }
         if let Some(found) = compression::detect(&magic[..count]) {
+            debug!(target: "source", compression = found.name(), "magic number of a compressed stream");
             return streamed::open_stream(self, stream_start::Input::Compressed(section, found));
         }
         if nix::looks_like_json(&magic[..count]) {
+            debug!(target: "source", "begins as JSON: read as nix2container's image.json");
             return self.image_json(&section);
         }
+        debug!(target: "source", bytes = section.length(), "read as a tar archive, by its headers");
         let index = ArchiveIndex::read(section.clone(), self.cancel()).map_err(|error| self.source_error(error))?;
         let layout = read_layout(&index, &self.request(), true).map_err(|error| match index.broken() {
             Some(broken) => self.source_error(error.of_broken(broken)),

@@ -5,9 +5,11 @@ use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, bounded};
 use hashbrown::HashMap;
+use tracing::debug;
 
 use super::assemble::{ReadLayer, Stored, finish};
 use super::contents::LayerStore;
@@ -246,6 +248,7 @@ fn work(
             shelf.known.get(number).and_then(|known| known.lock().unwrap_or_else(PoisonError::into_inner).take());
         let kept_in = shelf.cache.as_ref().filter(|_| shelf.keeps.get(number).copied().unwrap_or_default());
         let listing = shelf.listings.get(number).and_then(Option::as_ref);
+        let begun = Instant::now();
         let result = match (known, listing) {
             (Some(known), _) => give(known, section, progress, &mut sink),
             (None, Some(listing)) => match list(listing, section, options, progress, &mut sink) {
@@ -258,10 +261,22 @@ fn work(
             },
             (None, None) => read_and_keep(section, options, kept_in, keep, progress, &mut sink),
         };
+        if let Ok(read) = &result {
+            log_read(number, layout, section, read, begun.elapsed());
+        }
         if sender.send((number, Event::Done(Box::new(result)))).is_err() {
             return;
         }
     }
+}
+
+fn log_read(number: usize, layout: &Layout, section: &Section, read: &Read, took: Duration) {
+    let digest = layout.layers.get(number).and_then(|layer| layer.digest.as_ref()).map(Digest::to_string);
+    let scan = &read.scan;
+    let (compression, entries, unpacked) = (scan.compression.name(), scan.entries, scan.unpacked_bytes);
+    let (by_table, failure) = (read.listed.is_some(), scan.failure.as_ref().map(ToString::to_string));
+    let (stored, ms) = (section.length(), took.as_millis());
+    debug!(target: "layer", number, digest, stored, compression, unpacked, entries, by_table, ms, failure, "read");
 }
 
 /// Sends the cached entries of a layer.

@@ -2,8 +2,10 @@
 //! it is known which of them belong to the image.
 
 use std::io;
+use std::time::Instant;
 
 use hashbrown::HashMap;
+use tracing::debug;
 
 use super::assemble::{NOT_A_TAR_STREAM, ReadLayer, Stored, finish};
 use super::contents::LayerStore;
@@ -228,7 +230,11 @@ impl Reading<'_> {
             progress.entries.store(known + entries, std::sync::atomic::Ordering::Relaxed);
             Ok(())
         };
+        let begun = Instant::now();
         let mut scan = scan_part(part, &here, &self.options, &mut sink)?;
+        let (number, ms) = (self.layers.len(), begun.elapsed().as_millis());
+        let (unpacked, entries) = (scan.unpacked_bytes, scan.entries);
+        debug!(target: "layer", number, unpacked, entries, ms, "read from the stream");
         // An uncompressed layer is stored as it is.
         (scan.blob_digest, scan.others.blob) = (scan.diff_id, scan.others.diff_id.clone());
         self.entries = self.entries.saturating_add(scan.entries);

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashMap;
+use tracing::{debug, info};
 
 use super::credentials::{self, Credential, Found};
 use super::tokens::{Asking, Tokens};
@@ -90,6 +91,9 @@ impl Registries {
         if let Some(verify) = self.settings.verify_tls {
             places.iter_mut().for_each(|place| place.insecure = !verify);
         }
+        for place in &places {
+            debug!(target: "registry", %name, at = %place.name, insecure = place.insecure, "place");
+        }
         Ok(Repository::new(Arc::clone(self), name.clone(), places))
     }
 
@@ -126,6 +130,7 @@ impl Registries {
         };
         let fall_back = allowed && speaks_no_tls;
         if fall_back {
+            info!(target: "registry", host = address.host(), "speaks plain http");
             lock(&self.secure).insert(address.host().to_owned(), false);
         }
         fall_back
@@ -170,6 +175,7 @@ impl Registries {
     pub(super) fn credential(&self, name: &ImageName) -> Result<Option<Found>, RegistryError> {
         if let Some((user, password)) = &self.settings.login {
             let credential = Credential::Password { user: user.clone(), password: password.clone() };
+            debug!(target: "credentials", %name, "given with --creds");
             return Ok(Some(Found { credential, source: "the one given with --creds".to_owned() }));
         }
         credentials::find(&self.settings.environment, self.settings.authfile.as_ref(), name, self.settings.execution)

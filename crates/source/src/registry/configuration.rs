@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
+use tracing::{debug, info};
 
 use super::{Environment, RegistryError};
 use nixdive_image::reference::ImageName;
@@ -77,7 +78,11 @@ impl Configuration {
             Ok(_) => {}
         }
         // Unreadable files are ignored.
-        let Ok(text) = fs::read_to_string(file) else { return Ok(()) };
+        let Ok(text) = fs::read_to_string(file) else {
+            info!(target: "registry", file = %file.display(), "configuration cannot be read");
+            return Ok(());
+        };
+        debug!(target: "registry", file = %file.display(), "configuration");
         self.add(&text, file).map_err(failed)
     }
 

@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::Deserialize;
+use tracing::{debug, info, trace};
 
 use super::{Challenge, Place, Registries, RegistryError, Scope};
 use crate::http::{Address, Body, HttpError, Method, Request, Response, Secret};
@@ -117,10 +118,15 @@ impl Repository {
             let Some(place) = self.places.get(number) else { continue };
             match attempt(place) {
                 Ok(done) => {
+                    trace!(target: "registry", host = place.name.host(), name = %self.name, "served");
                     self.chosen.store(number, Ordering::Relaxed);
                     return Ok(done);
                 }
-                Err(error) if error.is_of_this_place() => failure = Some((number, error)),
+                Err(error) if error.is_of_this_place() => {
+                    // The error is left out: it may repeat what the server says.
+                    info!(target: "registry", host = place.name.host(), name = %self.name, "place failed");
+                    failure = Some((number, error));
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -196,6 +202,7 @@ impl Repository {
                 response.headers("www-authenticate").flat_map(Challenge::parse).take(MAX_REDIRECTS).collect();
             let address = response.address.clone();
             drop(response);
+            debug!(target: "registry", %address, schemes = ?schemes(&challenges), "asks for a credential");
             let refused = authorization.as_ref();
             let fresh = self.registries.authorize(place, &address, &challenges, &scope, refused)?;
             authorization = Some(fresh);
@@ -234,6 +241,7 @@ impl Repository {
             if address.is_secure() && !next.is_secure() && !place.insecure {
                 return Err(wrong("redirects from https to plain http, which is not followed"));
             }
+            debug!(target: "registry", status = response.status, from = %address, to = %next, "redirect");
             address = next;
         }
         let reason = format!("leads from one address to the next, more than {MAX_REDIRECTS} times");
@@ -294,6 +302,11 @@ impl Repository {
             }
         }
     }
+}
+
+/// The schemes of challenges, such as `bearer`.
+fn schemes(challenges: &[Challenge]) -> Vec<&str> {
+    challenges.iter().map(|challenge| challenge.scheme.as_str()).collect()
 }
 
 impl std::fmt::Debug for Repository {

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use hashbrown::HashMap;
 use serde::Deserialize;
+use tracing::{debug, trace};
 
 use super::credentials::{Credential, Found};
 use super::{Challenge, RegistryError};
@@ -104,6 +105,7 @@ impl Tokens {
         if let Some(kept) = kept.as_ref().filter(|kept| kept.until.is_none_or(|until| until > asking.now))
             && refused != Some(&kept.authorization)
         {
+            trace!(target: "credentials", scope = ?scope.texts().collect::<Vec<_>>(), "another thread has the token");
             return Ok(kept.authorization.clone());
         }
         let by_scheme = |scheme: &str| challenges.iter().find(|challenge| challenge.scheme == scheme);
@@ -158,7 +160,10 @@ fn fetch(challenge: &Challenge, scope: &Scope, asking: &Asking<'_>) -> Result<Ke
         return Err(RegistryError::UnsafeRealm { host: scope.host.clone(), realm: realm.to_string() });
     }
     let service = challenge.parameter("service").unwrap_or_default();
-    let response = send(&realm, service, &scopes(challenge, scope), asking)?;
+    let scopes = scopes(challenge, scope);
+    let by = asking.credential.map_or("anonymous", |found| found.credential.kind());
+    debug!(target: "credentials", %realm, service, ?scopes, by, "token requested");
+    let response = send(&realm, service, &scopes, asking)?;
     let (host, what) = (response.address.host().to_owned(), "the token".to_owned());
     let content = |reason: String| RegistryError::Content { host: host.clone(), what: what.clone(), reason };
     match response.status {
@@ -180,6 +185,7 @@ fn fetch(challenge: &Challenge, scope: &Scope, asking: &Asking<'_>) -> Result<Ke
     let token = answer.token.or(answer.access_token).filter(is_token);
     let token = token.ok_or_else(|| content("missing in the answer".to_owned()))?;
     let life = answer.expires_in.map_or(DEFAULT_LIFE, Duration::from_secs).max(DEFAULT_LIFE);
+    debug!(target: "credentials", %realm, ?scopes, ?life, "token received");
     let until = asking.now.checked_add(life.saturating_sub(MARGIN));
     Ok(Kept { authorization: Secret::new(format!("Bearer {token}")), until })
 }

@@ -3,7 +3,9 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use tracing::{debug, info};
 
 use super::Downloads;
 use crate::cache::BlobWriting;
@@ -140,6 +142,7 @@ impl Arriving {
             }
         }
         if verifier.finish().as_ref() != Some(&self.digest) {
+            info!(target: "cache", digest = %self.digest, "blob: refused, other bytes");
             cache.forget_blob(&self.digest);
             return false;
         }
@@ -151,6 +154,7 @@ impl Arriving {
     }
 
     fn take_from_registry(&self) -> Result<(), RegistryError> {
+        let begun = Instant::now();
         let kept = self.downloads.cache.as_ref().filter(|_| self.length <= MAX_KEPT);
         let writing: Option<BlobWriting> = kept.and_then(|cache| cache.begin_blob(&self.digest).ok());
         let own = || unnamed_file().ok().filter(|_| self.length <= MAX_KEPT);
@@ -172,6 +176,7 @@ impl Arriving {
             self.keep(chunk.get(..count).unwrap_or_default(), position)?;
             position += count as u64;
         }
+        debug!(target: "layer", digest = %self.digest, bytes = self.length, ms = begun.elapsed().as_millis(), "fetched");
         self.publish(self.length);
         let is_kept = self.state().in_file == self.length;
         if let Some(writing) = writing.filter(|_| is_kept) {

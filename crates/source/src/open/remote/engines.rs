@@ -2,6 +2,8 @@
 
 use std::io;
 
+use tracing::{debug, info};
+
 use crate::engines::{ContentStore, EngineClient, EngineError};
 use crate::formats::SourceError;
 use crate::http::HttpOptions;
@@ -38,8 +40,14 @@ impl Opening<'_> {
     pub(in crate::open) fn name(&self, name: &ImageName) -> Result<Opened, OpenError> {
         let text = name.to_string();
         for engine in [Engine::Docker, Engine::Podman] {
-            let Ok(client) = self.engine_client(engine) else { continue };
-            if client.has(&text) {
+            let transport = engine.transport().name();
+            let Ok(client) = self.engine_client(engine) else {
+                debug!(target: "source", engine = transport, "no such engine here");
+                continue;
+            };
+            let has_image = client.has(&text);
+            debug!(target: "source", engine = transport, has_image, "engine asked");
+            if has_image {
                 return self.archive_of(&client, &text);
             }
         }
@@ -49,12 +57,14 @@ impl Opening<'_> {
             && let Ok(opened) = self.stored(&store, &text, &digest)
             && !opened.image.has_absent_layers()
         {
+            debug!(target: "source", "containerd has the image, whole");
             return Ok(opened);
         }
         let full = self
             .registries()
             .and_then(|registries| registries.complete(name))
             .map_err(|error| self.registry_error(error))?;
+        info!(target: "source", name = %text, full = full.in_full(), "no engine has it: a registry is asked");
         self.registry(&full).map_err(|error| match error {
             OpenError::Source { reference, error } => {
                 let reason = format!("no such file, and no engine here has it; as {}: {error}", full.in_full());

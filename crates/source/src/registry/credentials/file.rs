@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::Path;
 
 use serde::Deserialize;
+use tracing::{debug, info};
 
 use super::{Credential, DOCKER_HUB_KEY, Found, RegistryError, helper, keys};
 use crate::http::{Secret, decode_base64};
@@ -38,17 +39,22 @@ pub(super) fn look_up(
     search: Option<&OsStr>,
     execution: Permission,
 ) -> Result<Option<Found>, RegistryError> {
-    let file = read(path)?;
+    let file = read(path).inspect_err(|_| {
+        debug!(target: "credentials", file = %path.display(), "cannot be read, or is not valid");
+    })?;
     let shown = nixdive_base::text::display_name(path.as_os_str().as_encoded_bytes()).into_owned();
     let keys = keys(name);
     let server = if name.host() == "docker.io" { DOCKER_HUB_KEY } else { name.host() };
     let mut withheld = None;
     let mut asked = |program: &str, key: &str| match helper::ask(program, key, search, execution) {
         Ok(credential) => {
+            let kind = credential.as_ref().map_or("none", Credential::kind);
+            debug!(target: "credentials", helper = program, server = key, named_by = %shown, kind, "helper asked");
             let source = format!("from docker-credential-{program}, as configured in {shown}");
             credential.map(|credential| Found { credential, source })
         }
         Err(refused) => {
+            info!(target: "credentials", helper = program, named_by = %shown, "helper not asked: {refused}");
             let source = format!("kept by docker-credential-{program}, as configured in {shown}; {refused}");
             withheld.get_or_insert(Found { credential: Credential::Withheld, source });
             None
@@ -64,6 +70,8 @@ pub(super) fn look_up(
         return Ok(Some(found));
     }
     let entry = keys.iter().find_map(|key| credential(file.auths.get(key)?));
+    let kind = entry.as_ref().map_or("none", Credential::kind);
+    debug!(target: "credentials", file = %shown, %name, kind, "file looked into");
     Ok(entry.map(|credential| Found { credential, source: format!("from {shown}") }).or(withheld))
 }
 

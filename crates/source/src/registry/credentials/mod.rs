@@ -30,6 +30,16 @@ pub enum Credential {
 }
 
 impl Credential {
+    /// The kind of credential, a word for the log.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Password { .. } => "password",
+            Self::IdentityToken(_) => "identity token",
+            Self::RegistryToken(_) => "registry token",
+            Self::Withheld => "withheld",
+        }
+    }
+
     /// Returns `true` if a text contains the secret, plain or in the encoding in which it is sent.
     pub(super) fn is_in(&self, text: &str) -> bool {
         let secrets = match self {
