@@ -1,39 +1,13 @@
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use super::arguments::{self, CompareArguments, OpenArguments};
-use super::inspect::packages_of;
 use super::named::Wanted;
 use super::{build, integrity, open_reference, output};
-use nixdive_analyse::compare::{CompareOptions, KnownContents, Outline, Side, check_platforms};
-use nixdive_base::cancel::Cancel;
-use nixdive_image::reference::{Location, Reference};
-use nixdive_image::{Image, Layer, LayerIndex, OccurrenceId};
-use nixdive_nix::study::StoreStudy;
-use nixdive_packages::Inventory;
+use nixdive_analyse::compare::{CompareOptions, KnownContents, Outline, check_platforms};
+use nixdive_app::{Examined, Together};
+use nixdive_image::{Image, Layer, LayerIndex};
 use nixdive_report::{CompareFormat, write_comparison};
-use nixdive_source::identify::{Identified, identify};
-use nixdive_source::open::{Keep, OpenError, OpenOptions, Opened, Programs, Progress};
-use nixdive_source::study::{StoreWatch, StudyError, StudyOptions, study};
-
-/// An image with all that comparing it needs.
-pub(super) struct Gathered {
-    pub opened: Opened,
-    pub packages: Inventory,
-    pub store: Option<StoreStudy>,
-}
-
-impl Gathered {
-    /// As a side of a comparison.
-    pub fn side(&self) -> Side<'_> {
-        Side { image: &self.opened.image, packages: &self.packages, store: self.store.as_ref() }
-    }
-
-    /// Reads some of its files.
-    pub fn identify(&self, ids: &[OccurrenceId], threads: usize) -> anyhow::Result<Identified> {
-        Ok(identify(&self.opened.image, &self.opened.contents, ids, threads, &Cancel::new())?)
-    }
-}
+use nixdive_source::open::{Keep, OpenOptions, Programs, Progress};
 
 /// Compares two images.
 pub fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
@@ -71,16 +45,16 @@ pub(super) fn report(
     are_two(wanted.images.len())?;
     let gathered = gather(wanted, open)?;
     let [left, right] = gathered.as_slice() else { anyhow::bail!("two images are compared") };
-    if !different_platforms && let Err(mismatch) = check_platforms(&left.opened.image, &right.opened.image) {
+    if !different_platforms && let Err(mismatch) = check_platforms(left.image(), right.image()) {
         anyhow::bail!("{mismatch}; choose one with --platform, or allow it with --different-platforms");
     }
-    let outline = Outline::new(&left.opened.image, &right.opened.image);
+    let outline = Outline::new(left.image(), right.image());
     let unknown = outline.unknown();
-    let (of_left, of_right) = (left.identify(&unknown.left, 0)?, right.identify(&unknown.right, 0)?);
-    let notes = of_left.unread.into_iter().chain(of_right.unread).chain(unread(&gathered));
+    let (of_left, of_right) = (left.identify(&unknown.left)?, right.identify(&unknown.right)?);
+    let notes = of_left.unread.into_iter().chain(of_right.unread).chain(unread(&gathered)?);
     let notes: Vec<String> = notes.chain(wanted.notes.iter().cloned()).collect();
     let known = KnownContents { left: of_left.known, right: of_right.known };
-    let comparison = outline.finish(left.side(), right.side(), &known, options);
+    let comparison = outline.finish(left.side()?, right.side()?, &known, options);
     output::print(|out| write_comparison(&comparison, &notes, format, out))
 }
 
@@ -96,11 +70,14 @@ pub(super) fn are(count: usize) -> String {
 }
 
 /// What could not be read of the images' stores, and what of the images is not here.
-pub(super) fn unread(gathered: &[Gathered]) -> Vec<String> {
-    let studies = gathered.iter().filter_map(|image| image.store.as_ref());
-    let unread = studies.flat_map(|study| study.unread.clone());
-    let not_here = gathered.iter().filter_map(|image| not_here(&image.opened.image));
-    unread.chain(not_here).chain(gathered.iter().flat_map(|image| wrong(&image.opened.image))).collect()
+pub(super) fn unread(images: &[Examined]) -> anyhow::Result<Vec<String>> {
+    let mut unread = Vec::new();
+    for examined in images {
+        unread.extend(examined.store()?.iter().flat_map(|study| study.unread.iter().cloned()));
+    }
+    unread.extend(images.iter().filter_map(|examined| not_here(examined.image())));
+    unread.extend(images.iter().flat_map(|examined| wrong(examined.image())));
+    Ok(unread)
 }
 
 /// In what an image is not whole, or not what it claims, besides what is not here.
@@ -122,101 +99,18 @@ fn not_here(image: &Image) -> Option<String> {
 ///
 /// # Errors
 /// Those of opening and studying.
-pub(super) fn gather(wanted: &Wanted, arguments: &OpenArguments) -> anyhow::Result<Vec<Gathered>> {
+pub(super) fn gather(wanted: &Wanted, arguments: &OpenArguments) -> anyhow::Result<Vec<Examined>> {
     let progress: Vec<Progress> = wanted.images.iter().map(|_| Progress::new()).collect();
-    let how = HowToGather { arguments, keep: Keep::Trees, programs: Programs::Foreground, progress: &progress };
-    let mut gathered = how.gather(&wanted.images, &|_| {}).map_err(|(number, error)| match wanted.way_out(number) {
-        Some(way_out) if !is_cancelled(&error) => anyhow::anyhow!("{error}; {way_out}"),
-        _ => error,
+    let options = OpenOptions { programs: Programs::Foreground, ..arguments.options(Keep::Trees) };
+    let together = Together { options: &options, progress: &progress, open: &open_reference };
+    let mut examined = together.examine(&wanted.images, &|_| {}).map_err(|(number, error)| {
+        match wanted.way_out(number).filter(|_| !error.is_cancelled()) {
+            Some(way_out) => anyhow::anyhow!("{error}; {way_out}"),
+            None => error.into(),
+        }
     })?;
-    for image in &mut gathered {
+    for image in &mut examined {
         integrity::enforce(&mut image.opened.image, arguments.integrity)?;
     }
-    Ok(gathered)
-}
-
-/// How some images are opened at once.
-pub(super) struct HowToGather<'a> {
-    pub arguments: &'a OpenArguments,
-    pub keep: Keep,
-    pub programs: Programs,
-    /// One for each image.
-    pub progress: &'a [Progress],
-}
-
-impl HowToGather<'_> {
-    /// Opens and studies the images; `finished` is told of each that is at hand.
-    ///
-    /// # Errors
-    /// Those of opening and studying, each with the number of the image.
-    pub fn gather(
-        &self,
-        images: &[Reference],
-        finished: &(dyn Fn(usize) + Sync),
-    ) -> Result<Vec<Gathered>, (usize, anyhow::Error)> {
-        let from_input = |(_, image): &(usize, &Reference)| image.location == Location::StandardInput;
-        if let Some((number, _)) = images.iter().enumerate().filter(from_input).nth(1) {
-            return Err((number, anyhow::anyhow!("only one image can come by standard input")));
-        }
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let at_once = images.len().clamp(1, cores.max(2));
-        let threads = cores.div_ceil(at_once);
-        let mut gathered = Vec::new();
-        let jobs: Vec<(usize, (&Reference, &Progress))> = images.iter().zip(self.progress).enumerate().collect();
-        for group in jobs.chunks(at_once) {
-            let results: Vec<anyhow::Result<Gathered>> = std::thread::scope(|scope| {
-                let mut running = Vec::new();
-                for &(number, (reference, own)) in group {
-                    let work = move || {
-                        let result = self.gather_one(reference, threads, own);
-                        match &result {
-                            Ok(_) => finished(number),
-                            Err(_) => self.progress.iter().for_each(|progress| progress.cancel().cancel()),
-                        }
-                        result
-                    };
-                    running.push(std::thread::Builder::new().name("compare".into()).spawn_scoped(scope, work));
-                }
-                let ended = |thread: std::io::Result<std::thread::ScopedJoinHandle<'_, _>>| match thread {
-                    Ok(thread) => thread.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a thread failed"))),
-                    Err(error) => Err(anyhow::anyhow!("starting a thread: {error}")),
-                };
-                running.into_iter().map(ended).collect()
-            });
-            // That one was stopped says nothing where another failed.
-            let mut stopped = None;
-            for (result, &(number, _)) in results.into_iter().zip(group) {
-                match result {
-                    Ok(image) => gathered.push(image),
-                    Err(error) if is_cancelled(&error) => stopped = stopped.or(Some((number, error))),
-                    Err(error) => return Err((number, error)),
-                }
-            }
-            if let Some(stopped) = stopped {
-                return Err(stopped);
-            }
-        }
-        Ok(gathered)
-    }
-
-    fn gather_one(&self, reference: &Reference, threads: usize, progress: &Progress) -> anyhow::Result<Gathered> {
-        let watch = StoreWatch::new();
-        let options = OpenOptions {
-            programs: self.programs,
-            watch: Some(Arc::new(watch.clone()) as Arc<_>),
-            threads,
-            ..self.arguments.options(self.keep)
-        };
-        let opened = open_reference(reference, &options, progress)?;
-        let cancel = progress.cancel().clone();
-        let store = study(&opened, &StudyOptions { watch: Some(&watch), threads, cancel, ..StudyOptions::default() })?;
-        let packages = packages_of(&opened.image, &opened.captured).unwrap_or_default();
-        Ok(Gathered { opened, packages, store })
-    }
-}
-
-/// Whether it is an error only in that somebody stopped it.
-pub(super) fn is_cancelled(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(OpenError::Cancelled))
-        || matches!(error.downcast_ref(), Some(StudyError::Cancelled))
+    Ok(examined)
 }

@@ -8,15 +8,16 @@ use hashbrown::HashMap;
 
 use super::arguments::OpenArguments;
 use super::attendant::{Known, Viewing};
-use super::compare::{Gathered, HowToGather, is_cancelled};
+use super::open_reference;
 use super::opener::TICK;
 use nixdive_analyse::compare::{CompareOptions, KnownContents, Outline, SharingOutline, check_platforms};
+use nixdive_app::{Examined, FailedImage, Together};
 use nixdive_base::cancel::Cancel;
 use nixdive_image::reference::Reference;
 use nixdive_image::{ContentHash, OccurrenceId};
 use nixdive_preview::Syntaxes;
 use nixdive_source::identify::{IdentifyError, identify};
-use nixdive_source::open::{Contents, Keep, Programs, Progress};
+use nixdive_source::open::{Contents, Keep, OpenOptions, Programs, Progress};
 use nixdive_tui::{
     CompareRequest, Compared, ComparedImage, Message, Opening, Report, Request, Shared, SideProgress, Stage, Transfer,
 };
@@ -51,11 +52,10 @@ pub struct Held {
 }
 
 impl Held {
-    fn new(gathered: Gathered) -> Self {
-        let Gathered { opened, packages, store } = gathered;
+    fn new(examined: Examined) -> Self {
+        let (opened, packages, store) = examined.into_parts();
         let unread = store.as_ref().map(|study| study.unread.clone()).unwrap_or_default();
-        let compared =
-            ComparedImage { image: Arc::new(opened.image), packages: Arc::new(packages), store: store.map(Arc::new) };
+        let compared = ComparedImage { image: Arc::new(opened.image), packages, store };
         Self { compared, contents: Arc::new(opened.contents), unread, known: Mutex::default() }
     }
 
@@ -92,7 +92,7 @@ impl Comparer {
             Ok(gathered) => {
                 self.beside.take().into_iter().chain(gathered.into_iter().map(Held::new)).collect::<Vec<_>>()
             }
-            Err((_, error)) if is_cancelled(&error) => return,
+            Err((_, error)) if error.is_cancelled() => return,
             Err((number, error)) => {
                 self.tell(Report::Failed(self.failure(number, &error.to_string())));
                 return;
@@ -132,18 +132,14 @@ impl Comparer {
         if error.starts_with(&name) { format!("{side}, {error}") } else { format!("{side}, {name}: {error}") }
     }
 
-    fn gather(&self) -> Result<Vec<Gathered>, (usize, anyhow::Error)> {
+    fn gather(&self) -> Result<Vec<Examined>, FailedImage> {
         let read: Vec<AtomicBool> = self.images.iter().map(|_| AtomicBool::new(false)).collect();
         let (finished, watched) = bounded::<()>(0);
         std::thread::scope(|scope| {
             scope.spawn(|| self.watch(&watched, &read));
-            let how = HowToGather {
-                arguments: &self.arguments,
-                keep: Keep::AnyContent,
-                programs: Programs::Background,
-                progress: &self.progress,
-            };
-            let result = how.gather(&self.images, &|number| {
+            let options = OpenOptions { programs: Programs::Background, ..self.arguments.options(Keep::AnyContent) };
+            let together = Together { options: &options, progress: &self.progress, open: &open_reference };
+            let result = together.examine(&self.images, &|number| {
                 if let Some(read) = read.get(number) {
                     read.store(true, Ordering::Relaxed);
                 }

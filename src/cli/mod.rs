@@ -44,7 +44,6 @@ mod why;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::Parser;
 use crossbeam_channel::bounded;
@@ -54,9 +53,9 @@ use arguments::{Arguments, Command};
 #[cfg(test)]
 pub(crate) use {arguments::ComparingArguments, opener::Opener};
 
+use nixdive_app::Examined;
 use nixdive_image::reference::{Location, Reference};
 use nixdive_source::open::{Keep, OpenError, OpenOptions, Opened, Programs, Progress, open};
-use nixdive_source::study::StoreWatch;
 
 /// Exit code of what could not be done. 1 is left to rules of `--ci` that fail.
 const COULD_NOT: u8 = 2;
@@ -123,23 +122,19 @@ fn open_parsed(reference: &Reference, arguments: &OpenArguments, keep: Keep) -> 
     Ok(opened)
 }
 
-/// Opens an image that was typed, with a watch on what a Nix store contains.
-fn open_watched(image: &OsString, arguments: &OpenArguments, keep: Keep, watch: &StoreWatch) -> anyhow::Result<Opened> {
-    open_parsed_watched(&Reference::parse(image)?, arguments, keep, watch)
+/// Opens an image named on the command line, to be examined.
+fn examined(image: &OsString, arguments: &OpenArguments, keep: Keep) -> anyhow::Result<Examined> {
+    examined_reference(&Reference::parse(image)?, arguments, keep)
 }
 
-/// Opens a reference, with a watch on what a Nix store contains.
-fn open_parsed_watched(
-    reference: &Reference,
-    arguments: &OpenArguments,
-    keep: Keep,
-    watch: &StoreWatch,
-) -> anyhow::Result<Opened> {
-    let watch = Some(Arc::new(watch.clone()) as Arc<_>);
-    let options = OpenOptions { programs: Programs::Foreground, watch, ..arguments.options(keep) };
-    let mut opened = open_reference(reference, &options, &Progress::new())?;
-    integrity::enforce(&mut opened.image, arguments.integrity)?;
-    Ok(opened)
+/// Opens a reference, to be examined.
+fn examined_reference(reference: &Reference, arguments: &OpenArguments, keep: Keep) -> anyhow::Result<Examined> {
+    let options = OpenOptions { programs: Programs::Foreground, ..arguments.options(keep) };
+    let progress = Progress::new();
+    let mut examined =
+        Examined::open(options, progress.cancel(), |options| open_reference(reference, options, &progress))?;
+    integrity::enforce(&mut examined.opened.image, arguments.integrity)?;
+    Ok(examined)
 }
 
 /// Opens a reference, or the sample within the program where it is the one that is meant.

@@ -247,7 +247,7 @@ impl Job {
         let _ = self.known.opened.set((Arc::clone(&image), Arc::clone(&contents)));
         self.attend(&image, &contents, Origin::new(reference, &image));
         self.watch_fetches(&image);
-        let packages = Arc::new(super::inspect::packages_of(&image, &captured).unwrap_or_default());
+        let packages = Arc::new(nixdive_app::packages_of(&image, &captured).unwrap_or_default());
         drop(captured);
         let insights = Insights { assessment: assess(&image), hidden: Some(HiddenCopies::of(&image.tree)), packages };
         let insights = Arc::new(insights);

@@ -1,29 +1,26 @@
 use std::io::Read;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use super::arguments::{SbomArguments, SbomFormat};
-use super::inspect::packages_of;
-use super::{open_watched, output};
+use super::{examined, output};
 use nixdive_image::Resolution;
 use nixdive_report::{self, Distribution, Sbom};
 use nixdive_source::open::{Keep, Opened};
-use nixdive_source::study::{StoreWatch, StudyOptions, study};
 
 /// Bytes of `os-release` that are read.
 const MOST_BYTES: u64 = 64 << 10;
 
 /// Prints a bill of materials.
 pub fn run(arguments: &SbomArguments) -> anyhow::Result<ExitCode> {
-    let watch = StoreWatch::new();
     let open = arguments.open.certifying(arguments.incomplete);
-    let opened = open_watched(&arguments.image, &open, Keep::Content, &watch)?;
-    let store = study(&opened, &StudyOptions { watch: Some(&watch), ..StudyOptions::default() })?;
-    let packages = packages_of(&opened.image, &opened.captured);
-    for problem in packages.iter().flat_map(|found| &found.problems) {
+    let examined = examined(&arguments.image, &open, Keep::Content)?;
+    let (packages, store) = (examined.packages(), examined.store()?.map(Arc::as_ref));
+    for problem in &packages.problems {
         output::note(&format!("not read: /{} {}", String::from_utf8_lossy(&problem.path), problem.message));
     }
-    let distribution = distribution(&opened).unwrap_or_default();
-    let sbom = Sbom::new(&opened.image, packages.as_ref(), store.as_ref(), &distribution);
+    let distribution = distribution(&examined.opened).unwrap_or_default();
+    let sbom = Sbom::new(examined.image(), Some(packages), store, &distribution);
     let format = match arguments.format {
         SbomFormat::Text => nixdive_report::SbomFormat::Text,
         SbomFormat::Cyclonedx => nixdive_report::SbomFormat::CycloneDx,

@@ -5,6 +5,7 @@ use super::compare::{are, gather, unread};
 use super::named::{self, Wanted};
 use super::output;
 use nixdive_analyse::compare::SharingOutline;
+use nixdive_app::Examined;
 use nixdive_image::Image;
 use nixdive_report::{ShareFormat, ShareReport};
 
@@ -33,16 +34,17 @@ pub(super) fn report(
         anyhow::bail!("two images share at least, and there {}", are(wanted.images.len()));
     }
     let gathered = gather(wanted, open)?;
-    let outline = SharingOutline::new(gathered.iter().map(|image| image.side()).collect()).with_max_layers(max_layers);
+    let outline =
+        SharingOutline::new(gathered.iter().map(Examined::side).collect::<Result<_, _>>()?).with_max_layers(max_layers);
     let mut found = Vec::new();
-    let mut notes = unread(&gathered);
+    let mut notes = unread(&gathered)?;
     for (image, ids) in gathered.iter().zip(outline.unknown()) {
-        let identified = image.identify(&ids, 0)?;
+        let identified = image.identify(&ids)?;
         notes.extend(identified.unread);
         found.push(identified.known);
     }
     let sharing = outline.finish(&found);
-    let images: Vec<&Image> = gathered.iter().map(|image| &image.opened.image).collect();
+    let images: Vec<&Image> = gathered.iter().map(Examined::image).collect();
     notes.extend(wanted.notes.iter().cloned());
     let report = ShareReport { images: &images, users: &wanted.users, sharing: &sharing, notes: &notes };
     output::print(|out| report.write(format, out))

@@ -1,7 +1,7 @@
 use std::process::ExitCode;
 
 use super::arguments::{WhyArguments, WhyFormat};
-use super::{open_watched, output};
+use super::{examined, output};
 use nixdive_base::text::display_name;
 use nixdive_image::NodeId;
 use nixdive_nix::contents::Place;
@@ -9,28 +9,27 @@ use nixdive_nix::graph::PathId;
 use nixdive_nix::study::{Match, StoreStudy, Why};
 use nixdive_report::WhyReport;
 use nixdive_source::open::Keep;
-use nixdive_source::study::{StoreWatch, StudyOptions, excerpts, study};
+use nixdive_source::study::excerpts;
 
 /// Files that are looked into for `--precise`, in all chains together.
 const MOST_EXCERPTS: usize = 10_000;
 
 /// Prints why a store path is in an image.
 pub fn run(arguments: &WhyArguments) -> anyhow::Result<ExitCode> {
-    let watch = StoreWatch::new();
     let keep = if arguments.precise { Keep::Content } else { Keep::Trees };
-    let opened = open_watched(&arguments.image, &arguments.open, keep, &watch)?;
-    let Some(store) = study(&opened, &StudyOptions { watch: Some(&watch), ..StudyOptions::default() })? else {
+    let examined = examined(&arguments.image, &arguments.open, keep)?;
+    let (opened, Some(store)) = (&examined.opened, examined.store()?) else {
         anyhow::bail!("the image has no store paths: there is nothing in /nix/store");
     };
-    let meant = meant(&store, &arguments.wanted, if opened.image.is_closure() { "closure" } else { "image" })?;
+    let meant = meant(store, &arguments.wanted, if opened.image.is_closure() { "closure" } else { "image" })?;
     let answers: Vec<Why> = meant.into_iter().map(|path| store.why(path, arguments.all)).collect();
-    let found = arguments.precise.then(|| excerpts(&opened, &places(&store, &answers)));
+    let found = arguments.precise.then(|| excerpts(opened, &places(store, &answers)));
     for sentence in &store.unread {
         output::note(&format!("not read: {sentence}"));
     }
     let report = WhyReport {
         image: &opened.image,
-        study: &store,
+        study: store,
         answers: &answers,
         all: arguments.all,
         excerpts: found.as_ref(),

@@ -45,7 +45,7 @@ pub fn check(image: &Reference, arguments: &RuleArguments, open: &OpenArguments)
     let content = judges_findings || arguments.reproducible.is_some();
     let side = Side::open(image, open, Looks { in_full: has_own, content })?;
     let found = if judges_findings { Some(side.findings()?) } else { None };
-    let snapshot = if has_own { side.snapshot() } else { Snapshot::default() };
+    let snapshot = if has_own { side.snapshot()? } else { Snapshot::default() };
     let followed = if has_own { side.followed_snapshot(open)? } else { None };
     let baseline = match &gathered.baseline {
         None => Baseline::None,
@@ -56,7 +56,7 @@ pub fn check(image: &Reference, arguments: &RuleArguments, open: &OpenArguments)
         Some(other) => Some((shown(other), side.differences(&Reference::parse(other)?, open)?)),
     };
     let mut outcome =
-        judged(rules, &side, (&snapshot, followed.as_ref()), &baseline, differences.as_ref(), found.as_deref());
+        judged(rules, &side, (&snapshot, followed.as_ref()), &baseline, differences.as_ref(), found.as_deref())?;
     if outcome.is_without_rules() && arguments.update_baseline.is_none() {
         anyhow::bail!(
             "no rule is set: dive's are turned off and there is none besides. Set one, such as --max-size 300MB"
@@ -66,15 +66,15 @@ pub fn check(image: &Reference, arguments: &RuleArguments, open: &OpenArguments)
         output::note(&format!("warning: {warning}"));
     }
     // Those were told when the image was opened.
-    let defects = side.opened.image.defects.iter().map(|defect| defect.message.clone());
+    let defects = side.examined.image().defects.iter().map(|defect| defect.message.clone());
     outcome.warnings = defects.chain(outcome.warnings).collect();
     let named = baseline.name();
     let directory = std::env::current_dir().ok();
-    let name = image_name::image_name(&side.opened.image.identity, image, directory.as_deref());
+    let name = image_name::image_name(&side.examined.image().identity, image, directory.as_deref());
     let report = CiReport {
-        image: &side.opened.image,
+        image: side.examined.image(),
         name: &name,
-        assessment: &side.assessment,
+        assessment: side.examined.assessment(),
         outcome: &outcome,
         baseline: named,
     };
@@ -98,12 +98,12 @@ fn judged(
     baseline: &Baseline,
     differences: Option<&(String, Vec<ImageDifference>)>,
     findings: Option<&[FindingFact]>,
-) -> Outcome {
+) -> anyhow::Result<Outcome> {
     let facts = Facts {
-        figures: &side.assessment.figures,
+        figures: &side.examined.assessment().figures,
         snapshot,
         followed,
-        reasons: side.reasons(),
+        reasons: side.reasons()?,
         findings,
         differences: differences.map(|(name, found)| (name.as_str(), found.as_slice())),
     };
@@ -112,7 +112,7 @@ fn judged(
         Baseline::Missing { reason, .. } => Against::Missing(reason),
         Baseline::Found { snapshot, .. } => Against::Baseline(snapshot),
     };
-    judge(rules, &facts, against)
+    Ok(judge(rules, &facts, against))
 }
 
 /// Budgets of paths are measured now: the stored baseline holds only the largest files.

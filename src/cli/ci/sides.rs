@@ -1,22 +1,21 @@
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::super::arguments::OpenArguments;
-use super::super::inspect::{findings, packages_of};
-use super::super::{open_parsed, open_parsed_watched};
+use super::super::{examined_reference, open_parsed};
 use super::shown;
-use nixdive_analyse::analysis::{Assessment, assess};
+use nixdive_analyse::analysis::assess;
 use nixdive_analyse::ci::{
     self, FindingFact, ImageDifference, MAX_BASELINE_BYTES, OnMissingBaseline, Reasons, Snapshot, differences,
     from_json,
 };
 use nixdive_analyse::findings::Severity;
+use nixdive_app::{Examined, packages_of};
 use nixdive_image::reference::Reference;
 use nixdive_nix::study::StoreStudy;
-use nixdive_packages::Inventory;
 use nixdive_scan::identity_of;
 use nixdive_source::open::{Keep, Opened};
-use nixdive_source::study::{StoreWatch, StudyOptions, study};
 
 /// What of an image is looked at.
 #[derive(Debug, Clone, Copy, Default)]
@@ -27,53 +26,51 @@ pub(super) struct Looks {
     pub content: bool,
 }
 
-/// An image with all that rules look at.
+/// An image as rules see it.
 pub(super) struct Side {
-    pub opened: Opened,
-    pub assessment: Assessment,
-    packages: Option<Inventory>,
-    store: Option<StoreStudy>,
+    pub examined: Examined,
+    in_full: bool,
 }
 
 impl Side {
-    /// Opens an image. Its packages and store are looked at where rules besides dive's may ask for them; its content is
-    /// kept at hand where findings or a comparison need it.
+    /// Opens an image. Its packages and store are read if rules other than dive's may need them; its content is kept if
+    /// findings or a comparison need it.
     pub fn open(image: &Reference, open: &OpenArguments, looks: Looks) -> anyhow::Result<Self> {
         let Looks { in_full, content } = looks;
         let keep = if content { Keep::Content } else { Keep::Trees };
-        if !in_full {
-            let opened = open_parsed(image, open, keep)?;
-            return Ok(Self { assessment: assess(&opened.image), opened, packages: None, store: None });
-        }
-        let watch = StoreWatch::new();
-        let opened = open_parsed_watched(image, open, keep, &watch)?;
-        let store = study(&opened, &StudyOptions { watch: Some(&watch), ..StudyOptions::default() })?;
-        let packages = packages_of(&opened.image, &opened.captured);
-        Ok(Self { assessment: assess(&opened.image), opened, packages, store })
+        let examined = if in_full {
+            examined_reference(image, open, keep)?
+        } else {
+            Examined::of(open_parsed(image, open, keep)?)
+        };
+        Ok(Self { examined, in_full })
     }
 
-    pub fn snapshot(&self) -> Snapshot {
-        Snapshot::new(&self.opened.image, &self.assessment, self.packages.as_ref(), self.store.as_ref())
+    fn store(&self) -> anyhow::Result<Option<&StoreStudy>> {
+        Ok(if self.in_full { self.examined.store()?.map(Arc::as_ref) } else { None })
+    }
+
+    pub fn snapshot(&self) -> anyhow::Result<Snapshot> {
+        let packages = self.in_full.then(|| &**self.examined.packages());
+        Ok(Snapshot::new(self.examined.image(), self.examined.assessment(), packages, self.store()?))
     }
 
     /// All that forbidding rules look at, of the image as engines unpack it that follow links of lower layers; `None`
     /// where all engines unpack the same.
     pub fn followed_snapshot(&self, open: &OpenArguments) -> anyhow::Result<Option<Snapshot>> {
-        let Some(followed) = self.opened.with_links_followed(open.options(Keep::Trees).wanted)? else {
+        let Some(followed) = self.examined.opened.with_links_followed(open.options(Keep::Trees).wanted)? else {
             return Ok(None);
         };
         let packages = packages_of(&followed.image, &followed.captured);
         Ok(Some(Snapshot::new(&followed.image, &assess(&followed.image), packages.as_ref(), None)))
     }
 
-    pub fn reasons(&self) -> Option<Reasons<'_>> {
-        self.store.as_ref().map(|study| Reasons { image: &self.opened.image, study })
+    pub fn reasons(&self) -> anyhow::Result<Option<Reasons<'_>>> {
+        Ok(self.store()?.map(|study| Reasons { image: self.examined.image(), study }))
     }
 
     /// What the files and all else tell to be wrong. Reads the files once.
     pub fn findings(&self) -> anyhow::Result<Vec<FindingFact>> {
-        let none = Inventory::default();
-        let found = findings(&self.opened, self.packages.as_ref().unwrap_or(&none), self.store.as_ref())?;
         let fact = |finding: &nixdive_analyse::findings::Finding| FindingFact {
             id: finding.rule.id().to_owned(),
             severity: match finding.severity {
@@ -84,19 +81,19 @@ impl Side {
             title: finding.title.clone(),
             bytes: finding.bytes,
         };
-        Ok(found.list.iter().map(fact).collect())
+        Ok(self.examined.findings()?.list.iter().map(fact).collect())
     }
 
     /// In what the image is not the same as another.
     pub fn differences(&self, other: &Reference, open: &OpenArguments) -> anyhow::Result<Vec<ImageDifference>> {
-        let other = Self::open(other, open, Looks { content: true, ..Looks::default() })?.opened;
+        let other = Self::open(other, open, Looks { content: true, ..Looks::default() })?.examined.opened;
         let identity = |opened: &Opened, id| {
             let tree = &opened.image.tree;
             let known = tree.content_hash(id).copied();
             known.or_else(|| identity_of(&mut opened.contents.reader(tree, id).ok()?).ok())
         };
-        let mut same = |ours, theirs| Some(identity(&self.opened, ours)? == identity(&other, theirs)?);
-        Ok(differences(&self.opened.image, &other.image, &mut same))
+        let mut same = |ours, theirs| Some(identity(&self.examined.opened, ours)? == identity(&other, theirs)?);
+        Ok(differences(self.examined.image(), &other.image, &mut same))
     }
 }
 
@@ -121,7 +118,7 @@ impl Baseline {
             return Ok(Self::Found { name, snapshot: Box::new(snapshot) });
         }
         match Side::open(named, open, Looks { in_full: true, ..Looks::default() }) {
-            Ok(side) => Ok(Self::Found { name, snapshot: Box::new(side.snapshot()) }),
+            Ok(side) => Ok(Self::Found { name, snapshot: Box::new(side.snapshot()?) }),
             Err(error) if on_missing == OnMissingBaseline::Warn && !path.is_some_and(Path::exists) => {
                 Ok(Self::Missing { name, reason: error.to_string() })
             }

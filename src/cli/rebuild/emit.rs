@@ -4,17 +4,17 @@ use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
+use std::sync::Arc;
 
 use crate::cli::arguments::{ComparingArguments, OpenArguments};
-use crate::cli::inspect::packages_of;
 use crate::cli::named::Wanted;
 use crate::cli::rebuild_arguments::{Builder, ChoiceArguments, Granularity, RebuildArguments};
 use crate::cli::{browse, output};
+use nixdive_app::Examined;
 use nixdive_base::cancel::Cancel;
 use nixdive_base::text::{counted, display_name};
 use nixdive_image::NodeId;
 use nixdive_image::reference::{Location, Reference};
-use nixdive_nix::study::StoreStudy;
 use nixdive_packages::Inventory;
 use nixdive_rebuild::choices::Choices;
 use nixdive_rebuild::emit::{self, Confidence, EmitRequest, Flake, all_files};
@@ -27,10 +27,11 @@ use nixdive_source::open::Opened;
 pub fn write(
     directory: &Path,
     arguments: &RebuildArguments,
-    opened: &Opened,
-    store: Option<&StoreStudy>,
+    examined: &Examined,
     choices: &Choices,
 ) -> anyhow::Result<()> {
+    let opened = &examined.opened;
+    let store = examined.store()?.filter(|store| !store.store.paths.is_empty()).map(Arc::as_ref);
     if opened.image.has_absent_layers() {
         anyhow::bail!("files of the image are not here, so that no flake can be made of it");
     }
@@ -38,18 +39,18 @@ pub fn write(
     if !(opened.image.config.entrypoint.is_empty() && opened.image.config.cmd.is_empty()) {
         start::program(&opened.image)?;
     }
-    let packages = packages_of(&opened.image, &opened.captured).unwrap_or_default();
+    let packages = &**examined.packages();
     let needs = match store {
         Some(_) => None,
-        None => Some(find(opened, &packages, choices)?),
+        None => Some(find(opened, packages, choices)?),
     };
-    let kept = kept(opened, &packages, needs.as_ref(), choices, &arguments.choices);
+    let kept = kept(opened, packages, needs.as_ref(), choices, &arguments.choices);
     let builder = match arguments.emit.builder {
         Builder::Dockertools => emit::Builder::DockerTools,
         Builder::Nix2container => emit::Builder::Nix2container,
     };
     let image = &opened.image;
-    let request = EmitRequest { image, packages: &packages, needs: needs.as_ref(), store, kept: &kept, builder };
+    let request = EmitRequest { image, packages, needs: needs.as_ref(), store, kept: &kept, builder };
     let flake = emit::flake(&request);
     emit::write(directory, &flake, image, &opened.contents, &Cancel::new())?;
     tell(directory, &flake);

@@ -14,9 +14,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::arguments::OpenArguments;
-use super::inspect::packages_of;
 use super::rebuild_arguments::{self, ChoiceArguments, PlanFormat, RebuildArguments, Strategy, WriteArguments};
-use super::{open_for, open_watched, output};
+use super::{examined, open_for, output};
 use nixdive_base::cancel::Cancel;
 use nixdive_base::text::{counted, display_name};
 use nixdive_image::Image;
@@ -30,7 +29,6 @@ use nixdive_rebuild::session::Survey;
 use nixdive_rebuild::{Composition, ImageContent};
 use nixdive_report::PlanReport;
 use nixdive_source::open::{Keep, Opened};
-use nixdive_source::study::{StoreWatch, StudyOptions, study};
 use nixdive_write::layering::{self, Sibling};
 use nixdive_write::{LayerCompression, WriteOptions};
 use outputs::Outputs;
@@ -41,15 +39,14 @@ pub fn run(arguments: &RebuildArguments) -> anyhow::Result<ExitCode> {
     let choices = choices(&arguments.choices)?;
     let destinations = Outputs::parse(&arguments.output)?;
     let options = write_options(arguments)?;
-    let watch = StoreWatch::new();
     let open = arguments.open.certifying(arguments.incomplete);
-    let mut opened = open_watched(&arguments.image, &open, Keep::Aside, &watch)?;
+    let mut examined = examined(&arguments.image, &open, Keep::Aside)?;
     if arguments.check {
-        return checked::check(&opened);
+        return checked::check(&examined.opened);
     }
-    let paths = closure::opened_paths(&opened.image);
+    let paths = closure::opened_paths(examined.image());
     if !paths.is_empty() {
-        return of_store_paths(paths, arguments, &opened, &destinations, &options);
+        return of_store_paths(paths, arguments, &examined.opened, &destinations, &options);
     }
     if let Some(more) = arguments.more.first() {
         let image = shown(&arguments.image);
@@ -61,11 +58,11 @@ pub fn run(arguments: &RebuildArguments) -> anyhow::Result<ExitCode> {
     if arguments.from.is_some() {
         anyhow::bail!("--from is about images that are made of store paths; {} is an image", shown(&arguments.image));
     }
-    configure::apply(&arguments.config, &mut opened.image.config)?;
-    let store = study(&opened, &StudyOptions { watch: Some(&watch), ..StudyOptions::default() })?;
+    configure::apply(&arguments.config, &mut examined.opened.image.config)?;
+    let (opened, store) = (&examined.opened, examined.store()?);
     let store = store.filter(|store| !store.store.paths.is_empty());
     if let Some(directory) = &arguments.emit.emit_nix {
-        emit::write(directory, arguments, &opened, store.as_ref(), &choices)?;
+        emit::write(directory, arguments, &examined, &choices)?;
         if arguments.emit.build {
             return emit::build(directory, &arguments.image, &arguments.open);
         } else if destinations.is_empty() && !arguments.plan {
@@ -74,9 +71,9 @@ pub fn run(arguments: &RebuildArguments) -> anyhow::Result<ExitCode> {
     }
     let cancel = Cancel::new();
     let survey = match store {
-        Some(store) => Survey::of_store(&opened.image, Arc::new(store))?,
+        Some(store) => Survey::of_store(&opened.image, Arc::clone(store))?,
         None => {
-            let packages = Arc::new(packages_of(&opened.image, &opened.captured).unwrap_or_default());
+            let packages = Arc::clone(examined.packages());
             Survey::of_packages(&opened.image, &opened.contents, packages, &choices, &cancel)?
         }
     };
