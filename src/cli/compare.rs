@@ -106,7 +106,7 @@ pub(super) fn gather(wanted: &Wanted, arguments: &OpenArguments) -> anyhow::Resu
     let mut examined = together.examine(&wanted.images, &|_| {}).map_err(|(number, error)| {
         match wanted.way_out(number).filter(|_| !error.is_cancelled()) {
             Some(way_out) => anyhow::anyhow!("{error}; {way_out}"),
-            None => error.into(),
+            None => anyhow::Error::new(*error),
         }
     })?;
     for image in &mut examined {

@@ -6,7 +6,7 @@ use nixdive_image::reference::Reference;
 use nixdive_image::testing::archive::{Written, docker_archive, tar_of};
 use nixdive_source::open::{OpenOptions, Opened, Progress, open};
 
-use super::{ExamineError, Examined, Together};
+use super::{ExamineError, Examined, FailedImage, Together};
 
 const STORE_PATH: &str = "nix/store/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-hello-1.0";
 
@@ -46,7 +46,7 @@ fn an_image_without_store_paths_has_no_store() {
     assert!(examined.store().unwrap().is_none());
 }
 
-fn together(images: &[Reference], finished: &(dyn Fn(usize) + Sync)) -> Result<Vec<Examined>, (usize, ExamineError)> {
+fn together(images: &[Reference], finished: &(dyn Fn(usize) + Sync)) -> Result<Vec<Examined>, FailedImage> {
     let progress: Vec<Progress> = images.iter().map(|_| Progress::new()).collect();
     let open = |reference: &Reference, options: &OpenOptions, progress: &Progress| -> Result<Opened, _> {
         open(reference, options, progress)
@@ -86,5 +86,5 @@ fn only_one_image_is_read_from_standard_input() {
     let input = || Reference::parse("-".as_ref()).unwrap();
     let (number, error) = together(&[input(), input()], &|_| {}).unwrap_err();
     assert_eq!(number, 1);
-    assert!(matches!(error, ExamineError::StandardInputTwice));
+    assert!(matches!(*error, ExamineError::StandardInputTwice));
 }

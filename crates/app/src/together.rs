@@ -16,7 +16,7 @@ pub struct Together<'a> {
 }
 
 /// The number of the image that failed, and why.
-pub type FailedImage = (usize, ExamineError);
+pub type FailedImage = (usize, Box<ExamineError>);
 
 impl Together<'_> {
     /// Opens the images, and studies their packages and stores. `finished` is called with the number of each image that
@@ -31,7 +31,7 @@ impl Together<'_> {
     ) -> Result<Vec<Examined>, FailedImage> {
         let is_input = |(_, image): &(usize, &Reference)| image.location == Location::StandardInput;
         if let Some((number, _)) = images.iter().enumerate().filter(is_input).nth(1) {
-            return Err((number, ExamineError::StandardInputTwice));
+            return Err((number, Box::new(ExamineError::StandardInputTwice)));
         }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let at_once = images.len().clamp(1, cores.max(2));
@@ -50,8 +50,8 @@ impl Together<'_> {
             for (result, job) in results.into_iter().zip(group) {
                 match result {
                     Ok(image) => examined.push(image),
-                    Err(error) if error.is_cancelled() => cancelled = cancelled.or(Some((job.number, error))),
-                    Err(error) => return Err((job.number, error)),
+                    Err(error) if error.is_cancelled() => cancelled = cancelled.or(Some((job.number, Box::new(error)))),
+                    Err(error) => return Err((job.number, Box::new(error))),
                 }
             }
             if let Some(cancelled) = cancelled {
