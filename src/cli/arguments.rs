@@ -2,7 +2,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use super::ci_arguments::{CiArguments, RuleArguments};
 use super::copy_arguments::CopyArguments;
@@ -17,35 +17,107 @@ use nixdive_scan::{UnpackLimit, Wanted};
 use nixdive_source::build;
 use nixdive_source::open::{Keep, OpenOptions, Remote, Verify};
 
-/// The variable of the environment that does what `--no-exec` does.
+/// Environment variable with the same effect as `--no-exec`.
 const NO_EXECUTION: &str = "NIXDIVE_NO_EXEC";
-/// What forbids programs then.
+/// Reason to give when a program may not be started.
 const NO_EXECUTION_REASON: &str = "--no-exec or NIXDIVE_NO_EXEC refuses every program";
+
+/// The four uses, at the top of the help.
+const USAGE: &str = "\
+nixdive [OPTIONS] [IMAGE]          browse an image, or pick one found here
+       nixdive [OPTIONS] IMAGE IMAGE…     compare two images; with more: show what they share
+       nixdive --ci [OPTIONS] IMAGE       check an image against rules
+       nixdive COMMAND [OPTIONS]          rebuild, copy, report …: see the commands below";
+
+/// Note at the end of `-h`.
+const AFTER_SHORT_HELP: &str = "\
+IMAGE is a file, a directory, `-` for standard input, docker://NAME, podman:NAME, a store path or .#PACKAGE. \
+See --help for all options and kinds of images, and nixdive COMMAND -h for a command.
+
+Exit codes: 0 success, 1 a rule failed, 2 error";
+
+/// Notes at the end of `--help`.
+const AFTER_LONG_HELP: &str = "\
+Images: docker-archive, OCI layout or archive, or skopeo directory, plain or compressed. The format is detected from the \
+content; `-` is standard input. To force it: docker-archive:FILE[:REFERENCE], oci:DIRECTORY[:REFERENCE], \
+oci-archive:FILE[:REFERENCE], dir:DIRECTORY, rootfs:DIRECTORY, nix:FILE. Registries and engines: docker://NAME, \
+docker-daemon:NAME, podman:NAME, containerd:NAME, or a bare NAME. Built by Nix: nix2container's image.json, store paths, \
+installables. Without an image, nixdive lists those it finds here.
+
+Programs: only these start one: an installable (.#ATTRIBUTE, FLAKE#ATTRIBUTE, flake:DIR or flake:FLAKE), which nix \
+builds; stream:SCRIPT and stream:.#ATTRIBUTE, which run a script; build and --dockerfile, which run docker, podman or \
+buildah; rebuild --emit-nix --build, which runs nix; and credential helpers named in your own docker or podman \
+configuration. References in rule files, Compose and Kubernetes files never start one. --no-exec, or NIXDIVE_NO_EXEC=1, \
+forbids all programs.
+
+Environment: NIXDIVE_LOG sets the log level (off, error, warn, info, debug, trace), or levels by target \
+(registry=trace,cache=debug); NIXDIVE_LOG_FILE names a file to append the log to.
+
+Exit codes: 0 success, 1 a rule failed, 2 error, 128+N interrupted by signal N";
+
+/// Subcommands as the help groups them.
+const GROUPS: [(&str, &[&str]); 4] = [
+    ("Look into an image", &["inspect", "ls", "cat", "extract", "why", "sbom"]),
+    ("Compare and check", &["compare", "share", "ci"]),
+    ("Write an image", &["rebuild", "build", "copy", "index"]),
+    ("More", &["tags", "cache", "completions", "man"]),
+];
+
+/// Options of browsing that `-h` lists; `--help` lists all of them.
+const IMPORTANT: [&str; 12] = [
+    "platform",
+    "offline",
+    "no_exec",
+    "ci",
+    "rules",
+    "baseline",
+    "max_size",
+    "max_growth",
+    "semantic",
+    "dockerfile",
+    "json",
+    "verbose",
+];
+
+/// Returns the command line's grammar, with subcommands in groups and a short help that fits a screen.
+pub fn command() -> clap::Command {
+    let command = Arguments::command();
+    let template = format!(
+        "{{before-help}}{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{}{{options}}{{after-help}}",
+        groups(&command)
+    );
+    command.help_template(template).mut_args(|argument| {
+        let is_short = argument.is_positional() || IMPORTANT.contains(&argument.get_id().as_str());
+        argument.hide_short_help(!is_short)
+    })
+}
+
+/// Describes the subcommands, a heading for each group.
+fn groups(command: &clap::Command) -> String {
+    let mut text = String::new();
+    for (heading, names) in GROUPS {
+        text.push_str(&format!("{heading}:\n"));
+        for name in names {
+            let about = command.find_subcommand(name).and_then(clap::Command::get_about);
+            text.push_str(&format!("  {name:<12} {}\n", about.map(ToString::to_string).unwrap_or_default()));
+        }
+        text.push('\n');
+    }
+    text
+}
 
 /// Inspect, compare and rebuild container images, with an understanding of Nix.
 #[derive(Debug, Parser)]
 #[command(version, about, args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
-#[command(after_help = "An image is a docker-archive, an OCI layout or archive, or a directory of skopeo's, plain or \
-    compressed, found by its content; «-» is standard input. To say the kind: docker-archive:FILE[:REFERENCE], \
-    oci:DIRECTORY[:REFERENCE], oci-archive:FILE[:REFERENCE], dir:DIRECTORY, rootfs:DIRECTORY, nix:FILE. Images in \
-    registries and engines are docker://NAME, docker-daemon:NAME, podman:NAME, containerd:NAME, or a bare NAME. What Nix \
-    built counts too: nix2container's image.json and store paths. Without an image, \
-    nixdive shows those it finds here; two images are compared, more are held against each other.\n\n\
-    Only these start a program: an installable (.#ATTRIBUTE, FLAKE#ATTRIBUTE, flake:DIR or flake:FLAKE), which nix builds; \
-    stream:SCRIPT and stream:.#ATTRIBUTE, which run a script; build and --dockerfile, which run docker, podman or buildah; \
-    rebuild --emit-nix --build, which runs nix; and credential helpers named in your own docker or podman \
-    configuration. Files never do: references in rule files, Compose and Kubernetes files name images only. --no-exec, \
-    or NIXDIVE_NO_EXEC=1, refuses every program.\n\n\
-    Environment: NIXDIVE_LOG sets the log level (off, error, warn, info, debug, trace), or levels by target \
-    (registry=trace,cache=debug); NIXDIVE_LOG_FILE names a file to append the log to.\n\nExit codes: 0 done, 1 a rule failed, 2 could not.")]
+#[command(override_usage = USAGE, after_help = AFTER_SHORT_HELP, after_long_help = AFTER_LONG_HELP)]
 pub struct Arguments {
-    /// What to do.
+    /// Subcommand to run.
     #[command(subcommand)]
     pub command: Option<Command>,
     /// Log decisions to standard error: -v info, -vv debug, -vvv trace; see also NIXDIVE_LOG
     #[arg(short, long, global = true, action = clap::ArgAction::Count, display_order = 900)]
     pub verbose: u8,
-    /// Without a command: browse.
+    /// Arguments for browsing, when no subcommand is given.
     #[command(flatten)]
     pub browse: BrowseArguments,
 }
@@ -53,7 +125,7 @@ pub struct Arguments {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Print what an image is made of: layers, figures, waste, largest files
+    /// Print a report: layers, figures, waste, largest files
     Inspect(InspectArguments),
     /// List the files of an image
     Ls(ListArguments),
@@ -61,96 +133,96 @@ pub enum Command {
     Cat(CatArguments),
     /// Copy a file or a directory out of an image
     Extract(ExtractArguments),
-    /// Tell why a store path is in an image
+    /// Explain why a store path is in an image
     Why(WhyArguments),
     /// Build an image with docker, podman or buildah, and browse it
     Build(BuildArguments),
-    /// Compare two images: what differs, what is shared, why one grew
+    /// Compare two images: differences, shared content, causes of growth
     Compare(CompareArguments),
-    /// Tell what several images share
+    /// Show what several images share
     Share(ShareArguments),
     /// Write a smaller image with the same behaviour, as a Nix image
     Rebuild(Box<RebuildArguments>),
-    /// Judge an image by rules: sizes, growth, what is forbidden; dive's rules too
+    /// Check an image against rules: size, growth, forbidden content, dive's rules
     Ci(Box<CiArguments>),
     /// Print a bill of materials: packages and store paths
     Sbom(SbomArguments),
-    /// Copy an image to registries, files and directories; what is there already is not sent
+    /// Copy an image to registries, engines or files, skipping layers already there
     Copy(Box<CopyArguments>),
-    /// Make an index of images for several platforms, and send it with them
+    /// Create a multi-platform index and push it with its images
     Index(Box<IndexArguments>),
-    /// Print the tags of a repository
+    /// List the tags of a repository
     Tags(TagsArguments),
-    /// Show what is kept of registries, or remove it
+    /// List or clear the cache of registry images
     Cache(CacheArguments),
-    /// Print completions for a shell
+    /// Print shell completions
     Completions {
-        /// The shell
+        /// Shell to print completions for
         shell: clap_complete::Shell,
     },
     /// Print the manual page
     Man,
 }
 
-/// Browsing in the terminal; a text report where standard output is none.
+/// Arguments for browsing in the terminal. Prints a text report if standard output is not a terminal.
 #[derive(Debug, Args)]
 pub struct BrowseArguments {
-    /// The image
+    /// Image to read
     pub image: Option<OsString>,
-    /// Further images: one is compared with the first, more are held against each other
+    /// With one more image: compare; with several: show what they share
     #[arg(value_name = "OTHERS")]
     pub others: Vec<OsString>,
-    /// How images are compared.
+    /// Options for the comparison.
     #[command(flatten)]
     pub comparing: ComparingArguments,
-    /// Which images are meant by files that name them.
+    /// Images for the names in Compose and Kubernetes files.
     #[command(flatten)]
     pub named: NamedArguments,
-    /// An image that is built first.
+    /// Image to build first.
     #[command(flatten)]
     pub dockerfile: DockerfileArguments,
-    /// Print the default settings, a file to begin with
+    /// Print the default settings as a configuration file
     #[arg(long)]
     pub print_config: bool,
     /// Write dive's JSON export to FILE instead of browsing
     #[arg(short = 'j', long, value_name = "FILE")]
     pub json: Option<PathBuf>,
-    /// Judge the image by rules instead of browsing; also with CI=true in the environment
+    /// Check the image against rules instead of browsing; implied by CI=true
     #[arg(long, requires = "image")]
     pub ci: bool,
-    /// The rules.
+    /// Rules to check.
     #[command(flatten)]
     pub rules: RuleArguments,
-    /// How to open it.
+    /// Options for opening it.
     #[command(flatten)]
     pub open: OpenArguments,
 }
 
-/// How an image is opened.
+/// Options for opening an image.
 #[derive(Debug, Clone, Args)]
 pub struct OpenArguments {
-    /// Choose from an image for several platforms
+    /// Platform to choose from a multi-platform image [default: this machine's]
     #[arg(long, value_name = "OS/ARCH[/VARIANT]", value_parser = parse_platform)]
     pub platform: Option<Platform>,
-    /// Also verify the digests of large uncompressed layers; ci, sbom, rebuild, copy and index always do
+    /// Also verify the diffIDs of large uncompressed layers; always on for ci, sbom, rebuild, copy and index
     #[arg(long)]
     pub verify: bool,
-    /// Limit in GiB for what a compressed stream unpacks to; one that keeps to 200 times its size may exceed it
+    /// Maximum unpacked size of a compressed stream, in GiB, unless it stays below 200 times its size
     #[arg(long, value_name = "GIB", default_value_t = 4)]
     pub unpack_limit: u64,
-    /// Start no program: build and run nothing, and ask no credential helper
+    /// Never start a program: no builds, no scripts, no credential helpers
     #[arg(long, env = NO_EXECUTION, hide_env_values = true, value_parser = FalseyValueParser::new())]
     pub no_exec: bool,
-    /// Limit in GiB for names and attributes of all layers together, which are kept in memory
+    /// Maximum memory for names and attributes of all layers, in GiB
     #[arg(long, value_name = "GIB", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=64))]
     pub name_limit: u64,
-    /// Limit in millions for the entries of all layers together, which are kept in memory
+    /// Maximum number of entries in all layers, in millions
     #[arg(long, value_name = "MILLIONS", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub entry_limit: u16,
-    /// What to show in place of references that nobody typed.
+    /// Titles to show in place of references that the user did not type: (reference, title).
     #[arg(skip)]
     pub titles: Vec<(String, String)>,
-    /// Whether the image is certified, so that what it says of itself is not enough.
+    /// How to treat an image that is incomplete, altered or not verified.
     #[arg(skip)]
     pub integrity: Integrity,
     /// Registries and engines.
@@ -175,17 +247,17 @@ impl Default for OpenArguments {
 }
 
 impl OpenArguments {
-    /// Whether programs may be started.
+    /// Returns the permission to start programs.
     pub fn execution(&self) -> Permission {
         if self.no_exec { Permission::refused(NO_EXECUTION_REASON) } else { Permission::granted() }
     }
 
-    /// How registries and engines are reached.
+    /// Returns the settings for registries and engines.
     pub fn remote(&self) -> Remote {
         self.remote.remote(self.execution())
     }
 
-    /// The options that the arguments mean.
+    /// Returns the options for opening an image.
     pub fn options(&self, keep: Keep) -> OpenOptions {
         let certifies = self.integrity != Integrity::Warn;
         OpenOptions {
@@ -209,10 +281,10 @@ impl OpenArguments {
     }
 }
 
-/// Which images are meant by files that name them.
+/// Images for the names in Compose and Kubernetes files.
 #[derive(Debug, Clone, Default, Args)]
 pub struct NamedArguments {
-    /// The image of a service, a container or a reference in a file of Compose or Kubernetes; may be repeated
+    /// Image for a service, container or reference in a Compose or Kubernetes file; repeatable
     #[arg(long, value_name = "NAME=IMAGE", value_parser = parse_mapping)]
     pub map: Vec<Mapping>,
 }
@@ -220,13 +292,13 @@ pub struct NamedArguments {
 /// An image that is built from a Dockerfile first.
 #[derive(Debug, Clone, Default, Args)]
 pub struct DockerfileArguments {
-    /// Build the image of this Dockerfile, or of the one in this directory, and take it as the first image
+    /// Build this Dockerfile, or the one in this directory, and use the result as the first image
     #[arg(long, value_name = "DIR|FILE")]
     pub dockerfile: Option<PathBuf>,
-    /// What builds it: the first that is there, without this
+    /// Engine to build with [default: first of docker, podman, buildah found]
     #[arg(long, value_enum, requires = "dockerfile")]
     pub engine: Option<Engine>,
-    /// With --dockerfile: arguments for the engine's build
+    /// Arguments for the engine's build, with --dockerfile
     #[arg(last = true, value_name = "BUILD-ARGUMENT")]
     pub behind: Vec<OsString>,
 }
@@ -255,23 +327,23 @@ impl From<Engine> for build::Engine {
 /// `nixdive build`.
 #[derive(Debug, Args)]
 pub struct BuildArguments {
-    /// What builds: the first of docker, podman and buildah that is there, without this
+    /// Engine to build with [default: first of docker, podman, buildah found]
     #[arg(long, value_enum)]
     pub engine: Option<Engine>,
-    /// How to open the result.
+    /// Options for opening the result.
     #[command(flatten)]
     pub open: OpenArguments,
-    /// Arguments of the engine's build, as they are; those of nixdive go in front
+    /// Arguments for the engine's build, passed unchanged; put nixdive's options before them
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "BUILD-ARGUMENT")]
     pub arguments: Vec<OsString>,
 }
 
-/// `NAME=IMAGE`.
+/// A `NAME=IMAGE` pair of `--map`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mapping {
-    /// A service, a container, or a reference as it is written.
+    /// Service, container, or reference exactly as the file writes it.
     pub name: String,
-    /// An image that this program opens.
+    /// Image to open for it.
     pub image: OsString,
 }
 
@@ -280,47 +352,47 @@ fn parse_mapping(text: &str) -> Result<Mapping, String> {
         Some((name, image)) if !name.is_empty() && !image.is_empty() => {
             Ok(Mapping { name: name.to_owned(), image: image.into() })
         }
-        _ => Err("write it as web=web.tar".to_owned()),
+        _ => Err("expected NAME=IMAGE, such as web=web.tar".to_owned()),
     }
 }
 
 fn parse_platform(text: &str) -> Result<Platform, String> {
-    Platform::parse(text).ok_or_else(|| "write it as linux/amd64 or linux/arm/v7".to_owned())
+    Platform::parse(text).ok_or_else(|| "expected OS/ARCH[/VARIANT], such as linux/amd64 or linux/arm/v7".to_owned())
 }
 
-/// Forms of a report.
+/// Formats of `inspect`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For reading
+    /// Plain text
     Text,
-    /// For programs: schema nixdive.inspect/1
+    /// JSON, schema nixdive.inspect/1
     Json,
-    /// For pull requests
+    /// Markdown, for pull requests
     Markdown,
-    /// One file for a browser
+    /// HTML, one self-contained file
     Html,
-    /// The references of the Nix store, as nix-store --query --tree prints them
+    /// References of the Nix store, as nix-store --query --tree prints them
     Tree,
 }
 
 /// `nixdive inspect`.
 #[derive(Debug, Args)]
 pub struct InspectArguments {
-    /// The image
+    /// Image to read
     pub image: OsString,
-    /// The form of the report
+    /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
-    /// Judge it by the rules of docs/findings.md; reads the files' content, and shows no secret
+    /// Also report problems and possible savings (docs/findings.md); reads file contents, prints no secret
     #[arg(long)]
     pub findings: bool,
-    /// Print the manifest or index as the registry stores it, and nothing else
+    /// Print only the manifest or index, byte for byte as the registry stores it
     #[arg(long, conflicts_with_all = ["format", "findings"])]
     pub raw: bool,
-    /// With --raw, write control characters to a terminal as they are; a pipe or file always gets the stored bytes
+    /// Do not escape control characters on a terminal, with --raw; pipes and files always get the stored bytes
     #[arg(long, requires = "raw")]
     pub raw_bytes: bool,
-    /// How to open it.
+    /// Options for opening it.
     #[command(flatten)]
     pub open: OpenArguments,
 }
@@ -328,12 +400,12 @@ pub struct InspectArguments {
 /// `nixdive tags`.
 #[derive(Debug, Args)]
 pub struct TagsArguments {
-    /// The repository: docker://HOST/NAME
+    /// Repository: docker://HOST/NAME
     pub image: OsString,
-    /// Print what refers to the image of this name instead: signatures, bills of materials, attestations
+    /// List the referrers of this image instead: signatures, bills of materials, attestations
     #[arg(long)]
     pub referrers: bool,
-    /// How to reach it.
+    /// Options for reaching the registry.
     #[command(flatten)]
     pub open: OpenArguments,
 }
@@ -341,40 +413,40 @@ pub struct TagsArguments {
 /// `nixdive cache`.
 #[derive(Debug, Args)]
 pub struct CacheArguments {
-    /// What to do.
+    /// Subcommand to run.
     #[command(subcommand)]
     pub command: CacheCommand,
 }
 
-/// What to do with the cache.
+/// Subcommands of `nixdive cache`.
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub enum CacheCommand {
-    /// Print what is in it, what was used last first
+    /// List cached images and blobs, most recently used first
     List,
-    /// Remove all that is in it
+    /// Remove everything from the cache
     Clear,
-    /// Print where it lies
+    /// Print the path of the cache
     Path,
 }
 
 /// `nixdive ls`.
 #[derive(Debug, Args)]
 pub struct ListArguments {
-    /// The image
+    /// Image to read
     pub image: OsString,
-    /// The directory or file to list
+    /// Directory or file to list
     #[arg(default_value = "/")]
     pub path: OsString,
-    /// With mode, owner, bytes and link targets
+    /// Show mode, owner, bytes and link targets
     #[arg(short, long)]
     pub long: bool,
-    /// With everything below
+    /// List directories recursively
     #[arg(short = 'R', long)]
     pub recursive: bool,
-    /// As the image is with the layers up to this one: its number from 0, or its digest
+    /// Use only the layers up to this one: number from 0, or digest
     #[arg(long, value_name = "N")]
     pub layer: Option<String>,
-    /// How to open it.
+    /// Options for opening it.
     #[command(flatten)]
     pub open: OpenArguments,
 }
@@ -382,17 +454,17 @@ pub struct ListArguments {
 /// `nixdive cat`.
 #[derive(Debug, Args)]
 pub struct CatArguments {
-    /// The image
+    /// Image to read
     pub image: OsString,
-    /// The file; symbolic links are followed within the image
+    /// File to print; symbolic links are followed within the image
     pub path: OsString,
-    /// As the image is with the layers up to this one: its number from 0, or its digest
+    /// Use only the layers up to this one: number from 0, or digest
     #[arg(long, value_name = "N")]
     pub layer: Option<String>,
-    /// Write control characters to a terminal as they are; a pipe or file always gets the file's bytes
+    /// Do not escape control characters on a terminal; pipes and files always get the file's bytes
     #[arg(long)]
     pub raw_bytes: bool,
-    /// How to open it.
+    /// Options for opening it.
     #[command(flatten)]
     pub open: OpenArguments,
 }
@@ -400,74 +472,74 @@ pub struct CatArguments {
 /// `nixdive extract`.
 #[derive(Debug, Args)]
 pub struct ExtractArguments {
-    /// The image
+    /// Image to read
     pub image: OsString,
-    /// The file or directory
+    /// File or directory to extract
     #[arg(default_value = "/")]
     pub path: OsString,
-    /// The directory to write into; made where it is missing, and never left
+    /// Directory to write into, created if missing; nothing is written outside it
     #[arg(short, long, value_name = "DEST")]
     pub output: PathBuf,
-    /// As the image is with the layers up to this one: its number from 0, or its digest
+    /// Use only the layers up to this one: number from 0, or digest
     #[arg(long, value_name = "N")]
     pub layer: Option<String>,
-    /// How to open it.
+    /// Options for opening it.
     #[command(flatten)]
     pub open: OpenArguments,
 }
 
-/// Forms of an answer.
+/// Formats of `why`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum WhyFormat {
-    /// For reading
+    /// Plain text
     Text,
-    /// For programs: schema nixdive.why/1
+    /// JSON, schema nixdive.why/1
     Json,
 }
 
 /// `nixdive why`.
 #[derive(Debug, Args)]
 pub struct WhyArguments {
-    /// The image
+    /// Image to read
     pub image: OsString,
-    /// The store path: whole, by its name with or without version and output, or by the beginning of its hash
+    /// Store path: full path, name with or without version and output, or beginning of the hash
     #[arg(value_name = "PATH-OR-NAME")]
     pub wanted: String,
-    /// All chains, not only the shortest
+    /// Show all chains, not only the shortest
     #[arg(long)]
     pub all: bool,
-    /// With the files and the bytes around each reference
+    /// Show the files and the bytes around each reference
     #[arg(long)]
     pub precise: bool,
-    /// The form of the answer
+    /// Output format
     #[arg(long, value_enum, default_value_t = WhyFormat::Text)]
     pub format: WhyFormat,
-    /// How to open it.
+    /// Options for opening it.
     #[command(flatten)]
     pub open: OpenArguments,
 }
 
-/// How images are compared.
+/// Options for a comparison.
 #[derive(Debug, Clone, Args)]
 pub struct ComparingArguments {
-    /// Leave out what has no meaning: timestamps, author, history, rebuilds with equal content
+    /// Ignore metadata-only changes: timestamps, author, history, rebuilds with equal content
     #[arg(long)]
     pub semantic: bool,
-    /// Match the same software across package systems also where both images are built alike
+    /// Match the same software across package systems even if both images use the same one
     #[arg(long)]
     pub equivalent: bool,
-    /// Compare images for different platforms too
+    /// Allow comparing images for different platforms
     #[arg(long)]
     pub different_platforms: bool,
 }
 
 impl ComparingArguments {
-    /// The options that the arguments mean.
+    /// Returns the options of the comparison.
     pub fn options(&self) -> CompareOptions {
         CompareOptions { semantic: self.semantic, equivalent: self.equivalent }
     }
 
-    /// The first that was given.
+    /// Returns the first of these flags that was given.
     pub fn first_given(&self) -> Option<&'static str> {
         let given = [
             (self.semantic, "--semantic"),
@@ -478,48 +550,48 @@ impl ComparingArguments {
     }
 }
 
-/// Forms of a comparison.
+/// Formats of `compare`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum CompareFormat {
-    /// For reading
+    /// Plain text
     Text,
-    /// For programs: schema nixdive.compare/1
+    /// JSON, schema nixdive.compare/1
     Json,
-    /// For pull requests
+    /// Markdown, for pull requests
     Markdown,
-    /// One file for a browser
+    /// HTML, one self-contained file
     Html,
-    /// The lines of `nix store diff-closures`, sizes in KiB as Nix 2.8 prints them
+    /// Lines of nix store diff-closures, sizes in KiB as Nix 2.8 prints them
     DiffClosures,
 }
 
 /// `nixdive compare`.
 #[derive(Debug, Args)]
 pub struct CompareArguments {
-    /// The old image and the new one; or a file of Compose or Kubernetes that names two
+    /// Old and new image, or a Compose or Kubernetes file that names two
     #[arg(num_args = 1..=2, value_names = ["OLD", "NEW"])]
     pub images: Vec<OsString>,
-    /// Which images are meant by files that name them.
+    /// Images for the names in Compose and Kubernetes files.
     #[command(flatten)]
     pub named: NamedArguments,
-    /// An image that is built first.
+    /// Image to build first.
     #[command(flatten)]
     pub dockerfile: DockerfileArguments,
-    /// The form of the comparison
+    /// Output format
     #[arg(long, value_enum, default_value_t = CompareFormat::Text)]
     pub format: CompareFormat,
-    /// How they are compared.
+    /// Options for the comparison.
     #[command(flatten)]
     pub comparing: ComparingArguments,
-    /// How to open them.
+    /// Options for opening them.
     #[command(flatten)]
     pub open: OpenArguments,
 }
 
-/// Forms of a bill of materials.
+/// Formats of `sbom`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SbomFormat {
-    /// For reading
+    /// Plain text
     Text,
     /// CycloneDX 1.6, JSON
     Cyclonedx,
@@ -530,15 +602,15 @@ pub enum SbomFormat {
 /// `nixdive sbom`.
 #[derive(Debug, Args)]
 pub struct SbomArguments {
-    /// The image
+    /// Image to read
     pub image: OsString,
-    /// The form of the bill
+    /// Output format
     #[arg(long, value_enum, default_value_t = SbomFormat::Text)]
     pub format: SbomFormat,
-    /// What becomes of an image that is not whole.
+    /// How to treat an incomplete image.
     #[command(flatten)]
     pub incomplete: IncompleteArguments,
-    /// How to open it.
+    /// Options for opening it.
     #[command(flatten)]
     pub open: OpenArguments,
 }
@@ -546,42 +618,65 @@ pub struct SbomArguments {
 /// `nixdive share`.
 #[derive(Debug, Args)]
 pub struct ShareArguments {
-    /// The images, two at least; files of Compose or Kubernetes stand for the images that they name
+    /// Images, at least two; a Compose or Kubernetes file counts as all images it names
     #[arg(required = true)]
     pub images: Vec<OsString>,
-    /// Which images are meant by files that name them.
+    /// Images for the names in Compose and Kubernetes files.
     #[command(flatten)]
     pub named: NamedArguments,
-    /// Layers that an image may have where layers are proposed that would share more
+    /// Maximum number of layers per image in the proposed layering
     #[arg(long, value_name = "N", default_value_t = nixdive_analyse::compare::SharingOutline::MAX_LAYERS)]
     pub max_layers: usize,
-    /// The form of the report
+    /// Output format
     #[arg(long, value_enum, default_value_t = ShareFormat::Text)]
     pub format: ShareFormat,
-    /// How to open them.
+    /// Options for opening them.
     #[command(flatten)]
     pub open: OpenArguments,
 }
 
-/// Forms of what images share.
+/// Formats of `share`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ShareFormat {
-    /// For reading
+    /// Plain text
     Text,
-    /// For programs: schema nixdive.share/1
+    /// JSON, schema nixdive.share/1
     Json,
-    /// For pull requests
+    /// Markdown, for pull requests
     Markdown,
-    /// One file for a browser
+    /// HTML, one self-contained file
     Html,
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use super::{GROUPS, IMPORTANT, command};
 
     #[test]
     fn the_grammar_of_the_command_line_is_consistent() {
-        super::Arguments::command().debug_assert();
+        command().debug_assert();
+    }
+
+    #[test]
+    fn short_help_fits_a_screen_and_names_every_subcommand_once() {
+        let help = command().term_width(100).render_help().to_string();
+        assert!(help.lines().count() <= 60, "{} lines:\n{help}", help.lines().count());
+        let grouped: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
+        let command = command();
+        for subcommand in command.get_subcommands() {
+            assert_eq!(grouped.iter().filter(|name| **name == subcommand.get_name()).count(), 1, "{subcommand}");
+        }
+        for option in IMPORTANT {
+            assert!(command.get_arguments().any(|argument| argument.get_id() == option), "{option}");
+        }
+    }
+
+    #[test]
+    fn long_help_lists_every_option() {
+        let mut command = command().term_width(100);
+        let help = command.render_long_help().to_string();
+        for option in command.get_arguments().filter_map(|argument| argument.get_long()) {
+            assert!(help.contains(&format!("--{option}")), "{option}");
+        }
     }
 }

@@ -31,7 +31,7 @@ const MOST_PATHS: usize = 200;
 /// Between two answers of a search through files.
 const BETWEEN: Duration = Duration::from_millis(30);
 
-/// Which paths are searched, with the layer that they are the paths of.
+/// Paths under search, with the layer whose paths they are.
 type Searched = Arc<Mutex<Option<(LayerIndex, PathSearch)>>>;
 
 /// An opened image, and whom to tell about it.
@@ -44,22 +44,22 @@ pub struct Attendant {
     /// Stops all that is under way for this image.
     pub cancel: Cancel,
     pub known: Arc<Known>,
-    /// What of this machine it is read from.
+    /// Parts of this machine that the image was read from.
     pub origin: Arc<Origin>,
 }
 
-/// What was found out about an image since it was opened.
+/// Results computed for an image since it was opened.
 #[derive(Debug, Default)]
 pub struct Known {
     pub opened: OnceLock<(Arc<Image>, Arc<Contents>)>,
     pub insights: OnceLock<Arc<Insights>>,
     pub store: OnceLock<Option<Arc<StoreStudy>>>,
-    /// Whether a rebuilt image is being written.
+    /// True while a rebuilt image is being written.
     pub is_writing: AtomicBool,
 }
 
 impl Attendant {
-    /// Serves until nobody can ask any more.
+    /// Serves requests until the interface is gone.
     pub fn serve(&self, requests: &Receiver<Request>) {
         let syntaxes = Arc::new(Syntaxes::new());
         let mut viewed: Option<Viewed> = None;
@@ -110,7 +110,7 @@ impl Attendant {
             self.start(move |attendant| Rebuilder { attendant, orders: received }.run());
             sender
         });
-        // Where no thread could be started, that was told.
+        // A thread that could not be started is already reported.
         let _ = orders.send(order);
     }
 
@@ -145,7 +145,7 @@ impl Attendant {
         let pattern = match Pattern::parse(&request.text) {
             Ok(pattern) => pattern,
             Err(error) => {
-                let problem = Some(format!("«{}»: {error}", request.text));
+                let problem = Some(format!("`{}`: {error}", request.text));
                 let hits = Hits { ticket: request.ticket, complete: true, problem, ..Hits::default() };
                 self.tell(Report::Hits(hits));
                 return;
@@ -185,9 +185,9 @@ impl Attendant {
         });
     }
 
-    /// Reads the files, and judges the image by them and by what is known of its packages and its store.
+    /// Computes the findings from the files, the packages and the store.
     fn judge(&self) {
-        // Nobody waits for more than this: drawing comes first. Where it cannot step back, it goes on as it is.
+        // This thread has low priority: drawing comes first. Where that is not possible, it runs as it is.
         let _ = rustix::process::nice(10);
         let facts = match examine(&self.image, &self.contents, 0, &self.cancel) {
             Ok(facts) => facts,
@@ -234,7 +234,7 @@ impl Attendant {
     }
 }
 
-/// What is at hand to look into files.
+/// Everything needed to show the content of files.
 pub struct Viewing<'a> {
     pub images: &'a [(&'a Image, &'a Contents)],
     pub syntaxes: &'a Arc<Syntaxes>,
@@ -242,8 +242,8 @@ pub struct Viewing<'a> {
 }
 
 impl Viewing<'_> {
-    /// Answers until the answer is whole, or something else is asked: that is returned. `tell` is `false` when nobody
-    /// listens any more.
+    /// Works until the answer is complete or another request arrives, which is returned. `tell` returns `false` once
+    /// the interface is gone.
     pub fn answer(
         &self,
         request: ViewRequest,
@@ -270,7 +270,7 @@ impl Viewing<'_> {
     }
 }
 
-/// A directory as a person writes it: `~/` stands for the home directory, as in a shell.
+/// Returns a directory as a person writes it: `~/` is the home directory, as in a shell.
 pub fn at_home(directory: &str) -> PathBuf {
     let home = std::env::var_os("HOME").filter(|home| !home.is_empty());
     match (directory.strip_prefix("~/"), home) {
@@ -279,7 +279,7 @@ pub fn at_home(directory: &str) -> PathBuf {
     }
 }
 
-/// Hits that wait to be told.
+/// Hits that wait to be reported.
 struct Told<'a> {
     attendant: &'a Attendant,
     ticket: Ticket,
@@ -288,7 +288,7 @@ struct Told<'a> {
 }
 
 impl Told<'_> {
-    /// Tells what there is; `false` when nobody listens any more.
+    /// Sends the hits so far; `false` once the interface is gone.
     fn send(&mut self, summary: SearchSummary, complete: bool) -> bool {
         self.last = Instant::now();
         let hits = std::mem::take(&mut self.hits);

@@ -21,10 +21,10 @@ use nixdive_source::formats::{Discovered, discover};
 use nixdive_source::open::Keep;
 use nixdive_tui::{self, Choice, Ended, Opening, Options, Settings, Start};
 
-/// Where samples lie beside the source of this program.
+/// Directory of sample images in this program's source tree.
 const SAMPLES: &str = "sample-images";
 
-/// Browses an image in the terminal; writes dive's export, or a text report, where that is what is asked for.
+/// Browses an image in the terminal, or writes dive's export or a text report.
 pub fn run(arguments: &BrowseArguments) -> anyhow::Result<ExitCode> {
     if arguments.print_config {
         std::io::stdout().write_all(Settings::default_document().as_bytes())?;
@@ -47,7 +47,7 @@ pub(super) fn images(
 ) -> anyhow::Result<ExitCode> {
     match wanted.images.as_slice() {
         [] if arguments.json.is_some() || !std::io::stdout().is_terminal() => {
-            anyhow::bail!("which image? Give a file, a directory, or «-» for standard input; see nixdive --help");
+            anyhow::bail!("which image? expected a file, a directory, or `-` for standard input; see nixdive --help");
         }
         [] => browse(open, None, built),
         [image] => one(arguments, image, open, built),
@@ -55,7 +55,7 @@ pub(super) fn images(
     }
 }
 
-/// Compares two images, or holds several against each other; in words where standard output is no terminal.
+/// Compares two images, or shows what several share; as a text report if standard output is not a terminal.
 fn several(
     arguments: &BrowseArguments,
     wanted: &Wanted,
@@ -63,16 +63,16 @@ fn several(
     built: Option<&Built>,
 ) -> anyhow::Result<ExitCode> {
     if arguments.json.is_some() {
-        anyhow::bail!("--json is about one image: nixdive compare --format json compares two");
+        anyhow::bail!("--json needs one image; to compare two: nixdive compare --format json");
     } else if arguments.ci {
-        anyhow::bail!("--ci is about one image; the other is given with --baseline");
+        anyhow::bail!("--ci needs one image; give the other one with --baseline");
     } else if let Some(flag) = arguments.rules.first_given() {
-        anyhow::bail!("{flag} is about rules: add --ci, or write nixdive ci");
+        anyhow::bail!("{flag} needs --ci, or the command nixdive ci");
     }
     together(wanted, &arguments.comparing, open, built)
 }
 
-/// The same, once it is clear that nothing else is asked for.
+/// Compares or shares, once all other options are handled.
 pub(super) fn together(
     wanted: &Wanted,
     comparing: &ComparingArguments,
@@ -103,7 +103,7 @@ fn one(
     built: Option<&Built>,
 ) -> anyhow::Result<ExitCode> {
     if let Some(flag) = arguments.comparing.first_given() {
-        anyhow::bail!("{flag} is about two images: give another one");
+        anyhow::bail!("{flag} needs two images, got one");
     } else if let Some(file) = &arguments.json {
         let opened = open_parsed(image, open, Keep::Trees)?;
         let assessment = assess(&opened.image);
@@ -111,7 +111,7 @@ fn one(
     } else if arguments.ci || ci::is_asked_by_environment() {
         return ci::check(image, &arguments.rules, open);
     } else if let Some(flag) = arguments.rules.first_given() {
-        anyhow::bail!("{flag} is about rules: add --ci, or write nixdive ci");
+        anyhow::bail!("{flag} needs --ci, or the command nixdive ci");
     } else if std::io::stdout().is_terminal() {
         return browse(open, Some(image), built);
     } else {
@@ -137,7 +137,7 @@ pub(super) fn browse(
     })
 }
 
-/// What is shown of an image that is being opened.
+/// Title of an image while it is being opened.
 fn title(open: &OpenArguments, image: &Reference) -> String {
     let typed = &image.text;
     let title = open.titles.iter().find(|(known, _)| known == typed).map(|(_, title)| title.clone());
@@ -170,7 +170,7 @@ fn display(
     })
 }
 
-/// What there is to open here, and the sample that is always there.
+/// Images found here, and the built-in sample.
 fn choices() -> Vec<Choice> {
     let engines = LocalImages::ask();
     let mut choices: Vec<Choice> =

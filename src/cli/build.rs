@@ -29,11 +29,11 @@ pub fn run(arguments: &BuildArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The images that are wanted, the one of a Dockerfile built and in front. `check` refuses numbers of images before
-/// anything is built. What is built can be opened for as long as it is kept.
+/// Returns the images named on the command line, with the one built from a Dockerfile first. `check` rejects a wrong
+/// number of images before anything is built. The result can be opened for as long as it is kept.
 ///
 /// # Errors
-/// Those of [`named::expand`] and of building.
+/// If [`named::expand`] or the build fails.
 pub(super) fn wanted(
     images: &[OsString],
     named: &NamedArguments,

@@ -6,10 +6,9 @@ use super::output;
 use nixdive_base::text::{display_bytes, display_name};
 use nixdive_source::cache::{Cache, DEFAULT_BYTES, Item};
 
-/// Shows what is in the cache, or empties it.
+/// Lists the cache, clears it, or prints its path.
 pub fn run(arguments: &CacheArguments) -> anyhow::Result<ExitCode> {
-    let place =
-        Cache::place().ok_or_else(|| anyhow::anyhow!("neither XDG_CACHE_HOME nor HOME is set: there is no cache"))?;
+    let place = Cache::place().ok_or_else(|| anyhow::anyhow!("no cache: neither XDG_CACHE_HOME nor HOME is set"))?;
     let cache = Cache::new(&place, DEFAULT_BYTES);
     let shown = display_name(place.as_os_str().as_encoded_bytes()).into_owned();
     match arguments.command {
@@ -41,7 +40,7 @@ fn total(items: &[Item]) -> u64 {
     items.iter().map(|item| item.file_bytes).fold(0, u64::saturating_add)
 }
 
-/// How long ago it was used, to one unit.
+/// Time since an item was last used, in its largest unit.
 fn age(item: &Item) -> String {
     let seconds = SystemTime::now().duration_since(item.used).unwrap_or_default().as_secs();
     match seconds {

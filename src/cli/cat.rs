@@ -7,7 +7,7 @@ use nixdive_base::text::display_name;
 use nixdive_image::Kind;
 use nixdive_source::open::Keep;
 
-/// Prints a file's bytes: as they are, except that a terminal gets no control characters unless it is asked for.
+/// Prints a file's bytes; control characters are escaped on a terminal unless requested otherwise.
 pub fn run(arguments: &CatArguments) -> anyhow::Result<ExitCode> {
     let opened = open_for(&arguments.image, &arguments.open, Keep::Content)?;
     let image = &opened.image;

@@ -9,78 +9,78 @@ use super::integrity::IncompleteArguments;
 /// `nixdive ci`.
 #[derive(Debug, Args)]
 pub struct CiArguments {
-    /// The image
+    /// Image to check
     pub image: OsString,
-    /// The rules.
+    /// Rules to check.
     #[command(flatten)]
     pub rules: RuleArguments,
-    /// How to open it.
+    /// Options for opening it.
     #[command(flatten)]
     pub open: OpenArguments,
 }
 
-/// What `--ci` judges an image by.
+/// Rules that `ci` and `--ci` check.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Rules, with --ci")]
+#[command(next_help_heading = "CI rules")]
 pub struct RuleArguments {
-    /// dive's rules, YAML; without it .dive-ci where there is one. A file replaces dive's flags
+    /// File with dive's rules, YAML; replaces dive's flags [default: .dive-ci if it exists]
     #[arg(long, value_name = "FILE")]
     pub ci_config: Option<PathBuf>,
-    /// dive's: the least efficiency, 0 to 1; 0.9 by default
+    /// Minimum efficiency, 0 to 1 (dive's rule) [default: 0.9]
     #[arg(long = "lowestEfficiency", value_name = "RATIO")]
     pub lowest_efficiency: Option<String>,
-    /// dive's: the most wasted bytes; disabled by default
+    /// Maximum wasted bytes (dive's rule) [default: disabled]
     #[arg(long = "highestWastedBytes", value_name = "AMOUNT")]
     pub highest_wasted_bytes: Option<String>,
-    /// dive's: the most that may be wasted of the bytes above the base layer, 0 to 1; 0.1 by default
+    /// Maximum wasted share of the bytes above the base layer, 0 to 1 (dive's rule) [default: 0.1]
     #[arg(long = "highestUserWastedPercent", value_name = "RATIO")]
     pub highest_user_wasted_percent: Option<String>,
-    /// Budgets and more, YAML; without it .nixdive-ci where there is one
+    /// File with rules and budgets, YAML [default: .nixdive-ci if it exists]
     #[arg(long, value_name = "FILE")]
     pub rules: Option<PathBuf>,
-    /// What growth is measured against: an image, or a file of --update-baseline
+    /// Image, or file written by --update-baseline, to measure growth against
     #[arg(long, value_name = "IMAGE|FILE.json")]
     pub baseline: Option<OsString>,
-    /// Write what this image is to FILE, for --baseline
+    /// Write this image's figures to FILE, for --baseline
     #[arg(long, value_name = "FILE")]
     pub update_baseline: Option<PathBuf>,
-    /// The most that the image may be; unpacked bytes unless another metric is named
+    /// Maximum image size [default metric: unpacked bytes]
     #[arg(long, value_name = "[METRIC=]AMOUNT")]
     pub max_size: Vec<String>,
-    /// The most that it may grow; unpacked bytes unless another metric is named. Given twice, both must hold
+    /// Maximum growth since the baseline; repeatable, all must hold [default metric: unpacked bytes]
     #[arg(long, value_name = "[METRIC=]AMOUNT|PERCENT%")]
     pub max_growth: Vec<String>,
-    /// Fail if a package matches this glob; deb:, apk:, rpm:, python:, nix: give the kind
+    /// Fail if a package matches this glob; prefix with deb:, apk:, rpm:, python: or nix: to limit the type
     #[arg(long, value_name = "[KIND:]NAME")]
     pub forbid_package: Vec<String>,
-    /// Fail if a file matches this glob (* within a directory, ** across), also where engines follow links of lower layers
+    /// Fail if a file matches this glob (* within a directory, ** across), links of lower layers followed
     #[arg(long, value_name = "PATH")]
     pub forbid_path: Vec<String>,
-    /// An image that this one is to equal, bit for bit
+    /// Fail unless the image equals this one, bit for bit
     #[arg(long, value_name = "IMAGE")]
     pub reproducible: Option<OsString>,
-    /// Without a baseline: fail, or pass growth over with a warning
+    /// Without a baseline: fail, or skip growth rules with a warning
     #[arg(long, value_enum, value_name = "WHAT")]
     pub on_missing_baseline: Option<OnMissing>,
-    /// What is a warning otherwise cannot be judged: budgets that match nothing, unknown keys
+    /// Treat warnings as errors: budgets that match nothing, unknown keys
     #[arg(long)]
     pub strict: bool,
-    /// What becomes of an image that is not whole.
+    /// How to treat an incomplete image.
     #[command(flatten)]
     pub incomplete: IncompleteArguments,
-    /// Exit with 0 also where a rule fails
+    /// Exit with 0 even if a rule fails
     #[arg(long)]
     pub exit_zero: bool,
-    /// The form of the verdict on standard output
+    /// Output format on standard output [default: text]
     #[arg(long, value_enum)]
     pub format: Option<Format>,
-    /// Also write the verdict to FILE; may be given several times
+    /// Also write the verdict to FILE; repeatable
     #[arg(long, value_name = "FORMAT=FILE", value_parser = parse_output)]
     pub output: Vec<(Format, PathBuf)>,
 }
 
 impl RuleArguments {
-    /// The first of these flags that is given: none of them means anything without `--ci`.
+    /// Returns the first of these flags that was given; all of them need `--ci`.
     pub fn first_given(&self) -> Option<&'static str> {
         let given = [
             (self.ci_config.is_some(), "--ci-config"),
@@ -105,33 +105,33 @@ impl RuleArguments {
     }
 }
 
-/// What happens without a baseline.
+/// Choices of `--on-missing-baseline`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum OnMissing {
-    /// Growth cannot be judged
+    /// Fail: growth cannot be checked
     Fail,
-    /// Growth is passed over with a warning
+    /// Skip growth rules with a warning
     Warn,
 }
 
-/// Forms of a verdict.
+/// Formats of `ci`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// dive's lines, and our own behind them
+    /// Plain text: dive's lines, then nixdive's
     Text,
-    /// For programs: schema nixdive.ci/1
+    /// JSON, schema nixdive.ci/1
     Json,
-    /// XML, a test case a rule
+    /// JUnit XML, a test case for each rule
     Junit,
     /// SARIF 2.1.0
     Sarif,
-    /// For pull requests
+    /// Markdown, for pull requests
     Markdown,
-    /// Annotations of GitHub Actions
+    /// GitHub Actions annotations
     Github,
-    /// GitLab's code quality report
+    /// GitLab code quality report
     Gitlab,
-    /// One file for a browser
+    /// HTML, one self-contained file
     Html,
 }
 
@@ -152,10 +152,10 @@ impl From<Format> for nixdive_report::CiFormat {
 
 fn parse_output(text: &str) -> Result<(Format, PathBuf), String> {
     let names = "text, json, junit, sarif, markdown, github, gitlab, html";
-    let (format, file) = text.split_once('=').ok_or("write it as FORMAT=FILE, such as json=size.json")?;
-    let format = Format::from_str(format, true).map_err(|_| format!("there is no such form; there are {names}"))?;
+    let (format, file) = text.split_once('=').ok_or("expected FORMAT=FILE, such as json=size.json")?;
+    let format = Format::from_str(format, true).map_err(|_| format!("unknown format; expected one of {names}"))?;
     if file.is_empty() {
-        return Err("the file has no name".to_owned());
+        return Err("missing file name; expected FORMAT=FILE".to_owned());
     }
     Ok((format, PathBuf::from(file)))
 }

@@ -29,7 +29,7 @@ pub fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
 
 fn are_two(count: usize) -> anyhow::Result<()> {
     if count != 2 {
-        anyhow::bail!("two images are compared, and there {}; nixdive share takes any number", are(count));
+        anyhow::bail!("compare needs two images, got {} (for more: nixdive share)", spelled(count));
     }
     Ok(())
 }
@@ -44,7 +44,7 @@ pub(super) fn report(
 ) -> anyhow::Result<()> {
     are_two(wanted.images.len())?;
     let gathered = gather(wanted, open)?;
-    let [left, right] = gathered.as_slice() else { anyhow::bail!("two images are compared") };
+    let [left, right] = gathered.as_slice() else { anyhow::bail!("compare needs two images") };
     if !different_platforms && let Err(mismatch) = check_platforms(left.image(), right.image()) {
         anyhow::bail!("{mismatch}; choose one with --platform, or allow it with --different-platforms");
     }
@@ -58,18 +58,16 @@ pub(super) fn report(
     output::print(|out| write_comparison(&comparison, &notes, format, out))
 }
 
-/// «is one», «are 3».
-pub(super) fn are(count: usize) -> String {
-    if count == 0 {
-        "is none".to_owned()
-    } else if count == 1 {
-        "is one".to_owned()
-    } else {
-        format!("are {count}")
+/// Returns “one” or the number, for an error message.
+pub(super) fn spelled(count: usize) -> String {
+    match count {
+        0 => "none".to_owned(),
+        1 => "one".to_owned(),
+        _ => count.to_string(),
     }
 }
 
-/// What could not be read of the images' stores, and what of the images is not here.
+/// Notes on parts of the stores that could not be read, and parts of the images that are missing.
 pub(super) fn unread(images: &[Examined]) -> anyhow::Result<Vec<String>> {
     let mut unread = Vec::new();
     for examined in images {
@@ -80,7 +78,7 @@ pub(super) fn unread(images: &[Examined]) -> anyhow::Result<Vec<String>> {
     Ok(unread)
 }
 
-/// In what an image is not whole, or not what it claims, besides what is not here.
+/// Defects of an image other than missing layers.
 fn wrong(image: &Image) -> impl Iterator<Item = String> {
     let is_absent = |layer: LayerIndex| image.layers.get(layer.index()).is_some_and(Layer::is_absent);
     let told = image.defects.iter().filter(move |defect| !defect.layer.is_some_and(is_absent));
@@ -91,14 +89,14 @@ fn wrong(image: &Image) -> impl Iterator<Item = String> {
 fn not_here(image: &Image) -> Option<String> {
     let layers = image.layers.iter().filter(|layer| layer.is_absent()).count();
     let name = &image.identity.requested;
-    (layers > 0).then(|| format!("{name}: the files of {layers} layers are not here, and are not compared"))
+    (layers > 0).then(|| format!("{name}: the files of {layers} layers are missing and not compared"))
 }
 
-/// Opens and studies some images at once, the cores shared between them; the first error in their order is told, and
-/// stops the others.
+/// Opens and examines several images at once, sharing the cores. Returns the first error in their order, and stops the
+/// others.
 ///
 /// # Errors
-/// Those of opening and studying.
+/// If an image cannot be opened or examined.
 pub(super) fn gather(wanted: &Wanted, arguments: &OpenArguments) -> anyhow::Result<Vec<Examined>> {
     let progress: Vec<Progress> = wanted.images.iter().map(|_| Progress::new()).collect();
     let options = OpenOptions { programs: Programs::Foreground, ..arguments.options(Keep::Trees) };

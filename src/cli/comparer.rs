@@ -29,7 +29,7 @@ pub struct Comparer {
     pub arguments: OpenArguments,
     /// One that is open already, and comes before the others.
     pub beside: Option<Held>,
-    /// Those that are to be opened.
+    /// Images to open.
     pub images: Vec<Reference>,
     pub options: CompareOptions,
     pub different_platforms: bool,
@@ -37,17 +37,17 @@ pub struct Comparer {
     pub progress: Vec<Progress>,
     /// Stops all that is done once they are open.
     pub cancel: Cancel,
-    /// What the interface asks about them.
+    /// Requests of the interface about them.
     pub asked: Receiver<Request>,
 }
 
-/// An image that is at hand.
+/// An image that is ready.
 pub struct Held {
     compared: ComparedImage,
     contents: Arc<Contents>,
-    /// What could not be read of its store.
+    /// Notes on parts of its store that could not be read.
     unread: Vec<String>,
-    /// Contents that an earlier comparison asked for.
+    /// Contents identified for an earlier comparison.
     known: Mutex<HashMap<OccurrenceId, ContentHash>>,
 }
 
@@ -59,7 +59,7 @@ impl Held {
         Self { compared, contents: Arc::new(opened.contents), unread, known: Mutex::default() }
     }
 
-    /// One that is looked at, once all of it is known.
+    /// The comparison on screen, once it is complete.
     pub fn of(known: &Known) -> Option<Self> {
         let ((image, contents), insights) = (known.opened.get()?, known.insights.get()?);
         let store = known.store.get()?.clone();
@@ -68,8 +68,7 @@ impl Held {
         Some(Self { compared, contents: Arc::clone(contents), unread, known: Mutex::default() })
     }
 
-    /// The identities of some contents, of which those are read that are not known yet; what cannot be read is told in
-    /// `notes`.
+    /// Identifies contents, reading those that are not known yet; notes those that cannot be read in `notes`.
     fn identify(
         &self,
         ids: &[OccurrenceId],
@@ -86,7 +85,7 @@ impl Held {
 }
 
 impl Comparer {
-    /// Opens the images, tells what they have in common, and serves until nobody can ask any more.
+    /// Opens the images, reports what they share, and serves requests until the interface is gone.
     pub fn run(mut self) {
         let held = match self.gather() {
             Ok(gathered) => {
@@ -149,7 +148,7 @@ impl Comparer {
         })
     }
 
-    /// Tells how far the images are until all are at hand.
+    /// Reports the progress of the images until all are open.
     fn watch(&self, finished: &Receiver<()>, read: &[AtomicBool]) {
         let counts = || {
             let open = self.beside.iter().map(|_| SideProgress { stage: Stage::Read, ..SideProgress::default() });
@@ -199,7 +198,7 @@ impl Attendant {
         self.messages.send(Message::Report(self.opening, report)).is_ok()
     }
 
-    /// Tells why it could not be done, unless nobody wants it any more.
+    /// Reports why an identification failed, unless it was cancelled.
     fn fail(&self, error: &IdentifyError) {
         if !matches!(error, IdentifyError::Cancelled) {
             self.tell(Report::Failed(error.to_string()));

@@ -36,7 +36,7 @@ fn shown() -> impl FnMut(ExtractProgress) -> ControlFlow<()> {
             on_screen = !ends;
             let (bytes, total) = (display_bytes(progress.bytes), display_bytes(progress.total_bytes));
             let text = if ends { String::new() } else { format!("{bytes} of {total}") };
-            // Progress that cannot be shown is no reason to stop.
+            // Progress that cannot be shown does not stop the extraction.
             let _ = write!(std::io::stderr(), "\r\x1b[K{text}").and_then(|()| std::io::stderr().flush());
         }
         ControlFlow::Continue(())

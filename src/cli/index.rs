@@ -66,7 +66,7 @@ fn make(arguments: &IndexArguments, progress: &TransferProgress) -> anyhow::Resu
     Ok(ExitCode::SUCCESS)
 }
 
-/// Where the index goes, and under which names.
+/// Destination of the index, and its names there.
 struct Target {
     destination: CopyDestination,
     more_names: Vec<String>,
@@ -113,10 +113,10 @@ impl Target {
 
 fn no_index(destination: &OsString) -> anyhow::Error {
     let shown = display_name(destination.as_encoded_bytes());
-    anyhow::anyhow!("{shown} can hold no index; write docker://HOST/NAME:TAG, oci:DIRECTORY or oci-archive:FILE")
+    anyhow::anyhow!("cannot write an index to {shown}; use docker://HOST/NAME:TAG, oci:DIRECTORY or oci-archive:FILE")
 }
 
-/// The images of each source: all of an index, unless one platform is asked for.
+/// The images of each source: all of an index, unless one platform is chosen.
 fn gathered(
     arguments: &IndexArguments,
     opening: &OpenOptions,
@@ -177,7 +177,7 @@ fn tell_clashes(clashes: &[Clash], are_refused: bool) -> anyhow::Result<()> {
         let platform = platform.to_string();
         let platform = display_name(platform.as_bytes());
         if are_refused {
-            anyhow::bail!("{first} and {second} are both for {platform}; an index is for one image of each platform");
+            anyhow::bail!("{first} and {second} are both for {platform}; expected one image for each platform");
         }
         output::note(&format!(
             "{first} and {second} are both for {platform}: clients get the first (--distinct refuses this)"
@@ -186,7 +186,7 @@ fn tell_clashes(clashes: &[Clash], are_refused: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What is said at the end.
+/// Result of `nixdive index`, for its report.
 struct Done<'a> {
     destination: &'a CopyDestination,
     names: &'a [String],
@@ -210,7 +210,7 @@ impl Done<'_> {
         writeln!(out, "  {} sent, {} were there", display_bytes(sent_bytes), display_bytes(skipped_bytes))
     }
 
-    /// `nixdive.index/1`: integer bytes, a fixed order, `null` for what is not known.
+    /// `nixdive.index/1`: integer bytes, a fixed order, `null` for unknown values.
     fn as_json(&self) -> Value {
         let image = |child: &nixdive_transfer::index::Child| {
             json!({

@@ -7,76 +7,76 @@ use super::integrity::IncompleteArguments;
 use super::remote_arguments::LoginArguments;
 use nixdive_transfer::index::TagRules;
 
-/// Forms of what is said about an index that was made.
+/// Formats of `index`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum IndexFormat {
-    /// For reading
+    /// Plain text
     Text,
-    /// For programs: schema nixdive.index/1
+    /// JSON, schema nixdive.index/1
     Json,
 }
 
 /// `nixdive index`.
 #[derive(Debug, Args)]
 pub struct IndexArguments {
-    /// Where it goes: docker://HOST/NAME[:TAG], oci:DIRECTORY[:NAME] or oci-archive:FILE[:NAME]
+    /// Destination: docker://HOST/NAME[:TAG], oci:DIRECTORY[:NAME] or oci-archive:FILE[:NAME]
     #[arg(value_name = "DST")]
     pub destination: OsString,
-    /// The images, one for each platform; an index stands for all images in it
+    /// Images, one for each platform; an index counts as all images in it
     #[arg(required = true, value_name = "SRC")]
     pub images: Vec<OsString>,
-    /// Which tags it gets.
+    /// Tags for the index.
     #[command(flatten)]
     pub tags: TagArguments,
-    /// An annotation of the index, as often as needed
+    /// Annotation for the index; repeatable
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_annotation)]
     pub annotation: Vec<(String, String)>,
-    /// Refuse two images for one platform; without it clients get the first
+    /// Fail if two images are for the same platform [default: clients get the first]
     #[arg(long)]
     pub distinct: bool,
-    /// Compress plain layers so: none, gzip or zstd, with a level if you like, such as zstd:19. Without it gzip
+    /// Compression for uncompressed layers: none, gzip[:LEVEL] or zstd[:LEVEL] [default: gzip]
     #[arg(long, value_name = "METHOD[:LEVEL]")]
     pub compression: Option<String>,
-    /// Say nothing of how far it is
+    /// No progress output
     #[arg(short, long)]
     pub quiet: bool,
-    /// The form of the report
+    /// Output format
     #[arg(long, value_enum, default_value_t = IndexFormat::Text)]
     pub format: IndexFormat,
-    /// Who it is for registries.
+    /// Credentials for the source and the destination.
     #[command(flatten)]
     pub logins: LoginArguments,
-    /// What becomes of an image that is not whole.
+    /// How to treat an incomplete image.
     #[command(flatten)]
     pub incomplete: IncompleteArguments,
-    /// How to open them.
+    /// Options for opening them.
     #[command(flatten)]
     pub open: OpenArguments,
 }
 
-/// flocken's rules for tags.
+/// Tags by flocken's rules.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Tags")]
 pub struct TagArguments {
-    /// A tag, as often as needed
+    /// Tag to set; repeatable
     #[arg(long, value_name = "TAG")]
     pub tag: Vec<String>,
-    /// The branch that was built: a tag of its name, and latest on the default branch
+    /// Branch that was built: sets a tag of that name, and latest on the default branch
     #[arg(long, value_name = "NAME")]
     pub branch: Option<String>,
-    /// The branch whose images are latest [default: main]
+    /// Branch whose images are tagged latest [default: main]
     #[arg(long, value_name = "NAME", requires = "branch")]
     pub default_branch: Option<String>,
-    /// The tag latest
+    /// Set the tag latest
     #[arg(long)]
     pub latest: bool,
-    /// The version, as v1.2.3: the tags 1.2.3, 1.2 and 1; of a pre-release, which has a «-», the first alone
+    /// Version, such as v1.2.3: sets the tags 1.2.3, 1.2 and 1; a pre-release (with `-`) sets only the first
     #[arg(long, value_name = "VERSION")]
     pub version: Option<String>,
 }
 
 impl TagArguments {
-    /// The rules that the arguments mean, with the tag that stands in the destination.
+    /// Returns the tag rules, including the tag named in the destination.
     pub fn rules(&self, destination: Option<&str>) -> TagRules {
         TagRules {
             tags: destination.map(str::to_owned).into_iter().chain(self.tag.iter().cloned()).collect(),
@@ -91,6 +91,6 @@ impl TagArguments {
 fn parse_annotation(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("write it as KEY=VALUE".to_owned()),
+        _ => Err("expected KEY=VALUE".to_owned()),
     }
 }

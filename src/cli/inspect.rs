@@ -37,8 +37,8 @@ fn tree(arguments: &InspectArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes a report of an image to standard output. Findings are looked for only where they are `judged`, as that reads
-/// the files' content; secrets that they tell of are then taken out of the rest of the report.
+/// Writes a report of an image to standard output. Findings are computed only if `judged` is set, as that reads the
+/// files' content; secrets found there are removed from the rest of the report.
 pub fn report(image: &Reference, arguments: &OpenArguments, format: Format, judged: bool) -> anyhow::Result<()> {
     let keep = if judged { Keep::Content } else { Keep::Trees };
     let mut examined = match examined_reference(image, arguments, keep) {

@@ -1,5 +1,5 @@
-//! What commands do about an image that is incomplete, altered or not verified: those that certify something of it refuse
-//! it, the others warn.
+//! How commands treat an image that is incomplete, altered or not verified: those that certify it refuse it, the
+//! others warn.
 
 use clap::Args;
 
@@ -11,7 +11,7 @@ use nixdive_image::{Image, Warning};
 /// Reasons that are listed.
 const MOST_LISTED: usize = 20;
 
-/// Whether an image may be certified that is not whole.
+/// Permission to certify an incomplete image.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct IncompleteArguments {
     /// Accept an image that is incomplete, altered or cannot be verified: warn instead of failing with exit code 2
@@ -19,10 +19,10 @@ pub struct IncompleteArguments {
     pub allow_incomplete: bool,
 }
 
-/// How much an image has to be what it claims.
+/// Verification required of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Integrity {
-    /// What is found wrong while the image is read for another reason is a warning.
+    /// Problems found while the image is read for another reason are warnings.
     #[default]
     Warn,
     /// All layers are read and verified; anything wrong is an error.

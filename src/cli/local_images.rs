@@ -10,7 +10,7 @@ use nixdive_source::engines::{ContainerdImage, ContentStore, EngineClient, Engin
 use nixdive_source::http::HttpOptions;
 use nixdive_tui::Choice;
 
-/// How long the first page may wait for engines. One that is slower is not in it.
+/// Maximum time that the first page waits for engines. Slower ones are left out.
 const PATIENCE: Duration = Duration::from_millis(60);
 /// Images of one engine that are offered.
 const MOST: usize = 200;
@@ -34,7 +34,7 @@ impl LocalImages {
         Self(receiver)
     }
 
-    /// What has come by now, or comes soon; in the same order whoever was first.
+    /// Images found so far, in a fixed order.
     pub fn choices(self) -> Vec<Choice> {
         let begun = std::time::Instant::now();
         let mut choices = Vec::new();
@@ -56,7 +56,7 @@ fn images_of(engine: Engine) -> Vec<Choice> {
     images.iter().flat_map(|image| choices_of(engine, image)).take(MOST).collect()
 }
 
-/// What containerd has, by the names that people call it.
+/// Images of containerd, by their usual names.
 fn stored_images(environment: &EngineEnvironment) -> Vec<Choice> {
     let stores = ContentStore::find(environment).unwrap_or_default();
     let images = stores.iter().flat_map(|store| store.images().unwrap_or_default());

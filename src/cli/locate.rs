@@ -13,7 +13,7 @@ pub fn layer(image: &Image, wanted: Option<&str>) -> anyhow::Result<LayerIndex> 
     if let Ok(number) = wanted.parse::<usize>() {
         let found = image.tree.layer_indices().nth(number);
         return found.ok_or_else(|| {
-            anyhow::anyhow!("there is no layer {number}: they are numbered from 0, the base, to {}", top.index())
+            anyhow::anyhow!("no layer {number}: layers are numbered from 0, the base, to {}", top.index())
         });
     }
     let hex = wanted.strip_prefix("sha256:").unwrap_or(wanted);
@@ -24,8 +24,8 @@ pub fn layer(image: &Image, wanted: Option<&str>) -> anyhow::Result<LayerIndex> 
     let mut fitting = image.tree.layer_indices().filter(named);
     match (fitting.next(), fitting.next()) {
         (Some(one), None) if hex.len() >= 4 => Ok(one),
-        (None, _) => anyhow::bail!("no layer has the number or digest «{}»", display_name(wanted.as_bytes())),
-        _ => anyhow::bail!("«{}» fits several layers; give more of the digest", display_name(wanted.as_bytes())),
+        (None, _) => anyhow::bail!("no layer has the number or digest `{}`", display_name(wanted.as_bytes())),
+        _ => anyhow::bail!("several layers match `{}`; give more of the digest", display_name(wanted.as_bytes())),
     }
 }
 
@@ -35,10 +35,10 @@ pub fn node(image: &Image, path: &OsStr, layer: LayerIndex, follow_last: bool) -
     match image.tree.resolve(path.as_bytes(), layer, follow_last) {
         Resolution::Found { node, .. } => Ok(node),
         Resolution::Missing { path: missing, links } if !links.is_empty() => {
-            anyhow::bail!("«{shown}» is not in the image: it leads to {}", display_name(&missing))
+            anyhow::bail!("`{shown}` is not in the image: it links to {}", display_name(&missing))
         }
-        Resolution::Missing { .. } => anyhow::bail!("«{shown}» is not in the image"),
-        Resolution::TooManyLinks => anyhow::bail!("«{shown}» leads through a ring of symbolic links"),
+        Resolution::Missing { .. } => anyhow::bail!("`{shown}` is not in the image"),
+        Resolution::TooManyLinks => anyhow::bail!("`{shown}` leads into a ring of symbolic links"),
     }
 }
 

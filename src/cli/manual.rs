@@ -1,21 +1,19 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::CommandFactory;
+use super::arguments::command;
 
-use super::arguments::Arguments;
-
-/// Prints completions for a shell.
+/// Prints completions for `shell`.
 pub fn completions(shell: clap_complete::Shell) -> anyhow::Result<ExitCode> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Arguments::command(), "nixdive", &mut script);
+    clap_complete::generate(shell, &mut command(), "nixdive", &mut script);
     print(&script)
 }
 
-/// Prints the manual page, with every command's own options.
+/// Prints the manual page, with the options of every subcommand.
 pub fn page() -> anyhow::Result<ExitCode> {
     let mut page = Vec::new();
-    let command = Arguments::command();
+    let command = command();
     clap_mangen::Man::new(command.clone()).render(&mut page)?;
     for subcommand in command.get_subcommands() {
         let name = format!("nixdive {}", subcommand.get_name());

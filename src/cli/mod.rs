@@ -45,7 +45,7 @@ mod why;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches;
 use crossbeam_channel::bounded;
 
 pub(crate) use arguments::OpenArguments;
@@ -57,13 +57,15 @@ use nixdive_app::Examined;
 use nixdive_image::reference::{Location, Reference};
 use nixdive_source::open::{Keep, OpenError, OpenOptions, Opened, Programs, Progress, open};
 
-/// Exit code of what could not be done. 1 is left to rules of `--ci` that fail.
+/// Exit code for errors; 1 is reserved for failing rules of `--ci`.
 const COULD_NOT: u8 = 2;
 
 /// Runs the program with the arguments it was started with.
 #[must_use]
 pub fn run() -> ExitCode {
-    let arguments = match Arguments::try_parse_from(log::with_verbosity_behind(std::env::args_os())) {
+    let words = log::with_verbosity_behind(std::env::args_os());
+    let parsed = arguments::command().try_get_matches_from(words);
+    let arguments = match parsed.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),
     };
@@ -104,17 +106,17 @@ fn perform(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 fn usage(error: &clap::Error) -> ExitCode {
-    // A closed pipe takes help no worse than a reader who has seen enough.
+    // A closed pipe is not an error: the reader has seen enough.
     let _ = error.print();
     if error.use_stderr() { ExitCode::from(COULD_NOT) } else { ExitCode::SUCCESS }
 }
 
-/// Opens an image that was typed, for a command that prints something of it. Ctrl-C ends the program, as for any filter.
+/// Opens the image named on the command line, for a command that prints a report. Ctrl-C ends the program.
 fn open_for(image: &OsString, arguments: &OpenArguments, keep: Keep) -> anyhow::Result<Opened> {
     open_parsed(&Reference::parse(image)?, arguments, keep)
 }
 
-/// Opens a reference for a command that prints something of it.
+/// Opens a reference for a command that prints a report.
 fn open_parsed(reference: &Reference, arguments: &OpenArguments, keep: Keep) -> anyhow::Result<Opened> {
     let options = OpenOptions { programs: Programs::Foreground, ..arguments.options(keep) };
     let mut opened = open_reference(reference, &options, &Progress::new())?;
@@ -137,7 +139,7 @@ fn examined_reference(reference: &Reference, arguments: &OpenArguments, keep: Ke
     Ok(examined)
 }
 
-/// Opens a reference, or the sample within the program where it is the one that is meant.
+/// Opens a reference, or the sample image built into the program if the reference names it.
 fn open_reference(reference: &Reference, options: &OpenOptions, progress: &Progress) -> Result<Opened, OpenError> {
     if let Some(bytes) = samples::embedded(reference) {
         return nixdive_source::open::open_embedded(bytes, samples::EMBEDDED, options, progress);

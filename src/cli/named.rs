@@ -20,18 +20,18 @@ pub(super) struct Wanted {
     pub images: Vec<Reference>,
     /// For each, who uses it, safe to print; empty where it was given itself.
     pub users: Vec<String>,
-    /// What of the files is not followed, as sentences, safe to print.
+    /// Notes on parts of the files that are not supported, as sentences, safe to print.
     pub notes: Vec<String>,
-    /// Whether a file stood for images.
+    /// True if a Compose or Kubernetes file named images.
     pub is_named: bool,
 }
 
 impl Wanted {
-    /// What to do where an image that a file names cannot be opened.
+    /// Returns a hint for an image named by a file that cannot be opened.
     pub fn way_out(&self, number: usize) -> Option<String> {
         let users = self.users.get(number).filter(|users| !users.is_empty())?;
         let user = users.split(", ").next().unwrap_or(users);
-        Some(format!("«{users}» can have its image from elsewhere: --map {user}=FILE"))
+        Some(format!("to use another image for `{users}`: --map {user}=FILE"))
     }
 }
 
@@ -59,11 +59,14 @@ pub(super) fn expand(arguments: &[OsString], named: &NamedArguments) -> anyhow::
     match unused {
         None => Ok(wanted),
         Some(_) if !wanted.is_named => {
-            anyhow::bail!("--map is about files of Compose or Kubernetes, and none of the arguments is one")
+            anyhow::bail!("--map needs a Compose or Kubernetes file, and none is given")
         }
         Some(mapping) => {
             let name = display_in_sentence(&mapping.name);
-            anyhow::bail!("--map {name}=…: nothing is called so; there are {}", display_in_sentence(&known.join(", ")))
+            anyhow::bail!(
+                "--map {name}=…: no such service or image; expected one of {}",
+                display_in_sentence(&known.join(", "))
+            )
         }
     }
 }
@@ -84,7 +87,7 @@ fn put_images(
             *used = true;
             if mapped.replace(&mapping.image).is_some_and(|before| *before != mapping.image) {
                 let users = image.shown();
-                anyhow::bail!("{file}: --map gives «{users}» two images; they use one, give it once");
+                anyhow::bail!("{file}: --map gives two images for `{users}`; expected one");
             }
         }
         let reference = match mapped {
@@ -105,14 +108,10 @@ fn put_images(
         let line =
             |(image, why): &(&NamedImage, String)| format!("{file}:{}: {}", image.line, display_in_sentence(why));
         let lines: Vec<String> = missing.iter().map(line).collect();
-        anyhow::bail!(
-            "{}\nhint: `--map {}=FILE` says which image is meant",
-            lines.join("\n"),
-            display_in_sentence(user)
-        );
+        anyhow::bail!("{}\nhint: `--map {}=FILE` sets the image", lines.join("\n"), display_in_sentence(user));
     }
     if manifest.images.is_empty() {
-        anyhow::bail!("{file}: it names no image");
+        anyhow::bail!("{file}: the file names no image");
     }
     Ok(())
 }
@@ -141,7 +140,7 @@ fn manifest_of(argument: &OsString) -> anyhow::Result<Option<Manifest>> {
     manifest::read(&text, &variable).map_err(|error| anyhow::anyhow!("{shown}: {error}"))
 }
 
-/// A regular file's text, where it is one of at most so many bytes.
+/// Returns a regular file's text if it has at most `most_bytes` bytes.
 fn short_text(path: &Path, most_bytes: u64) -> Option<String> {
     let is_short = std::fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() <= most_bytes);
     let mut text = String::new();

@@ -44,7 +44,7 @@ struct Running {
     known: Arc<Known>,
 }
 
-/// How long the end of the program waits for threads that were told to stop.
+/// Maximum time that the end of the program waits for cancelled threads.
 const PATIENCE: Duration = Duration::from_millis(200);
 /// The same for an image that is being written.
 const PATIENCE_OF_WRITING: Duration = Duration::from_secs(3);
@@ -55,7 +55,7 @@ impl Opener {
         Self { arguments, messages, running: HashMap::new(), threads: Vec::new() }
     }
 
-    /// Does what the interface asks for.
+    /// Performs the effects that the interface requests.
     pub fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Open { opening, reference } => match Reference::parse(reference.as_ref()) {
@@ -73,7 +73,7 @@ impl Opener {
             }
             Effect::Ask { opening, request } => {
                 if let Some(running) = self.running.get(&opening) {
-                    // An image that failed to open has nobody to ask.
+                    // An image that failed to open has no one to serve requests.
                     let _ = running.requests.send(request);
                 }
             }
@@ -172,7 +172,7 @@ struct Job {
     messages: Sender<Message>,
     options: OpenOptions,
     progress: Progress,
-    /// What the interface asks about the image.
+    /// Requests of the interface about the image.
     asked: Receiver<Request>,
     known: Arc<Known>,
 }
@@ -236,7 +236,7 @@ impl Job {
         nixdive_tui::Progress { source, layers: snapshot.layers.iter().enumerate().map(layer).collect(), traffic }
     }
 
-    /// Shows the image, and then checks what was put off for the sake of the first screen.
+    /// Shows the image, then runs the checks that were postponed for a fast first screen.
     fn opened(&self, opened: Opened, reference: &Reference) {
         let Opened { image, contents, captured, exact } = opened;
         let (image, contents) = (Arc::new(image), Arc::new(contents));
@@ -253,7 +253,7 @@ impl Job {
         let insights = Arc::new(insights);
         let _ = self.known.insights.set(Arc::clone(&insights));
         self.tell(Report::Insights(insights));
-        // From here on nobody waits for this thread; drawing comes first. Where it cannot step back, it goes on as it is.
+        // From here on the interface does not wait for this thread, so it gets a low priority where that is possible.
         let _ = rustix::process::nice(10);
         self.study(&image, &contents);
         if !exact {
@@ -263,7 +263,7 @@ impl Job {
         self.check_layers(&image, &contents);
     }
 
-    /// Tells of layers in a registry that are fetched from now on.
+    /// Reports the layers that are fetched from a registry from now on.
     fn watch_fetches(&self, image: &Image) {
         if self.progress.snapshot().arrived.is_none() {
             return;
@@ -275,7 +275,7 @@ impl Job {
             let mut tell = |fetching| messages.send(Message::Report(opening, Report::Fetching(fetching))).is_ok();
             tell_of_fetches(&progress, &stored, &mut tell);
         };
-        // Without it nobody is told; all else goes on.
+        // If the thread cannot be started, only the report of fetches is missing.
         let _ = std::thread::Builder::new().name("fetches".into()).spawn(watch);
     }
 
@@ -322,7 +322,7 @@ impl Job {
                 }
                 Ok(None) => {}
                 Err(_) if cancel.is_cancelled() => return,
-                // What cannot be read any more stays unchecked; the tree is still right.
+                // A layer that cannot be read any more remains unchecked; the tree is still right.
                 Err(_) => {}
             }
         }
@@ -362,7 +362,7 @@ fn confirm(script: &str) -> Report {
     let choice = nixdive_tui::Choice {
         reference: format!("stream:{script}"),
         title: "Run it".to_owned(),
-        detail: "and open the image that it writes; q leaves without".to_owned(),
+        detail: "and open the image that it writes".to_owned(),
     };
     Report::Confirm { question: format!("{script} is a script"), choice }
 }

@@ -15,7 +15,7 @@ pub fn complain(error: &anyhow::Error) {
 /// Says something on standard error, without control characters.
 pub fn note(message: &str) {
     let shown: Vec<String> = message.lines().map(|line| display_name(line.as_bytes()).into_owned()).collect();
-    // There is no one left to tell when standard error is closed.
+    // A closed standard error cannot be reported anywhere.
     let _ = writeln!(io::stderr(), "nixdive: {}", shown.join("\n"));
 }
 
@@ -29,7 +29,7 @@ pub fn warn_of_max_layers(max_layers: usize) {
     }
 }
 
-/// Whether whoever read standard output has gone away.
+/// Returns `true` if the reader of standard output has closed it.
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error
         .chain()
@@ -39,7 +39,7 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
 /// Prints on standard output through a large buffer.
 ///
 /// # Errors
-/// One that says that standard output is what failed; a reader who has gone away is still told by [`is_broken_pipe`].
+/// An error that names standard output; [`is_broken_pipe`] still recognizes a closed pipe.
 pub fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
     let mut out = BufWriter::with_capacity(64 << 10, io::stdout().lock());
     write(&mut out).and_then(|()| out.flush()).map_err(|error| {
@@ -48,11 +48,11 @@ pub fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Re
     })
 }
 
-/// Prints content of an image on standard output: its bytes, and to a terminal, unless `raw_bytes` is set, text in which
-/// control characters, bytes that are no UTF-8 and invisible characters are spelled out.
+/// Prints content of an image on standard output: its bytes, or, on a terminal and without `raw_bytes`, text with
+/// control characters, bytes that are not UTF-8 and invisible characters spelled out.
 ///
 /// # Errors
-/// Those of [`print`].
+/// If [`print`] fails.
 pub fn print_content(raw_bytes: bool, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
     if raw_bytes || !io::stdout().is_terminal() {
         return print(write);
@@ -92,11 +92,11 @@ impl Write for Escaped<'_> {
     }
 }
 
-/// Writes a file whole or not at all: beside its place, and then moved there. What is no regular file, a device or a
-/// pipe, is written to directly.
+/// Writes a file completely or not at all: to a temporary file in the same directory, then renamed. Devices and pipes
+/// are written to directly.
 ///
 /// # Errors
-/// One that names the file.
+/// If the file cannot be written; the error names it.
 pub fn write_whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
     if is_special(path) {
         return write_special(path, write).map_err(|error| failed(path, &error));
@@ -110,15 +110,15 @@ fn write_special(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<(
     write(&mut out).and_then(|()| out.flush())
 }
 
-/// Writes some files, all of them whole or none at all: beside their places, and then moved there. What is no regular
-/// file, a device or a pipe, is written to directly, before anything is moved.
+/// Writes several files, all of them completely or none: to temporary files in the same directories, then renamed.
+/// Devices and pipes are written to directly, before any file is renamed.
 ///
 /// # Errors
-/// One that names the file. What was at the places before is there again then.
+/// If a file cannot be written; the error names it, and the previous files are restored.
 pub fn write_all(files: &[(&Path, Vec<u8>)]) -> anyhow::Result<()> {
     for (number, (path, _)) in files.iter().enumerate() {
         if files.iter().take(number).any(|(other, _)| other == path) {
-            anyhow::bail!("{}: two things are to be written to this file", name_of(path));
+            anyhow::bail!("{}: two outputs name this file", name_of(path));
         }
     }
     let mut staged = Vec::new();
@@ -143,7 +143,7 @@ pub fn write_all(files: &[(&Path, Vec<u8>)]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A file that is written beside its place.
+/// A temporary file next to its final path.
 struct Staged<'a> {
     path: &'a Path,
     name: &'a OsStr,
@@ -151,7 +151,7 @@ struct Staged<'a> {
     beside: Temporary,
 }
 
-/// A file in its place, with what was there before.
+/// A published file, with the previous one.
 struct Replaced<'a> {
     path: &'a Path,
     name: &'a OsStr,
@@ -191,7 +191,7 @@ impl<'a> Staged<'a> {
 
 impl Replaced<'_> {
     fn undo(self) {
-        // Somebody is told already that writing failed.
+        // The failed write is already reported.
         let _ = match self.before {
             Some(before) => before.publish(&self.directory, self.name),
             None => std::fs::remove_file(self.path),
@@ -199,7 +199,7 @@ impl Replaced<'_> {
     }
 }
 
-/// A copy of a file beside it, with its permissions, for file systems without hard links.
+/// Copies a file within its directory, with its permissions, for file systems without hard links.
 fn copy_of(path: &Path, directory: &Directory) -> io::Result<Temporary> {
     let mut copy = Temporary::new(directory, 0o600)?;
     let mut original = File::open(path)?;

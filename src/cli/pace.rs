@@ -1,4 +1,4 @@
-//! How fast bytes come, for whoever waits for them.
+//! Transfer rates, for progress reports.
 
 use std::collections::VecDeque;
 use std::io::{IsTerminal, Write};
@@ -10,16 +10,16 @@ use nixdive_base::text::display_bytes;
 use nixdive_source::open::{Progress, Snapshot};
 use nixdive_tui::{Traffic, Transfer};
 
-/// How much of the past counts.
+/// Period that a rate is measured over.
 const WINDOW: Duration = Duration::from_secs(3);
 /// Less of it tells nothing.
 const LEAST: Duration = Duration::from_millis(500);
-/// Whoever waits no longer than this need not be told.
+/// Shorter waits are not reported.
 const UNTOLD: Duration = Duration::from_secs(1);
 /// Between two looks.
 const TICK: Duration = Duration::from_millis(200);
 
-/// What has come, over the last seconds.
+/// Bytes that arrived during the last seconds.
 #[derive(Default)]
 pub struct Pace {
     past: VecDeque<(Instant, u64)>,
@@ -37,7 +37,7 @@ impl Pace {
         }
     }
 
-    /// Takes note of so many bytes.
+    /// Records the arrival of `bytes`.
     pub fn note_bytes(&mut self, bytes: u64, waiting: Duration, now: Instant) -> Traffic {
         if self.past.back().is_none_or(|&(_, last)| last != bytes) {
             self.changed = Some(now);
@@ -55,8 +55,8 @@ impl Pace {
     }
 }
 
-/// Tells of layers that are fetched after an image is open, as their content is asked for, until that is cancelled or
-/// `tell` gives `false`. `stored`: what each has in all, bytes.
+/// Reports layers that are fetched on demand after an image is open, until cancelled or until `tell` returns `false`.
+/// `stored`: total bytes of each layer.
 pub fn tell_of_fetches(progress: &Progress, stored: &[u64], tell: &mut dyn FnMut(Option<(Transfer, Traffic)>) -> bool) {
     let mut pace: Option<Pace> = None;
     while !progress.cancel().is_cancelled() {
@@ -88,12 +88,12 @@ fn sum(snapshot: &Snapshot) -> (u64, Option<u64>) {
     }
 }
 
-/// Whether whoever runs the program sees what is written for them alone.
+/// Returns `true` if progress output would be seen: standard error is a terminal.
 pub fn is_watched() -> bool {
     std::io::stderr().is_terminal() && !super::log::is_shown()
 }
 
-/// Says on one line of the terminal how an opening goes, until it is finished.
+/// Shows the progress of opening an image on one line of the terminal, until it is finished.
 pub fn tell(progress: &Progress, finished: &Receiver<()>) {
     let (begun, mut pace, mut told) = (Instant::now(), Pace::default(), false);
     while let Err(RecvTimeoutError::Timeout) = finished.recv_timeout(TICK) {
@@ -108,7 +108,7 @@ pub fn tell(progress: &Progress, finished: &Receiver<()>) {
         let (read, stream) = sum(&snapshot);
         let total = stream.or(layout.is_some().then(|| stored.fold(0, u64::saturating_add)));
         told = true;
-        // Nobody is told where standard error is closed.
+        // A closed standard error is not an error here.
         let _ = write!(std::io::stderr(), "\r\x1b[K{}", line(read, total, traffic.as_ref()));
     }
     if told {

@@ -6,80 +6,80 @@ use clap::{Args, ValueEnum};
 use super::arguments::OpenArguments;
 use super::integrity::IncompleteArguments;
 
-/// Forms of a plan.
+/// Formats of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum PlanFormat {
-    /// For reading
+    /// Plain text
     Text,
-    /// For programs: schema nixdive.plan/1
+    /// JSON, schema nixdive.plan/1
     Json,
 }
 
-/// How finely packages are taken apart.
+/// Units in which packages of a distribution are kept or dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Granularity {
-    /// Of each package the files that are needed
+    /// Keep only the files of a package that are needed
     File,
-    /// All of each package that is needed
+    /// Keep a package completely if any of it is needed
     Package,
 }
 
-/// How store paths are put into layers.
+/// Strategies for putting store paths into layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Strategy {
-    /// By bytes, by what siblings share, and by what changes together
+    /// By size, by what siblings share, and by what changes together
     Stable,
-    /// As dockerTools does
+    /// Like dockerTools
     Popularity,
-    /// As nix2container does, its tar streams included
+    /// Like nix2container, with identical tar streams
     Nix2container,
 }
 
 /// `nixdive rebuild`.
 #[derive(Debug, Args)]
 pub struct RebuildArguments {
-    /// The image; or a store path or installable, of whose closure an image is made
+    /// Image, or a store path or installable whose closure becomes an image
     pub image: OsString,
-    /// More store paths or installables that are in the image and linked to its root, as dockerTools' `contents`
+    /// More store paths or installables to include and link into the root, like dockerTools' contents
     #[arg(value_name = "STORE PATH")]
     pub more: Vec<OsString>,
-    /// Where to write: FILE, docker-archive:FILE[:NAME] (also .gz and .zst), oci:DIRECTORY[:NAME], oci-archive:FILE,
-    /// nix:FILE, - for standard output, or docker://HOST/NAME:TAG; as often as needed. Without it the plan is printed
+    /// Destination, repeatable: FILE, docker-archive:FILE[:NAME] (also .gz and .zst), oci:DIRECTORY[:NAME],
+    /// oci-archive:FILE, nix:FILE, docker://HOST/NAME:TAG, - for standard output [default: print the plan]
     #[arg(short, long, value_name = "DESTINATION")]
     pub output: Vec<OsString>,
-    /// Print what would be kept and dropped, and why, and write nothing
+    /// Print what would be kept and dropped, and why; write nothing
     #[arg(long)]
     pub plan: bool,
-    /// The form of the plan
+    /// Output format of the plan
     #[arg(long, value_enum, default_value_t = PlanFormat::Text)]
     pub format: PlanFormat,
-    /// Prove that programs of the image find what they need, and write nothing
+    /// Verify that the image's programs find what they need; write nothing
     #[arg(long, conflicts_with_all = ["output", "plan"])]
     pub check: bool,
-    /// Which part stays.
+    /// Files to keep and drop.
     #[command(flatten)]
     pub choices: ChoiceArguments,
-    /// What it starts.
+    /// Configuration of the new image.
     #[command(flatten)]
     pub config: ConfigArguments,
-    /// Of a store path: the image that comes below, its layers as they are
+    /// Base image for store paths; its layers are used unchanged
     #[arg(long, value_name = "IMAGE")]
     pub from: Option<OsString>,
-    /// How it is written.
+    /// Options for writing it.
     #[command(flatten)]
     pub write: WriteArguments,
-    /// A flake that builds it with nixpkgs.
+    /// Options for a flake that builds it with nixpkgs.
     #[command(flatten)]
     pub emit: EmitArguments,
-    /// What becomes of an image that is not whole.
+    /// How to treat an incomplete image.
     #[command(flatten)]
     pub incomplete: IncompleteArguments,
-    /// How to open it.
+    /// Options for opening it.
     #[command(flatten)]
     pub open: OpenArguments,
 }
 
-/// What puts an image together in a flake.
+/// Builders of an image in a flake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Builder {
     /// nixpkgs' dockerTools.buildLayeredImage
@@ -88,93 +88,93 @@ pub enum Builder {
     Nix2container,
 }
 
-/// A flake for those who want nixpkgs to build the image.
+/// Options for a flake that builds the image with nixpkgs.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "With nixpkgs")]
 pub struct EmitArguments {
-    /// Write a flake that builds the image with nixpkgs: programs by their packages there, its own files beside it
+    /// Write a flake that builds the image with nixpkgs: programs from its packages, other files next to it
     #[arg(long, value_name = "DIRECTORY", conflicts_with = "check")]
     pub emit_nix: Option<PathBuf>,
-    /// What puts the image together in it
+    /// Builder that the flake uses
     #[arg(long, value_enum, default_value_t = Builder::Dockertools, requires = "emit_nix")]
     pub builder: Builder,
-    /// Build it with nix, and compare the image with the result
+    /// Build the flake with nix and compare the image with the result
     #[arg(long, requires = "emit_nix", conflicts_with_all = ["output", "plan"])]
     pub build: bool,
 }
 
-/// What is kept and dropped.
+/// Options for what to keep and drop.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "What stays")]
+#[command(next_help_heading = "Keep and drop")]
 pub struct ChoiceArguments {
-    /// Keep what no program seems to need: patterns for paths, names of packages or store paths
+    /// Keep matching files even if nothing needs them: path globs, names of packages or store paths
     #[arg(long, value_name = "GLOB")]
     pub keep: Vec<String>,
-    /// Drop a class (unreachable, docs, locales, dev, static-libs, pycache, tests, debug, package-manager), or what
-    /// matches a pattern
+    /// Drop a class (unreachable, docs, locales, dev, static-libs, pycache, tests, debug, package-manager), or files
+    /// that match a glob
     #[arg(long, value_name = "CLASS|GLOB")]
     pub drop: Vec<String>,
-    /// Overwrite the references of a store path, or of a file in one, to another store path
+    /// Overwrite references from one store path, or a file in it, to another store path
     #[arg(long, value_name = "FROM=>TO")]
     pub cut: Vec<String>,
-    /// How finely packages of a distribution are taken apart
+    /// Units in which packages of a distribution are kept or dropped
     #[arg(long, value_enum, default_value_t = Granularity::File)]
     pub granularity: Granularity,
 }
 
-/// Fields of the configuration that are set anew.
+/// Fields of the image's configuration to set.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Configuration")]
 pub struct ConfigArguments {
-    /// The program, or a JSON list of it and its arguments
+    /// Program to start, or a JSON list of it and its arguments
     #[arg(long, value_name = "PROGRAM|JSON")]
     pub entrypoint: Option<String>,
-    /// Its arguments: one, or a JSON list
+    /// Argument of the program, or a JSON list of arguments
     #[arg(long, value_name = "ARGUMENT|JSON")]
     pub cmd: Option<String>,
-    /// A variable of the environment, set or replaced
+    /// Environment variable to set or replace; repeatable
     #[arg(long, value_name = "NAME=VALUE")]
     pub env: Vec<String>,
-    /// Where it starts
+    /// Working directory
     #[arg(long, value_name = "DIRECTORY")]
     pub workdir: Option<String>,
-    /// Who it runs as
+    /// User to run as
     #[arg(long, value_name = "USER[:GROUP]")]
     pub user: Option<String>,
-    /// A port that it listens on
+    /// Port that the program listens on; repeatable
     #[arg(long, value_name = "PORT[/PROTOCOL]")]
     pub expose: Vec<String>,
-    /// A directory that is mounted from outside
+    /// Directory that is mounted from outside; repeatable
     #[arg(long, value_name = "DIRECTORY")]
     pub volume: Vec<String>,
-    /// A label, set or replaced
+    /// Label to set or replace; repeatable
     #[arg(long, value_name = "NAME=VALUE")]
     pub label: Vec<String>,
-    /// The signal that ends it
+    /// Signal that stops the program
     #[arg(long, value_name = "SIGNAL")]
     pub stop_signal: Option<String>,
-    /// Fields as the `config` of dockerTools and nix2container has them, in a JSON file
+    /// JSON file with fields as in the config of dockerTools and nix2container
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
 
-/// How an image is written.
+/// Options for writing an image.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Writing")]
 pub struct WriteArguments {
-    /// Maximum number of layers of the whole image [default: 100]; engines take at most 125
+    /// Maximum number of layers; engines accept at most 125 [default: 100]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub max_layers: Option<u16>,
-    /// How store paths are put into layers
+    /// Strategy for putting store paths into layers
     #[arg(long, value_enum, default_value_t = Strategy::Stable)]
     pub strategy: Strategy,
-    /// An image that is deployed beside this one: what both have gets layers that both have
+    /// Image deployed next to this one; content that both contain gets shared layers; repeatable
     #[arg(long, value_name = "IMAGE")]
     pub siblings: Vec<OsString>,
-    /// Date the image and its files: seconds since 1970, or «now»; without it both are the same on every run
+    /// Date of the image and its files: seconds since 1970, or now [default: fixed, so that runs are reproducible]
     #[arg(long, value_name = "SECONDS|now")]
     pub created: Option<String>,
-    /// Layers in OCI destinations: zstd[:LEVEL], gzip[:LEVEL], none
+    /// Compression of layers in OCI destinations: none, gzip[:LEVEL] or zstd[:LEVEL]
     #[arg(long, value_name = "METHOD")]
     pub compression: Option<String>,
 }

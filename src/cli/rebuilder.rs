@@ -26,17 +26,17 @@ const MOST_LAYERS: usize = 100;
 /// Ends of file names that say how an image is stored, and nothing of what it is.
 const ENDINGS: [&str; 8] = [".gz", ".zst", ".xz", ".bz2", ".tgz", ".tzst", ".tar", ".json"];
 
-/// What of this machine an image is read from.
+/// Parts of this machine that an image is read from.
 #[derive(Debug, Default)]
 pub struct Origin {
     /// Never written to.
     protected: Vec<PathBuf>,
-    /// Where a rebuilt image could be written to, as it would be typed.
+    /// Proposed destination for a rebuilt image, as a user would type it.
     proposal: String,
 }
 
 impl Origin {
-    /// Of an image that was opened.
+    /// Returns the origin of an image that was opened.
     pub fn new(reference: &Reference, image: &Image) -> Self {
         let path = reference.local_path();
         let beside = path.filter(|path| !path.starts_with("/nix/store")).and_then(beside);
@@ -51,7 +51,7 @@ impl Origin {
     }
 }
 
-/// A name for what is made of a file, beside it.
+/// Returns a proposed name for a rebuilt file, in the same directory.
 fn beside(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str()?;
     let mut name = name.rsplit(':').next()?;
@@ -62,7 +62,7 @@ fn beside(path: &Path) -> Option<String> {
     path.with_file_name(file).to_str().map(str::to_owned)
 }
 
-/// What the interface wants of a rebuild.
+/// Requests of the interface about a rebuild.
 pub enum Order {
     /// To know what it would do.
     Plan(PlanRequest),
@@ -79,7 +79,7 @@ impl Order {
     }
 }
 
-/// Rebuilds an opened image, as often as somebody wants it otherwise.
+/// Rebuilds an opened image, again whenever the choices change.
 pub struct Rebuilder<'a> {
     pub attendant: &'a Attendant,
     pub orders: Receiver<Order>,
@@ -105,7 +105,7 @@ impl From<WriteError> for NotWritten {
 }
 
 impl Rebuilder<'_> {
-    /// Takes orders until nobody can give any more.
+    /// Takes orders until the interface is gone.
     pub fn run(&self) {
         let mut order = self.next();
         while let Some(taken) = order {
@@ -124,7 +124,7 @@ impl Rebuilder<'_> {
         Some(order)
     }
 
-    /// Does what is wanted for as long as all of it rests on the same; gives the first order that does not.
+    /// Serves orders as long as they use the same survey; returns the first order that needs another one.
     fn serve(&self, mut order: Order) -> Option<Order> {
         let survey = match self.survey(order.choices()) {
             Ok(survey) => survey,
@@ -154,7 +154,7 @@ impl Rebuilder<'_> {
         });
     }
 
-    /// What plans of the image rest on.
+    /// Surveys the image, as the basis of its plans.
     fn survey(&self, choices: &Choices) -> Result<Survey, RebuildError> {
         let Attendant { image, contents, known, cancel, .. } = self.attendant;
         let store = known.store.get().and_then(Option::as_ref).filter(|study| !study.store.paths.is_empty());
@@ -198,7 +198,7 @@ impl Rebuilder<'_> {
         cancel: &Cancel,
     ) -> Result<Written, NotWritten> {
         let is_input = |path: &Path| self.attendant.origin.protected.iter().any(|input| input == path);
-        // That an input is never written to is told better by who writes. A layout takes one more image.
+        // The writer itself reports an input that is also the destination. A layout accepts one more image.
         let is_single = !matches!(destination, Destination::OciLayout { .. });
         let taken = destination.path().is_some_and(|path| path.is_file() && !is_input(path));
         if is_single && taken && !request.replaces {
@@ -252,7 +252,7 @@ impl Rebuilder<'_> {
         let before = self.attendant.image.unpacked_bytes();
         let place = destination.path().map(|path| path.as_os_str().as_encoded_bytes()).unwrap_or_default();
         format!(
-            "{} unpacked became {}, written to {}; esc leads back",
+            "{} unpacked became {}, written to {}",
             display_bytes(before),
             display_bytes(unpacked),
             display_name(place)
@@ -292,7 +292,7 @@ fn placed(destination: &Destination) -> Destination {
     placed
 }
 
-/// The reference by which what was written is opened.
+/// Reference that opens the written image.
 fn reference_of(destination: &Destination) -> String {
     let path = destination.path().unwrap_or(Path::new("-"));
     let text = path.to_string_lossy();

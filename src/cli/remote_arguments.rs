@@ -9,35 +9,35 @@ use nixdive_source::http::Secret;
 use nixdive_source::open::Remote;
 use nixdive_source::registry::{Environment, Login, Settings};
 
-/// How registries and engines are reached.
+/// Options for reaching registries and engines.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Registries")]
 pub struct RemoteArguments {
-    /// Check certificates and refuse plain http; «false» does neither
+    /// Verify certificates and refuse plain HTTP; false does neither
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub tls_verify: Option<bool>,
-    /// Take credentials from this file alone
+    /// Read credentials only from this file
     #[arg(long, value_name = "FILE")]
     pub authfile: Option<PathBuf>,
-    /// Log in with this name and password
+    /// User name and password for the registry
     #[arg(long, value_name = "USER:PASSWORD", value_parser = parse_login)]
     pub creds: Option<Login>,
-    /// Take certificates (*.crt, *.cert, *.key) from this directory
+    /// Directory with certificates (*.crt, *.cert, *.key)
     #[arg(long, value_name = "DIRECTORY")]
     pub cert_dir: Option<PathBuf>,
-    /// Fetch layers that the registry does not have from the URLs in the image's manifest
+    /// Fetch layers missing from the registry from the URLs in the manifest
     #[arg(long)]
     pub allow_foreign_urls: bool,
-    /// Ask no registry; only what is in the cache can be opened
+    /// Use cached images only; never contact a registry
     #[arg(long)]
     pub offline: bool,
-    /// GiB that the cache may have; 0: nothing is kept
+    /// Maximum size of the cache, in GiB; 0 disables it
     #[arg(long, value_name = "GIB", default_value_t = 5)]
     pub cache_size: u64,
 }
 
 impl RemoteArguments {
-    /// What the arguments and the environment mean.
+    /// Returns the settings that the arguments and the environment give.
     pub fn remote(&self, execution: Permission) -> Remote {
         Remote {
             settings: Settings {
@@ -56,32 +56,32 @@ impl RemoteArguments {
         }
     }
 
-    /// Where things are kept.
+    /// Returns the cache, unless it is disabled or has no directory.
     pub fn cache(&self) -> Option<Cache> {
         let place = Cache::place().filter(|_| self.cache_size > 0)?;
         Some(Cache::new(&place, self.cache_size.saturating_mul(1 << 30)))
     }
 }
 
-/// Logins of their own for where images come from and where they go.
+/// Separate credentials for the source and the destination.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Registries")]
 pub struct LoginArguments {
-    /// Log in with this name and password where images come from
+    /// User name and password for the source's registry
     #[arg(long, value_name = "USER:PASSWORD", value_parser = parse_login)]
     src_creds: Option<Login>,
-    /// Log in with this name and password where they go to
+    /// User name and password for the destination's registry
     #[arg(long, value_name = "USER:PASSWORD", value_parser = parse_login)]
     dest_creds: Option<Login>,
 }
 
 impl LoginArguments {
-    /// The way to where images come from.
+    /// Returns the settings for the source.
     pub fn source(&self, remote: &Remote) -> Remote {
         logged_in(remote, self.src_creds.as_ref())
     }
 
-    /// The way to where they go.
+    /// Returns the settings for the destination.
     pub fn destination(&self, remote: &Remote) -> Remote {
         logged_in(remote, self.dest_creds.as_ref())
     }
@@ -95,8 +95,8 @@ fn logged_in(remote: &Remote, login: Option<&Login>) -> Remote {
     remote
 }
 
-/// A name and a password. A wrong one is not repeated in the message.
+/// Parses a user name and a password. The error message does not repeat the text.
 fn parse_login(text: &str) -> Result<Login, String> {
-    let (user, password) = text.split_once(':').ok_or("write it as USER:PASSWORD")?;
+    let (user, password) = text.split_once(':').ok_or("expected USER:PASSWORD")?;
     Ok((user.to_owned(), Secret::new(password.to_owned())))
 }

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use nixdive_image::reference::Reference;
 
-/// What to type for the sample within the program.
+/// Reference of the built-in sample.
 pub const EMBEDDED: &str = "embedded:sample";
 
 /// A small real Nix image, made by `sample-images/build.sh`.
@@ -13,7 +13,7 @@ pub fn embedded(reference: &Reference) -> Option<&'static [u8]> {
     (reference.text == EMBEDDED && !Path::new(EMBEDDED).exists()).then_some(SAMPLE)
 }
 
-/// Bytes of the sample, as it lies in the program.
+/// Size of the built-in sample, bytes.
 pub fn embedded_bytes() -> u64 {
     SAMPLE.len() as u64
 }

@@ -30,7 +30,7 @@ pub fn run(arguments: &SbomArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the image says that it is; `None` where it does not, or it cannot be read.
+/// Returns the distribution named by the image; `None` if it names none or cannot be read.
 fn distribution(opened: &Opened) -> Option<Distribution> {
     let tree = &opened.image.tree;
     let top = tree.top_layer()?;

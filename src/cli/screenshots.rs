@@ -1,5 +1,5 @@
-//! The README's pictures: journeys through the images of `sample-images/` and the one within the program, opened and
-//! answered as the program does it. `NIXDIVE_UPDATE=1 cargo test --lib screenshots` draws them anew.
+//! The README's pictures: journeys through the images of `sample-images/` and the built-in one, opened and answered as
+//! the program does. `NIXDIVE_UPDATE=1 cargo test --lib screenshots` redraws them.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -119,7 +119,7 @@ fn screenshots_are_what_the_program_shows() {
     }
     assert!(stale.is_empty(), "{stale:?}: renew them with NIXDIVE_UPDATE=1 cargo test --lib screenshots");
     let name = |entry: std::io::Result<std::fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
-    // Pictures of pages in a browser lie beside them.
+    // Browser pictures are in the same directory.
     let drawn = |name: &String| !name.ends_with(".png");
     let there: BTreeSet<String> = directory.read_dir().unwrap().map(name).filter(drawn).collect();
     let expected: BTreeSet<String> = SCREENS.iter().map(|(name, ..)| format!("{name}.svg")).collect();

@@ -1,7 +1,7 @@
 use std::process::ExitCode;
 
 use super::arguments::{self, OpenArguments, ShareArguments};
-use super::compare::{are, gather, unread};
+use super::compare::{gather, spelled, unread};
 use super::named::{self, Wanted};
 use super::output;
 use nixdive_analyse::compare::SharingOutline;
@@ -31,7 +31,7 @@ pub(super) fn report(
     format: ShareFormat,
 ) -> anyhow::Result<()> {
     if wanted.images.len() < 2 {
-        anyhow::bail!("two images share at least, and there {}", are(wanted.images.len()));
+        anyhow::bail!("share needs at least two images, got {}", spelled(wanted.images.len()));
     }
     let gathered = gather(wanted, open)?;
     let outline =

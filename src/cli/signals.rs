@@ -35,7 +35,7 @@ impl StopOnSignals {
         Self { handle: listen(cancel.clone(), Arc::clone(&first)), first }
     }
 
-    /// What came of the work; an error where a signal has ended it.
+    /// Returns the result of the work, or an error if a signal ended it.
     pub fn outcome<T>(&self, result: anyhow::Result<T>) -> anyhow::Result<T> {
         match self.first.load(Ordering::Relaxed) {
             0 => result,

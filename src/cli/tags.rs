@@ -48,7 +48,10 @@ fn repository(image: &OsString, arguments: &OpenArguments) -> anyhow::Result<Rep
     let name: ImageName = match reference.location {
         Location::Registry(name) => name,
         Location::Name(name) => registries.complete(&name)?,
-        _ => anyhow::bail!("{} lies in no registry; write docker://HOST/NAME", display_name(reference.text.as_bytes())),
+        _ => anyhow::bail!(
+            "not a registry reference: {} (expected docker://HOST/NAME)",
+            display_name(reference.text.as_bytes())
+        ),
     };
     Ok(registries.repository(&name)?)
 }

@@ -1,4 +1,4 @@
-//! What is said of a transfer while it goes on, and what came of it.
+//! Progress and result of a transfer.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -16,11 +16,11 @@ use nixdive_tui::Traffic;
 
 /// Between two looks at how far it is.
 const TICK: Duration = Duration::from_millis(100);
-/// Between two words on it where nobody sees lines change.
+/// Interval between two progress lines where lines cannot be redrawn.
 const WORD: Duration = Duration::from_secs(10);
 /// Nothing has moved for so long that one wonders.
 const SILENCE: Duration = Duration::from_secs(3);
-/// Lines of a terminal that tell of layers.
+/// Maximum number of layer lines on a terminal.
 const MOST_LINES: usize = 12;
 /// The name of the schema of [`as_json`].
 pub const COPY_SCHEMA: &str = "nixdive.copy/1";
@@ -62,17 +62,17 @@ fn watch(progress: &TransferProgress, ended: &Receiver<()>) {
     }
 }
 
-/// How fast it goes.
+/// Transfer rates.
 #[derive(Default)]
 struct Paces {
-    /// What is sent: it tells when all of it will be.
+    /// Bytes sent: determines the remaining time.
     sent: Pace,
-    /// What is read and sent: it tells whether anything is done.
+    /// Bytes read and sent: shows that the transfer is alive.
     all: Pace,
 }
 
 impl Paces {
-    /// How fast it goes, and what it waits for.
+    /// Describes the rate, or what the transfer waits for.
     fn words(&mut self, progress: &TransferProgress, layers: &[LayerProgress], now: Instant) -> String {
         let (done, total) = sum(layers);
         let read = sum(layers.iter().filter(|layer| layer.state == LayerState::Reading)).0;
@@ -114,7 +114,7 @@ fn live(layers: &[LayerProgress], words: &str, columns: usize, lines_before: usi
         text.push_str(&format!("\x1b[{lines_before}A\r\x1b[J"));
     }
     for line in &lines {
-        // A line that goes on in the next one would be counted as one.
+        // A line that wraps would be counted as one.
         text.extend(line.chars().take(columns));
         text.push_str("\r\n");
     }
@@ -142,25 +142,30 @@ fn summary(layers: &[LayerProgress], words: &str) -> String {
     format!("{done} of {total}{words}; {} of {of} layers arrived{there_words}", arrived + there)
 }
 
-/// What came of it, in two lines.
+/// Prints the result of a transfer, in two lines.
 pub fn tell(destination: &str, arrival: &Arrival, err: &mut dyn Write) -> std::io::Result<()> {
     let digest = arrival.manifest_digest.as_ref().map(|digest| format!("  {digest}")).unwrap_or_default();
     writeln!(err, "{destination}{digest}")?;
     let count = |ways: &[Way]| arrival.layers.iter().filter(|layer| ways.contains(&layer.way)).count();
     let unread = arrival.layers.iter().filter(|layer| !layer.is_read).count();
     let (sent, there) = (count(&[Way::Sent]), count(&[Way::There, Way::Mounted]));
-    write!(err, "  {} sent, {sent} layers among it", display_bytes(arrival.sent_bytes))?;
+    let skipped = display_bytes(arrival.skipped_bytes);
+    if sent == 0 && there > 0 {
+        // Manifest and configuration are still sent if the tag is new.
+        let documents = display_bytes(arrival.sent_bytes);
+        return writeln!(
+            err,
+            "  no layers to send ({documents} sent): all {there} ({skipped}) present, {unread} not read"
+        );
+    }
+    write!(err, "  {} sent, with {sent} layers", display_bytes(arrival.sent_bytes))?;
     match there {
         0 => writeln!(err),
-        _ => writeln!(
-            err,
-            "; {} in {there} layers were there, {unread} of them known without reading them",
-            display_bytes(arrival.skipped_bytes)
-        ),
+        _ => writeln!(err, "; {there} layers ({skipped}) already present, {unread} not read"),
     }
 }
 
-/// `nixdive.copy/1`: integer bytes, a fixed order, `null` for what is not known.
+/// `nixdive.copy/1`: integer bytes, a fixed order, `null` for unknown values.
 pub fn as_json<'a>(source: &str, arrivals: impl Iterator<Item = (String, &'a Arrival)>) -> Value {
     let destinations: Vec<Value> = arrivals.map(|(destination, arrival)| of_arrival(&destination, arrival)).collect();
     json!({"schema": COPY_SCHEMA, "source": source, "destinations": destinations})
@@ -179,7 +184,7 @@ fn of_arrival(destination: &str, arrival: &Arrival) -> Value {
     })
 }
 
-/// What is done about blobs that are not what they should be.
+/// How to treat blobs that do not match their digests.
 pub fn verification(options: &OpenOptions) -> Verification {
     Verification::new(if options.allow_incomplete { Strictness::Allow } else { Strictness::Require })
 }

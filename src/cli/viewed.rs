@@ -1,4 +1,4 @@
-//! What a path holds, as rows.
+//! Content of a path, as rows.
 
 mod body;
 mod finder;
@@ -18,27 +18,27 @@ use patterns::Patterns;
 
 /// Rows of a screen beyond which no more are handed out.
 const MOST_HEIGHT: u16 = 200;
-/// What is done before an answer says how far it is.
+/// Work done before an answer reports its progress.
 const STEP: Allowance = Allowance { bytes: 32 << 20, colouring: Duration::from_millis(60) };
-/// What is done before the first answer, which is to be there at once.
+/// Work done before the first answer, which must come at once.
 const FIRST_STEP: Allowance = Allowance { bytes: 4 << 20, ..STEP };
 /// Answers that get no further after which no more are given.
 const MOST_VAIN: u32 = 64;
 
-/// A path that is looked at in one form.
+/// A path shown in one form.
 pub struct Viewed {
     ticket: Ticket,
     form: Form,
     shown: Shown,
     problem: Option<String>,
     search: Option<Search>,
-    /// The last question, and what was read by the time that it was answered.
+    /// The last request, and the bytes read when it was answered.
     last: Option<(ViewRequest, u64)>,
     /// Answers to it that got no further.
     vain: u32,
 }
 
-/// A search within what is shown.
+/// A search in the content on screen.
 struct Search {
     text: Arc<str>,
     find: Result<Find, String>,
@@ -46,12 +46,12 @@ struct Search {
 }
 
 impl Viewed {
-    /// Whether this is what is asked for.
+    /// Returns `true` if this is the content that `request` asks for.
     pub fn is_of(&self, request: &ViewRequest) -> bool {
         (self.ticket, self.form) == (request.ticket, request.form)
     }
 
-    /// Finds out what there is to show. What goes wrong is shown in its place.
+    /// Determines the content to show; an error is shown in its place.
     ///
     /// `images` are those that were opened together, or the one.
     pub fn open(
@@ -88,7 +88,7 @@ impl Viewed {
         Self { ticket, form, shown, problem, search: None, last: None, vain: 0 }
     }
 
-    /// The rows asked for, as far as one step gets.
+    /// Returns the requested rows, as far as one step gets.
     pub fn rows(&mut self, request: &ViewRequest) -> View {
         self.look_for(request.find.as_ref());
         let again = self.last.as_ref().is_some_and(|(last, _)| last == request);
@@ -123,7 +123,7 @@ impl Viewed {
         });
     }
 
-    /// Whether it is worth while to answer the same question again.
+    /// Returns `true` if answering the same request again gets further.
     fn gets_further(&mut self, request: &ViewRequest, view: &View) -> bool {
         let find = view.find.as_ref().map_or(0, |find| find.percent + find.count);
         let done = self.shown.body.bytes_read().wrapping_add(find);

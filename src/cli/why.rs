@@ -49,7 +49,7 @@ fn meant(store: &StoreStudy, text: &str, whole: &str) -> anyhow::Result<Vec<Path
         Match::Ambiguous(paths) => {
             let paths: Vec<String> =
                 paths.iter().filter_map(|&id| store.get_path(id)).map(|path| format!("  {path}")).collect();
-            anyhow::bail!("several hashes begin with «{shown}»; give more of it:\n{}", paths.join("\n"))
+            anyhow::bail!("several hashes begin with `{shown}`; give more of it:\n{}", paths.join("\n"))
         }
         Match::Dangling(place) => {
             let absent = store.dangling.get(place);
@@ -59,9 +59,9 @@ fn meant(store: &StoreStudy, text: &str, whole: &str) -> anyhow::Result<Vec<Path
                 by.and_then(|id| store.get_path(id)).map_or("outside the store".to_owned(), |by| format!("by {by}"));
             anyhow::bail!("{path} is named {by}, but is not in the {whole}")
         }
-        Match::Nothing(near) if near.is_empty() => anyhow::bail!("no store path in the {whole} is called «{shown}»"),
+        Match::Nothing(near) if near.is_empty() => anyhow::bail!("no store path in the {whole} matches `{shown}`"),
         Match::Nothing(near) => {
-            anyhow::bail!("no store path in the {whole} is called «{shown}»; there is {}", near.join(", "))
+            anyhow::bail!("no store path in the {whole} matches `{shown}`; similar: {}", near.join(", "))
         }
     }
 }

@@ -180,8 +180,8 @@ fn what_cannot_be_an_index_is_said_before_anything_is_sent() {
     let nothing = place.archive("nothing.tar", &image_for("", None));
     let out = format!("oci:{}", place.0.path().join("out").display());
     for (arguments, said) in [
-        (vec!["docker-archive:x.tar", &arm], "can hold no index"),
-        (vec!["podman:app:1", &arm], "can hold no index"),
+        (vec!["docker-archive:x.tar", &arm], "cannot write an index"),
+        (vec!["podman:app:1", &arm], "cannot write an index"),
         (vec![&out, &nothing], "lacks the operating system or architecture"),
         (vec![&out, &arm, "--tag", "a/b"], "invalid tag `a/b`"),
         (vec![&out, &arm, "--version", "v"], "invalid version `v`"),

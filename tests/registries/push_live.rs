@@ -231,7 +231,7 @@ fn a_rebuilt_image_goes_straight_to_a_registry() {
     let raw = skopeo(&["inspect", "--raw", "--tls-verify=false", &to]);
     assert_eq!(raw, skopeo(&["inspect", "--raw", &layout]));
     let again = rebuild(&[&to]);
-    assert!(again.contains("known without reading them") && again.contains(" 0 layers among it"), "{again}");
+    assert!(again.contains("no layers to send") && again.contains(" not read"), "{again}");
     assert_eq!(skopeo(&["inspect", "--raw", "--tls-verify=false", &to]), raw);
 }
 

@@ -115,7 +115,7 @@ fn layers_of_a_base_count_among_those_that_are_allowed() {
     };
     let (refused, _) = rebuilt(below.len());
     let message = refused.refused();
-    let reason = format!("{} layers of the image below", below.len());
+    let reason = format!("{} layers of the base image", below.len());
     assert!(message.contains("--max-layers") && message.contains(&reason), "{message}");
     let needed = message.split("needs at least ").nth(1).and_then(|rest| rest.split(':').next()).unwrap();
     let needed: usize = needed.parse().unwrap();

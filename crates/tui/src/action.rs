@@ -1,10 +1,10 @@
-//! Everything that a key can do. Help, the footer and the keymap all come from [`ACTIONS`].
+//! All actions that keys can trigger. Help, the footer and the keymap all come from [`ACTIONS`].
 
 use hashbrown::HashMap;
 
 use super::input::Key;
 
-/// Where keys are typed.
+/// Parts of the interface that keys apply to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Context {
     /// Anywhere, where the context itself has no other use for the key.
@@ -13,7 +13,7 @@ pub enum Context {
     Layers,
     /// The file tree.
     Tree,
-    /// What is known of the selection.
+    /// Details of the selection.
     Details,
     /// The image's configuration and Dockerfile.
     Image,
@@ -21,15 +21,15 @@ pub enum Context {
     Waste,
     /// The list of packages.
     Packages,
-    /// The map of what is large.
+    /// The size map.
     Map,
     /// The store of a Nix image.
     Store,
-    /// What is wrong, or could be better.
+    /// Problems and possible improvements.
     Findings,
-    /// What a rebuild would keep and drop.
+    /// Plan of a rebuild.
     Rebuild,
-    /// A file that is looked at.
+    /// A file on screen.
     Preview,
     /// Hits of a search through files.
     Hits,
@@ -37,7 +37,7 @@ pub enum Context {
     Differences,
     /// Another page of a comparison of two images.
     Comparison,
-    /// What several images share.
+    /// Content shared by several images.
     Matrix,
     /// The list of images to choose from.
     Chooser,
@@ -71,7 +71,7 @@ impl Context {
         Self::Everywhere,
     ];
 
-    /// What it is called on screen and in a keymap file.
+    /// Name on screen and in a keymap file.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -100,7 +100,7 @@ impl Context {
 
 macro_rules! actions {
     ($($action:ident $name:literal $description:literal [$($context:ident),*] [$($key:literal),*];)*) => {
-        /// Something that a person can ask for with a key.
+        /// An action that a key can trigger.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Action {
             $(#[doc = $description] $action,)*
@@ -126,9 +126,9 @@ pub struct ActionInfo {
     pub action: Action,
     /// Its name in a keymap file.
     pub name: &'static str,
-    /// What it does.
+    /// Description for the help.
     pub description: &'static str,
-    /// Where it works.
+    /// Contexts in which it works.
     pub contexts: &'static [Context],
     /// Its keys unless the user says otherwise; keys of a sequence have a space between them.
     pub keys: &'static [&'static str],
@@ -142,132 +142,132 @@ actions! {
     PageDown "page-down" "A page down" [Layers, Tree, Details, Image, Waste, Packages, Store, Findings, Rebuild, Preview, Hits, Chooser, Help, Differences, Comparison] ["pgdn", "d"];
     PlanPageUp "plan-page-up" "A page up" [Rebuild] ["pgup"];
     PageUp "page-up" "A page up" [Layers, Tree, Details, Image, Waste, Packages, Store, Findings, Preview, Hits, Chooser, Help, Differences, Comparison] ["pgup", "u"];
-    First "first" "To the first" [Layers, Tree, Details, Image, Waste, Packages, Store, Findings, Rebuild, Preview, Hits, Chooser, Help, Differences, Comparison] ["g g", "home"];
-    Last "last" "To the last" [Layers, Tree, Details, Image, Waste, Packages, Store, Findings, Rebuild, Preview, Hits, Chooser, Help, Differences, Comparison] ["G", "end"];
+    First "first" "Go to the first" [Layers, Tree, Details, Image, Waste, Packages, Store, Findings, Rebuild, Preview, Hits, Chooser, Help, Differences, Comparison] ["g g", "home"];
+    Last "last" "Go to the last" [Layers, Tree, Details, Image, Waste, Packages, Store, Findings, Rebuild, Preview, Hits, Chooser, Help, Differences, Comparison] ["G", "end"];
 
     ShowFiles "show-files" "Layers and files" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Rebuild] ["1"];
-    ShowImage "show-image" "The image: configuration and Dockerfile" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Rebuild] ["2"];
-    ShowWaste "show-waste" "What is wasted, and why" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Rebuild] ["3"];
+    ShowImage "show-image" "Image: configuration and Dockerfile" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Rebuild] ["2"];
+    ShowWaste "show-waste" "Waste and its causes" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Rebuild] ["3"];
     ShowPackages "show-packages" "Packages" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Rebuild] ["4"];
-    ShowMap "show-map" "A map of what is large" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Rebuild] ["5"];
-    ShowStore "show-store" "The Nix store: paths, closures, reasons" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Rebuild] ["6"];
-    ShowFindings "show-findings" "What is wrong, or could be better" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Rebuild] ["7"];
-    ShowRebuild "show-rebuild" "A plan to rebuild it smaller" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Rebuild] ["8", "R"];
+    ShowMap "show-map" "Size map" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Rebuild] ["5"];
+    ShowStore "show-store" "Nix store: paths, closures, reasons" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Rebuild] ["6"];
+    ShowFindings "show-findings" "Findings: problems and savings" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Rebuild] ["7"];
+    ShowRebuild "show-rebuild" "Rebuild plan" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Rebuild] ["8", "R"];
     NextPage "next-page" "Next page" [Image, Waste, Packages, Map, Store, Findings, Rebuild, Differences, Comparison] ["tab"];
     PreviousPage "previous-page" "Previous page" [Image, Waste, Packages, Map, Store, Findings, Rebuild, Differences, Comparison] ["shift-tab"];
-    Reveal "reveal" "Show in the files" [Waste, Packages] ["enter", "l", "right"];
-    RevealPath "reveal-path" "Show in the files" [Store] ["enter", "o"];
-    ToggleFinding "toggle-finding" "Its places, or hide them" [Findings] ["space"];
-    ShowPlace "show-place" "Its places; of a place, go there" [Findings] ["enter", "l", "right"];
-    CloseFinding "close-finding" "Hide its places" [Findings] ["h", "left"];
-    ToggleKept "toggle-kept" "Keep it, or drop it" [Rebuild] ["space", "enter"];
-    UndoChoices "undo-choices" "All as the plan proposes it" [Rebuild] ["u"];
-    RevealRow "reveal-row" "Show in the files" [Rebuild] ["o", "l", "right"];
-    WriteImage "write-image" "Write the smaller image, and compare it with this one" [Rebuild] ["w"];
-    StoreRight "store-right" "To what it refers to" [Store] ["l", "right"];
-    StoreLeft "store-left" "To what refers to it" [Store] ["h", "left"];
-    NextChain "next-chain" "The next chain that leads to it" [Store] ["w"];
-    StoreMap "store-map" "The table, or a map by what each path adds" [Store] ["t"];
-    StoreMapIn "store-map-in" "In the map: what the path holds alone" [Store] ["space"];
-    StoreMapOut "store-map-out" "In the map: out of the path" [Store] ["minus"];
-    RevealTile "reveal-tile" "Show in the files" [Map] ["o"];
-    MapIn "map-in" "Into the directory" [Map] ["enter"];
-    MapOut "map-out" "Out of the directory" [Map] ["minus", "u"];
-    MapLeft "map-left" "To the left" [Map] ["h", "left"];
-    MapRight "map-right" "To the right" [Map] ["l", "right"];
+    Reveal "reveal" "Show in files" [Waste, Packages] ["enter", "l", "right"];
+    RevealPath "reveal-path" "Show in files" [Store] ["enter", "o"];
+    ToggleFinding "toggle-finding" "Expand or collapse" [Findings] ["space"];
+    ShowPlace "show-place" "Expand / go to location" [Findings] ["enter", "l", "right"];
+    CloseFinding "close-finding" "Collapse" [Findings] ["h", "left"];
+    ToggleKept "toggle-kept" "Keep or drop" [Rebuild] ["space", "enter"];
+    UndoChoices "undo-choices" "Undo all decisions" [Rebuild] ["u"];
+    RevealRow "reveal-row" "Show in files" [Rebuild] ["o", "l", "right"];
+    WriteImage "write-image" "Write the smaller image and compare it with this one" [Rebuild] ["w"];
+    StoreRight "store-right" "Go to references" [Store] ["l", "right"];
+    StoreLeft "store-left" "Go to referrers" [Store] ["h", "left"];
+    NextChain "next-chain" "Next chain that leads to it" [Store] ["w"];
+    StoreMap "store-map" "Switch between table and map by added size" [Store] ["t"];
+    StoreMapIn "store-map-in" "Zoom into the path, in the map" [Store] ["space"];
+    StoreMapOut "store-map-out" "Zoom out of the path, in the map" [Store] ["minus"];
+    RevealTile "reveal-tile" "Show in files" [Map] ["o"];
+    MapIn "map-in" "Zoom into the directory" [Map] ["enter"];
+    MapOut "map-out" "Zoom out of the directory" [Map] ["minus", "u"];
+    MapLeft "map-left" "Move left" [Map] ["h", "left"];
+    MapRight "map-right" "Move right" [Map] ["l", "right"];
     MapColour "map-colour" "Colour by layer, kind or package" [Map] ["c"];
 
     Open "open" "Open the image" [Chooser] ["enter", "l", "right"];
-    EnterTree "enter-tree" "Go to the files" [Layers] ["enter", "l", "right"];
+    EnterTree "enter-tree" "Go to files" [Layers] ["enter", "l", "right"];
 
-    Toggle "toggle" "Expand or collapse; look into a file" [Tree, Differences] ["space", "enter"];
-    Expand "expand" "Expand, or step in" [Tree, Differences] ["l", "right"];
+    Toggle "toggle" "Expand or collapse; preview a file" [Tree, Differences] ["space", "enter"];
+    Expand "expand" "Expand, or move to the first entry" [Tree, Differences] ["l", "right"];
     Collapse "collapse" "Collapse, or go to the parent" [Tree, Differences] ["h", "left"];
     ExpandBelow "expand-below" "Expand all below" [Tree, Differences] ["L"];
     CollapseBelow "collapse-below" "Collapse all below" [Tree, Differences] ["H"];
     ToggleAll "toggle-all" "Collapse all, or expand all" [Tree, Differences] ["ctrl-space", "="];
 
-    Preview "preview" "Look into the file" [Tree, Details, Differences] ["p"];
+    Preview "preview" "Preview the file" [Tree, Details, Differences] ["p"];
     Extract "extract" "Copy to disk" [Tree, Details] ["e", "ctrl-e"];
-    SearchFiles "search-files" "Search in files" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Rebuild, Preview, Hits] ["ctrl-s"];
-    FindPath "find-path" "Go to a path by some of its letters" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Rebuild, Preview, Hits] ["ctrl-t"];
-    OpenHit "open-hit" "Look into the file at the hit" [Hits] ["enter", "l", "right"];
-    RevealHit "reveal-hit" "Show in the files" [Preview, Hits] ["o"];
-    ToggleBytes "toggle-bytes" "As bytes, or as what it is" [Preview] ["x"];
-    ToggleDifference "toggle-difference" "What differs from the lower layer's version: one below the other, side by side" [Preview] ["D"];
-    FindWithin "find-within" "Find in the file (re: for a pattern; in bytes also digits)" [Preview] ["/", "f", "ctrl-f"];
-    ScrollLeft "scroll-left" "To the left" [Preview] ["h", "left"];
-    ScrollRight "scroll-right" "To the right" [Preview] ["l", "right"];
+    SearchFiles "search-files" "Search file contents" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Rebuild, Preview, Hits] ["ctrl-s"];
+    FindPath "find-path" "Go to a path (fuzzy search)" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Rebuild, Preview, Hits] ["ctrl-t"];
+    OpenHit "open-hit" "Preview the file at the hit" [Hits] ["enter", "l", "right"];
+    RevealHit "reveal-hit" "Show in files" [Preview, Hits] ["o"];
+    ToggleBytes "toggle-bytes" "Switch between hex and text" [Preview] ["x"];
+    ToggleDifference "toggle-difference" "Diff with the lower layer's version: unified, side by side, off" [Preview] ["D"];
+    FindWithin "find-within" "Find in the file (re: for a regular expression; hex digits in bytes)" [Preview] ["/", "f", "ctrl-f"];
+    ScrollLeft "scroll-left" "Move left" [Preview] ["h", "left"];
+    ScrollRight "scroll-right" "Move right" [Preview] ["l", "right"];
 
     Filter "filter" "Filter by name or path" [Layers, Tree, Details, Packages, Store, Rebuild, Chooser, Differences, Comparison] ["/", "ctrl-f"];
     Find "find" "Find and jump" [Layers, Tree, Details] ["f"];
-    FindNext "find-next" "To the next hit" [Layers, Tree, Details, Preview] ["n"];
-    FindPrevious "find-previous" "To the previous hit" [Layers, Tree, Details, Preview] ["N"];
-    NextChange "next-change" "To the next changed path" [Layers, Tree] ["}"];
-    PreviousChange "previous-change" "To the previous changed path" [Layers, Tree] ["{"];
+    FindNext "find-next" "Next hit" [Layers, Tree, Details, Preview] ["n"];
+    FindPrevious "find-previous" "Previous hit" [Layers, Tree, Details, Preview] ["N"];
+    NextChange "next-change" "Next changed path" [Layers, Tree] ["}"];
+    PreviousChange "previous-change" "Previous changed path" [Layers, Tree] ["{"];
 
     Sort "sort" "Sort by another column" [Layers, Tree, Store, Differences] ["s", "ctrl-o"];
-    ReverseSort "reverse-sort" "Turn the order round" [Layers, Tree, Store, Differences] ["S"];
+    ReverseSort "reverse-sort" "Reverse sort" [Layers, Tree, Store, Differences] ["S"];
     ToggleAdded "toggle-added" "Show or hide added" [Tree] ["A", "ctrl-a"];
     ToggleModified "toggle-modified" "Show or hide modified" [Tree] ["M", "ctrl-m"];
     ToggleRemoved "toggle-removed" "Show or hide removed" [Tree] ["D", "ctrl-r"];
     ToggleUnmodified "toggle-unmodified" "Show or hide unmodified" [Tree] ["U", "ctrl-u"];
-    OnlyWasted "only-wasted" "Only what is wasted, or all files" [Layers, Tree, Details, Waste] ["W"];
-    ToggleBase "toggle-base" "Hide or show what the base image brings" [Layers, Tree, Details] ["B"];
+    OnlyWasted "only-wasted" "Show only waste, or all files" [Layers, Tree, Details, Waste] ["W"];
+    ToggleBase "toggle-base" "Hide or show the base image" [Layers, Tree, Details] ["B"];
     ToggleAttributes "toggle-attributes" "Show or hide mode and owner" [Layers, Tree] ["b", "ctrl-b"];
 
-    ToggleScope "toggle-scope" "Stacked layers, or this layer alone" [Layers, Tree, Details] ["v"];
-    ToggleBaseline "toggle-baseline" "Changes of this layer, or of all above the base" [Layers, Tree, Details] ["a"];
+    ToggleScope "toggle-scope" "Switch between stacked layers and this layer alone" [Layers, Tree, Details] ["v"];
+    ToggleBaseline "toggle-baseline" "Switch between changes of this layer and of all above the base" [Layers, Tree, Details] ["a"];
     LayerChanges "layer-changes" "Changes of this layer" [Layers] ["ctrl-l"];
     AggregatedChanges "aggregated-changes" "Changes of all layers above the base" [Layers] ["ctrl-a"];
-    ChangingLayer "changing-layer" "To the layer that last changed the path" [Tree, Details] ["c"];
-    LaterChangingLayer "later-changing-layer" "To the next layer up that changes the path" [Tree, Details] ["C"];
+    ChangingLayer "changing-layer" "Go to the layer that last changed the path" [Tree, Details] ["c"];
+    LaterChangingLayer "later-changing-layer" "Go to the next higher layer that changes the path" [Tree, Details] ["C"];
     NextLayer "next-layer" "Next layer" [Tree, Details] ["]"];
     PreviousLayer "previous-layer" "Previous layer" [Tree, Details] ["["];
 
     CopyPath "copy" "Copy the path or the digest" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Rebuild, Preview, Hits, Chooser, Differences, Comparison, Matrix] ["y"];
-    CopyRow "copy-row" "Copy the whole row" [Layers, Tree, Details, Differences] ["Y"];
+    CopyRow "copy-row" "Copy the row" [Layers, Tree, Details, Differences] ["Y"];
     ToggleWrap "toggle-wrap" "Wrap long lines, or cut them" [Layers, Tree, Details, Preview] ["w", "ctrl-p"];
 
     NextPane "next-pane" "Next pane" [Layers, Tree, Details] ["tab"];
     PreviousPane "previous-pane" "Previous pane" [Layers, Tree, Details] ["shift-tab"];
-    Zoom "zoom" "This pane alone, or all panes" [Layers, Tree, Details] ["z"];
-    Widen "widen" "More room for this pane" [Layers, Tree, Details] [">"];
-    Narrow "narrow" "Less room for this pane" [Layers, Tree, Details] ["<"];
+    Zoom "zoom" "Maximize or restore the pane" [Layers, Tree, Details] ["z"];
+    Widen "widen" "Enlarge the pane" [Layers, Tree, Details] [">"];
+    Narrow "narrow" "Shrink the pane" [Layers, Tree, Details] ["<"];
     ToggleMouse "toggle-mouse" "Mouse on or off" [Layers, Tree, Details, Image, Waste, Packages, Map, Store, Findings, Rebuild, Preview, Hits, Chooser, Differences, Comparison, Matrix] ["m"];
 
-    ShowDifferences "show-differences" "Files of both images, next to each other" [Differences, Comparison] ["1"];
-    ShowSummary "show-summary" "The comparison in words and figures" [Differences, Comparison] ["2"];
-    ShowStorePaths "show-store-paths" "Store paths that differ, and why they are there" [Differences, Comparison] ["3"];
-    ShowPackageChanges "show-package-changes" "Packages that differ" [Differences, Comparison] ["4"];
-    ShowConfigChanges "show-config-changes" "Fields of the configuration that differ" [Differences, Comparison] ["5"];
+    ShowDifferences "show-differences" "Files of both images, side by side" [Differences, Comparison] ["1"];
+    ShowSummary "show-summary" "Summary of the comparison" [Differences, Comparison] ["2"];
+    ShowStorePaths "show-store-paths" "Differing store paths and their causes" [Differences, Comparison] ["3"];
+    ShowPackageChanges "show-package-changes" "Differing packages" [Differences, Comparison] ["4"];
+    ShowConfigChanges "show-config-changes" "Differing configuration fields" [Differences, Comparison] ["5"];
     ShowAlignedLayers "show-aligned-layers" "Layers: shared, moved, added, removed" [Differences, Comparison] ["6"];
-    NextDifference "next-difference" "To the next difference" [Differences] ["n", "}"];
-    PreviousDifference "previous-difference" "To the previous difference" [Differences] ["N", "{"];
-    ToggleEqual "toggle-equal" "Only what differs, or all" [Differences, Comparison] ["a", "U"];
-    ToggleSemantic "toggle-semantic" "Only what has a meaning: no times, history or equal rebuilds" [Differences, Comparison] ["M"];
-    ToggleEquivalent "toggle-equivalent" "Match the same software across package systems, or not" [Differences, Comparison] ["E"];
-    RevealDifference "reveal-difference" "Show in the files" [Comparison] ["enter", "o", "l", "right"];
-    CellLeft "cell-left" "To the left" [Matrix] ["h", "left"];
-    CellRight "cell-right" "To the right" [Matrix] ["l", "right"];
+    NextDifference "next-difference" "Next difference" [Differences] ["n", "}"];
+    PreviousDifference "previous-difference" "Previous difference" [Differences] ["N", "{"];
+    ToggleEqual "toggle-equal" "Show only differences, or all" [Differences, Comparison] ["a", "U"];
+    ToggleSemantic "toggle-semantic" "Hide metadata-only changes" [Differences, Comparison] ["M"];
+    ToggleEquivalent "toggle-equivalent" "Match the same software across package systems" [Differences, Comparison] ["E"];
+    RevealDifference "reveal-difference" "Show in files" [Comparison] ["enter", "o", "l", "right"];
+    CellLeft "cell-left" "Move left" [Matrix] ["h", "left"];
+    CellRight "cell-right" "Move right" [Matrix] ["l", "right"];
     ComparePair "compare-pair" "Compare the two images" [Matrix] ["enter", "space"];
-    NextLevel "next-level" "Shared at the next level" [Matrix] ["tab", "t"];
-    PreviousLevel "previous-level" "Shared at the level before" [Matrix] ["shift-tab"];
-    LevelLayers "level-layers" "Shared by whole layers" [Matrix] ["1"];
-    LevelStorePaths "level-store-paths" "Shared with one store path a layer" [Matrix] ["2"];
-    LevelContent "level-content" "Shared by equal content of files" [Matrix] ["3"];
+    NextLevel "next-level" "Next level of sharing" [Matrix] ["tab", "t"];
+    PreviousLevel "previous-level" "Previous level of sharing" [Matrix] ["shift-tab"];
+    LevelLayers "level-layers" "Sharing by whole layers" [Matrix] ["1"];
+    LevelStorePaths "level-store-paths" "Sharing with one store path per layer" [Matrix] ["2"];
+    LevelContent "level-content" "Sharing by equal file contents" [Matrix] ["3"];
 
-    Accept "accept" "Keep what is typed" [Prompt] ["enter"];
-    Abandon "abandon" "Clear and leave" [Prompt] ["esc"];
+    Accept "accept" "Accept" [Prompt] ["enter"];
+    Abandon "abandon" "Clear and close" [Prompt] ["esc"];
     PromptDown "prompt-down" "Move down" [Prompt] ["down"];
     PromptUp "prompt-up" "Move up" [Prompt] ["up"];
 
-    Palette "palette" "All that can be done here, by name" [Everywhere] [":"];
-    Help "help" "Help, and back" [Everywhere] ["?", "f1"];
-    Back "back" "Back: clear the filter, stop loading, other images" [Everywhere] ["esc", "backspace"];
-    Suspend "suspend" "To the background" [Everywhere, Prompt] ["ctrl-z"];
-    Quit "quit" "Leave" [Everywhere] ["q"];
-    QuitAnyway "quit-anyway" "Leave, also while typing" [Everywhere, Prompt] ["ctrl-c"];
+    Palette "palette" "Command palette" [Everywhere] [":"];
+    Help "help" "Help" [Everywhere] ["?", "f1"];
+    Back "back" "Back: clear the filter, stop loading, return to other images" [Everywhere] ["esc", "backspace"];
+    Suspend "suspend" "Suspend" [Everywhere, Prompt] ["ctrl-z"];
+    Quit "quit" "Quit" [Everywhere] ["q"];
+    QuitAnyway "quit-anyway" "Quit, also while typing" [Everywhere, Prompt] ["ctrl-c"];
 }
 
 impl Action {
@@ -279,7 +279,7 @@ impl Action {
     }
 }
 
-/// What a key led to.
+/// Result of the keys typed so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resolved {
     /// Do this.
@@ -290,7 +290,7 @@ pub enum Resolved {
     Nothing,
 }
 
-/// Which keys do what, by context.
+/// Keys of all actions, by context.
 #[derive(Debug, Clone)]
 pub struct Keymap {
     bindings: HashMap<(Context, Vec<Key>), Option<Action>>,
@@ -339,7 +339,7 @@ impl Keymap {
         self.shown.retain(|(_, shown), _| *shown != action);
     }
 
-    /// What the keys typed so far lead to in a context.
+    /// Resolves the keys typed so far in a context.
     #[must_use]
     pub fn resolve(&self, context: Context, typed: &[Key]) -> Resolved {
         let contexts = [Some(context), (context != Context::Prompt).then_some(Context::Everywhere)];
@@ -358,6 +358,15 @@ impl Keymap {
     pub fn keys(&self, context: Context, action: Action) -> &[String] {
         let own = self.shown.get(&(context, action)).filter(|keys| !keys.is_empty());
         own.or_else(|| self.shown.get(&(Context::Everywhere, action))).map_or(&[], Vec::as_slice)
+    }
+
+    /// Adds the keys of some actions to a text, such as “Reading stopped (q: quit)”. Every message that names a key is
+    /// made here, so that it follows the user's settings. Actions without a key are left out.
+    #[must_use]
+    pub fn hint(&self, text: &str, context: Context, actions: &[(Action, &str)]) -> String {
+        let hint = |(action, words): &(Action, &str)| Some(format!("{}: {words}", self.key(context, *action)?));
+        let hints: Vec<String> = actions.iter().filter_map(hint).collect();
+        if hints.is_empty() { text.to_owned() } else { format!("{text} ({})", hints.join(", ")) }
     }
 
     /// The first key of an action in a context, for the footer.

@@ -14,7 +14,7 @@ impl Bits {
         self.words.get(word).is_some_and(|word| word & bit != 0)
     }
 
-    /// Puts a number in; whether it was not there before.
+    /// Adds a number; returns `true` if it is new.
     pub(super) fn insert(&mut self, number: usize) -> bool {
         let (word, bit) = Self::place(number);
         if word >= self.words.len() {

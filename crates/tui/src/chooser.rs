@@ -1,7 +1,7 @@
 use super::list::ListCursor;
 use super::message::Choice;
 
-/// What the choices are choices of.
+/// Kinds of things to choose.
 #[derive(Debug, Default)]
 pub(super) enum Subject {
     /// The images around.

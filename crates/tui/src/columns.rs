@@ -40,7 +40,7 @@ impl Column {
         }
     }
 
-    /// Whether it comes and goes with `toggle-attributes`.
+    /// Returns `true` for columns that `toggle-attributes` shows and hides.
     pub(super) fn is_attribute(self) -> bool {
         matches!(self, Self::Mode | Self::Owner)
     }
@@ -67,7 +67,7 @@ impl Columns {
         Self { columns: Default::default() }
     }
 
-    /// Adds a column at the end; whether it was not there before.
+    /// Adds a column at the end; returns `true` if it is new.
     pub(super) fn push(&mut self, column: Column) -> bool {
         if self.iter().any(|known| known == column) {
             return false;

@@ -1,10 +1,10 @@
-//! Which directories of the tree are open.
+//! Open directories of the tree.
 
 use super::find::Marks;
 use super::node_set::NodeSet;
 use nixdive_image::NodeId;
 
-/// Which directories are open: a rule, and those that are not as the rule says.
+/// Open directories: a rule, and the exceptions from it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Expansion {
     /// The rule where no filter gives one.
@@ -30,7 +30,7 @@ impl Expansion {
     }
 }
 
-/// Which directories are open, by what is shown.
+/// Open directories, separately for each scope shown.
 #[derive(Debug)]
 pub(super) struct Expansions {
     pub plain: Expansion,

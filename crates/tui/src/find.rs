@@ -3,11 +3,11 @@
 use super::node_set::NodeSet;
 use nixdive_image::{FileTree, NodeId};
 
-/// What is looked for: a part of a path. Without capitals it stands for capitals too.
+/// A part of a path to look for. Without capitals it also matches capitals.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Needle {
     parts: Vec<Vec<u8>>,
-    /// Whether the name must end with the last part: a slash was typed after it.
+    /// True if a slash was typed at the end: the name must end with the last part.
     closed: bool,
     fold: bool,
 }
@@ -30,7 +30,7 @@ impl Needle {
         self.parts.last().map_or(&[], Vec::as_slice)
     }
 
-    /// Whether the path of a node, cut at its end, contains what is looked for.
+    /// Returns `true` if the path of a node, cut at its end, contains the needle.
     pub(super) fn matches(&self, tree: &FileTree, node: NodeId) -> bool {
         let mut at = Some(node);
         let last = self.parts.len() - 1;
@@ -56,14 +56,14 @@ impl Needle {
         }
     }
 
-    /// Whether the last part stands at an offset of all names.
+    /// Returns `true` if the last part is found at an offset of all names.
     fn stands_at(&self, arena: &[u8], start: usize) -> bool {
         let part = self.last();
         let piece = arena.get(start..start + part.len());
         piece.is_some_and(|piece| if self.fold { piece.eq_ignore_ascii_case(part) } else { piece == part })
     }
 
-    /// Where the last part stands in a name: its first and last byte's ends.
+    /// Returns the byte range of the last part in a name.
     pub(super) fn position(&self, name: &[u8]) -> Option<std::ops::Range<usize>> {
         let part = self.parts.last()?;
         let same = |piece: &[u8]| if self.fold { piece.eq_ignore_ascii_case(part) } else { piece == part.as_slice() };
@@ -106,7 +106,7 @@ impl Marks {
 pub(super) struct Finding {
     pub needle: Needle,
     pub marks: Marks,
-    /// Offset in the names from which on nothing was looked at yet.
+    /// Offset in the names from which on nothing has been examined.
     from: usize,
     /// The byte of the last part that is searched for where capitals count for nothing, and its place in the part.
     anchor: (u8, usize),
@@ -118,7 +118,7 @@ impl Finding {
         Self { needle, marks: Marks::default(), from: 0, anchor }
     }
 
-    /// Looks at names until all were looked at or about `budget` places that might be hits; whether all were.
+    /// Examines names until all are done or about `budget` candidates were seen; returns `true` if all are done.
     pub(super) fn run(&mut self, tree: &FileTree, budget: usize) -> bool {
         const BYTES_PER_UNIT: usize = 256;
         let arena = tree.name_arena();
@@ -155,7 +155,7 @@ impl Finding {
         true
     }
 
-    /// Where the last part may stand next in all names.
+    /// Returns the next offset in all names where the last part may be.
     fn next_candidate(&self, arena: &[u8]) -> Option<usize> {
         let part = self.needle.last();
         if !self.needle.fold || !part.iter().any(u8::is_ascii_alphabetic) {

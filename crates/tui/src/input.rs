@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// A key, apart from what is held down with it.
+/// A key, without modifiers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KeyCode {
     /// A character, as typed: `G` for shift and `g`.
@@ -37,14 +37,14 @@ pub enum KeyCode {
     Function(u8),
 }
 
-/// A key with what is held down with it. Reads and writes as `j`, `G`, `down`, `ctrl-a`, `alt-x`, `space`.
+/// A key with modifiers. Reads and writes as `j`, `G`, `down`, `ctrl-a`, `alt-x`, `space`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key {
     /// The key.
     pub code: KeyCode,
-    /// Whether control is held.
+    /// True if Ctrl is pressed.
     pub control: bool,
-    /// Whether alt is held.
+    /// True if Alt is pressed.
     pub alt: bool,
 }
 
@@ -68,7 +68,7 @@ const NAMED: [(&str, KeyCode); 16] = [
 ];
 
 impl Key {
-    /// A key with nothing held down.
+    /// A key without modifiers.
     #[must_use]
     pub fn plain(code: KeyCode) -> Self {
         Self { code, control: false, alt: false }
@@ -116,7 +116,7 @@ impl fmt::Display for Key {
     }
 }
 
-/// What the mouse did.
+/// Mouse events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MouseAction {
     /// The left button went down.
@@ -131,10 +131,10 @@ pub enum MouseAction {
     WheelDown,
 }
 
-/// What the mouse did, and in which cell, counted from the top left one, (0, 0).
+/// A mouse event and its cell, counted from (0, 0) at the top left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mouse {
-    /// What it did.
+    /// Event of the mouse.
     pub action: MouseAction,
     /// From the left.
     pub column: u16,

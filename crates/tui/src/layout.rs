@@ -34,7 +34,7 @@ const ROOM_FOR_TWO: u16 = 9;
 /// Title, column heads, a row and breadcrumbs.
 const ROOM_FOR_A_ROW: u16 = 4;
 
-/// Where everything is. What is not shown has no height.
+/// Areas of the screen. Hidden parts have no height.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Areas {
     pub header: Rect,
@@ -46,7 +46,7 @@ pub(super) struct Areas {
     pub status: Rect,
 }
 
-/// What the arrangement depends on.
+/// Settings that determine the layout.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Arrangement {
     pub size: (u16, u16),
@@ -100,7 +100,7 @@ fn stacked(areas: &mut Areas, body: Rect, arrangement: &Arrangement) {
         (false, true) => body.height / 2,
         (false, false) => 0,
     };
-    // Where there is no room for all three, details stand in for the layers while they are looked at.
+    // Without room for all three panes, details replace the layers while they have the focus.
     let layers = if !room_for_details && details > 0 { 0 } else { layers };
     let layers = layers.min(body.height.saturating_sub(details + ROOM_FOR_A_ROW));
     let tree = body.height - layers - details;
@@ -131,7 +131,7 @@ impl Areas {
         }
     }
 
-    /// Where the rows of a pane are: without its title, column heads and breadcrumbs.
+    /// Area of the rows of a pane, without its title, column heads and breadcrumbs.
     pub(super) fn rows(&self, pane: Pane) -> Rect {
         let area = self.pane(pane);
         let (above, below) = match pane {
@@ -143,7 +143,7 @@ impl Areas {
         Rect { y: area.y + above.min(area.height), height, ..area }
     }
 
-    /// The pane in which a cell lies.
+    /// Pane at a cell.
     pub(super) fn pane_at(&self, column: u16, row: u16) -> Option<Pane> {
         [Pane::Layers, Pane::Tree, Pane::Details]
             .into_iter()

@@ -1,4 +1,4 @@
-/// Which line of a list is selected and which is the first on screen.
+/// Selected line and first visible line of a list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct ListCursor {
     pub selected: usize,

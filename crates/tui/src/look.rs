@@ -1,6 +1,6 @@
-//! What actions do that look into files.
+//! Actions that look into files.
 
-use super::action::Action;
+use super::action::{Action, Context};
 use super::layout::Pane;
 use super::message::{Effect, Transfer};
 use super::pages::Page;
@@ -14,7 +14,7 @@ use super::state::{Screen, State};
 use super::viewer::Viewer;
 use nixdive_preview::Toward;
 
-/// Actions that begin to look into something; whether this is one and there was something to look into.
+/// Actions that begin to look into something; returns `true` if this is one and there was something to show.
 pub(super) fn begin(session: &mut Session, action: Action) -> bool {
     let Some(node) = session.opened.as_ref().and_then(|opened| {
         let (node, seen) = opened.tree.selected_seen(&opened.image.tree)?;
@@ -36,7 +36,7 @@ pub(super) fn begin(session: &mut Session, action: Action) -> bool {
     true
 }
 
-/// Actions on the file that is looked at.
+/// Actions on the file on screen.
 pub(super) fn perform_on_viewer(viewer: &mut Viewer, width: u16, action: Action) {
     match action {
         Action::ToggleBytes if viewer.form == Form::Bytes => viewer.switch(Form::Content),
@@ -51,7 +51,7 @@ pub(super) fn perform_on_viewer(viewer: &mut Viewer, width: u16, action: Action)
     }
 }
 
-/// Begins to ask for what an action needs: a text, a path, a directory on disk, the name of an action.
+/// Opens the prompt that an action needs: for a text, a path, a directory on disk, the name of an action.
 pub(super) fn begin_asking(state: &mut State, action: Action) {
     let context = state.screen.context();
     let (purpose, text, picker) = match (&mut state.screen, action) {
@@ -86,7 +86,7 @@ pub(super) fn begin_asking(state: &mut State, action: Action) {
     state.prompt = Some(Prompt { purpose, text });
 }
 
-/// Does what was typed, where it was asked for by [`begin_asking`]; whether it was.
+/// Accepts a prompt opened by [`begin_asking`]; returns `false` for other prompts.
 pub(super) fn accept(state: &mut State, prompt: &Prompt, effects: &mut Vec<Effect>) -> bool {
     let picker = state.picker.take();
     match (prompt.purpose, picker) {
@@ -122,7 +122,8 @@ fn search(state: &mut State, text: &str, effects: &mut Vec<Effect>) {
 fn extract(state: &mut State, directory: &str, effects: &mut Vec<Effect>) {
     let Screen::Session(session) = &mut state.screen else { return };
     if session.copying.is_some() {
-        return state.inform("Another copy is under way; esc stops it");
+        let hint = &[(Action::Back, "stop")];
+        return state.inform(state.keymap.hint("Another copy is under way", Context::Tree, hint));
     }
     let node = session.opened.as_ref().and_then(|opened| Some(opened.tree.selected_row()?.node));
     let Some(subject) = node.and_then(|node| session.subject(node)) else { return };
@@ -147,7 +148,7 @@ pub(super) fn open_hit(session: &mut Session) {
     }
 }
 
-/// Shows the file that is looked at, or that has the selected hit, in the tree.
+/// Shows the file on screen, or the file of the selected hit, in the tree.
 pub(super) fn reveal(session: &mut Session) {
     let viewed = session.viewer.as_ref().and_then(|viewer| match viewer.target {
         Target::Path(subject) => Some(subject.node),
@@ -159,7 +160,7 @@ pub(super) fn reveal(session: &mut Session) {
     }
 }
 
-/// Asks for the paths that fit what is typed.
+/// Requests the paths that match the prompt.
 pub(super) fn ask_for_paths(state: &mut State) -> Option<Effect> {
     let (Some(Picker::Paths(list)), Some(prompt), Screen::Session(session)) =
         (&mut state.picker, &state.prompt, &mut state.screen)

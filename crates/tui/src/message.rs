@@ -17,11 +17,11 @@ use nixdive_rebuild::plan::Plan;
 pub struct Opening(pub u32);
 
 impl Opening {
-    /// The one that [`Start::Loading`] stands for; [`Effect::Open`] carries the later ones.
+    /// Number of the opening that [`Start::Loading`] begins with; [`Effect::Open`] carries later ones.
     pub const FIRST: Self = Self(0);
 }
 
-/// What the interface is told.
+/// Messages to the interface.
 #[derive(Debug)]
 pub enum Message {
     /// From the opener.
@@ -39,18 +39,18 @@ pub enum Message {
         /// Cells from top to bottom.
         height: u16,
     },
-    /// There is time to go on with what was left unfinished.
+    /// There is time for unfinished work.
     Tick,
 }
 
-/// What the opener has to say.
+/// Reports of the opener.
 #[derive(Debug)]
 pub enum Report {
     /// Manifest and configuration are known.
     Identified(Box<Identified>),
-    /// How far the reading has come. Each report replaces the one before it.
+    /// Progress of the reading. Each report replaces the previous one.
     Progress(Progress),
-    /// Layers are fetched whose content was asked for; or no longer.
+    /// State of layers fetched on demand; `None` when done.
     Fetching(Option<(Transfer, Traffic)>),
     /// The trees are complete.
     Opened(Opened),
@@ -58,36 +58,36 @@ pub enum Report {
     Insights(Arc<Insights>),
     /// The store was studied, or there is none.
     Store(Option<Arc<StoreStudy>>),
-    /// How far the reading of several images has come, one by one. Each report replaces the one before it.
+    /// Progress of reading several images, one by one. Each report replaces the previous one.
     Gathering(Vec<SideProgress>),
     /// Two images were compared.
     Compared(Arc<Compared>),
-    /// Several images were held against each other.
+    /// The comparison of several images is done.
     Shared(Arc<Shared>),
-    /// What a rebuild would keep and drop.
+    /// A new plan of a rebuild.
     Planned(Box<Planned>),
-    /// How far the writing of a rebuilt image is. Without a total before the first byte of it.
+    /// Progress of writing a rebuilt image. The total is known from its first byte on.
     Writing(Transfer),
-    /// What came of the writing.
+    /// Result of writing a rebuilt image.
     Rebuilt(Rebuilt),
-    /// What is wrong with the image, or could be better.
+    /// The findings of the image.
     Judged(Arc<Findings>),
     /// The same tree, the same nodes: contents compared exactly, figures exact.
     Refined(Opened),
-    /// A layer's bytes were held against its diffID.
+    /// The bytes of a layer were checked against its diffID.
     DigestChecked {
         /// The layer.
         layer: LayerIndex,
-        /// What came of it.
+        /// Result of the check.
         check: DigestCheck,
     },
     /// There are several images or platforms to choose from.
     Choose(Vec<Choice>),
     /// It may go on only if the user says so.
     Confirm {
-        /// What is to be decided.
+        /// Question to ask.
         question: String,
-        /// What is opened then.
+        /// Choice to open if the answer is yes.
         choice: Choice,
     },
     /// Rows of what a path holds.
@@ -96,11 +96,11 @@ pub enum Report {
     Hits(Hits),
     /// The best paths for some letters.
     Paths(Paths),
-    /// How much is copied to disk.
+    /// Progress of copying to disk.
     Copying(Transfer),
-    /// What was to be copied to disk is there, or could not be; a sentence.
+    /// Result of copying to disk, as a sentence.
     Copied(Result<String, String>),
-    /// Something that was asked for is done, or could not be; a sentence.
+    /// A request is done or failed; a sentence.
     Done(Result<String, String>),
     /// It could not be opened or read on; the reason as a sentence.
     Failed(String),
@@ -113,18 +113,18 @@ pub struct Planned {
     pub ticket: Ticket,
     /// The plan, or why there is none, as a sentence.
     pub plan: Result<Arc<Plan>, String>,
-    /// Where the result could be written to, as it would be typed.
+    /// Proposed destination, as a user would type it.
     pub proposal: String,
 }
 
-/// What came of writing a rebuilt image.
+/// Results of writing a rebuilt image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rebuilt {
-    /// It is there.
+    /// The image is written.
     Written {
         /// The reference by which it is opened.
         reference: String,
-        /// What was written, as a sentence.
+        /// Description of what was written, as a sentence.
         told: String,
     },
     /// There is a file already that the user did not say could be replaced.
@@ -133,10 +133,10 @@ pub enum Rebuilt {
     Failed(String),
 }
 
-/// What is known before any layer has been read.
+/// Facts known before any layer has been read.
 #[derive(Debug, Default)]
 pub struct Identified {
-    /// Which image it is.
+    /// Identity of the image.
     pub identity: Identity,
     /// Its configuration.
     pub config: Config,
@@ -144,7 +144,7 @@ pub struct Identified {
     pub layers: Vec<LayerOutline>,
 }
 
-/// What is known of a layer before it has been read.
+/// Facts about a layer known before it has been read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LayerOutline {
     /// The command that made it.
@@ -155,18 +155,18 @@ pub struct LayerOutline {
     pub compressed_bytes: Option<u64>,
 }
 
-/// How far the reading has come.
+/// Progress of the reading.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Of the source as one stream, where it is read so.
+    /// Progress of the source as one stream, if it is read as one.
     pub source: Option<Transfer>,
     /// By layer, base first; empty while the layers are not known.
     pub layers: Vec<LayerProgress>,
-    /// How it comes over the network, where it does.
+    /// State of the network transfer, if there is one.
     pub traffic: Option<Traffic>,
 }
 
-/// How bytes come over the network.
+/// State of a network transfer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Traffic {
     /// Over the last seconds; 0 where that is not known yet.
@@ -181,7 +181,7 @@ pub struct Traffic {
 const SILENCE: Duration = Duration::from_secs(3);
 
 impl Traffic {
-    /// What there is to say of it, where so many bytes are still to come.
+    /// Describes the transfer when `left_bytes` are still to come.
     #[must_use]
     pub fn in_words(&self, left_bytes: Option<u64>) -> String {
         if !self.waiting.is_zero() {
@@ -211,7 +211,7 @@ pub struct Transfer {
     pub total_bytes: Option<u64>,
 }
 
-/// How far the reading of one layer has come.
+/// Progress of reading one layer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LayerProgress {
     /// Its bytes.
@@ -220,7 +220,7 @@ pub struct LayerProgress {
     pub entries: u64,
 }
 
-/// An image and what was found out about it.
+/// An image with its overview.
 #[derive(Debug, Clone)]
 pub struct Opened {
     /// The image.
@@ -243,15 +243,15 @@ pub struct Overview {
 /// Something that can be opened.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Choice {
-    /// What [`Effect::Open`] gives back.
+    /// Reference that [`Effect::Open`] returns.
     pub reference: String,
-    /// What it is called.
+    /// Title of the choice.
     pub title: String,
-    /// What is known of it: kind, bytes, age.
+    /// Details: kind, bytes, age.
     pub detail: String,
 }
 
-/// What the interface asks for.
+/// Effects that the interface requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// Open this, and report under this number.
@@ -269,7 +269,7 @@ pub enum Effect {
         with: Opening,
         /// The new one.
         reference: String,
-        /// How they are compared.
+        /// Options of the comparison.
         options: CompareOptions,
     },
     /// Stop what this opening is still doing: nothing of it is wanted any more.
@@ -296,19 +296,19 @@ pub enum Effect {
 pub enum Start {
     /// An image of this name is being opened as [`Opening::FIRST`].
     Loading(String),
-    /// Images of these names are being opened together as [`Opening::FIRST`]: two to compare, or more to hold against each
-    /// other.
+    /// Images of these names are being opened together as [`Opening::FIRST`]: two to compare, or more to show what
+    /// they share.
     Comparing {
-        /// What they are called.
+        /// Names of the images.
         names: Vec<String>,
-        /// How they are compared.
+        /// Options of the comparison.
         options: CompareOptions,
     },
     /// Nothing is; these can be.
     Choosing(Vec<Choice>),
 }
 
-/// What the terminal can do and the user wants.
+/// Capabilities of the terminal and wishes of the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
     /// Use colours.

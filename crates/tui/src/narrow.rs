@@ -1,5 +1,5 @@
-//! What is left out of sight as a whole: the base image's layers, or all that is not wasted. And the way from a path
-//! to the layers that changed it.
+//! Hides large parts of the tree: the base image's layers, or everything that is not wasted. Also finds the layers
+//! that changed a path.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ impl Session {
         if self.pages.findings.hidden.is_none() {
             return "What is wasted is still being counted".to_owned();
         }
-        // From another page, the files are what is asked for.
+        // From another page, always show the files.
         self.preferences.wasted = !self.preferences.wasted || self.pages.current != Page::Files;
         self.pages.current = Page::Files;
         self.follow_wasted();
@@ -25,7 +25,7 @@ impl Session {
         }
     }
 
-    /// Makes the tree show the hidden copies of the selected layer, where those are what is shown.
+    /// Makes the tree show the hidden copies of the selected layer, if it shows hidden copies.
     pub(super) fn follow_wasted(&mut self) {
         let shows = self.opened.as_ref().is_some_and(|opened| opened.tree.shows_wasted());
         if !shows && !self.preferences.wasted {
@@ -101,10 +101,10 @@ impl Session {
     }
 }
 
-/// Whether a layer has an entry of a path, or of something below it.
+/// Returns `true` if a layer has an entry for a path or for something below it.
 fn changed_in(tree: &FileTree, node: NodeId, layer: LayerIndex) -> bool {
     let own = tree.occurrence_in(node, layer).map(|id| tree.occurrence(id));
-    // An entry of a directory that is as it was is there for what lies below it.
+    // An unchanged directory only has an entry for the sake of its content.
     let itself = own.is_some_and(|own| own.kind != Kind::Directory || own.difference().is_real());
     itself || tree.last_change_below(node, layer) == Some(layer)
 }

@@ -10,7 +10,7 @@ impl NodeSet {
         self.0.contains(node.index())
     }
 
-    /// Puts a node in; whether it was not there before.
+    /// Adds a node; returns `true` if it is new.
     pub(super) fn insert(&mut self, node: NodeId) -> bool {
         self.0.insert(node.index())
     }

@@ -6,10 +6,10 @@ use super::request::{Paths, Ticket};
 use nixdive_image::{LayerIndex, NodeId};
 use nixdive_source::search::PathQuery;
 
-/// An action of so many places is one of moving about, which needs no name.
+/// Actions with at least this many contexts are basic movements, which the palette leaves out.
 const GENERAL: usize = 9;
 
-/// A list that follows what is typed.
+/// A list that follows the prompt.
 #[derive(Debug)]
 pub(super) enum Picker {
     Commands(Commands),
@@ -19,19 +19,19 @@ pub(super) enum Picker {
 /// The actions of a place.
 #[derive(Debug)]
 pub(super) struct Commands {
-    /// Where the action is to be done.
+    /// Context to perform the action in.
     pub context: Context,
     pub shown: Vec<&'static ActionInfo>,
     pub cursor: ListCursor,
 }
 
-/// The best paths for what is typed.
+/// The best paths for the prompt.
 #[derive(Debug)]
 pub(super) struct PathList {
     pub layer: LayerIndex,
     pub paths: Paths,
     pub cursor: ListCursor,
-    /// What was asked for last, and under which number.
+    /// Last request and its number.
     pub asked: Option<(Ticket, String)>,
 }
 
@@ -74,7 +74,7 @@ impl PathList {
         Self { layer, paths: Paths::default(), cursor: ListCursor::default(), asked: None }
     }
 
-    /// Takes the best paths, unless they are for what is typed no more.
+    /// Takes the best paths, unless they belong to an outdated request.
     pub(super) fn take(&mut self, paths: Paths) {
         if self.asked.as_ref().is_some_and(|(ticket, _)| *ticket == paths.ticket) {
             self.paths = paths;

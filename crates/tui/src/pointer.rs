@@ -1,4 +1,4 @@
-//! What the mouse does.
+//! Effects of the mouse.
 
 use super::compare;
 use super::input::{Mouse, MouseAction};

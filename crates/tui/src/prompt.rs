@@ -1,15 +1,15 @@
 use super::input::{Key, KeyCode};
 
-/// What a line is typed for.
+/// Purposes of a typed line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
     /// Only what matches is shown.
     Filter,
     /// Only rows of the page that match are shown.
     Rows,
-    /// The selection goes to what matches.
+    /// Move the selection to a match.
     Find,
-    /// The file that is looked at goes to what matches.
+    /// Move to a match in the file on screen.
     Within,
     /// Files whose content has it are listed.
     Search,
@@ -17,7 +17,7 @@ pub(super) enum Purpose {
     Path,
     /// The directory on disk to copy the selection to.
     Directory,
-    /// Where the rebuilt image is written to.
+    /// Destination of the rebuilt image.
     Destination,
     /// The actions whose names have it are listed.
     Command,
@@ -34,7 +34,7 @@ impl Prompt {
     /// Longest text taken, bytes.
     const LONGEST: usize = 4096;
 
-    /// Takes a key; whether the text is another one now.
+    /// Takes a key; returns `true` if it changes the text.
     pub(super) fn take(&mut self, key: Key) -> bool {
         let before = self.text.len();
         match key.code {

@@ -1,7 +1,6 @@
-//! What the interface asks of an opened image beyond its tree, and what comes back.
+//! Requests of the interface about an opened image beyond its tree, and the answers.
 //!
-//! Contents are read on other threads. Every question carries a [`Ticket`]; answers to a question that nobody waits for
-//! any more are dropped.
+//! Contents are read on other threads. Every request carries a [`Ticket`]; answers to outdated requests are dropped.
 
 use std::sync::Arc;
 
@@ -21,7 +20,7 @@ pub struct Ticket(pub u32);
 pub enum Request {
     /// Rows of what a path holds. A later one replaces those that are not answered yet.
     View(ViewRequest),
-    /// Hits in the content of files, as they are found. A later one stops it.
+    /// Search file contents; hits are reported as they are found. A new search stops the previous one.
     Search(SearchRequest),
     /// The best paths. A later one replaces it.
     Paths(PathRequest),
@@ -37,13 +36,13 @@ pub enum Request {
     Rebuild(Box<RebuildRequest>),
     /// Stop that.
     StopRebuild,
-    /// Look for what is wrong. Comes once, when packages and store are known.
+    /// Compute the findings. Sent once, when packages and store are known.
     Judge,
     /// Compare two of the images that were opened together. A later one replaces those that are not answered yet.
     Compare(CompareRequest),
 }
 
-/// What is looked at.
+/// A path to look into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Subject {
     /// The path.
@@ -52,11 +51,11 @@ pub struct Subject {
     pub layer: LayerIndex,
     /// The entry; `None` for a directory that only its children imply.
     pub entry: Option<OccurrenceId>,
-    /// Whether a layer above it has removed it.
+    /// True if a layer above has removed it.
     pub removed: bool,
 }
 
-/// What of the opened images is looked at.
+/// Content to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
     /// A path of the one image.
@@ -86,19 +85,19 @@ pub enum Form {
 }
 
 impl Form {
-    /// Whether it shows two versions.
+    /// Returns `true` if it shows two versions.
     #[must_use]
     pub fn is_difference(self) -> bool {
         matches!(self, Self::Unified | Self::SideBySide)
     }
 }
 
-/// Which rows are wanted.
+/// Rows to show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ViewRequest {
-    /// Number of the question: one for each path that is looked at.
+    /// Number of the request: one for each path shown.
     pub ticket: Ticket,
-    /// What is looked at.
+    /// Content to show.
     pub target: Target,
     /// As what.
     pub form: Form,
@@ -106,9 +105,9 @@ pub struct ViewRequest {
     pub place: Place,
     /// Rows from there to the first on screen.
     pub by: i64,
-    /// Whether long lines go on in the next row.
+    /// True if long lines continue on the next row.
     pub wrap: bool,
-    /// What is looked for in it.
+    /// Text to find in it.
     pub find: Option<FindRequest>,
     /// Rows that there is room for; two screenfuls before the first on screen and three from it on are wanted.
     pub height: u16,
@@ -116,11 +115,11 @@ pub struct ViewRequest {
     pub width: u16,
 }
 
-/// What is looked for in a file that is looked at.
+/// Text to find in the file on screen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FindRequest {
-    /// A text as it stands, or after `re:` a regular expression; without capitals it stands for capitals too. In bytes
-    /// also hexadecimal digits.
+    /// A literal text, or a regular expression after `re:`; without capitals it also matches capitals. In bytes, also
+    /// hexadecimal digits.
     pub text: Arc<str>,
     /// The hit that was gone to.
     pub current: Option<Hit>,
@@ -133,23 +132,23 @@ pub struct View {
     pub ticket: Ticket,
     /// As what it is shown.
     pub form: Form,
-    /// The place that was asked for.
+    /// Position that was requested.
     pub place: Place,
-    /// Rows from there to the first on screen, as asked for.
+    /// Rows from there to the first one on screen, as requested.
     pub by: i64,
-    /// What it is, in a few words.
+    /// Short description of the content.
     pub kind: String,
-    /// What the older and the newer half are, where there are halves.
+    /// Names of the older and the newer half, if there are halves.
     pub halves: Option<(String, String)>,
     /// Rows that follow each other, safe to write to a terminal; none while the place is not found.
     pub rows: Vec<Row>,
-    /// Which of them is the first on screen.
+    /// Index of the first row on screen.
     pub top: usize,
-    /// Whether the first row of all is among them.
+    /// True if the first row of the content is included.
     pub begins: bool,
-    /// Whether the last row of all is.
+    /// True if the last row of the content is included.
     pub ends: bool,
-    /// What the places of rows are.
+    /// Unit of the rows' positions.
     pub measure: Measure,
     /// Number of all lines or bytes.
     pub total: Option<u64>,
@@ -157,15 +156,15 @@ pub struct View {
     pub extent: u64,
     /// Columns of line numbers, the gap behind them included.
     pub gutter: u16,
-    /// What came of looking for something in it.
+    /// Result of the search in it.
     pub find: Option<FindState>,
-    /// Whether a further answer to the same question follows.
+    /// True if a further answer to the same request follows.
     pub pending: bool,
-    /// What is wrong with it, as a sentence.
+    /// Problem with it, as a sentence.
     pub problem: Option<String>,
 }
 
-/// What the places of rows are.
+/// Units of the rows' positions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Measure {
     /// Numbers of lines.
@@ -177,35 +176,35 @@ pub enum Measure {
     Bytes,
 }
 
-/// What came of looking for something.
+/// State of a search in a file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FindState {
-    /// What was looked for.
+    /// Text of the search.
     pub text: Arc<str>,
     /// The hit that was gone to.
     pub current: Option<Hit>,
-    /// Which of all it is, from 0, where that is known.
+    /// Number of the hit, from 0, if it is known.
     pub index: Option<u64>,
     /// Hits counted so far.
     pub count: u64,
-    /// Whether all are counted.
+    /// True if all hits are counted.
     pub counted: bool,
-    /// Whether there is none.
+    /// True if nothing matches.
     pub nothing: bool,
-    /// Whether the hit was found beyond the end, from the beginning on, or the other way round.
+    /// True if the hit was found after continuing from the other end.
     pub wrapped: bool,
-    /// How far the looking or counting is, percent.
+    /// Progress of the search or the count, percent.
     pub percent: u64,
     /// Why nothing, or not everything, could be looked through.
     pub problem: Option<String>,
 }
 
-/// What to look for in files.
+/// A content search to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SearchRequest {
     /// Number of the question.
     pub ticket: Ticket,
-    /// A text as it stands, or after `re:` a regular expression; without capitals it stands for capitals too.
+    /// A literal text, or a regular expression after `re:`; without capitals it also matches capitals.
     pub text: String,
     /// The topmost of the layers that are stacked.
     pub layer: LayerIndex,
@@ -218,9 +217,9 @@ pub struct Hits {
     pub ticket: Ticket,
     /// The hits.
     pub hits: Vec<ContentHit>,
-    /// How far it is.
+    /// Progress of the search.
     pub summary: SearchSummary,
-    /// Whether it has ended.
+    /// True once it has ended.
     pub complete: bool,
     /// Why nothing could be looked for, as a sentence.
     pub problem: Option<String>,
@@ -244,13 +243,13 @@ pub struct Paths {
     pub ticket: Ticket,
     /// The best, best first.
     pub hits: Vec<PathHit>,
-    /// All that match, whether or not among the best.
+    /// Number of all matches, beyond the best.
     pub matched: u64,
-    /// Whether all paths were looked at.
+    /// True if all paths were searched.
     pub complete: bool,
 }
 
-/// What to copy to disk.
+/// Files to copy to disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExtractRequest {
     /// The path.
@@ -261,22 +260,22 @@ pub struct ExtractRequest {
     pub directory: String,
 }
 
-/// What to plan.
+/// A plan to compute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanRequest {
     /// Number of the question.
     pub ticket: Ticket,
-    /// What the user has decided so far.
+    /// Decisions of the user so far.
     pub choices: Choices,
 }
 
-/// What to write.
+/// An image to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RebuildRequest {
-    /// What the user has decided.
+    /// Decisions of the user.
     pub choices: Choices,
-    /// Where to.
+    /// Destination of the image.
     pub destination: Destination,
-    /// Whether a file that is there already may be replaced.
+    /// True if an existing file may be replaced.
     pub replaces: bool,
 }

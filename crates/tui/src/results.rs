@@ -29,7 +29,7 @@ impl Results {
         }
     }
 
-    /// Takes what was found, unless it is of another search.
+    /// Takes hits, unless they belong to another search.
     pub(super) fn take(&mut self, hits: Hits) {
         if hits.ticket == self.ticket {
             self.hits.extend(hits.hits);

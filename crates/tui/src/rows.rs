@@ -11,7 +11,7 @@ use nixdive_image::{
 };
 
 bitflags! {
-    /// What a row is, besides its node.
+    /// Properties of a row besides its node.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
     pub(super) struct RowFlags: u8 {
         /// The last of its siblings.
@@ -24,7 +24,7 @@ bitflags! {
         const MATCH = 1 << 3;
     }
 
-    /// Which changes are not shown.
+    /// Kinds of changes to hide.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
     pub(super) struct Hidden: u8 {
         const ADDED = 1;
@@ -49,15 +49,15 @@ impl Hidden {
 /// One row. 16 bytes, so that a million of them are 16 MB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Row {
-    /// Bit by depth: whether the directory there has further siblings below this row.
+    /// Bit by depth: set if the directory there has further siblings below this row.
     pub guides: u64,
     pub node: NodeId,
-    /// 0 for what is in the root directory.
+    /// 0 for entries of the root directory.
     pub depth: u16,
     pub flags: RowFlags,
 }
 
-/// What decides which rows there are, and their order.
+/// Settings that determine the rows and their order.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Lens<'a> {
     pub tree: &'a FileTree,
@@ -66,10 +66,10 @@ pub(super) struct Lens<'a> {
     pub sort: SortKey,
     pub reversed: bool,
     pub hidden: Hidden,
-    /// What layers up to this one bring is not shown.
+    /// Hides entries of the layers up to this one.
     pub base: Option<LayerIndex>,
     pub filter: Option<&'a Marks>,
-    /// Where it is given, only hidden copies are shown, and their bytes.
+    /// If set, only hidden copies are shown, with their bytes.
     pub wasted: Option<&'a HiddenPaths>,
 }
 
@@ -82,7 +82,8 @@ pub(super) struct Sibling {
 }
 
 impl Lens<'_> {
-    /// One run of [`Self::holds_shown`] looks at so many paths, then takes it that there is something.
+    /// Maximum number of paths that one run of [`Self::holds_shown`] examines; beyond that it assumes that something
+    /// is shown.
     const LOOK_LIMIT: usize = 2048;
 
     pub(super) fn see(&self, node: NodeId, floors: Floors) -> Option<Seen> {
@@ -99,7 +100,7 @@ impl Lens<'_> {
         }
     }
 
-    /// A path with what is hidden at it and below it: removed, or written again by a later layer.
+    /// A path with its hidden copies, at it and below it: removed, or written again by a later layer.
     fn see_wasted(&self, wasted: &HiddenPaths, node: NodeId) -> Option<Seen> {
         let hidden = wasted.at(node)?;
         let still_there = self.tree.top_layer().is_some_and(|top| self.tree.exists_at(node, top));
@@ -145,7 +146,7 @@ impl Lens<'_> {
         Some(Sibling { key: self.key(&seen), node, flags })
     }
 
-    /// Whether a path and all below it is as the layers up to `base` left it.
+    /// Returns `true` if a path and everything below it is as the layers up to `base` left it.
     fn comes_from(&self, base: LayerIndex, node: NodeId, seen: &Seen) -> bool {
         let entry = seen.occurrence.map(|id| self.tree.occurrence(id).layer);
         seen.change != Change::Removed
@@ -168,7 +169,7 @@ impl Lens<'_> {
         }
     }
 
-    /// Whether anything below a directory is shown; with `filtered`, by the filter too.
+    /// Returns `true` if anything below a directory is shown; if `filtered`, also by the filter.
     fn holds_shown(&self, node: NodeId, seen: &Seen, filtered: bool, effort: &mut Effort) -> bool {
         if effort.holding.contains(node) {
             return true;
@@ -249,10 +250,10 @@ impl Lens<'_> {
     }
 }
 
-/// What looking for rows has taken so far, and found out for the rest.
+/// Work done so far while building rows, and results to reuse.
 #[derive(Debug, Default)]
 pub(super) struct Effort {
-    /// Paths looked at.
+    /// Paths examined.
     pub work: usize,
     /// Directories that are known to hold something shown.
     holding: NodeSet,
@@ -290,7 +291,7 @@ struct Frame {
 }
 
 impl Flattener {
-    /// Begins with what is in the root directory.
+    /// Begins with the entries of the root directory.
     pub(super) fn whole(lens: &Lens) -> Self {
         let mut flattener = Self::default();
         if let Some(seen) = lens.see(NodeId::ROOT, Floors::default()) {
@@ -299,7 +300,7 @@ impl Flattener {
         flattener
     }
 
-    /// Begins with what is in the directory of a row; with `open_all`, opens all directories on the way.
+    /// Begins with the entries of a row's directory; with `open_all`, opens all directories on the way.
     pub(super) fn below(lens: &Lens, row: &Row, open_all: bool) -> Self {
         let mut flattener = Self::default();
         let mut below_match = false;
@@ -316,7 +317,7 @@ impl Flattener {
         flattener
     }
 
-    /// Adds rows until all are there or about `budget` paths were looked at; whether all are there.
+    /// Adds rows until all are complete or about `budget` paths were examined; returns `true` if all are complete.
     pub(super) fn run(&mut self, lens: &Lens, expansion: &mut Expansion, rows: &mut Vec<Row>, budget: usize) -> bool {
         self.effort.work = 0;
         while self.effort.work < budget {
@@ -355,14 +356,14 @@ impl Flattener {
     }
 }
 
-/// Depth and guides of what lies in a row's directory.
+/// Depth and guides of the entries of a row's directory.
 fn inner(row: &Row) -> (u16, u64) {
     let continues = !row.flags.contains(RowFlags::LAST) && row.depth < 64;
     (row.depth.saturating_add(1), if continues { row.guides | 1 << row.depth } else { row.guides })
 }
 
 impl Frame {
-    /// Of a directory at the top, nothing looked at yet.
+    /// Returns a top directory of which nothing has been examined.
     fn of(node: NodeId) -> Self {
         Self {
             node,

@@ -11,21 +11,21 @@ use super::update::update;
 
 /// Least time between two drawings while reports keep coming.
 const FRAME: Duration = Duration::from_millis(10);
-/// The same while nothing comes but what nobody asked for, so that it never delays the answer to a key.
+/// Drawing interval while only unrequested messages arrive, so that they never delay the answer to a key.
 const LEISURE: Duration = Duration::from_millis(200);
 
-/// How the interface came to its end.
+/// Reasons for the end of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
     /// The user left.
     Quit,
-    /// A signal asked for it. The caller should clean up and exit with 128 and this number.
+    /// A signal arrived. The caller should clean up and exit with 128 plus this number.
     Signal(i32),
     /// The terminal went away.
     Closed,
 }
 
-/// Whether to go on, and how not.
+/// Continue, or the reason to end.
 type Flow = std::ops::ControlFlow<Ended>;
 
 struct Runner<F> {
@@ -34,14 +34,14 @@ struct Runner<F> {
     effects: F,
 }
 
-/// Runs the interface until the user leaves or the system asks for it.
+/// Runs the interface until the user quits or the system asks for it.
 ///
-/// `reports` brings what the opener has to say; `effects` is told what to open and what to cancel, and must not block.
-/// Everything else that the state asks for (clipboard, mouse, suspending) is done here. The terminal is given back on
-/// every way out: return, error, panic, `SIGINT`, `SIGTERM`, `SIGHUP`.
+/// `reports` delivers the opener's reports; `effects` receives what to open and what to cancel, and must not block.
+/// Other effects (clipboard, mouse, suspending) are handled here. The terminal is restored in every case: return,
+/// error, panic, `SIGINT`, `SIGTERM`, `SIGHUP`.
 ///
 /// # Errors
-/// When there is no terminal, or it cannot be drawn on.
+/// If the program has no terminal, or cannot draw on it.
 pub fn run(
     reports: Receiver<Message>,
     effects: impl FnMut(Effect),
@@ -146,8 +146,8 @@ impl<F: FnMut(Effect)> Runner<F> {
         Ok(Flow::Continue(()))
     }
 
-    /// How long nothing need be done: not at all with work at hand, until the next drawing is due with something new
-    /// to draw, else until something comes.
+    /// Time to wait: zero while there is work, until the next drawing is due if there is something to draw, else until
+    /// a message arrives.
     fn wait(&self, drawn: Instant, pace: Duration) -> Duration {
         const FOREVER: Duration = Duration::from_secs(1 << 30);
         if self.state.has_work() {
@@ -216,7 +216,7 @@ impl<F: FnMut(Effect)> Runner<F> {
     }
 }
 
-/// How long after a drawing the next may show what a message brings.
+/// Minimum time between a drawing and the one that shows a message.
 fn pace_of(message: &Message) -> Duration {
     match message {
         Message::Report(_, Report::Progress(_) | Report::Fetching(_) | Report::Hits(_)) => FRAME,

@@ -1,4 +1,4 @@
-//! One image that is being looked at, from its first bytes on.
+//! One image on screen, from its first bytes on.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use nixdive_analyse::analysis::base_layers;
 use nixdive_base::text::display_name;
 use nixdive_image::{Baseline, DigestCheck, Image, Kind, Layer, LayerIndex, NodeId, Scope, SortKey};
 
-/// What is selected in the list of layers.
+/// Selection in the list of layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LayerChoice {
     /// The whole image.
@@ -27,7 +27,7 @@ pub(super) enum LayerChoice {
     One(LayerIndex),
 }
 
-/// An image whose trees are complete, and how they are looked at.
+/// An image whose trees are complete, and its view.
 #[derive(Debug)]
 pub(super) struct Exploration {
     pub image: Arc<Image>,
@@ -39,7 +39,7 @@ pub(super) struct Exploration {
     pub checks: Vec<DigestCheck>,
 }
 
-/// How the panes show what they show.
+/// Display settings of the panes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Preferences {
     /// The selected layer's own entries, not the stack up to it.
@@ -83,7 +83,7 @@ pub(super) struct Session {
     pub name: String,
     pub identified: Identified,
     pub progress: Progress,
-    /// How far layers are that are fetched after opening, and how they come.
+    /// Progress and transfer state of layers fetched after opening.
     pub fetching: Option<(Transfer, Traffic)>,
     pub opened: Option<Exploration>,
     pub stopped: bool,
@@ -94,16 +94,16 @@ pub(super) struct Session {
     pub preferences: Preferences,
     /// The order in which the tree is first shown.
     pub sort: SortKey,
-    /// What jumps go to.
+    /// Target of jumps.
     pub search: Option<Filter>,
     pub underway: Option<Underway>,
-    /// What lies over all panes and pages.
+    /// File shown over all panes and pages.
     pub viewer: Option<Viewer>,
-    /// Hits of a search through files, under a file that is looked at.
+    /// Hits of a content search, under the file on screen.
     pub results: Option<Results>,
-    /// What is being copied to disk.
+    /// Progress of copying to disk.
     pub copying: Option<Transfer>,
-    /// What is being written of a rebuilt image.
+    /// Progress of writing a rebuilt image.
     pub writing: Option<Transfer>,
     latest_ticket: Ticket,
 }
@@ -140,7 +140,7 @@ impl Session {
         self.latest_ticket
     }
 
-    /// What a path is with the selected layers: as they leave it, or as it was before one of them removed it.
+    /// Content of a path at the selected layers: as they leave it, or as it was before one of them removed it.
     pub(super) fn subject(&self, node: NodeId) -> Option<Subject> {
         let opened = self.opened.as_ref()?;
         let tree = &opened.image.tree;
@@ -196,7 +196,7 @@ impl Session {
         self.selected_layer_index().and_then(|index| self.identified.layers.get(index))
     }
 
-    /// Whether nothing is known to be missing from the image, or to differ from its description.
+    /// Returns `true` if nothing is known to be missing from the image or to differ from its description.
     pub(super) fn is_complete(&self) -> bool {
         let Some(opened) = &self.opened else { return true };
         let differs = |check: &DigestCheck| matches!(check, DigestCheck::Differs { .. });
@@ -211,7 +211,7 @@ impl Session {
         }
     }
 
-    /// What the tree shows, and since when it counts changes.
+    /// Scope that the tree shows, and the baseline of its changes.
     pub(super) fn scope(&self, image: &Image) -> (Scope, Baseline) {
         let top = image.tree.top_layer().unwrap_or(LayerIndex(0));
         let base = self.opened.as_ref().and_then(|opened| opened.base_layers);
@@ -236,7 +236,7 @@ impl Session {
         self.details_offset = 0;
     }
 
-    /// Takes a better reading of the same tree; a tree of another shape is opened anew.
+    /// Takes a better reading of the same tree; reopens a tree of another shape.
     pub(super) fn refine(&mut self, refined: Opened) {
         match &mut self.opened {
             Some(opened) if opened.image.tree.node_count() == refined.image.tree.node_count() => {
@@ -265,7 +265,7 @@ impl Session {
         self.follow_wasted();
     }
 
-    /// Runs something on the tree view with the tree itself at hand.
+    /// Runs `work` on the tree view and its tree.
     pub(super) fn with_tree<R>(
         &mut self,
         change: impl FnOnce(&mut TreeView, &nixdive_image::FileTree) -> R,
@@ -302,12 +302,12 @@ impl Session {
         }
     }
 
-    /// Whether [`Self::proceed`] has anything to do.
+    /// Returns `true` if [`Self::proceed`] has work to do.
     pub(super) fn has_work(&self) -> bool {
         self.underway.is_some() || self.opened.as_ref().is_some_and(|opened| opened.tree.is_pending())
     }
 
-    /// Goes on with what was too much for one go.
+    /// Continues unfinished work.
     pub(super) fn proceed(&mut self) {
         let Some(opened) = &mut self.opened else { return };
         let Some(mut underway) = self.underway.take() else { return opened.tree.proceed(&opened.image.tree) };
@@ -340,14 +340,14 @@ impl Session {
         }
     }
 
-    /// Whether what is selected is already a hit of the search.
+    /// Returns `true` if the selection is already a hit of the search.
     fn at_hit(&self) -> bool {
         let selected = self.opened.as_ref().and_then(|opened| opened.tree.selected_row());
         let marks = self.search.as_ref().map(|search| &search.marks);
         selected.zip(marks).is_some_and(|(row, marks)| marks.matches.contains(row.node))
     }
 
-    /// Jumps to the next hit of the search; whether there is one.
+    /// Jumps to the next hit of the search; returns `true` if there is one.
     pub(super) fn jump(&mut self, direction: Direction) -> bool {
         let (Some(opened), Some(search)) = (&mut self.opened, &self.search) else { return false };
         opened.tree.jump(&opened.image.tree, Goal::Marks(&search.marks), direction)

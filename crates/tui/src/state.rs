@@ -15,7 +15,7 @@ use super::settings::{Settings, View};
 use super::theme::Theme;
 use super::viewer::Viewer;
 
-/// What fills the screen.
+/// Screens.
 #[derive(Debug)]
 pub(super) enum Screen {
     /// The topmost of the choosers.
@@ -28,7 +28,7 @@ pub(super) enum Screen {
     Failed { name: String, reason: String },
 }
 
-/// How much a notice matters.
+/// Importance of a notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Level {
     /// Gone with the next key.
@@ -50,7 +50,7 @@ pub struct State {
     pub(super) options: Options,
     pub(super) keymap: Keymap,
     pub(super) theme: Theme,
-    /// How an image is first looked at.
+    /// Initial view of an image.
     pub(super) view: View,
     pub(super) size: (u16, u16),
     pub(super) screen: Screen,
@@ -58,7 +58,7 @@ pub struct State {
     pub(super) choosers: Vec<Chooser>,
     pub(super) help: Option<ListCursor>,
     pub(super) prompt: Option<Prompt>,
-    /// What is chosen from while it is typed.
+    /// List to choose from while typing.
     pub(super) picker: Option<Picker>,
     pub(super) notice: Option<Notice>,
     pub(super) typed: Vec<Key>,
@@ -107,17 +107,17 @@ impl State {
         }
     }
 
-    /// Whether there is something new to draw since this was asked last.
+    /// Returns `true` if there is something new to draw since the last call.
     pub fn take_changed(&mut self) -> bool {
         std::mem::take(&mut self.changed)
     }
 
-    /// Whether there is something new to draw.
+    /// Returns `true` if there is something new to draw.
     pub(super) fn is_changed(&self) -> bool {
         self.changed
     }
 
-    /// Whether a [`super::Message::Tick`] would be of use.
+    /// Returns `true` if a [`super::Message::Tick`] would make progress.
     #[must_use]
     pub fn has_work(&self) -> bool {
         match &self.screen {
@@ -127,7 +127,7 @@ impl State {
         }
     }
 
-    /// Where the next key is typed.
+    /// Context of the next key.
     pub(super) fn context(&self) -> Context {
         match &self.screen {
             _ if self.prompt.is_some() => Context::Prompt,
@@ -142,7 +142,7 @@ impl State {
 }
 
 impl Screen {
-    /// The context of the screen itself, without what lies over it.
+    /// The context of the screen itself, without overlays.
     pub(super) fn context(&self) -> Context {
         match self {
             Self::Choosing => Context::Chooser,
@@ -161,7 +161,7 @@ impl Screen {
         }
     }
 
-    /// The file that is looked at.
+    /// The file on screen.
     pub(super) fn viewer(&self) -> Option<&Viewer> {
         match self {
             Self::Session(session) => session.viewer.as_ref(),

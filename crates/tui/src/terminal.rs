@@ -32,11 +32,11 @@ const LEAVE: &[u8] = b"\x1b[?2026l\x1b[0m\x1b[<u\x1b[?2004l\x1b[?25h\x1b[?1049l"
 const MOUSE_ON: &[u8] = b"\x1b[?1000h\x1b[?1002h\x1b[?1006h";
 const MOUSE_OFF: &[u8] = b"\x1b[?1006l\x1b[?1002l\x1b[?1000l";
 
-/// Whether the terminal is ours at the moment. One terminal, so one flag for the whole program: the panic hook and
-/// the signal thread have to know too.
+/// True while the program has taken over the terminal. One flag for the whole program, as the panic hook and the
+/// signal thread need it too.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
-/// What comes from the terminal or the system.
+/// Events of the terminal and the system.
 #[derive(Debug)]
 pub(super) enum TerminalEvent {
     /// For the state.
@@ -57,15 +57,15 @@ pub(super) enum TerminalEvent {
 pub(super) struct Terminal {
     screen: Ratatui<CrosstermBackend<BufWriter<Stdout>>>,
     mouse: bool,
-    /// What stands on it; empty when it has to be drawn anew.
+    /// Content on screen; empty if everything must be redrawn.
     shown: Buffer,
 }
 
 impl Terminal {
-    /// Takes the terminal over.
+    /// Takes over the terminal.
     ///
     /// # Errors
-    /// When there is no terminal, or it does not take raw mode.
+    /// If the program has no terminal, or the terminal does not support raw mode.
     pub(super) fn enter(mouse: bool) -> io::Result<Self> {
         // Colours are taken off the drawn screen where they are not wanted, not off the escape sequences.
         crossterm::style::force_color_output(true);
@@ -137,7 +137,7 @@ impl Terminal {
         self.write(sequence.as_bytes())
     }
 
-    /// Gives the terminal back, stops this process, and takes the terminal again when it goes on.
+    /// Restores the terminal, stops this process, and takes the terminal over again when it continues.
     pub(super) fn suspend(&mut self) -> io::Result<()> {
         restore();
         signal_hook::low_level::emulate_default_handler(SIGTSTP)?;
@@ -153,7 +153,7 @@ impl Terminal {
 /// Cells of a terminal that can be drawn on: each takes memory three times.
 const MOST_CELLS: u64 = 25_000_000;
 
-/// Refuses a terminal of a size that no memory is there for.
+/// Refuses a terminal that is too large for the available memory.
 ///
 /// # Errors
 /// One that gives the size. A terminal that does not tell its size is not refused here.
@@ -208,10 +208,10 @@ pub(super) struct Readers {
 }
 
 impl Readers {
-    /// Starts both.
+    /// Starts both threads.
     ///
     /// # Errors
-    /// When signals cannot be waited for, or there is no thread to be had.
+    /// If signals cannot be caught, or a thread cannot be started.
     pub(super) fn start(events: &Sender<TerminalEvent>) -> io::Result<Self> {
         let signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGCONT, SIGWINCH])?;
         let (stopped, stop) = io::pipe()?;
@@ -255,7 +255,7 @@ pub(super) fn restore_signals() {
     }
 }
 
-/// How long threads that should end are waited for.
+/// Maximum time to wait for threads that should end.
 const PATIENCE: Duration = Duration::from_millis(20);
 
 /// The terminal to read from: standard input, or the one that controls the process where that is something else.
@@ -264,7 +264,7 @@ fn keyboard() -> io::Result<File> {
     if input.is_terminal() { Ok(File::from(input.as_fd().try_clone_to_owned()?)) } else { File::open("/dev/tty") }
 }
 
-/// What came first.
+/// Events to wait for.
 enum Waited {
     Input,
     Silence,
@@ -294,7 +294,7 @@ fn pass_on_input(mut keyboard: File, stopped: &PipeReader, events: &Sender<Termi
                 Ok(count) if count > 0 => decoder.feed(buffer.get(..count).unwrap_or_default()),
                 Err(error) if is_passing(&error) => continue,
                 _ => {
-                    // Nobody waits for it where the interface has ended.
+                    // The receiver is gone if the interface has ended.
                     let _ = events.send(TerminalEvent::Gone);
                     return;
                 }

@@ -9,13 +9,13 @@ use std::time::Duration;
 use super::input::{Key, KeyCode, Mouse, MouseAction};
 use super::message::Message;
 
-/// Bytes of a paste that are kept; nobody types more into a line.
+/// Maximum number of bytes kept of a paste.
 const MOST_PASTED: usize = 1 << 20;
 /// Bytes of the longest sequence that means anything.
 const MOST_SEQUENCE: usize = 64;
-/// How long the rest of a sequence may take to arrive, also over a slow line.
+/// Maximum time for the rest of a sequence to arrive, also over a slow line.
 const SEQUENCE_PATIENCE: Duration = Duration::from_millis(40);
-/// How long a paste may stall.
+/// Maximum time that a paste may stall.
 const PASTE_PATIENCE: Duration = Duration::from_secs(2);
 
 const ESCAPE: u8 = 0x1b;
@@ -25,7 +25,7 @@ const PASTE_END: &[u8] = b"\x1b[201~";
 /// Control and C where the terminal tells keys apart; other modifiers left out.
 const KITTY_CONTROL_C: &[u8] = b"\x1b[99;5u";
 
-/// What has come and is not yet a whole event.
+/// Bytes received that are not yet a complete event.
 #[derive(Debug, Default)]
 pub(super) struct InputDecoder {
     bytes: Vec<u8>,
@@ -33,9 +33,9 @@ pub(super) struct InputDecoder {
     paste: Option<Vec<u8>>,
 }
 
-/// What the bytes begin with.
+/// Content at the beginning of the bytes.
 enum Begun {
-    /// So many bytes are one event, or one that means nothing here.
+    /// The first bytes, in this number, are one event, or one to ignore.
     Whole(usize, Option<Message>),
     /// The rest has not come yet.
     Part,
@@ -55,7 +55,7 @@ impl InputDecoder {
         events
     }
 
-    /// How long to wait for the rest before [`Self::give_up`]; `None` where nothing is begun.
+    /// Time to wait for the rest before [`Self::give_up`]; `None` if nothing is pending.
     pub fn patience(&self) -> Option<Duration> {
         match (&self.paste, self.bytes.is_empty()) {
             (Some(_), _) => Some(PASTE_PATIENCE),
@@ -349,7 +349,7 @@ mod tests {
         Message::Key(Key::parse(name).unwrap_or_else(|| panic!("{name}")))
     }
 
-    /// What bytes decode to, and how what they begin ends.
+    /// Returns the events that the bytes decode to, and the pending rest.
     fn decoded(bytes: &[u8]) -> String {
         let mut decoder = InputDecoder::default();
         let mut events = decoder.feed(bytes);

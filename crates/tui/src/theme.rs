@@ -55,7 +55,7 @@ impl Theme {
         remembered: Style::new().add_modifier(Modifier::UNDERLINED),
     };
 
-    /// Of a piece of a file.
+    /// Style of a piece of a file.
     pub(super) fn text(&self, style: nixdive_preview::Style) -> Style {
         let mut look = match style.meaning {
             Meaning::Plain | Meaning::Operator | Meaning::Variable => self.plain,

@@ -7,7 +7,7 @@ use super::walk::{self, Direction, Goal};
 use nixdive_analyse::analysis::HiddenPaths;
 use nixdive_image::{Baseline, FileTree, LayerIndex, NodeId, Scope, Seen, SortKey};
 
-/// Paths looked at in one go before the screen is drawn again.
+/// Paths examined before the screen is drawn again.
 const BUDGET: usize = 1 << 16;
 
 /// Rows in sight above the first match.
@@ -21,7 +21,7 @@ pub(super) struct Filter {
     pub marks: Marks,
 }
 
-/// What the rows depend on, besides the filter and which directories are open.
+/// Settings that the rows depend on, besides the filter and the open directories.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Settings {
     pub scope: Scope,
@@ -29,7 +29,7 @@ pub(super) struct Settings {
     pub sort: SortKey,
     pub reversed: bool,
     pub hidden: Hidden,
-    /// What layers up to this one bring is not shown.
+    /// Hides entries of the layers up to this one.
     pub base: Option<LayerIndex>,
 }
 
@@ -38,19 +38,19 @@ pub(super) struct Settings {
 pub(super) struct TreeView {
     pub settings: Settings,
     pub filter: Option<Filter>,
-    /// Where it is there, only hidden copies are shown.
+    /// If set, only hidden copies are shown.
     wasted: Option<HiddenPaths>,
     expansions: Expansions,
     rows: Vec<Row>,
     pending: Option<Flattener>,
     selected: usize,
     offset: usize,
-    /// What the user selected last; another row may be selected while it is not there to be seen.
+    /// Path that the user selected last; another row may be selected while this one is hidden.
     wanted: Option<NodeId>,
     located: bool,
-    /// Whether a match is rather selected than the wanted path: a filter has just come on.
+    /// True if a match is selected rather than the wanted path, because a filter has just been set.
     prefers_match: bool,
-    /// What was wanted before the filter came on, as long as the user has not moved since.
+    /// Selection before the filter was set, until the user moves.
     before_filter: Option<NodeId>,
 }
 
@@ -114,7 +114,7 @@ impl TreeView {
         Some((node, self.lens(tree).see_alone(node)?))
     }
 
-    /// Whether rows are still being made.
+    /// Returns `true` while rows are being built.
     pub(super) fn is_pending(&self) -> bool {
         self.pending.is_some()
     }
@@ -137,7 +137,7 @@ impl TreeView {
         }
     }
 
-    /// Makes the rows anew, keeping the selection on its path and its line on screen.
+    /// Rebuilds the rows; the selection keeps its path and its line on screen.
     pub(super) fn rebuild(&mut self, tree: &FileTree) {
         self.rows.clear();
         self.located = false;
@@ -212,7 +212,7 @@ impl TreeView {
         self.select(self.selected.saturating_add_signed(rows));
     }
 
-    /// Moves the rows under the selection, which goes along only when it would leave the screen.
+    /// Scrolls the rows under the selection, which moves only if it would leave the screen.
     pub(super) fn scroll_by(&mut self, rows: isize, height: usize) {
         let most = self.rows.len().saturating_sub(height);
         self.offset = self.offset.saturating_add_signed(rows).min(most);
@@ -243,7 +243,7 @@ impl TreeView {
         }
     }
 
-    /// Opens the selected directory, or goes to the first child of an open one.
+    /// Opens the selected directory, or moves to the first child of an open one.
     pub(super) fn expand(&mut self, tree: &FileTree) {
         if !self.is_directory() {
             return;
@@ -257,7 +257,7 @@ impl TreeView {
         }
     }
 
-    /// Closes the selected directory, or goes to the directory of what is selected.
+    /// Closes the selected directory, or moves to the directory that contains the selection.
     pub(super) fn collapse(&mut self, tree: &FileTree) {
         if self.is_expanded() {
             return self.close(tree);
@@ -364,7 +364,7 @@ impl TreeView {
         self.rows[self.selected].flags -= RowFlags::EXPANDED;
     }
 
-    /// Whether only hidden copies are shown.
+    /// Returns `true` if only hidden copies are shown.
     pub(super) fn shows_wasted(&self) -> bool {
         self.wasted.is_some()
     }
@@ -415,7 +415,7 @@ impl TreeView {
         self.rebuild(tree);
     }
 
-    /// Selects the next path that is looked for; whether there is one.
+    /// Selects the next match of the search; returns `true` if there is one.
     pub(super) fn jump(&mut self, tree: &FileTree, goal: Goal, direction: Direction) -> bool {
         let from = self.selected_row().map(|row| row.node);
         match walk::next(&self.lens(tree), goal, from, direction) {

@@ -1,4 +1,4 @@
-//! What happens to the state when something comes in.
+//! Changes of the state by incoming messages.
 
 use super::action::{Context, Resolved};
 use super::chooser::{self, Chooser};
@@ -18,7 +18,7 @@ use super::viewer::Viewer;
 use nixdive_base::text::display_name;
 use nixdive_image::{DigestCheck, NodeId};
 
-/// Takes a message into the state, and says what is to be done outside.
+/// Applies a message to the state; returns the effects to perform.
 pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
     let mut effects = Vec::new();
     state.changed = true;
@@ -46,7 +46,7 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
     effects
 }
 
-/// Asks for what is to be on screen and is not at hand.
+/// Requests what the screen needs and does not have.
 fn ask(state: &mut State, effects: &mut Vec<Effect>) {
     let size = state.size;
     let opening = match &state.screen {
@@ -161,7 +161,7 @@ fn take_report(state: &mut State, opening: Opening, report: Report, effects: &mu
     }
 }
 
-/// What comes in while images are compared, for them or for what is beneath them.
+/// Handles messages during a comparison, for it or for the screen beneath.
 fn take_comparison(state: &mut State, opening: Opening, report: Report, effects: &mut Vec<Effect>) {
     let size = state.size;
     let Screen::Comparing(comparing) = &mut state.screen else { return };
@@ -237,7 +237,7 @@ fn take_key(state: &mut State, key: Key, effects: &mut Vec<Effect>) {
     state.typed.clear();
 }
 
-/// Lets what is typed so far have its effect.
+/// Applies the text typed so far.
 pub(super) fn apply_prompt(state: &mut State) {
     let Some(prompt) = &state.prompt else { return };
     let text = prompt.text.clone();
@@ -355,7 +355,7 @@ pub(super) fn back(state: &mut State, effects: &mut Vec<Effect>) {
     }
 }
 
-/// What the selection is called outside: a path, a digest, a reference.
+/// Returns the selection as text for the clipboard: a path, a digest, a reference.
 pub(super) fn name_of_selection(state: &State) -> Option<String> {
     match &state.screen {
         Screen::Choosing => Some(display_name(state.choosers.last()?.selected()?.reference.as_bytes()).into_owned()),

@@ -1,4 +1,4 @@
-//! A file that is looked at: where in it one is, and which of its rows are at hand.
+//! A file on screen: the position in it, and the rows that are available.
 
 use std::sync::Arc;
 
@@ -29,15 +29,15 @@ pub(super) struct Viewer {
     pub wrap: bool,
     /// Columns that are out of sight to the left.
     pub left: usize,
-    /// What is looked for in it.
+    /// Text to find in it.
     pub find: Option<Find>,
     pub view: View,
-    /// Where one is, or wants to be, and how many rows from there.
+    /// Current or requested position, and the distance from it in rows.
     place: Place,
     by: i64,
     ticket: Ticket,
     asked: Option<ViewRequest>,
-    /// Whether what was asked for last is not answered yet.
+    /// True if the last request is not answered yet.
     awaited: bool,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Viewer {
 #[derive(Debug)]
 pub(super) struct Find {
     pub text: Arc<str>,
-    /// Where it began.
+    /// Position that it began at.
     begun: Option<Spot>,
     current: Option<Hit>,
 }
@@ -88,7 +88,7 @@ impl Viewer {
         }
     }
 
-    /// The next way to show differences: the one that fits a screen of so many columns first, then the other, then none.
+    /// Switches to the next view of differences: the one that fits `width` columns first, then the other, then none.
     pub(super) fn next_difference(&mut self, width: u16) {
         let order = if width >= WIDE {
             [Form::SideBySide, Form::Unified, Form::Content]
@@ -99,7 +99,7 @@ impl Viewer {
         self.switch(order[at.map_or(0, |at| (at + 1) % order.len())]);
     }
 
-    /// Whether two versions would stand next to each other if there was room.
+    /// Returns `true` if two versions would be shown side by side on a wider screen.
     pub(super) fn is_too_narrow(&self) -> bool {
         self.wanted != self.form
     }
@@ -141,7 +141,7 @@ impl Viewer {
         (self.place, self.by) = (Place::Hit { from, toward: Toward::Here }, -ROWS_ABOVE);
     }
 
-    /// Ends the search; whether there was one.
+    /// Ends the search; returns `true` if there was one.
     pub(super) fn forget(&mut self) -> bool {
         self.find.take().is_some()
     }
@@ -164,13 +164,13 @@ impl Viewer {
         (self.place, self.by) = (Place::Hit { from, toward }, -ROWS_ABOVE);
     }
 
-    /// What came of the search that is under way.
+    /// Result of the current search.
     pub(super) fn found(&self) -> Option<&FindState> {
         let find = self.find.as_ref()?;
         self.view.find.as_ref().filter(|state| state.text == find.text)
     }
 
-    /// Whether the rows at hand are of what is shown.
+    /// Returns `true` if the available rows belong to the content shown.
     pub(super) fn is_current(&self) -> bool {
         self.view.form == self.form && self.view.ticket == self.ticket && !self.asked_nothing_yet()
     }
@@ -188,14 +188,14 @@ impl Viewer {
         self.rows().first().map(|row| row.spot)
     }
 
-    /// Takes rows, unless they are of something that is looked at no more.
+    /// Takes rows, unless they belong to other content.
     pub(super) fn take(&mut self, view: View, height: u16) {
         if view.ticket != self.ticket || view.form != self.form {
             return;
         }
         let answers = view.place == self.place;
         if view.rows.is_empty() && !self.view.rows.is_empty() && view.pending && self.is_current() {
-            // Nothing is found yet: what was there stays.
+            // Nothing is found yet: the previous state remains.
             (self.view.find, self.view.pending) = (view.find, true);
             return;
         }
@@ -213,13 +213,13 @@ impl Viewer {
                 self.place = Place::At(top);
             }
         } else if let Some(kept) = old.and_then(|old| self.view.rows.iter().position(|row| row.spot == old)) {
-            // An answer to an older question: one stays where one is.
+            // An answer to an outdated request does not move the view.
             self.view.top = kept;
         }
         self.settle(height);
     }
 
-    /// Where a hit is on the screen as it was, the screen stays as it was; the first row on screen.
+    /// Keeps the screen still if a hit is already on it; returns the first row on screen.
     fn keep_still(&mut self, old: Option<Spot>, height: u16) -> Option<Spot> {
         let rows = &self.view.rows;
         let before = old.and_then(|old| rows.iter().position(|row| row.spot == old));
@@ -252,7 +252,7 @@ impl Viewer {
         }
     }
 
-    /// Goes as far as rows are at hand, and keeps the screen full where there are rows enough.
+    /// Moves as far as rows are available, and fills the screen if there are enough rows.
     pub(super) fn settle(&mut self, height: u16) {
         let (Place::At(spot), true) = (self.place, self.is_current()) else { return };
         let Some(at) = self.view.rows.iter().position(|row| row.spot == spot) else { return };
@@ -263,14 +263,14 @@ impl Viewer {
         let beyond = (wanted < 0 && !self.view.begins) || (top > full && !self.view.ends);
         let top = top.min(full);
         self.view.top = top;
-        // What lies beyond the rows at hand is still to be gone.
+        // The distance beyond the available rows is still to be moved.
         self.by = if beyond { wanted.saturating_sub(i64::try_from(top).unwrap_or(i64::MAX)) } else { 0 };
         if let Some(row) = self.view.rows.get(top) {
             self.place = Place::At(row.spot);
         }
     }
 
-    /// Chooses what fits a screen of so many columns.
+    /// Adapts the view to a screen of `width` columns.
     fn fit(&mut self, width: u16) {
         let halves = self.wanted == Form::SideBySide && width >= NARROWEST_HALVES;
         let form = if self.wanted == Form::SideBySide && !halves { Form::Unified } else { self.wanted };
@@ -286,7 +286,7 @@ impl Viewer {
         }
     }
 
-    /// What has to be asked for, for a screen of so many rows and columns; `None` where all is at hand or asked for.
+    /// Returns the next request for a screen of this size; `None` if everything is available or requested.
     pub(super) fn wanted(&mut self, width: u16, height: u16) -> Option<Request> {
         let height = height.max(1);
         self.fit(width);
@@ -297,7 +297,7 @@ impl Viewer {
         let (ticket, target, form, wrap) = (self.ticket, self.target, self.form, self.wrap);
         let (place, by) = (self.place, self.by);
         let request = ViewRequest { ticket, target, form, place, by, wrap, find, height, width };
-        // A row that was asked for is not asked for again; any other place is wanted anew once it was answered.
+        // A row that was requested is not requested again; any other position is requested again after an answer.
         if self.asked.as_ref() == Some(&request) && (self.awaited || matches!(place, Place::At(_))) {
             return None;
         }
@@ -306,7 +306,7 @@ impl Viewer {
         Some(Request::View(request))
     }
 
-    /// Whether the rows on screen are at hand, and those that a page more would bring there.
+    /// Returns `true` if the rows on screen and one more page are available.
     fn is_at_hand(&self, width: u16, height: u16) -> bool {
         let height = usize::from(height);
         let Some(asked) = &self.asked else { return false };
@@ -323,12 +323,12 @@ impl Viewer {
     }
 }
 
-/// Whether the hit that was gone to is on or near the screen.
+/// Returns `true` if the current hit is on or near the screen.
 fn shows_current(view: &View) -> bool {
     view.rows.iter().skip(view.top).any(|row| current_column(row).is_some())
 }
 
-/// Where in a row the hit that was gone to begins.
+/// Column in a row at which the current hit begins.
 fn current_column(row: &Row) -> Option<usize> {
     let of = |line: &FoundLine| {
         let found = line.found.iter().find(|found| found.current)?;

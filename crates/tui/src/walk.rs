@@ -4,7 +4,7 @@ use super::find::Marks;
 use super::rows::{Effort, Lens, RowFlags, Sibling};
 use nixdive_image::{Change, Difference, Floors, NodeId, Seen};
 
-/// What a jump looks for.
+/// Goals of a jump.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Goal<'a> {
     /// Paths that match.
@@ -13,14 +13,14 @@ pub(super) enum Goal<'a> {
     Changes,
 }
 
-/// Which way a jump goes.
+/// Directions of a jump.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Direction {
     Forward,
     Backward,
 }
 
-/// Siblings looked at before a jump gives up.
+/// Siblings examined before a jump gives up.
 const LIMIT: usize = 500_000;
 
 impl Goal<'_> {
@@ -81,11 +81,11 @@ pub(super) fn next(lens: &Lens, goal: Goal, from: Option<NodeId>, direction: Dir
 struct Step {
     node: NodeId,
     seen: Seen,
-    /// Whether it, or a directory above it, matches the filter.
+    /// True if the node, or a directory above it, matches the filter.
     below_match: bool,
 }
 
-/// The root and all that lies on the way from it to a node, that included.
+/// The path from the root to a node, both included.
 fn above(lens: &Lens, node: NodeId) -> Option<Vec<Step>> {
     let mut nodes = Vec::new();
     let mut at = Some(node);
@@ -120,7 +120,7 @@ fn enter(
     Level { siblings, next: 0, floors, below_match }
 }
 
-/// Goes through what is left of the levels, the innermost first. Backwards a directory comes after what is in it.
+/// Walks the remaining levels, innermost first. Backwards, a directory comes after its content.
 fn through(
     lens: &Lens,
     goal: Goal,

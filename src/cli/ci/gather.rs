@@ -16,12 +16,12 @@ const MAX_BYTES: u64 = 1 << 20;
 const DIVE_FILE: &str = ".dive-ci";
 const OWN_FILE: &str = ".nixdive-ci";
 
-/// All that is asked for.
+/// All rules to check.
 pub(super) struct Gathered {
     pub configuration: Configuration,
-    /// What growth is measured against.
+    /// Image or file to measure growth against.
     pub baseline: Option<Reference>,
-    /// Whether there are rules besides dive's.
+    /// True if there are rules besides dive's.
     pub has_own_rules: bool,
 }
 
@@ -111,11 +111,11 @@ fn note_unknown(file: Option<&RuleFile>, path: &Path, refuse: bool) -> anyhow::R
     for (key, line) in file.into_iter().flat_map(|file| &file.unknown) {
         if refuse {
             anyhow::bail!(
-                "{name}:{line}: unknown key «{key}»; there are rules, baseline, onMissingBaseline, budgets, forbid, \
+                "{name}:{line}: unknown key `{key}`; expected one of rules, baseline, onMissingBaseline, budgets, forbid, \
                  findings, strict"
             );
         }
-        output::note(&format!("{name}:{line}: «{key}» is no key of a rule and is passed over"));
+        output::note(&format!("{name}:{line}: unknown key `{key}`, ignored"));
     }
     Ok(())
 }
@@ -154,7 +154,11 @@ fn add_flags(configuration: &mut Configuration, arguments: &RuleArguments) -> an
 fn parse_count(metric: Metric, text: &str) -> Result<u64, String> {
     match metric.unit() {
         nixdive_analyse::ci::Unit::Count => text.trim().parse().map_err(|_| {
-            format!("«{}» is no whole number: {} are counted without a unit", shown(text.as_ref()), metric.name())
+            format!(
+                "invalid value `{}`: expected a whole number, as {} have no unit",
+                shown(text.as_ref()),
+                metric.name()
+            )
         }),
         _ => parse_bytes(text).map_err(|error| error.to_string()),
     }
@@ -165,7 +169,7 @@ fn metric_and_value<'t>(flag: &str, text: &'t str) -> anyhow::Result<(Metric, &'
     let Some((name, value)) = text.split_once('=') else { return Ok((Metric::Unpacked, text)) };
     let metric = Metric::parse(name).ok_or_else(|| {
         let names: Vec<&str> = Metric::ALL.iter().map(|metric| metric.name()).collect();
-        anyhow::anyhow!("{flag}: «{}» is no metric; there are {}", shown(name.as_ref()), names.join(", "))
+        anyhow::anyhow!("{flag}: unknown metric `{}`; expected one of {}", shown(name.as_ref()), names.join(", "))
     })?;
     Ok((metric, value))
 }

@@ -10,8 +10,9 @@ const STORE: &str = "/nix/store/";
 /// Characters of the hash of a store path.
 const STORE_HASH: usize = 32;
 
-/// What stays the same of an image from one build to the next: the repository of its first tag, else what was typed
-/// without tag, digest and whatever of a path depends on the machine. `directory` is the working directory.
+/// Returns a name that stays the same from one build to the next: the repository of the first tag, else the typed
+/// reference without tag, digest and the parts of its path that depend on the machine. `directory` is the working
+/// directory.
 pub(super) fn image_name(identity: &Identity, image: &Reference, directory: Option<&Path>) -> String {
     let tagged = identity.references.iter().find_map(|reference| repository(reference));
     tagged.unwrap_or_else(|| typed_name(image, directory))

@@ -22,10 +22,10 @@ use sides::{Baseline, Looks, Side};
 
 /// Exit code of an image that a rule fails.
 const RULE_FAILED: u8 = 1;
-/// GitHub takes step summaries of so many bytes.
+/// Maximum size of a GitHub step summary, bytes.
 const MOST_SUMMARY_BYTES: u64 = 1 << 20;
 
-/// Whether the environment asks for rules, as dive understands it.
+/// Returns `true` if the environment asks for rules, as dive understands it.
 pub fn is_asked_by_environment() -> bool {
     std::env::var_os("CI").is_some_and(|value| value == "true" || value == "1" || value == "yes")
 }
@@ -59,13 +59,13 @@ pub fn check(image: &Reference, arguments: &RuleArguments, open: &OpenArguments)
         judged(rules, &side, (&snapshot, followed.as_ref()), &baseline, differences.as_ref(), found.as_deref())?;
     if outcome.is_without_rules() && arguments.update_baseline.is_none() {
         anyhow::bail!(
-            "no rule is set: dive's are turned off and there is none besides. Set one, such as --max-size 300MB"
+            "no rules configured: dive's are disabled and no others are set\nhint: add one, such as --max-size 300MB"
         );
     }
     for warning in &outcome.warnings {
         output::note(&format!("warning: {warning}"));
     }
-    // Those were told when the image was opened.
+    // These were reported when the image was opened.
     let defects = side.examined.image().defects.iter().map(|defect| defect.message.clone());
     outcome.warnings = defects.chain(outcome.warnings).collect();
     let named = baseline.name();

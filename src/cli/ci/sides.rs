@@ -17,7 +17,7 @@ use nixdive_nix::study::StoreStudy;
 use nixdive_scan::identity_of;
 use nixdive_source::open::{Keep, Opened};
 
-/// What of an image is looked at.
+/// Parts of an image to examine.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Looks {
     /// Packages and store.
@@ -69,7 +69,7 @@ impl Side {
         Ok(self.store()?.map(|study| Reasons { image: self.examined.image(), study }))
     }
 
-    /// What the files and all else tell to be wrong. Reads the files once.
+    /// Returns the problems of the image. Reads its files once.
     pub fn findings(&self) -> anyhow::Result<Vec<FindingFact>> {
         let fact = |finding: &nixdive_analyse::findings::Finding| FindingFact {
             id: finding.rule.id().to_owned(),
@@ -97,13 +97,13 @@ impl Side {
     }
 }
 
-/// What growth is measured against.
+/// Source of the figures that growth is measured against.
 pub(super) enum Baseline {
-    /// Nobody named one.
+    /// No baseline was named.
     None,
     /// It is not there, and may be missing.
     Missing { name: String, reason: String },
-    /// An image, or what was stored of one.
+    /// An image, or its stored figures.
     Found { name: String, snapshot: Box<Snapshot> },
 }
 

@@ -10,10 +10,10 @@ use nixdive_source::open::Opened;
 
 /// Exit code of an image in which something is broken.
 const BROKEN: u8 = 1;
-/// Links and doubts that are told.
+/// Maximum number of links and of uncertainties listed.
 const MOST_TOLD: usize = 20;
 
-/// Says whether the programs of an image find what they need.
+/// Reports whether the programs of an image find what they need.
 pub fn check(opened: &Opened) -> anyhow::Result<ExitCode> {
     let report = check::check(&opened.image, &opened.contents, &Cancel::new())?;
     output::print(|out| {
@@ -28,11 +28,11 @@ pub fn check(opened: &Opened) -> anyhow::Result<ExitCode> {
         }
         let name = display_name(opened.image.identity.requested.as_bytes()).into_owned();
         let verdict = match report.broken.len() {
-            0 => "sound".to_owned(),
-            1 => "1 thing is broken".to_owned(),
-            count => format!("{count} things are broken"),
+            0 => "ok".to_owned(),
+            1 => "1 problem".to_owned(),
+            count => format!("{count} problems"),
         };
-        writeln!(out, "{name}: {verdict}; {} programs and {} links were looked at", report.reached, report.links)
+        writeln!(out, "{name}: {verdict}: {} programs and {} links checked", report.reached, report.links)
     })?;
     Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::from(BROKEN) })
 }

@@ -31,7 +31,7 @@ pub fn named_paths(first: Vec<StorePath>, arguments: &RebuildArguments) -> anyho
         let more = opened_paths(&opened.image);
         if more.is_empty() {
             let shown = display_name(text.as_encoded_bytes());
-            anyhow::bail!("{shown} is an image: only of store paths can several become one");
+            anyhow::bail!("only one image can be rebuilt at a time; unexpected image {shown}");
         }
         for path in more {
             if !paths.contains(&path) {
@@ -83,7 +83,7 @@ pub fn base_blobs(arguments: &RebuildArguments, below: &Image) -> anyhow::Result
     Ok(parcel.layers.into_iter().zip(&below.layers).map(blob).collect())
 }
 
-/// What is written of store paths, and the image below where there is one.
+/// Composes an image of store paths, on the base image if one is given.
 pub fn of_paths(paths: Vec<StorePath>, arguments: &RebuildArguments) -> anyhow::Result<(Composed, Option<Opened>)> {
     let open = arguments.open.certifying(arguments.incomplete);
     let base = arguments.from.as_ref().map(|base| open_for(base, &open, Keep::Aside)).transpose()?;

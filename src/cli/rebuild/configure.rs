@@ -65,7 +65,7 @@ fn merge(config: &mut Config, given: Config) -> anyhow::Result<()> {
 fn list(argument: &str, text: &str) -> anyhow::Result<Vec<String>> {
     if text.trim_start().starts_with('[') {
         let read = serde_json::from_str(text);
-        return read.map_err(|error| anyhow::anyhow!("{argument}: no JSON list of strings: {error}"));
+        return read.map_err(|error| anyhow::anyhow!("{argument}: not a JSON list of strings: {error}"));
     }
     Ok(if text.is_empty() { Vec::new() } else { vec![text.to_owned()] })
 }

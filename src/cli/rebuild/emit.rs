@@ -33,7 +33,7 @@ pub fn write(
     let opened = &examined.opened;
     let store = examined.store()?.filter(|store| !store.store.paths.is_empty()).map(Arc::as_ref);
     if opened.image.has_absent_layers() {
-        anyhow::bail!("files of the image are not here, so that no flake can be made of it");
+        anyhow::bail!("files of the image are missing; cannot write a flake");
     }
     check_build(arguments)?;
     if !(opened.image.config.entrypoint.is_empty() && opened.image.config.cmd.is_empty()) {
@@ -71,7 +71,7 @@ fn check_build(arguments: &RebuildArguments) -> anyhow::Result<()> {
     }
     arguments.open.execution().check("nix")?;
     if reference.location == Location::StandardInput {
-        anyhow::bail!("--build reads the image once more, to compare it; give it as a file");
+        anyhow::bail!("--build reads the image a second time, to compare it; give it as a file");
     }
     Ok(())
 }
@@ -100,12 +100,12 @@ fn kept(
     image.kept(&selection).collect()
 }
 
-/// Says what was written and how much of it is to be looked at.
+/// Reports the files written and how much to review.
 fn tell(directory: &Path, flake: &Flake) {
     let unsure = flake.packages.iter().filter(|package| package.confidence != Confidence::High).count();
     let directory = display_name(directory.as_os_str().as_encoded_bytes()).into_owned();
     output::note(&format!(
-        "wrote {directory}: flake.nix with {} of nixpkgs, {}; to review, told in README.md: {}, {}",
+        "wrote {directory}: flake.nix with {} of nixpkgs, {}; to review, see README.md: {}, {}",
         counted(flake.packages.len(), "package"),
         counted(flake.files.len(), "own file"),
         counted(unsure, "package"),
@@ -123,14 +123,14 @@ pub fn build(directory: &Path, image: &OsString, open: &OpenArguments) -> anyhow
     command.args(["--", "path:."]).current_dir(&directory).stdin(Stdio::null());
     let shown = display_name(directory.as_os_str().as_encoded_bytes()).into_owned();
     let status = command.status().map_err(|error| match error.kind() {
-        ErrorKind::NotFound => anyhow::anyhow!(
-            "the flake is written to {shown}, but there is no nix on PATH to build it; build it where there is one"
-        ),
+        ErrorKind::NotFound => {
+            anyhow::anyhow!("the flake is written to {shown}, but there is no nix on PATH to build it")
+        }
         _ => anyhow::anyhow!("the flake is written to {shown}, but nix cannot be run: {error}"),
     })?;
     if !status.success() {
         anyhow::bail!(
-            "the flake is written to {shown}, but nix could not build it ({status}); README.md says what to review"
+            "the flake is written to {shown}, but nix could not build it ({status}); see README.md for what to review"
         );
     }
     let comparing = ComparingArguments { semantic: false, equivalent: true, different_platforms: false };

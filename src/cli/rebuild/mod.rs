@@ -1,4 +1,4 @@
-//! `nixdive rebuild`: the plan, and what is written by it.
+//! `nixdive rebuild`: the plan, and the image written from it.
 
 mod checked;
 mod closure;
@@ -50,13 +50,10 @@ pub fn run(arguments: &RebuildArguments) -> anyhow::Result<ExitCode> {
     }
     if let Some(more) = arguments.more.first() {
         let image = shown(&arguments.image);
-        anyhow::bail!(
-            "{image} is an image: only of store paths can several become one, so {} is too much",
-            shown(more)
-        );
+        anyhow::bail!("only one image can be rebuilt at a time; unexpected argument {} after {image}", shown(more));
     }
     if arguments.from.is_some() {
-        anyhow::bail!("--from is about images that are made of store paths; {} is an image", shown(&arguments.image));
+        anyhow::bail!("--from needs store paths to put on the base image; {} is an image", shown(&arguments.image));
     }
     configure::apply(&arguments.config, &mut examined.opened.image.config)?;
     let (opened, store) = (&examined.opened, examined.store()?);
@@ -108,10 +105,10 @@ fn of_store_paths(
         );
     }
     if arguments.emit.emit_nix.is_some() {
-        anyhow::bail!("--emit-nix is about images; {path} is what Nix built already");
+        anyhow::bail!("--emit-nix needs an image; {path} is already built by Nix");
     }
     if arguments.plan || destinations.is_empty() {
-        anyhow::bail!("all of {path} and what it needs is kept: say with --output where the image is to be written");
+        anyhow::bail!("{path} and its closure are kept completely; missing --output DESTINATION");
     }
     let paths = closure::named_paths(paths, arguments)?;
     let (composed, base) = closure::of_paths(paths, arguments)?;
@@ -124,7 +121,7 @@ fn of_store_paths(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Layers of an image where nothing else is asked for.
+/// Default maximum number of layers.
 const DEFAULT_MAX_LAYERS: u16 = 100;
 
 /// Refuses a number of layers into which the image does not fit, and warns of one that engines refuse.
@@ -133,7 +130,7 @@ fn check_max_layers(given: usize, composition: &Composition) -> anyhow::Result<(
     let least = base + outside + usize::from(!composition.store_paths.is_empty());
     if given < least {
         let parts = [
-            (base > 0).then(|| format!("{} of the image below", counted(base, "layer"))),
+            (base > 0).then(|| format!("{} of the base image", counted(base, "layer"))),
             (outside > 0).then(|| "1 for files outside the store".to_owned()),
             (least > base + outside).then(|| "1 for store paths".to_owned()),
         ];
@@ -168,7 +165,7 @@ fn write(
     writing.send(destinations, &arguments.open.remote())
 }
 
-/// What is to be known of a plan that is carried out.
+/// Notes on a plan that is carried out.
 fn notes(plan: &Plan) -> Vec<String> {
     let of_rows = plan.rows.iter().filter_map(|row| Some(format!("{}: {}", row.name, row.doubt.as_ref()?)));
     plan.doubts.iter().cloned().chain(of_rows).collect()
@@ -236,12 +233,12 @@ fn created(arguments: &WriteArguments) -> anyhow::Result<Option<u64>> {
         }
         Some(text) => match text.parse() {
             Ok(seconds) => Ok(Some(seconds)),
-            Err(_) => anyhow::bail!("--created: give seconds since 1970, or «now»"),
+            Err(_) => anyhow::bail!("--created: expected seconds since 1970, or `now`"),
         },
     }
 }
 
-/// The store paths of images that are deployed beside.
+/// Store paths of the images deployed next to this one.
 fn siblings(images: &[OsString], arguments: &OpenArguments) -> anyhow::Result<Vec<Sibling>> {
     let sibling = |image: &OsString| {
         let opened = open_for(image, arguments, Keep::Trees)?;

@@ -3,11 +3,11 @@ use std::ffi::OsString;
 use nixdive_transfer::{CopyDestination, CopyDestinationError};
 use nixdive_write::Destination;
 
-/// Where an image is written to.
+/// Destinations of an image.
 pub struct Outputs {
     /// Files and layouts.
     pub files: Vec<Destination>,
-    /// What an image is sent to once it is written: registries, engines, and skopeo's directories.
+    /// Destinations that receive the image once it is written: registries, engines, and skopeo directories.
     pub remote: Vec<CopyDestination>,
 }
 
@@ -26,7 +26,7 @@ impl Outputs {
         Ok(outputs)
     }
 
-    /// Whether nothing is written.
+    /// Returns `true` if nothing is written.
     pub fn is_empty(&self) -> bool {
         self.files.is_empty() && self.remote.is_empty()
     }

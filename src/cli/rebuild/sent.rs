@@ -59,7 +59,7 @@ impl Writing<'_> {
             options.compression = LayerCompression::NONE;
         }
         let mut written = self.with(&options).run(&destinations, progress.cancel()).map_err(SendError::Other)?;
-        // The layout is nobody's business.
+        // The temporary layout is not reported.
         written.destinations.pop();
         self.tell(&written);
         let mut typed = OsString::from("oci:");
@@ -87,7 +87,7 @@ enum SendError {
     Other(anyhow::Error),
 }
 
-/// Layers that all destinations have, by what they were made of.
+/// Layers that all destinations share, by their input.
 fn elsewhere(
     destinations: &[CopyDestination],
     remote: &Remote,

@@ -15,29 +15,29 @@ use nixdive_write::{self, Destination, WriteOptions, WriteProgress, Written};
 /// Between two words on how far it is.
 const TICK: Duration = Duration::from_millis(100);
 
-/// What is said besides figures of what was written.
+/// Text of the report besides the figures.
 pub struct Words<'a> {
     /// The image that it was made of, if it was made of one.
     pub before: Option<&'a Image>,
-    /// What is to be known.
+    /// Notes on the plan.
     pub notes: Vec<String>,
 }
 
-/// Notes that are told.
+/// Maximum number of notes listed.
 const MOST_NOTES: usize = 20;
 
-/// What is written, and how.
+/// An image to write, and its options.
 #[derive(Clone, Copy)]
 pub struct Writing<'a> {
-    /// What is in it.
+    /// Content of the image.
     pub composition: &'a Composition,
-    /// Which store paths share a layer.
+    /// Store paths grouped by layer.
     pub layers: &'a [Vec<u32>],
     /// The way to its files.
     pub content: &'a ImageContent<'a>,
-    /// How.
+    /// Options of the write.
     pub options: &'a WriteOptions,
-    /// What is said of it.
+    /// Text of the report.
     pub words: &'a Words<'a>,
 }
 
@@ -50,7 +50,7 @@ impl<'a> Writing<'a> {
         Writing { options, ..*self }
     }
 
-    /// Writes an image, and says on standard error what was written.
+    /// Writes an image, and reports it on standard error.
     pub fn write(&self, destinations: &[Destination]) -> anyhow::Result<()> {
         let cancel = Cancel::new();
         let signals = StopOnSignals::new(&cancel);
@@ -78,7 +78,7 @@ impl<'a> Writing<'a> {
         Ok(written)
     }
 
-    /// Says on standard error what was written.
+    /// Reports on standard error what was written.
     pub fn tell(&self, written: &Written) {
         // Who reads no words of it has the image all the same.
         let _ = tell(self.words, written, &mut std::io::stderr().lock());

@@ -4,7 +4,7 @@ use nixdive_preview::{
 };
 use nixdive_tui::Measure;
 
-/// What is shown of a path.
+/// Content shown for a path.
 pub enum Body {
     Lines(Vec<StyledLine>),
     Listing(ArchiveListing),
@@ -19,7 +19,7 @@ pub enum Body {
 pub struct ByteRows {
     pub before: HexView,
     pub after: HexView,
-    /// Where they begin, bytes.
+    /// Offsets of the rows, bytes.
     pub rows: Vec<u64>,
     pub side_by_side: bool,
     /// Said after them.
@@ -33,7 +33,7 @@ impl Default for Body {
 }
 
 impl Body {
-    /// Has the rows worked on, laid out for a screen of so many columns.
+    /// Runs `work` on the rows, laid out for a screen of `width` columns.
     pub fn with_rows<R>(&mut self, width: usize, work: impl FnOnce(&mut dyn Rows) -> R) -> R {
         let index = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         match self {
@@ -86,7 +86,7 @@ impl Body {
         }
     }
 
-    /// Whether hexadecimal digits stand for bytes in it.
+    /// Returns `true` if it is shown as hexadecimal bytes.
     pub fn is_bytes(&self) -> bool {
         matches!(self, Self::Bytes(_))
     }
@@ -100,7 +100,7 @@ impl Body {
         }
     }
 
-    /// Bytes that were looked at so far, for rows that come bit by bit.
+    /// Bytes examined so far, for rows that are found gradually.
     pub fn bytes_read(&self) -> u64 {
         match self {
             Self::Text(text) => text.bytes_looked_at(),

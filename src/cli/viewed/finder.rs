@@ -13,14 +13,14 @@ use nixdive_tui::{Form, Subject};
 /// Common lines around each change of a difference.
 const CONTEXT: u32 = 3;
 
-/// What there is to show, and what it is.
+/// Content of a path and its description.
 #[derive(Default)]
 pub struct Shown {
     pub body: Body,
     pub kind: String,
-    /// What the two halves of a difference are.
+    /// Names of the two halves of a difference.
     pub halves: Option<(String, String)>,
-    /// Where its bytes come from.
+    /// Layer that its bytes come from.
     pub layer: String,
 }
 
@@ -34,7 +34,7 @@ pub struct Finder<'a> {
 }
 
 impl Finder<'_> {
-    /// What there is to show in a form; else why there is nothing, as a sentence.
+    /// Returns the content of the path in a form, or the reason why there is none, as a sentence.
     pub fn find(&self, form: Form) -> Result<Shown, String> {
         match form {
             Form::Content => self.content(),
@@ -141,7 +141,7 @@ impl Finder<'_> {
         Ok((tree.occurrences_of(self.subject.node).find(older), Some(entry)))
     }
 
-    /// What a path holds, for a comparison with another image: of a link where it leads.
+    /// Content of a path for a comparison with another image; a link is followed.
     fn version(&self) -> Result<Section, String> {
         let entry = self.subject.entry.ok_or("a directory has no content to compare")?;
         let kind = self.tree().linked(entry).map(|linked| self.tree().occurrence(linked).kind);
@@ -153,7 +153,7 @@ impl Finder<'_> {
     }
 }
 
-/// What differs between a file of one image and a file of another; `None` on the side that has none.
+/// Compares a file of one image with a file of another; `None` for a side without the file.
 pub fn difference_between(
     (left, right): (Option<Finder<'_>>, Option<Finder<'_>>),
     side_by_side: bool,
@@ -182,9 +182,9 @@ pub fn difference_between(
 struct Versions {
     old: Section,
     new: Section,
-    /// What each is.
+    /// Names of the two versions.
     halves: (String, String),
-    /// Which these are, in a few words.
+    /// Short description of the two versions.
     words: String,
     path: Vec<u8>,
 }
@@ -211,7 +211,7 @@ impl Versions {
                 }
             }
             Comparison::Bytes { too_long, before_bytes, after_bytes, first_difference, differing_bytes, .. } => {
-                let why = if too_long { "too long for lines" } else { "no text" };
+                let why = if too_long { "too long for lines" } else { "not text" };
                 let lengths = format!("{} and {}", display_bytes(before_bytes), display_bytes(after_bytes));
                 let kind = format!("{words}, {why}: {lengths}, {differing_bytes} bytes differ");
                 (byte_rows((old, new), first_difference, side_by_side, cancel)?, kind)

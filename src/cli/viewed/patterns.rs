@@ -3,11 +3,11 @@ use std::ops::Range;
 use nixdive_preview::Needle;
 use nixdive_source::search::Pattern;
 
-/// What is looked for in a file; any of the patterns is a hit.
+/// Patterns to look for in a file; each match of any of them is a hit.
 pub struct Patterns(Vec<Pattern>);
 
 impl Patterns {
-    /// What a person types. In bytes, hexadecimal digits also stand for the bytes that they spell.
+    /// Parses the text that a user types. In bytes, hexadecimal digits also match the bytes that they spell.
     pub fn parse(text: &str, bytes: bool) -> Result<Self, String> {
         let spelt = if bytes { spelt_bytes(text).and_then(|bytes| Pattern::bytes(&bytes).ok()) } else { None };
         let mut patterns = vec![Pattern::parse(text).map_err(|error| error.to_string())?];

@@ -227,7 +227,7 @@ fn a_file_of_a_gigabyte_opens_at_once_and_so_does_its_end() {
     let first = viewed.rows(&wanted);
     let opening = start.elapsed();
     assert_eq!(texts(&first)[0], "a line of the log");
-    assert_eq!(first.total, None, "nobody has read to its end");
+    assert_eq!(first.total, None, "the end has not been read");
     let wanted = ViewRequest { place: Place::End, ..wanted };
     let start = Instant::now();
     let end = viewed.rows(&wanted);
@@ -293,7 +293,7 @@ fn versions_of_two_images_are_held_against_each_other() {
     assert_eq!(both.kind, "left to right, -1 +1");
     let gone = shown(Some(b"/etc/gone"), None, Form::SideBySide);
     assert_eq!(gone.halves.unwrap().1, "not in the right image");
-    // Without a form for two, the newer version is shown, and the older one where there is no other.
+    // Without a form for two, the newer version is shown, or the older one if there is no newer one.
     assert_eq!(texts(&shown(Some(b"/etc/gone"), None, Form::Content)), ["gone"]);
     assert_eq!(texts(&shown(Some(b"/etc/a"), Some(b"/etc/a"), Form::Content)), ["same", "new"]);
     assert!(shown(None, Some(b"/etc"), Form::Unified).problem.is_some(), "a directory has no versions");

@@ -148,10 +148,10 @@ fn what_cannot_be_built_says_why() {
         (&["build", "--engine", "buildah", "web"], &["buildah", "reported no image"]),
         (&["build", "--engine", "docker", "web"], &["docker: not found on PATH"]),
         (&["build", "--iidfile", "x", "web"], &["--iidfile"]),
-        (&["compare", "--dockerfile", "web"], &["two images", "is one"]),
+        (&["compare", "--dockerfile", "web"], &["two images", "got one"]),
         (&["compare", "--dockerfile", "absent", "other.tar"], &["absent: ", "No such file"]),
         (&["compare", "--dockerfile", "tmp", "other.tar"], &["tmp: no Dockerfile in this directory"]),
-        (&["compare", "--dockerfile", "web", "other.tar", "image.tar"], &["two images", "are 3"]),
+        (&["compare", "--dockerfile", "web", "other.tar", "image.tar"], &["two images", "got 3"]),
     ];
     for (arguments, parts) in table {
         let refusal = site.run(arguments).refused();

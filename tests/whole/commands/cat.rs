@@ -44,7 +44,7 @@ fn what_has_no_content_is_told() {
     for (path, reason) in [
         ("/etc", "/etc is a directory"),
         ("/", "/ is a directory"),
-        ("/etc/missing", "«/etc/missing» is not in the image"),
+        ("/etc/missing", "`/etc/missing` is not in the image"),
         ("/nowhere", "leads to /not"),
         ("/ring", "ring of symbolic links"),
         ("/etc/config/below", "not in the image"),

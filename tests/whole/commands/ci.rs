@@ -162,7 +162,7 @@ fn what_cannot_be_judged_is_said_once_and_is_no_verdict() {
         (&["--baseline", &empty, "--max-growth", "5%"], "it is empty"),
         (&["--baseline", &old, "--max-growth", "5%"], "nixdive.baseline/0"),
         (&["--reproducible", &absent], "absent"),
-        (&off, "no rule is set"),
+        (&off, "no rules configured"),
     ];
     for (arguments, part) in cases {
         let message = run(&[&["ci", image][..], arguments].concat()).refused();

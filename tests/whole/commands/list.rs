@@ -45,6 +45,6 @@ fn mode_owner_bytes_and_targets() {
 #[test]
 fn what_is_not_there_is_told() {
     let place = root();
-    assert!(run(&["ls", place.image(), "/missing"]).refused().contains("«/missing» is not in the image"));
+    assert!(run(&["ls", place.image(), "/missing"]).refused().contains("`/missing` is not in the image"));
     assert!(run(&["ls", place.image(), "/ring"]).refused().contains("ring"));
 }

@@ -89,11 +89,14 @@ fn what_cannot_be_opened_is_said_with_the_way_to_name_it() {
         (&["share", &compose, &one], &["`job` is built from .", "--map job=FILE"]),
         (&[&compose], &["--map job=FILE"]),
         (&["share", &compose, &one, "--map=jop=x"], &["--map job=FILE"]),
-        (&["share", &compose, &one, "--map=job=x", "--map=jop=x"], &["--map jop", "nothing is called so", "web, job"]),
+        (
+            &["share", &compose, &one, "--map=job=x", "--map=jop=x"],
+            &["--map jop", "no such service or image", "web, job"],
+        ),
         (&["share", image, image, &one], &["--map", "none of the arguments"]),
-        (&["compare", image], &["two images", "is one"]),
-        (&["share", image], &["two images", "is one"]),
-        (&["compare", &compose, image, &one, "--map=job=x"], &["two images", "are 3"]),
+        (&["compare", image], &["two images", "got one"]),
+        (&["share", image], &["two images", "got one"]),
+        (&["compare", &compose, image, &one, "--map=job=x"], &["two images", "got 3"]),
         (&["share", &compose, &one, "--map=job=absent.tar"], &["absent.tar"]),
         (&["share", &compose, &one, &format!("--map=web={image}.x")], &["two images"]),
     ];

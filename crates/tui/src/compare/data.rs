@@ -26,7 +26,7 @@ impl ComparedImage {
         Side { image: &self.image, packages: &self.packages, store: self.store.as_deref() }
     }
 
-    /// What it is called: the first reference that the source lists, else what the user typed.
+    /// Name of the image: the first reference that the source lists, else the typed one.
     pub(in super::super) fn title(&self) -> String {
         let identity = &self.image.identity;
         let reference = identity.references.first().filter(|reference| !reference.is_empty());
@@ -34,22 +34,22 @@ impl ComparedImage {
     }
 }
 
-/// Which two of the images that were opened together, by their numbers from 0: the old one, the new one.
+/// Numbers, from 0, of the old and the new image among those opened together.
 pub type PairNumbers = (usize, usize);
 
 /// A question for a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CompareRequest {
-    /// Of which images.
+    /// Images to compare.
     pub pair: PairNumbers,
-    /// How they are compared.
+    /// Options of the comparison.
     pub options: CompareOptions,
 }
 
-/// Two images compared, ready to be looked at.
+/// A comparison of two images, ready to show.
 #[derive(Debug)]
 pub struct Compared {
-    /// What was asked.
+    /// Request that this answers.
     pub request: CompareRequest,
     /// The old image.
     pub left: ComparedImage,
@@ -57,7 +57,7 @@ pub struct Compared {
     pub right: ComparedImage,
     /// All that differs.
     pub differences: Differences,
-    /// What could not be read, as sentences.
+    /// Parts that could not be read, as sentences.
     pub notes: Vec<String>,
     /// Both trees, laid over each other.
     pub(in super::super) tree: PairTree,
@@ -87,29 +87,29 @@ impl Compared {
     }
 }
 
-/// Several images held against each other, ready to be looked at.
+/// Several images and what they share, ready to show.
 #[derive(Debug)]
 pub struct Shared {
     /// The images, in the order of the matrices.
     pub images: Vec<ComparedImage>,
-    /// What they share.
+    /// Content that they share.
     pub sharing: Sharing,
-    /// What could not be read, as sentences.
+    /// Parts that could not be read, as sentences.
     pub notes: Vec<String>,
 }
 
-/// How far the reading of one of several images has come.
+/// Progress of reading one of several images.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SideProgress {
     /// Its bytes.
     pub transfer: super::super::Transfer,
     /// Entries met so far.
     pub entries: u64,
-    /// How far it is on the whole.
+    /// Stage of the work.
     pub stage: Stage,
 }
 
-/// What is being done with an image.
+/// Stages of opening an image.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Stage {
     /// Its manifest is looked for.
@@ -117,6 +117,6 @@ pub enum Stage {
     Opening,
     /// Its layers are read.
     Reading,
-    /// It is at hand.
+    /// The image is read.
     Read,
 }

@@ -5,7 +5,7 @@ use nixdive_analyse::compare::{ComparedPath, FileChange, PairId};
 use nixdive_base::text::{counted, display_bytes, display_name};
 use nixdive_image::{FileTree, Kind, OccurrenceId, display_mode};
 
-/// What is known of a path of two trees: labels with values, old and new where they differ.
+/// Facts about a path of two trees: labels with values, old and new if they differ.
 pub fn facts(compared: &Compared, id: PairId) -> Vec<(&'static str, String)> {
     let (left, right) = (&compared.left.image.tree, &compared.right.image.tree);
     let Some(node) = compared.tree.get(id) else { return Vec::new() };
@@ -41,14 +41,14 @@ pub fn facts(compared: &Compared, id: PairId) -> Vec<(&'static str, String)> {
     found
 }
 
-/// What an entry has of something, in words.
+/// Value of one property of an entry, in words.
 type Value<'v> = &'v dyn Fn(&FileTree, OccurrenceId) -> Option<String>;
 
 fn fields(found: &mut Vec<(&'static str, String)>, left: &FileTree, right: &FileTree, change: &FileChange) {
     let id = |path: Option<ComparedPath>| path.and_then(|path| path.occurrence);
     let (old, new) = (id(change.left), id(change.right));
     let (before, after) = kinds(left, right, change);
-    // What is on one side only is told whole, of the rest what differs.
+    // For a path on one side, all properties; for a path on both, only those that differ.
     let one_sided = change.left.is_none() || change.right.is_none();
     let mut push = |label, old: Option<String>, new: Option<String>| match (old, new) {
         (Some(old), Some(new)) if old != new => found.push((label, format!("{old} → {new}"))),

@@ -4,7 +4,7 @@ use super::data::{PairNumbers, Shared};
 use nixdive_analyse::compare::{Level, Matrix};
 use nixdive_base::text::display_bytes;
 
-/// What several images share, as it is looked at: one level at a time, one cell selected.
+/// Content that several images share: one level at a time, one cell selected.
 #[derive(Debug)]
 pub struct MatrixView {
     pub shared: Arc<Shared>,
@@ -49,7 +49,8 @@ impl MatrixView {
         (self.row != self.column).then_some((self.row, self.column))
     }
 
-    /// What another assignment of store paths to layers would share, of the selected cell and of all images.
+    /// Describes how much a different assignment of store paths to layers would share, for the selected cell and for
+    /// all images.
     pub fn assignment(&self) -> Option<String> {
         let found = self.shared.sharing.assignment.as_ref()?;
         let cell = |matrix: &Matrix| {
@@ -71,7 +72,7 @@ impl MatrixView {
         }
     }
 
-    /// What the images of the selected cell share at a level: bytes, and shares of either.
+    /// Describes what the images of the selected cell share at a level: bytes, and the share of either image.
     pub fn figures(&self, matrix: &Matrix) -> String {
         let cell = |row: usize, column: usize| {
             matrix.shared.get(row).and_then(|cells| cells.get(column)).copied().unwrap_or(0)
@@ -88,7 +89,7 @@ impl MatrixView {
     }
 }
 
-/// What a level counts.
+/// Name of a level.
 pub fn level_name(level: Level) -> &'static str {
     match level {
         Level::Layers => "Layers",
@@ -97,7 +98,7 @@ pub fn level_name(level: Level) -> &'static str {
     }
 }
 
-/// What the bytes of a level mean.
+/// Meaning of the bytes of a level.
 pub fn level_meaning(level: Level) -> &'static str {
     match level {
         Level::Layers => "whole layers, unpacked bytes: what is shared as the images are",

@@ -75,20 +75,20 @@ pub(super) struct TableView {
 /// The summary, broken for a screen.
 #[derive(Debug, Default)]
 pub(super) struct SummaryView {
-    /// Each with the line that it is of, and whether it begins it.
+    /// Each line with the number of its paragraph, and `true` if it begins that.
     pub shown: Vec<(usize, String, bool)>,
     width: u16,
     pub cursor: ListCursor,
 }
 
-/// What is known of a selected row, found once for as long as it is selected.
+/// Details of a selected row, computed once per selection.
 #[derive(Debug, Default)]
 pub(super) struct RowDetails {
     of: Option<Subject>,
     pub facts: Vec<(&'static str, String)>,
 }
 
-/// Two images that are looked at.
+/// A comparison of two images on screen.
 #[derive(Debug)]
 pub(super) struct PairScreen {
     pub compared: Arc<Compared>,
@@ -117,7 +117,7 @@ impl PairScreen {
         screen
     }
 
-    /// Takes the same two images compared in another way; what is looked at stays.
+    /// Takes the same two images compared with other options; the view is kept.
     fn replace(&mut self, compared: Arc<Compared>) {
         self.compared = compared;
         self.summary.width = 0;
@@ -146,7 +146,7 @@ impl PairScreen {
         self.tables.get_mut(Self::place(self.page)?)
     }
 
-    /// Decides anew which rows of all lists are shown.
+    /// Recomputes which rows of all lists are shown.
     fn arrange(&mut self) {
         for page in PairPage::ALL {
             let (Some(place), Some(table)) = (Self::place(page), self.compared.table(page)) else { continue };
@@ -168,12 +168,12 @@ impl PairScreen {
         self.compared.table(self.page)?.rows.get(*place)
     }
 
-    /// What the selected row is about.
+    /// Returns the subject of the selected row.
     pub(super) fn subject(&self) -> Option<Subject> {
         Some(self.row(self.table()?.cursor.selected)?.subject)
     }
 
-    /// Finds out what is to be told of the selected row.
+    /// Computes the details of the selected row.
     fn explain(&mut self) {
         let subject = self.subject();
         if self.details.of != subject {
@@ -182,7 +182,7 @@ impl PairScreen {
         }
     }
 
-    /// Breaks the summary for a screen of so many cells.
+    /// Wraps the summary for a screen of `width` cells.
     fn fit(&mut self, width: u16) {
         if self.summary.width == width {
             return;
@@ -225,14 +225,14 @@ pub(super) struct Comparing {
     pub options: CompareOptions,
     pub progress: Vec<SideProgress>,
     pub stopped: bool,
-    /// Of more than two images.
+    /// Matrix of more than two images.
     pub matrix: Option<MatrixView>,
     pub pair: Option<PairScreen>,
     /// A comparison that is awaited.
     pub asked: Option<CompareRequest>,
     pub viewer: Option<Viewer>,
     latest_ticket: Ticket,
-    /// What is shown again when one leaves.
+    /// Screen to return to.
     pub beneath: Option<Box<Screen>>,
 }
 
@@ -254,7 +254,7 @@ impl Comparing {
         }
     }
 
-    /// Whether anything can be looked at.
+    /// Returns `true` if there is something to show.
     pub(super) fn is_open(&self) -> bool {
         self.pair.is_some() || self.matrix.is_some()
     }
@@ -302,7 +302,7 @@ impl Comparing {
         }
     }
 
-    /// What narrows the current page; empty where nothing does.
+    /// Filter of the current page; empty if there is none.
     pub(super) fn filter(&self) -> &str {
         let Some(pair) = &self.pair else { return "" };
         match pair.table() {

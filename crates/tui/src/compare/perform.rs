@@ -1,4 +1,4 @@
-//! What keys and the mouse do where images are compared.
+//! Actions of keys and mouse in a comparison.
 
 use std::sync::Arc;
 
@@ -178,7 +178,7 @@ fn on_list(pair: &mut PairScreen, action: Action) -> Option<String> {
     None
 }
 
-/// Goes to the files of what is selected on a list.
+/// Goes to the files of the selected row of a list.
 fn reveal(pair: &mut PairScreen) -> Option<String> {
     let node = |image: &super::ComparedImage, id| Some(image.store.as_ref()?.store.get(id)?.node);
     let compared = Arc::clone(&pair.compared);
@@ -211,7 +211,7 @@ fn look_into(comparing: &mut Comparing, width: u16) -> Option<String> {
     let row = pair.files.selected_row()?;
     let node = compared.tree.get(row.id)?;
     let change = node.change.and_then(|place| compared.differences.files.changes.get(place as usize));
-    // A moved file is looked at with what it was, wherever that is.
+    // A moved file is compared with its old version, wherever that is.
     let side = |path: Option<ComparedPath>| path.map(|path| path.node);
     let (left, right) = change.map_or((node.left, node.right), |change| (side(change.left), side(change.right)));
     let numbers = compared.request.pair;
@@ -240,7 +240,7 @@ fn path_of(tree: &FileTree, node: NodeId) -> String {
     display_name(&tree.path(node)).into_owned()
 }
 
-/// One step back; whether there was one within what is compared.
+/// Goes one step back; returns `true` if there was one within the comparison.
 pub fn back(comparing: &mut Comparing) -> bool {
     if let Some(viewer) = &mut comparing.viewer {
         if !Viewer::forget(viewer) {
@@ -266,7 +266,7 @@ pub fn back(comparing: &mut Comparing) -> bool {
     }
 }
 
-/// Cursor and length of the list that is looked at, where it is one.
+/// Cursor and length of the current list, if there is one.
 fn list(pair: &mut PairScreen) -> Option<(&mut ListCursor, usize)> {
     match pair.page {
         PairPage::Files => None,
@@ -296,7 +296,7 @@ pub fn move_by(comparing: &mut Comparing, lines: isize) {
     }
 }
 
-/// Moves what is under the selection, for the wheel of the mouse.
+/// Scrolls the rows under the selection, for the mouse wheel.
 pub fn scroll(comparing: &mut Comparing, lines: isize, height: usize) {
     let Some(pair) = &mut comparing.pair else { return move_by(comparing, lines.signum()) };
     match list(pair) {
@@ -340,7 +340,7 @@ pub fn settle(comparing: &mut Comparing, width: u16, height: usize) {
     pair.explain();
 }
 
-/// What is selected, as it is called outside.
+/// Returns the selection as text for the clipboard.
 pub fn name_of_selection(comparing: &Comparing) -> Option<String> {
     if let Some(viewer) = &comparing.viewer {
         return Some(viewer.path.clone());

@@ -7,15 +7,15 @@ use nixdive_analyse::compare::{PairId, PairNode, PairTree};
 /// One row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PairRow {
-    /// Bit by depth: whether the directory there has further siblings below this row.
+    /// Bit by depth: set if the directory there has further siblings below this row.
     pub guides: u64,
     pub id: PairId,
-    /// 0 for what is in the root directory.
+    /// 0 for entries of the root directory.
     pub depth: u16,
     pub flags: RowFlags,
 }
 
-/// What siblings are ordered by.
+/// Sort keys of siblings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PairSort {
     /// The sum of |Δ|, largest first.
@@ -25,16 +25,16 @@ pub enum PairSort {
     Name,
 }
 
-/// What a filter found.
+/// Paths that a filter matches.
 #[derive(Debug, Clone, Default)]
 pub struct Marks {
     pub matches: Bits,
-    /// Directories that a match lies below.
+    /// Directories that contain a match.
     pub above: Bits,
     pub count: usize,
 }
 
-/// Which directories are open: a rule, and those that are not as it says.
+/// Open directories: a rule, and the exceptions from it.
 #[derive(Debug, Clone, Default)]
 pub struct OpenDirectories {
     pub rule: bool,
@@ -63,7 +63,7 @@ impl OpenDirectories {
     }
 }
 
-/// What decides which rows there are, and their order.
+/// Settings that determine the rows and their order.
 #[derive(Debug, Clone, Copy)]
 pub struct PairLens<'a> {
     pub tree: &'a PairTree,
@@ -119,7 +119,7 @@ impl PairLens<'_> {
         }
     }
 
-    /// Whether a directory above has what the filter looks for in its own name.
+    /// Returns `true` if the name of a directory above matches the filter.
     fn is_below_match(&self, id: PairId) -> bool {
         let Some(marks) = self.marks else { return false };
         let mut at = Some(id);
@@ -164,18 +164,18 @@ struct Frame {
 }
 
 impl PairFlattener {
-    /// Begins with what is in the root directory.
+    /// Begins with the entries of the root directory.
     pub fn whole(lens: &PairLens<'_>) -> Self {
         Self { stack: vec![Frame::of(lens, PairId::ROOT, 0, 0, false)], work: 0 }
     }
 
-    /// Begins with what is in the directory of a row.
+    /// Begins with the entries of a row's directory.
     pub fn below(lens: &PairLens<'_>, row: &PairRow) -> Self {
         let (depth, guides) = inner(row);
         Self { stack: vec![Frame::of(lens, row.id, depth, guides, lens.is_below_match(row.id))], work: 0 }
     }
 
-    /// Adds rows until all are there or about `budget` paths were looked at; whether all are there.
+    /// Adds rows until all are complete or about `budget` paths were examined; returns `true` if all are complete.
     pub fn run(&mut self, lens: &PairLens<'_>, open: &OpenDirectories, rows: &mut Vec<PairRow>, budget: usize) -> bool {
         self.work = 0;
         while self.work < budget {
@@ -203,7 +203,7 @@ impl PairFlattener {
     }
 }
 
-/// Depth and guides of what lies in a row's directory.
+/// Depth and guides of the entries of a row's directory.
 fn inner(row: &PairRow) -> (u16, u64) {
     let continues = !row.flags.contains(RowFlags::LAST) && row.depth < 64;
     (row.depth.saturating_add(1), if continues { row.guides | 1 << row.depth } else { row.guides })

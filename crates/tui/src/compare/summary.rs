@@ -143,7 +143,7 @@ fn bytes(lines: &mut Vec<Line>, left: &ComparedImage, right: &ComparedImage, fou
     }
 }
 
-/// Whether both sides are store paths of this machine rather than images.
+/// Returns `true` if both sides are store paths of this machine rather than images.
 fn are_closures(left: &ComparedImage, right: &ComparedImage) -> bool {
     left.image.is_closure() && right.image.is_closure()
 }

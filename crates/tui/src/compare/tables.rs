@@ -17,7 +17,7 @@ use nixdive_packages::PackageIndex;
 /// Rows that a table has at most.
 const MOST_ROWS: usize = 200_000;
 
-/// What became of what a row is about.
+/// Change that a row describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
     /// On the right side only.
@@ -42,7 +42,7 @@ impl Mark {
     }
 }
 
-/// What a row is about.
+/// Subject of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
     /// A store path of either side, or of both.
@@ -86,7 +86,7 @@ const fn words(head: &'static str, width: usize, from: u16) -> Column {
 pub struct Table {
     pub columns: &'static [Column],
     pub rows: Vec<Row>,
-    /// How much of what there is, in words.
+    /// Amounts, in words.
     pub words: String,
 }
 

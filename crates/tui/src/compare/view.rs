@@ -8,9 +8,9 @@ use crate::rows::RowFlags;
 use crate::walk::Direction;
 use nixdive_analyse::compare::{FileChangeKind, PairId, PairTree};
 
-/// Paths looked at in one go before the screen is drawn again.
+/// Paths examined before the screen is drawn again.
 const BUDGET: usize = 1 << 16;
-/// Up to so many differences, all directories come open.
+/// Maximum number of differences for which all directories start open.
 const FEW: u32 = 60;
 /// Directories that are opened in a row where each holds nothing but the next.
 const LONGEST_CHAIN: usize = 64;
@@ -53,10 +53,10 @@ pub struct PairView {
     rows: Vec<PairRow>,
     pending: Option<PairFlattener>,
     pub cursor: ListCursor,
-    /// What the user selected last; another row may be selected while it is not there to be seen.
+    /// Path that the user selected last; another row may be selected while this one is hidden.
     wanted: Option<PairId>,
     located: bool,
-    /// What was wanted before the filter came on.
+    /// Selection before the filter was set.
     before_filter: Option<PairId>,
 }
 
@@ -100,12 +100,13 @@ impl PairView {
         self.rows.get(self.cursor.selected)
     }
 
-    /// Whether rows are still being made, or paths looked for.
+    /// Returns `true` while rows are being built or paths searched.
     pub fn has_work(&self) -> bool {
         self.pending.is_some() || self.underway.is_some()
     }
 
-    /// Opens the directory in which most of the difference lies, and what follows where each holds nothing but the next.
+    /// Opens the directory that contains most of the difference, and directories below it as long as each has only one
+    /// entry.
     fn open_main_chain(&mut self, tree: &PairTree) {
         let changed = |id: &PairId| tree.get(*id).map_or(0, |node| node.changed_bytes);
         let mut at = tree.children(PairId::ROOT).max_by_key(changed);
@@ -117,7 +118,7 @@ impl PairView {
         chain.into_iter().for_each(|id| self.plain.set(id, true, None));
     }
 
-    /// Makes the rows anew, keeping the selection on its path and its line on screen.
+    /// Rebuilds the rows; the selection keeps its path and its line on screen.
     pub fn rebuild(&mut self, tree: &PairTree) {
         if let Some(filter) = &mut self.filter {
             filter.marks = marks(tree, &filter.hits, self.only_differences);
@@ -128,7 +129,7 @@ impl PairView {
         self.flatten(tree);
     }
 
-    /// Goes on with what was too much for one go.
+    /// Continues unfinished work.
     pub fn proceed(&mut self, compared: &Compared) {
         if let Some(mut underway) = self.underway.take() {
             let (left, right) = (&compared.left.image.tree, &compared.right.image.tree);
@@ -207,7 +208,7 @@ impl PairView {
         self.selected_row().is_some_and(|row| row.flags.contains(RowFlags::EXPANDED))
     }
 
-    /// Opens or closes the selected directory; whether it is one.
+    /// Opens or closes the selected directory; returns `false` if the selection is not a directory.
     pub fn toggle(&mut self, tree: &PairTree) -> bool {
         if self.is_expanded() {
             self.close(tree);
@@ -217,7 +218,7 @@ impl PairView {
         self.is_directory()
     }
 
-    /// Opens the selected directory, or goes to the first child of an open one.
+    /// Opens the selected directory, or moves to the first child of an open one.
     pub fn expand(&mut self, tree: &PairTree) {
         if !self.is_directory() {
             return;
@@ -231,7 +232,7 @@ impl PairView {
         }
     }
 
-    /// Closes the selected directory, or goes to the directory of what is selected.
+    /// Closes the selected directory, or moves to the directory that contains the selection.
     pub fn collapse(&mut self, tree: &PairTree) {
         if self.is_expanded() {
             return self.close(tree);
@@ -324,7 +325,7 @@ impl PairView {
         if ends {
             self.wanted = self.wanted.or(self.before_filter);
         } else {
-            // The first match is what is selected.
+            // The first match is selected.
             self.before_filter = self.wanted.take().or(self.before_filter);
         }
         self.filter = filter;
@@ -353,8 +354,8 @@ impl PairView {
         self.rebuild(tree);
     }
 
-    /// Goes to the next difference or the one before, in the order that is shown, opening what is closed on the way;
-    /// whether there is one. What is on one side only is one difference, whatever it holds.
+    /// Goes to the next or previous difference, in the order on screen, opening closed directories on the way; returns
+    /// `true` if there is one. A directory on one side only is one difference, whatever it contains.
     pub fn next_difference(&mut self, compared: &Compared, direction: Direction) -> bool {
         let tree = &compared.tree;
         let mut at = self.cursor.selected;
@@ -390,7 +391,7 @@ impl PairView {
         false
     }
 
-    /// Whether a row is a closed directory that both sides have, with differences below.
+    /// Returns `true` for a closed directory of both sides with differences below it.
     fn opens_at(&self, compared: &Compared, index: usize) -> bool {
         let Some(row) = self.rows.get(index) else { return false };
         let closed = row.flags.contains(RowFlags::DIRECTORY) && !row.flags.contains(RowFlags::EXPANDED);
@@ -404,7 +405,7 @@ impl PairView {
     }
 }
 
-/// What a filter shows of the paths laid over each other.
+/// Computes the paths that a filter matches in both trees.
 fn marks(tree: &PairTree, hits: &Hits, only_differences: bool) -> Marks {
     let mut marks = Marks::default();
     for id in tree.ids().rev() {
@@ -415,7 +416,7 @@ fn marks(tree: &PairTree, hits: &Hits, only_differences: bool) -> Marks {
         if hit && marks.matches.insert(id.index()) {
             marks.count += 1;
         }
-        // What lies below comes before it here.
+        // Here, paths below a directory come before it.
         if (hit || marks.above.contains(id.index()))
             && let Some(parent) = tree.parent(id)
         {

@@ -1,4 +1,4 @@
-//! What is said of differences, in a few words that are safe to write to a terminal.
+//! Short descriptions of differences, safe to write to a terminal.
 
 use nixdive_analyse::compare::{Cause, FileChange, FileChangeKind, Grown, GrowthItem, PackagePair, Signal, Software};
 use nixdive_base::text::{display_bytes, display_name};
@@ -55,12 +55,12 @@ pub fn package(image: &ComparedImage, index: PackageIndex) -> String {
     format!("{} {} {}", package.kind.as_str(), one_line(&package.name), one_line(&package.version))
 }
 
-/// What a layer is: its store paths, its command, or the comment of one that has none.
+/// Label of a layer: its store paths, its command, or its comment.
 pub fn layer_command(layer: &Layer) -> String {
     shortened(&layer.title())
 }
 
-/// What grew.
+/// Name of an item that grew.
 pub fn grown(left: &ComparedImage, right: &ComparedImage, item: &GrowthItem) -> String {
     match item.what {
         Grown::StorePath(id) => {
@@ -95,7 +95,7 @@ pub fn grown(left: &ComparedImage, right: &ComparedImage, item: &GrowthItem) -> 
     }
 }
 
-/// What brought it, with the whole way where there is one.
+/// Cause of an item's growth, with the complete chain if it is known.
 pub fn cause(right: &ComparedImage, item: &GrowthItem) -> String {
     let layer = |index: Option<LayerIndex>| {
         let known = index.and_then(|index| Some((index, right.image.layers.get(index.index())?)));
@@ -132,7 +132,7 @@ pub fn titled(image: &ComparedImage, software: &Software) -> String {
     format!("{} {}", side.software_kind(software.id), one_line(&text))
 }
 
-/// What shows that software of both sides is the same.
+/// Signals by which software of both sides was matched.
 pub fn known_by(signals: &[Signal]) -> String {
     let one = |signal: &Signal| match signal {
         Signal::Name(name) => format!("name {}", one_line(name)),
@@ -142,7 +142,7 @@ pub fn known_by(signals: &[Signal]) -> String {
     signals.iter().take(NAMED).map(one).collect::<Vec<_>>().join(", ")
 }
 
-/// What kind of entry it is.
+/// Name of a kind of entry.
 pub fn kind(kind: Option<Kind>) -> &'static str {
     match kind {
         None => "directory",
@@ -165,7 +165,7 @@ pub fn kinds(left: &FileTree, right: &FileTree, change: &FileChange) -> (Option<
     (of(left, change.left), of(right, change.right))
 }
 
-/// What a change is, in one or two words; empty where the marks say it all: added, removed, other content.
+/// Describes a change in one or two words; empty if its mark says it all: added, removed, other content.
 pub fn brief(left: &FileTree, right: &FileTree, change: &FileChange) -> String {
     match change.kind {
         FileChangeKind::Added | FileChangeKind::Removed => String::new(),
@@ -181,7 +181,7 @@ pub fn brief(left: &FileTree, right: &FileTree, change: &FileChange) -> String {
     }
 }
 
-/// Whether both sides have as many bytes.
+/// Returns `true` if both sides have the same number of bytes.
 pub fn is_same_length(change: &FileChange) -> bool {
     change.left.map(|path| path.file_bytes) == change.right.map(|path| path.file_bytes)
 }
@@ -201,7 +201,7 @@ pub fn differing(difference: Difference) -> String {
     found.join(", ")
 }
 
-/// What a change is, as a sentence's beginning.
+/// Describes a change, as the beginning of a sentence.
 pub fn sentence(change: &FileChange) -> String {
     let only = |what: String| format!("only {what} changed");
     match change.kind {
@@ -218,7 +218,7 @@ pub fn sentence(change: &FileChange) -> String {
     }
 }
 
-/// `text`, or what stands for nothing.
+/// Returns `text`, or “none”.
 pub fn or_none(text: Option<&str>) -> String {
     text.map_or_else(
         || "(not set)".to_owned(),

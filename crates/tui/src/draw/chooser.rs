@@ -1,6 +1,7 @@
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
+use super::super::action::{Action, Context};
 use super::super::chooser::Subject;
 use super::super::state::State;
 use super::painter::{Canvas, fit_end};
@@ -49,11 +50,11 @@ fn draw_nothing(canvas: &mut Canvas, rows: Rect, state: &State) {
     let theme = canvas.theme;
     let filter = state.choosers.last().map(|chooser| chooser.filter.as_str()).unwrap_or_default();
     if filter.is_empty() {
-        canvas.line(rows, 0).skip(2).fitted("There are no images here.", theme.strong);
+        canvas.line(rows, 0).skip(2).fitted("No images found.", theme.strong);
         canvas.line(rows, 2).skip(2).fitted("nixdive IMAGE opens one: a docker-archive, an OCI layout or", theme.plain);
         canvas.line(rows, 3).skip(2).fitted("archive, a directory; plain or compressed.", theme.plain);
     } else {
-        let text = format!("Nothing here is called «{}». Esc clears the filter.", display_name(filter.as_bytes()));
-        canvas.line(rows, 0).skip(2).fitted(&text, theme.dim);
+        let text = format!("No matches for “{}”", display_name(filter.as_bytes()));
+        canvas.message(rows, &text, (Context::Chooser, &[(Action::Back, "clear the filter")]), theme.dim);
     }
 }

@@ -182,7 +182,7 @@ fn file(sheet: &mut Sheet, opened: &Exploration) {
     held_by(sheet, opened, node);
 }
 
-/// Which layers hold a path, the highest first, and what each made of it.
+/// Layers that contain a path, highest first, with what each of them did to it.
 fn held_by(sheet: &mut Sheet, opened: &Exploration, node: NodeId) {
     let tree = &opened.image.tree;
     let ids: Vec<OccurrenceId> = tree.occurrences_of(node).collect();

@@ -4,6 +4,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
+use super::super::action::{Action, Context};
 use super::super::columns::Column;
 use super::super::layout::Pane;
 use super::super::rows::{Hidden, Row, RowFlags};
@@ -89,7 +90,7 @@ impl<'a> ParentBytes<'a> {
     }
 }
 
-/// Which layers are looked at.
+/// Describes the layers shown.
 pub(super) fn scope_words(session: &Session, scope: Scope) -> String {
     match (session.layer_choice(), scope) {
         (LayerChoice::All, _) => "of the whole image".to_owned(),
@@ -99,7 +100,7 @@ pub(super) fn scope_words(session: &Session, scope: Scope) -> String {
     }
 }
 
-/// What the tree shows, in words.
+/// Describes what the tree shows.
 fn describe(session: &Session, view: &TreeView) -> String {
     let mut words = scope_words(session, view.settings.scope);
     if session.preferences.aggregated && session.layer_choice() != LayerChoice::All {
@@ -122,7 +123,7 @@ fn describe(session: &Session, view: &TreeView) -> String {
         words.push_str(", base hidden");
     }
     if let Some(filter) = &view.filter {
-        words.push_str(&format!(", with «{}»", display_name(filter.text.as_bytes())));
+        words.push_str(&format!(", matching “{}”", display_name(filter.text.as_bytes())));
     }
     words
 }
@@ -216,12 +217,12 @@ fn draw_row(
     }
 }
 
-/// Whether a layer only names what it holds.
+/// Returns `true` if the layer's content is missing and only its description is known.
 fn is_absent(opened: &Exploration, layer: LayerIndex) -> bool {
     opened.image.layers.get(layer.index()).is_some_and(Layer::is_absent)
 }
 
-/// What stands before a name: of a row of this depth, with these guides and flags.
+/// Draws the guides before a name, for a row of this depth, with these guides and flags.
 pub(super) fn draw_branches(pen: &mut Pen, (depth, guides, flags): (u16, u64, RowFlags), glyphs: &Glyphs) {
     let theme = pen.theme();
     let depth = usize::from(depth);
@@ -325,21 +326,33 @@ pub(super) fn owner(tree: &FileTree, id: OccurrenceId) -> String {
     format!("{}:{}", owner.uid, owner.gid)
 }
 
-/// Why there is no row.
+/// Explains an empty tree.
 fn draw_nothing(canvas: &mut Canvas, rows: Rect, view: &TreeView) {
     let style = canvas.theme.dim;
-    let reason = match (&view.filter, view.settings.hidden.is_empty()) {
+    let found;
+    let (reason, actions): (&str, &[(Action, &str)]) = match (&view.filter, view.settings.hidden.is_empty()) {
         (Some(filter), _) => {
-            format!("Nothing here is called «{}». Esc clears the filter.", display_name(filter.text.as_bytes()))
+            found = format!("No matches for “{}”", display_name(filter.text.as_bytes()));
+            (&found, &[(Action::Back, "clear the filter")])
         }
         (None, _) if view.shows_wasted() => {
-            "Nothing is wasted: no later layer covers or removes a file. W shows all files.".to_owned()
+            ("No waste: no later layer replaces or removes a file", &[(Action::OnlyWasted, "show all files")])
         }
-        (None, _) if view.settings.base.is_some() => "Nothing above the base image. B shows what it brings.".to_owned(),
-        (None, false) => "Everything here is hidden: A M R U show added, modified, removed, unmodified.".to_owned(),
-        (None, true) => "There are no files here.".to_owned(),
+        (None, _) if view.settings.base.is_some() => {
+            ("Nothing above the base image", &[(Action::ToggleBase, "show the base image")])
+        }
+        (None, false) => (
+            "All hidden",
+            &[
+                (Action::ToggleAdded, "added"),
+                (Action::ToggleModified, "modified"),
+                (Action::ToggleRemoved, "removed"),
+                (Action::ToggleUnmodified, "unmodified"),
+            ],
+        ),
+        (None, true) => ("No files here", &[]),
     };
-    canvas.line(rows, 0).skip(2).fitted(&reason, style);
+    canvas.message(rows, reason, (Context::Tree, actions), style);
 }
 
 /// The selected path from the root down, its end where it is too long.

@@ -22,7 +22,7 @@ pub(super) fn lines_below(height: u16) -> u16 {
     }
 }
 
-/// What is wrong, what that costs, where, and what to do.
+/// Problems, their cost, their locations and advice.
 pub(super) fn draw(canvas: &mut Canvas, body: Rect, session: &Session, opened: &Exploration) {
     let theme = canvas.theme;
     let page = &session.pages.judgement;

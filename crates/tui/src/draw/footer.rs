@@ -8,7 +8,7 @@ use super::super::state::{Level, Screen, State};
 use super::painter::{Canvas, fit, fit_end};
 use nixdive_base::text::{display_bytes, display_name};
 
-/// The bottom line: what is being typed, what there is to tell, or the keys of the place; progress at its right.
+/// The bottom line: the prompt, a notice, or the keys of the context; progress at the right.
 pub(super) fn draw(canvas: &mut Canvas, screen: Rect, state: &State) {
     let theme = canvas.theme;
     let area = Rect { y: screen.bottom().saturating_sub(1), height: 1, ..screen };
@@ -35,10 +35,9 @@ pub(super) fn draw(canvas: &mut Canvas, screen: Rect, state: &State) {
     } else if let Some(notice) = &state.notice {
         let style = if notice.level == Level::Error { theme.error } else { theme.strong };
         let text = display_name(notice.text.as_bytes());
-        let (text, hint) = match notice.level {
-            Level::Error => (fit(&text, room.saturating_sub(16), pen.glyphs().ellipsis), "  esc dismisses"),
-            Level::Info => (fit(&text, room.saturating_sub(1), pen.glyphs().ellipsis), ""),
-        };
+        let dismiss = state.keymap.hint(" ", state.context(), &[(Action::Back, "dismiss")]);
+        let hint = if notice.level == Level::Error { dismiss.as_str() } else { "" };
+        let text = fit(&text, room.saturating_sub(1 + hint.width()), pen.glyphs().ellipsis);
         pen.skip(1).text(&text, style).text(hint, theme.dim);
     } else {
         let width = |(key, word): &(&str, &str)| key.width() + 1 + word.width() + 2;
@@ -84,11 +83,11 @@ fn hints(state: &State) -> Vec<(&str, &'static str)> {
         Context::Tree => &[
             (Action::Help, "help"),
             (Action::Toggle, "open"),
-            (Action::Preview, "look into"),
+            (Action::Preview, "preview"),
             (Action::Filter, "filter"),
             (Action::Sort, "sort"),
-            (Action::SearchFiles, "search in files"),
-            (Action::Palette, "all actions"),
+            (Action::SearchFiles, "search"),
+            (Action::Palette, "commands"),
             (Action::NextChange, "next change"),
             (Action::OnlyWasted, "only waste"),
             (Action::ChangingLayer, "changing layer"),
@@ -114,15 +113,15 @@ fn hints(state: &State) -> Vec<(&str, &'static str)> {
         ],
         Context::Waste => &[
             (Action::Help, "help"),
-            (Action::Reveal, "show in the files"),
-            (Action::OnlyWasted, "as a tree"),
+            (Action::Reveal, "show in files"),
+            (Action::OnlyWasted, "show tree"),
             (Action::ShowFiles, "files"),
             (Action::NextPage, "next page"),
             (Action::CopyPath, "copy"),
         ],
         Context::Packages => &[
             (Action::Help, "help"),
-            (Action::Reveal, "its files"),
+            (Action::Reveal, "show files"),
             (Action::Filter, "filter"),
             (Action::ShowFiles, "files"),
             (Action::NextPage, "next page"),
@@ -132,14 +131,14 @@ fn hints(state: &State) -> Vec<(&str, &'static str)> {
             (Action::Help, "help"),
             (Action::MapIn, "in"),
             (Action::MapOut, "out"),
-            (Action::RevealTile, "show in the files"),
+            (Action::RevealTile, "show in files"),
             (Action::MapColour, "colour"),
             (Action::ShowFiles, "files"),
         ],
         Context::Findings => &[
             (Action::Help, "help"),
-            (Action::ShowPlace, "places, go there"),
-            (Action::CloseFinding, "hide places"),
+            (Action::ShowPlace, "locations"),
+            (Action::CloseFinding, "collapse"),
             (Action::CopyPath, "copy"),
             (Action::ShowFiles, "files"),
             (Action::NextPage, "next page"),
@@ -147,17 +146,17 @@ fn hints(state: &State) -> Vec<(&str, &'static str)> {
         Context::Rebuild => &[
             (Action::Help, "help"),
             (Action::ToggleKept, "keep/drop"),
-            (Action::WriteImage, "write it"),
+            (Action::WriteImage, "write"),
             (Action::UndoChoices, "undo all"),
-            (Action::Last, "classes, notes"),
+            (Action::Last, "classes"),
             (Action::Filter, "filter"),
-            (Action::RevealRow, "its files"),
+            (Action::RevealRow, "show files"),
             (Action::ShowFiles, "files"),
             (Action::NextPage, "next page"),
         ],
         Context::Store => &[
             (Action::Help, "help"),
-            (Action::RevealPath, "its files"),
+            (Action::RevealPath, "show files"),
             (Action::StoreRight, "references"),
             (Action::StoreLeft, "referrers"),
             (Action::Sort, "sort"),
@@ -169,7 +168,7 @@ fn hints(state: &State) -> Vec<(&str, &'static str)> {
         Context::Preview if is_finding(state) => &[
             (Action::FindNext, "next hit"),
             (Action::FindPrevious, "previous"),
-            (Action::Back, "end the search"),
+            (Action::Back, "end search"),
             (Action::FindWithin, "find"),
             (Action::Help, "help"),
             (Action::ToggleWrap, "wrap"),
@@ -184,25 +183,25 @@ fn hints(state: &State) -> Vec<(&str, &'static str)> {
             (Action::ToggleWrap, "wrap"),
             (Action::ToggleBytes, "bytes"),
             (Action::Last, "end"),
-            (Action::RevealHit, "show in the files"),
-            (Action::CopyPath, "copy the path"),
+            (Action::RevealHit, "show in files"),
+            (Action::CopyPath, "copy"),
         ],
         Context::Hits => &[
-            (Action::OpenHit, "look into"),
+            (Action::OpenHit, "preview"),
             (Action::Help, "help"),
-            (Action::Back, "stop, back"),
-            (Action::RevealHit, "show in the files"),
+            (Action::Back, "back"),
+            (Action::RevealHit, "show in files"),
             (Action::SearchFiles, "search again"),
-            (Action::CopyPath, "copy the place"),
+            (Action::CopyPath, "copy"),
         ],
         Context::Differences => &[
             (Action::Help, "help"),
             (Action::Toggle, "open"),
             (Action::NextDifference, "next difference"),
-            (Action::ToggleEqual, "all/only differences"),
+            (Action::ToggleEqual, "all/differences"),
             (Action::Filter, "filter"),
             (Action::Sort, "sort"),
-            (Action::ToggleSemantic, "only meaning"),
+            (Action::ToggleSemantic, "hide metadata"),
             (Action::NextPage, "next page"),
             (Action::CopyPath, "copy"),
         ],
@@ -210,14 +209,14 @@ fn hints(state: &State) -> Vec<(&str, &'static str)> {
             (Action::Help, "help"),
             (Action::ShowDifferences, "files"),
             (Action::NextPage, "next page"),
-            (Action::RevealDifference, "show in the files"),
-            (Action::ToggleEqual, "all/only differences"),
+            (Action::RevealDifference, "show in files"),
+            (Action::ToggleEqual, "all/differences"),
             (Action::Filter, "filter"),
-            (Action::ToggleSemantic, "only meaning"),
+            (Action::ToggleSemantic, "hide metadata"),
             (Action::CopyPath, "copy"),
         ],
         Context::Matrix => &[
-            (Action::ComparePair, "compare the two"),
+            (Action::ComparePair, "compare"),
             (Action::Help, "help"),
             (Action::NextLevel, "next level"),
             (Action::CopyPath, "copy"),
@@ -225,9 +224,9 @@ fn hints(state: &State) -> Vec<(&str, &'static str)> {
         Context::Everywhere if matches!(state.screen, Screen::Comparing(_)) => {
             &[(Action::Help, "help"), (Action::Back, "stop")]
         }
-        Context::Prompt => &[(Action::Accept, "keep"), (Action::Abandon, "clear")],
+        Context::Prompt => &[(Action::Accept, "accept"), (Action::Abandon, "clear")],
         Context::Everywhere if state.choosers.is_empty() => &[],
-        Context::Everywhere => &[(Action::Back, "the other images")],
+        Context::Everywhere => &[(Action::Back, "other images")],
     };
     wanted.iter().filter_map(|&(action, word)| Some((state.keymap.key(context, action)?, word))).collect()
 }
@@ -240,7 +239,7 @@ fn is_finding(state: &State) -> bool {
     state.screen.viewer().is_some_and(|viewer| viewer.find.is_some())
 }
 
-/// What came of looking for something in a file.
+/// Describes the result of a search in a file.
 fn found(state: &FindState) -> String {
     if let Some(problem) = &state.problem {
         return display_name(problem.as_bytes()).into_owned();
@@ -256,12 +255,12 @@ fn found(state: &FindState) -> String {
     }
 }
 
-/// Whether there are no files to look at, as they are being read, or as that was stopped.
+/// Returns `true` if no files can be shown because they are being read, or because that was stopped.
 fn is_unopened(state: &State, stopped: bool) -> bool {
     matches!(&state.screen, Screen::Session(session) if session.opened.is_none() && session.stopped == stopped)
 }
 
-/// How far things are.
+/// Progress of the work under way.
 fn right(state: &State) -> String {
     if let Screen::Comparing(comparing) = &state.screen {
         let found = comparing.viewer.as_ref().and_then(|viewer| viewer.found()).map(found);
@@ -270,20 +269,19 @@ fn right(state: &State) -> String {
     let Screen::Session(session) = &state.screen else { return String::new() };
     let Some(opened) = &session.opened else { return super::loading::in_brief(session) };
     let mut right = String::new();
-    if let Some(problem) = session.pages.rebuild.problem.filter(|_| is_for_destination(state)) {
-        return problem.to_owned();
+    if let Some(problem) = session.pages.rebuild.problem.as_ref().filter(|_| is_for_destination(state)) {
+        return problem.clone();
     }
+    let stoppable = |text: String| state.keymap.hint(&text, state.context(), &[(Action::Back, "stop")]);
     if let Some(writing) = &session.writing {
-        return match writing.total_bytes {
-            Some(total) => {
-                format!("{} of {} written, esc stops", display_bytes(writing.read_bytes), display_bytes(total))
-            }
-            None => "being put together, esc stops".to_owned(),
-        };
+        return stoppable(match writing.total_bytes {
+            Some(total) => format!("{} of {} written", display_bytes(writing.read_bytes), display_bytes(total)),
+            None => "preparing the image".to_owned(),
+        });
     }
     if let Some(copying) = &session.copying {
         let total = copying.total_bytes.map(|total| format!(" of {}", display_bytes(total))).unwrap_or_default();
-        return format!("copied {}{total}, esc stops", display_bytes(copying.read_bytes));
+        return stoppable(format!("copied {}{total}", display_bytes(copying.read_bytes)));
     }
     if let Some(viewer) = &session.viewer {
         return viewer.found().map(found).unwrap_or_default();

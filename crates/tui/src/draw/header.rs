@@ -20,7 +20,7 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect, session: &Session, keymap: &
     draw_line(canvas, area, &tabs, (&title, 24), &figures(session));
 }
 
-/// The top line: tabs, of which one is current, a name, and figures as far as there is room once the name has so many
+/// Draws the top line: tabs, one of them current, a name, and as many figures as fit once the name has `name_room`
 /// cells.
 pub(super) fn draw_line(
     canvas: &mut Canvas,
@@ -54,7 +54,7 @@ pub(super) fn draw_line(
     pen.skip_to_last(right.width() + 1).text(&right, theme.plain);
 }
 
-/// The pages with their keys, and whether each is the one looked at. Where room is short only that one has its name.
+/// The pages with their keys; `true` for the current one. On a narrow screen, only that one has its name.
 fn tabs(session: &Session, keymap: &Keymap, width: u16) -> Vec<(String, bool)> {
     if session.opened.is_none() || width < ROOM_FOR_KEYS {
         return Vec::new();
@@ -78,7 +78,7 @@ fn tabs(session: &Session, keymap: &Keymap, width: u16) -> Vec<(String, bool)> {
     Page::ALL.into_iter().zip(actions).map(tab).collect()
 }
 
-/// What the image is called: the first reference that the source lists, else what the user typed.
+/// Name of the image: the first reference that the source lists, else the typed one.
 pub(super) fn name(session: &Session) -> String {
     let identity = session.opened.as_ref().map_or(&session.identified.identity, |opened| &opened.image.identity);
     let reference = identity.references.first().filter(|reference| !reference.is_empty());
@@ -101,7 +101,7 @@ fn figures(session: &Session) -> Vec<String> {
     figures.iter().map(|figure| display_name(figure.as_bytes()).into_owned()).collect()
 }
 
-/// A share of 1 in percent, cut and not rounded, so that only what is whole reads 100 %.
+/// A share of 1 in percent, rounded down, so that only a complete share reads 100 %.
 pub(super) fn percent(share: f64) -> String {
     let tenths = (share * 1000.0).floor() / 10.0;
     match tenths {

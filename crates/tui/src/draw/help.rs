@@ -22,7 +22,7 @@ const MARKS: [(&str, &str); 6] = [
     ("Bytes", "of a file; of a directory all that lies below it; the bar: its share of the directory"),
 ];
 
-/// All keys, those of the place where help was asked for first.
+/// All keys, those of the current context first.
 pub(super) fn draw(canvas: &mut Canvas, screen: Rect, state: &State, offset: usize) {
     let theme = canvas.theme;
     let context = state.screen.context();

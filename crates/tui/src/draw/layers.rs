@@ -18,9 +18,9 @@ struct LayerRow {
     net_grows: bool,
     label: String,
     share: f64,
-    /// Whether its bytes turned out other than they should be.
+    /// True if its bytes do not match their digest.
     differs: bool,
-    /// Whether it comes from the image that this one was built from.
+    /// True if it comes from the base image.
     is_base: bool,
 }
 
@@ -143,7 +143,7 @@ fn whole(session: &Session) -> LayerRow {
     }
 }
 
-/// By how many bytes of files the stack grew or shrank with a layer, and whether it grew.
+/// Number of bytes by which a layer grew or shrank the stack; `true` if it grew.
 fn net(session: &Session, layer: usize) -> (String, bool) {
     let Some(opened) = &session.opened else { return (String::new(), true) };
     if opened.image.layers.get(layer).is_some_and(Layer::is_absent) {
@@ -157,7 +157,7 @@ fn net(session: &Session, layer: usize) -> (String, bool) {
     (format!("{sign}{}", display_bytes(after.abs_diff(before))), after >= before)
 }
 
-/// What a layer is: the store paths that it holds where it says so, else its command.
+/// Label of a layer: its store paths if it names them, else its command.
 pub(super) fn label(layer: &Layer) -> String {
     if !layer.store_paths.is_empty() {
         return named_store_paths(&layer.store_paths);

@@ -1,5 +1,6 @@
 use ratatui::layout::Rect;
 
+use super::super::action::{Action, Context};
 use super::super::layout::Pane;
 use super::super::message::{Traffic, Transfer};
 use super::super::session::Session;
@@ -7,7 +8,7 @@ use super::painter::Canvas;
 use super::title;
 use nixdive_base::text::{display_bytes, display_name};
 
-/// What stands in the place of the tree while the layers are read: how far each has come.
+/// Drawn in place of the tree while the layers are read: the progress of each.
 pub(super) fn draw(canvas: &mut Canvas, area: Rect, session: &Session) {
     if area.height == 0 {
         return;
@@ -19,7 +20,8 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect, session: &Session) {
     let progress = &session.progress;
     let mut line = 0;
     if session.stopped {
-        canvas.line(rows, line).skip(1).fitted("Reading was stopped. q leaves.", theme.warning);
+        let text = canvas.keymap.hint("Reading stopped", Context::Everywhere, &[(Action::Quit, "quit")]);
+        canvas.line(rows, line).skip(1).fitted(&text, theme.warning);
         line += 2;
     }
     if let Some(transfer) = progress.source {
@@ -32,7 +34,7 @@ pub(super) fn draw(canvas: &mut Canvas, area: Rect, session: &Session) {
         canvas.line(rows, line).skip(1).fitted("Opening…", theme.dim);
         return;
     }
-    // The layers that are being read come first into sight where there is no room for all.
+    // Without room for all layers, those being read come first.
     let room = usize::from(rows.height.saturating_sub(line));
     let is_done = |transfer: Transfer| transfer.total_bytes.is_some_and(|total| transfer.read_bytes >= total);
     let first_busy = progress.layers.iter().position(|layer| !is_done(layer.transfer)).unwrap_or(0);
@@ -75,7 +77,7 @@ pub(super) fn draw_transfer(
     }
 }
 
-/// One line on how the reading goes, for the footer.
+/// Progress of the reading in one line, for the footer.
 pub(super) fn in_brief(session: &Session) -> String {
     if session.opened.is_some() || session.stopped {
         return String::new();
@@ -104,7 +106,7 @@ pub(super) fn how_far(sum: Option<Transfer>, traffic: Option<Traffic>) -> String
     traffic.map_or(bytes.clone(), |traffic| format!("{bytes} · {traffic}"))
 }
 
-/// What stands on the screen when nothing could be opened.
+/// Screen shown if nothing could be opened.
 pub(super) fn draw_failure(canvas: &mut Canvas, screen: Rect, name: &str, reason: &str) {
     let theme = canvas.theme;
     canvas.line(screen, 0).text(" nixdive ", theme.brand).fitted(&display_name(name.as_bytes()), theme.strong);

@@ -24,6 +24,7 @@ use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 use unicode_width::UnicodeWidthStr;
 
+use super::action::{Action, Context};
 use super::compare::Comparing;
 use super::layout::{Pane, SMALLEST, fits};
 use super::pages::{Page, Tile};
@@ -36,8 +37,8 @@ use nixdive_image::NodeId;
 use painter::Canvas;
 pub(super) use time::time;
 
-/// Draws the state into an empty buffer. A terminal that was resized a moment ago has other dimensions than the state
-/// knows of until it is told: the part that both share is drawn.
+/// Draws the state into an empty buffer. Right after a resize, the buffer's size differs from the state's: the common
+/// part is drawn.
 pub fn draw(state: &State, buffer: &mut Buffer) {
     let known = Rect::new(0, 0, state.size.0, state.size.1);
     if buffer.area == known {
@@ -52,7 +53,8 @@ pub fn draw(state: &State, buffer: &mut Buffer) {
 
 /// Draws the state into an empty buffer of the state's own dimensions.
 fn draw_whole(state: &State, buffer: &mut Buffer) {
-    let mut canvas = Canvas { buffer, theme: &state.theme, glyphs: Glyphs::new(state.options.unicode) };
+    let glyphs = Glyphs::new(state.options.unicode);
+    let mut canvas = Canvas { buffer, theme: &state.theme, glyphs, keymap: &state.keymap };
     let screen = canvas.buffer.area;
     if !fits((screen.width, screen.height)) {
         too_small(&mut canvas, screen);
@@ -130,7 +132,9 @@ fn too_small(canvas: &mut Canvas, screen: Rect) {
     let style = canvas.theme.strong;
     canvas.line(screen, 0).text("Too small", style);
     canvas.line(screen, 1).text(&format!("needs {width}x{height}"), Style::new());
-    canvas.line(screen, 2).text("q leaves", Style::new());
+    if let Some(key) = canvas.keymap.key(Context::Everywhere, Action::Quit) {
+        canvas.line(screen, 2).text(&format!("{key}: quit"), Style::new());
+    }
 }
 
 /// All between header and footer.
@@ -138,32 +142,32 @@ fn body(size: (u16, u16)) -> Rect {
     Rect::new(0, 1, size.0, size.1.saturating_sub(2))
 }
 
-/// Where the rows of a preview are.
+/// Area of the rows of a preview.
 pub(super) fn viewer_rows(size: (u16, u16), viewer: &Viewer) -> Rect {
     viewer::rows(body(size), viewer)
 }
 
-/// Where the rows of what is compared are.
+/// Area of the rows of a comparison.
 pub(super) fn compared_rows(comparing: &Comparing, size: (u16, u16)) -> Rect {
     compare::rows(comparing, body(size))
 }
 
-/// Where the hits of a search through files are.
+/// Area of the hits of a content search.
 pub(super) fn results_rows(size: (u16, u16)) -> Rect {
     results::rows(body(size))
 }
 
-/// Where the rows of what is chosen from while it is typed are.
+/// Area of the rows of a picker.
 pub(super) fn picker_rows(size: (u16, u16)) -> Rect {
     picker::rows(size)
 }
 
-/// Rows of the list on the page beside the files that is looked at.
+/// Number of list rows on the current page.
 pub(super) fn page_rows(session: &Session, size: (u16, u16)) -> u16 {
     page_rows_area(session, size).height
 }
 
-/// Where those rows are.
+/// Area of the rows on the current page.
 pub(super) fn page_rows_area(session: &Session, size: (u16, u16)) -> Rect {
     pages::rows(body(size), session.pages.current)
 }
@@ -173,7 +177,7 @@ pub(super) fn map_tiles(session: &Session, opened: &Exploration, size: (u16, u16
     pages::map_tiles(session, opened, page_rows_area(session, size))
 }
 
-/// Lines of the help asked for on a screen.
+/// Number of lines of the help.
 pub(super) fn help_length(screen: &Screen) -> usize {
     help::length(screen)
 }

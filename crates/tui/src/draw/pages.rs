@@ -22,8 +22,8 @@ fn lines_above(page: Page) -> u16 {
     }
 }
 
-/// Where the rows of a page are. Below them the waste says what would save the selected path, and the store why it is
-/// there; a plan tells of the selected row below or beside them.
+/// Area of the rows of a page. Below it, the waste page shows how to save the selected path, and the store page why
+/// the path is included; the rebuild page shows details of the selected row below or to the right.
 pub(super) fn rows(body: Rect, page: Page) -> Rect {
     let above = lines_above(page).min(body.height);
     let below = match page {
@@ -52,7 +52,7 @@ pub(super) fn draw(canvas: &mut Canvas, body: Rect, session: &Session, opened: &
     }
 }
 
-/// Where one is in a list.
+/// Position in a list.
 fn place(cursor: &ListCursor, length: usize) -> String {
     if length == 0 { String::new() } else { format!("{}/{length}", cursor.selected + 1) }
 }
@@ -117,7 +117,7 @@ fn waste(canvas: &mut Canvas, body: Rect, session: &Session, opened: &Exploratio
     for (line, (value, meaning)) in (1..4).zip(figures) {
         canvas.line(body, line).skip(1).right(&value, 15, theme.strong).skip(2).fitted(meaning, theme.dim);
     }
-    // The longest cause, where the paths have room beside it.
+    // The longest cause, if the paths leave room for it.
     let cause = match body.width {
         0..84 => 0,
         84..110 => 26,
@@ -157,7 +157,7 @@ fn packages(canvas: &mut Canvas, body: Rect, session: &Session) {
     let list = &pages.packages;
     let words = match list.filter.as_str() {
         "" => "with the bytes that their databases give".to_owned(),
-        text => format!("with «{}» in their names", display_name(text.as_bytes())),
+        text => format!("matching “{}”", display_name(text.as_bytes())),
     };
     title(canvas, body, "Packages", &words, &place(&list.cursor, list.len()), true);
     let wide = body.width >= 70;
@@ -256,7 +256,7 @@ pub(super) fn draw_tile(canvas: &mut Canvas, name: &str, bytes: u64, area: Rect,
     }
 }
 
-/// What a tile belongs to, as a name.
+/// Name of the group that a tile belongs to.
 fn group(session: &Session, opened: &Exploration, tile: &Tile<NodeId>, colouring: Colouring) -> String {
     let Some(node) = tile.key else { return String::new() };
     let tree = &opened.image.tree;

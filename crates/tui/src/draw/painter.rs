@@ -5,14 +5,19 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use super::super::action::{Action, Context, Keymap};
 use super::super::theme::{Glyphs, Theme};
 
-/// What all drawing has at hand.
+/// Buffer and styles that all drawing uses.
 pub(in super::super) struct Canvas<'a> {
     pub buffer: &'a mut Buffer,
     pub theme: &'a Theme,
     pub glyphs: &'static Glyphs,
+    pub keymap: &'a Keymap,
 }
+
+/// Actions whose keys a message names, with the words for what they do, in a context.
+pub(super) type Hints<'h> = (Context, &'h [(Action, &'h str)]);
 
 /// A pen in one line of the screen. It stops at the end of its room.
 pub(super) struct Pen<'a, 'b> {
@@ -23,6 +28,12 @@ pub(super) struct Pen<'a, 'b> {
 }
 
 impl<'a> Canvas<'a> {
+    /// Writes a message in the first line of an area, with the keys of some actions.
+    pub(super) fn message(&mut self, area: Rect, text: &str, (context, actions): Hints, style: Style) {
+        let text = self.keymap.hint(text, context, actions);
+        self.line(area, 0).skip(2).fitted(&text, style);
+    }
+
     /// A pen at the beginning of line `line` of an area; one without room where the area has no such line.
     pub(super) fn line(&mut self, area: Rect, line: u16) -> Pen<'a, '_> {
         let end = if line < area.height { area.right() } else { area.x };
@@ -66,14 +77,14 @@ impl<'a> Pen<'a, '_> {
         self.text(&text, style)
     }
 
-    /// Writes a text into so many cells, against their right end.
+    /// Writes a text right-aligned into `width` cells.
     pub(super) fn right(&mut self, text: &str, width: usize, style: Style) -> &mut Self {
         let text = fit(text, width, self.canvas.glyphs.ellipsis);
         self.skip(width.saturating_sub(text.width()));
         self.text(&text, style)
     }
 
-    /// Writes a text into so many cells, against their left end.
+    /// Writes a text left-aligned into `width` cells.
     pub(super) fn left(&mut self, text: &str, width: usize, style: Style) -> &mut Self {
         let text = fit(text, width, self.canvas.glyphs.ellipsis);
         self.text(&text, style);
@@ -86,7 +97,7 @@ impl<'a> Pen<'a, '_> {
         self
     }
 
-    /// Goes to so many cells before the end of the line, if it is not beyond that.
+    /// Moves to `cells` before the end of the line, unless the pen is already past that.
     pub(super) fn skip_to_last(&mut self, cells: usize) -> &mut Self {
         let free = self.room().saturating_sub(cells);
         self.skip(free)
@@ -100,7 +111,7 @@ impl<'a> Pen<'a, '_> {
         self
     }
 
-    /// A bar of so many cells of which `share`, from 0 to 1, is filled.
+    /// Draws a bar of `width` cells, filled to `share`, from 0 to 1.
     pub(super) fn bar(&mut self, share: f64, width: usize, style: Style) -> &mut Self {
         let steps = self.canvas.glyphs.bar;
         let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 };

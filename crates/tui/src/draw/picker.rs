@@ -8,19 +8,19 @@ use super::{selection, title};
 use nixdive_base::text::display_name;
 use nixdive_source::search::PathQuery;
 
-/// Where the list is: at the bottom of the screen, above the line that is typed.
+/// Area of the list: at the bottom of the screen, above the prompt.
 pub(super) fn area(size: (u16, u16)) -> Rect {
     let height = size.1.saturating_sub(2).min(18);
     Rect::new(0, size.1.saturating_sub(1 + height), size.0, height)
 }
 
-/// Where its rows are.
+/// Area of its rows.
 pub(in super::super) fn rows(size: (u16, u16)) -> Rect {
     let area = area(size);
     Rect { y: area.y + 1.min(area.height), height: area.height.saturating_sub(1), ..area }
 }
 
-/// A list that follows what is typed.
+/// Draws a list that follows the prompt.
 pub(super) fn draw(canvas: &mut Canvas, state: &State, picker: &Picker) {
     let area = area(state.size);
     for y in area.top()..area.bottom() {

@@ -1,6 +1,7 @@
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
+use super::super::action::{Action, Context};
 use super::super::pages::{Page, PlanItem, PlanStage, RebuildPage};
 use super::super::session::Session;
 use super::super::theme::Theme;
@@ -10,19 +11,19 @@ use super::{pages, selection, title};
 use nixdive_base::text::{counted, display_bytes, display_name};
 use nixdive_rebuild::plan::{ClassRow, Plan, Row, RowSubject};
 
-/// Columns from which on what is known of a row stands beside the list.
+/// Minimum width, in columns, for showing details of a row next to the list.
 const WIDE: u16 = 110;
 const MARK: usize = 6;
 const BYTES: usize = 9;
 /// Columns of a name where reasons follow it.
 const NAME: usize = 32;
-/// Columns that a reason needs to tell anything, and to be worth it where it stands beside the list as well.
+/// Minimum width, in columns, of a useful reason, also next to the list.
 const REASON: usize = 16;
 const REASON_TWICE: usize = 28;
 /// Digits of a hash that are shown.
 const HASH: usize = 7;
 
-/// Lines below the list that tell of the selected row.
+/// Height of the details of the selected row, below the list.
 pub(super) fn lines_below(body: Rect) -> u16 {
     match body.height {
         _ if body.width >= WIDE => 0,
@@ -33,12 +34,12 @@ pub(super) fn lines_below(body: Rect) -> u16 {
     }
 }
 
-/// Columns beside the list that do so.
+/// Width of the details of the selected row, next to the list.
 pub(super) fn columns_beside(width: u16) -> u16 {
     if width >= WIDE { width * 2 / 5 } else { 0 }
 }
 
-/// What would be kept and dropped, why, and what that comes to.
+/// Files that would be kept and dropped, why, and the resulting size.
 pub(super) fn draw(canvas: &mut Canvas, body: Rect, session: &Session) {
     let theme = canvas.theme;
     let page = &session.pages.rebuild;
@@ -64,7 +65,7 @@ pub(super) fn draw(canvas: &mut Canvas, body: Rect, session: &Session) {
     pen.skip(1).left("", MARK, theme.head).right("Before", BYTES, theme.head).right("After", BYTES + 1, theme.head);
     pen.skip(2).fitted("What", theme.head);
     if length == 0 {
-        canvas.line(rows, 0).skip(2).fitted("Nothing has that in its name. Esc shows all.", theme.plain);
+        canvas.message(rows, "No matches", (Context::Rebuild, &[(Action::Back, "show all")]), theme.plain);
     }
     for line in 0..rows.height {
         let index = page.cursor.offset + usize::from(line);
@@ -77,7 +78,7 @@ pub(super) fn draw(canvas: &mut Canvas, body: Rect, session: &Session) {
     tell(canvas, body, rows, page, plan);
 }
 
-/// What it comes to, and how sure that is.
+/// Resulting size, and how certain it is.
 fn summary(page: &RebuildPage, arrow: &str) -> String {
     let (before, after) = page.totals();
     let saved = before.saturating_sub(after);
@@ -91,7 +92,7 @@ fn summary(page: &RebuildPage, arrow: &str) -> String {
         words.push_str(&format!(", {} decided by you", page.decided()));
     }
     if !page.filter.is_empty() {
-        words.push_str(&format!(", with «{}»", display_name(page.filter.as_bytes())));
+        words.push_str(&format!(", matching “{}”", display_name(page.filter.as_bytes())));
     }
     if page.asked.is_some() || page.is_stale {
         words.push('…');
@@ -99,7 +100,7 @@ fn summary(page: &RebuildPage, arrow: &str) -> String {
     words
 }
 
-/// Whether it stays, in a word and signs: `!` for what the user has decided, `?` for what is uncertain.
+/// Mark of a row: a word for kept or dropped, `!` if the user decided it, `?` if it is uncertain.
 fn mark(theme: &Theme, is_kept: bool, is_decided: bool, is_uncertain: bool) -> (String, Style) {
     let (word, style) = if is_kept { ("keep", theme.plain) } else { ("drop", theme.removed) };
     let decided = if is_decided { "!" } else { "" };
@@ -158,7 +159,7 @@ fn draw_item(canvas: &mut Canvas, rows: Rect, line: u16, page: &RebuildPage, pla
     }
 }
 
-/// What a row is called, and the beginning of its hash where it has one.
+/// Name of a row, and the beginning of its hash if it has one.
 fn name(row: &Row) -> (&str, &str) {
     let parts = row.name.split_once('-').filter(|_| matches!(row.subject, RowSubject::StorePath(_)));
     parts.map_or((row.name.as_str(), ""), |(hash, name)| (name, hash.get(..HASH).unwrap_or_default()))
@@ -168,7 +169,7 @@ fn files(count: u64) -> String {
     counted(count, "file")
 }
 
-/// All that is known of the selected row, beside the list or below it.
+/// All details of the selected row, next to the list or below it.
 fn tell(canvas: &mut Canvas, body: Rect, rows: Rect, page: &RebuildPage, plan: &Plan) {
     let theme = canvas.theme;
     let area = if columns_beside(body.width) > 0 {

@@ -1,5 +1,6 @@
 use ratatui::layout::Rect;
 
+use super::super::action::{Action, Context};
 use super::super::results::Results;
 use super::super::session::Exploration;
 use super::painter::{Canvas, Pen, fit_end};
@@ -7,7 +8,7 @@ use super::{selection, title};
 use nixdive_base::text::{counted, display_bytes, display_name};
 use nixdive_source::search::ContentHit;
 
-/// Where the hits are.
+/// Area of the hits.
 pub(in super::super) fn rows(body: Rect) -> Rect {
     Rect { y: body.y + 2.min(body.height), height: body.height.saturating_sub(2), ..body }
 }
@@ -17,7 +18,7 @@ pub(super) fn draw(canvas: &mut Canvas, body: Rect, results: &Results, opened: &
     let theme = canvas.theme;
     let count = results.hits.len();
     let place = if count == 0 { String::new() } else { format!("{}/{count}", results.cursor.selected + 1) };
-    let wanted = format!("«{}»", display_name(results.text.as_bytes()));
+    let wanted = format!("“{}”", display_name(results.text.as_bytes()));
     title(canvas, body, "In files", &wanted, &place, true);
     if results.problem.is_none() {
         canvas.line(body, 1).skip(1).fitted(&progress(results), theme.dim);
@@ -26,7 +27,8 @@ pub(super) fn draw(canvas: &mut Canvas, body: Rect, results: &Results, opened: &
     if let Some(problem) = &results.problem {
         canvas.line(rows, 0).skip(1).fitted(&display_name(problem.as_bytes()), theme.error);
     } else if results.complete && count == 0 {
-        canvas.line(rows, 0).skip(1).fitted("No file has it. ctrl-s searches again.", theme.dim);
+        let text = canvas.keymap.hint("No matches in files", Context::Hits, &[(Action::SearchFiles, "search again")]);
+        canvas.line(rows, 0).skip(1).fitted(&text, theme.dim);
     }
     let shown = results.hits.iter().enumerate().skip(results.cursor.offset).take(usize::from(rows.height));
     for (line, (index, hit)) in (0..).zip(shown) {
@@ -60,7 +62,7 @@ fn progress(results: &Results) -> String {
     text
 }
 
-/// `path:line: text`, the matches set off; for what is no text, the offset in place of the line.
+/// Draws `path:line: text` with the matches highlighted; for binary files, the offset instead of the line.
 fn draw_hit(pen: &mut Pen, hit: &ContentHit, opened: &Exploration, width: usize) {
     let (theme, glyphs) = (pen.theme(), pen.glyphs());
     let path = display_name(&opened.image.tree.path(hit.node)).into_owned();

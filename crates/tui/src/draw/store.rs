@@ -1,5 +1,6 @@
 use ratatui::layout::Rect;
 
+use super::super::action::{Action, Context};
 use super::super::list::ListCursor;
 use super::super::pages::{Look, Page, StorePage, StoreSort, Walk, Way};
 use super::super::session::{Exploration, Session};
@@ -16,7 +17,7 @@ const BAR: usize = 8;
 /// Digits of a hash that are shown.
 const HASH: usize = 7;
 
-/// Lines below the list that tell of the selected path.
+/// Height of the details of the selected path, below the list.
 pub(super) fn lines_below(height: u16) -> u16 {
     match height {
         0..=13 => 0,
@@ -35,7 +36,7 @@ pub(super) fn draw(canvas: &mut Canvas, body: Rect, session: &Session, opened: &
         let text = if !session.pages.is_store_known {
             "Reading what the store paths contain…"
         } else {
-            "There is no Nix store in this image."
+            "No Nix store in this image."
         };
         let style = canvas.theme.plain;
         canvas.line(rows, 0).skip(2).fitted(text, style);
@@ -63,7 +64,7 @@ pub(super) fn draw(canvas: &mut Canvas, body: Rect, session: &Session, opened: &
     tell(canvas, below, page, study, &opened.image);
 }
 
-/// The title: what is looked at, how much there is, and where one is.
+/// The title: the current view, its amounts, and the position.
 fn head(canvas: &mut Canvas, body: Rect, page: &StorePage, study: &StoreStudy) {
     let total = match (study.ids().len(), study.absent_paths()) {
         (all, 0) => format!("{all} paths, {} of NAR", display_bytes(study.total_nar_bytes())),
@@ -74,7 +75,7 @@ fn head(canvas: &mut Canvas, body: Rect, page: &StorePage, study: &StoreStudy) {
     };
     let mut words = match &page.look {
         Look::Table if page.filter.is_empty() => total,
-        Look::Table => format!("with «{}»", nixdive_base::text::display_name(page.filter.as_bytes())),
+        Look::Table => format!("matching “{}”", nixdive_base::text::display_name(page.filter.as_bytes())),
         Look::Walk(walk) => trail(page, study, walk),
         Look::Map(map) => match map.within {
             None => format!("by what each path adds, {total}"),
@@ -136,7 +137,7 @@ fn table(canvas: &mut Canvas, body: Rect, rows: Rect, page: &StorePage, study: &
     pen.fitted(&text, style);
     let most = study.paths.iter().map(|path| path.added_bytes).max().unwrap_or(0).max(1);
     if page.rows.is_empty() {
-        canvas.line(rows, 0).skip(2).fitted("No store path has that in its name. Esc shows all.", theme.plain);
+        canvas.message(rows, "No matches", (Context::Store, &[(Action::Back, "show all")]), theme.plain);
     }
     for line in 0..rows.height {
         let index = page.cursor.offset + usize::from(line);
@@ -250,7 +251,7 @@ fn layers(study: &StoreStudy, id: PathId) -> String {
     layers.join(" ")
 }
 
-/// What there is to know of the selected path, and the chain that brings it in.
+/// Details of the selected path, and the chain that leads to it.
 fn tell(canvas: &mut Canvas, area: Rect, page: &StorePage, study: &StoreStudy, image: &Image) {
     let theme = canvas.theme;
     if area.height == 0 {

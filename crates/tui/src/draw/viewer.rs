@@ -10,7 +10,7 @@ use super::title;
 use nixdive_base::text::display_name;
 use nixdive_preview::{FoundLine, Row, RowContent, Sign};
 
-/// Where the rows of a preview are.
+/// Area of the rows of a preview.
 pub(in super::super) fn rows(body: Rect, viewer: &Viewer) -> Rect {
     let above = (1 + u16::from(has_headings(viewer))).min(body.height);
     let below = u16::from(problem(viewer).is_some());
@@ -61,7 +61,7 @@ pub(super) fn draw(canvas: &mut Canvas, body: Rect, viewer: &Viewer) {
     }
 }
 
-/// What it is, in a few words.
+/// Short description of the content.
 fn kind(viewer: &Viewer) -> String {
     if !viewer.is_current() {
         return String::new();
@@ -72,7 +72,7 @@ fn kind(viewer: &Viewer) -> String {
     viewer.view.kind.clone()
 }
 
-/// Where one is.
+/// Position in the content.
 fn place(viewer: &Viewer) -> String {
     let (view, Some(row)) = (&viewer.view, viewer.rows().first()) else { return String::new() };
     let spot = row.spot;
@@ -162,7 +162,7 @@ fn half(canvas: &mut Canvas, area: Rect, row: u16, sign: &str, content: Option<&
     found_line(&mut pen, content, viewer.left);
 }
 
-/// One line from column `left` on, with what was found in it set off.
+/// One line from column `left` on, with matches highlighted.
 fn found_line(pen: &mut Pen, content: &FoundLine, left: usize) {
     let theme = pen.theme();
     let (mut hidden, mut at) = (left, 0);
@@ -191,7 +191,7 @@ fn found_line(pen: &mut Pen, content: &FoundLine, left: usize) {
     }
 }
 
-/// What of a text lies behind the columns that are out of sight.
+/// Returns the part of a text to the right of the hidden columns.
 fn behind<'a>(text: &'a str, hidden: &mut usize) -> &'a str {
     if *hidden == 0 {
         return text;

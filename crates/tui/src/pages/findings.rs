@@ -1,4 +1,4 @@
-//! What is wrong with the image, or could be better, with the places of each.
+//! Problems and possible improvements of the image, each with its locations.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ pub enum FindingRow {
     Evidence(usize, usize),
 }
 
-/// How far the findings are.
+/// State of the findings.
 #[derive(Debug, Default)]
 pub enum Judged {
-    /// Nobody has looked at the page yet.
+    /// The page has not been opened yet.
     #[default]
     NotAsked,
     /// The files are being read.
@@ -28,7 +28,7 @@ pub enum Judged {
 #[derive(Debug, Default)]
 pub struct FindingsPage {
     pub judged: Judged,
-    /// Those whose hits are shown.
+    /// Findings whose hits are shown.
     open: BTreeSet<usize>,
     pub rows: Vec<FindingRow>,
     pub cursor: ListCursor,
@@ -80,7 +80,7 @@ impl FindingsPage {
         }
     }
 
-    /// Shows the hits of the selected finding, or hides them; whether a finding itself is selected.
+    /// Shows or hides the hits of the selected finding; returns `true` if a finding itself is selected.
     pub fn toggle(&mut self) -> bool {
         let Some(&FindingRow::Finding(index)) = self.rows.get(self.cursor.selected) else { return false };
         if !self.open.remove(&index) {

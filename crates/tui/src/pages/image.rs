@@ -3,7 +3,7 @@ use nixdive_analyse::analysis::dockerfile;
 use nixdive_base::text::{display_bytes, display_name};
 use nixdive_image::{Config, Image};
 
-/// What a line is.
+/// Kinds of lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LineKind {
     Heading,
@@ -60,10 +60,10 @@ pub fn lines(image: &Image) -> Vec<ImageLine> {
 /// Cells of the labels, and of the margin before them.
 pub const LABEL_WIDTH: usize = 13;
 const MARGIN: usize = 1;
-/// How far the further lines of an instruction stand in.
+/// Indentation of an instruction's further lines.
 const INDENT: &str = "    ";
 
-/// The lines in pieces that fit so many cells, each with the number of the line that it is of.
+/// Wraps the lines to `width` cells; each piece carries the number of its line.
 pub fn wrapped(lines: &[ImageLine], width: usize) -> Vec<(usize, ImageLine)> {
     let room = width.saturating_sub(MARGIN + LABEL_WIDTH + INDENT.len());
     let mut shown = Vec::with_capacity(lines.len());

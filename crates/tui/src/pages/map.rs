@@ -1,11 +1,11 @@
-//! A map of what is large below a directory.
+//! Map of the sizes below a directory.
 
 use ratatui::layout::Rect;
 
 use super::treemap::{Block, Heading, Tile, lay_out, next_tile};
 use nixdive_image::{Baseline, Change, FileTree, NodeId, Scope};
 
-/// What tiles are coloured by.
+/// Colour schemes of the tiles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Colouring {
     /// The layer that brought most of it.
@@ -27,7 +27,7 @@ impl Colouring {
         }
     }
 
-    /// What it is called on the screen.
+    /// Name on the screen.
     pub fn name(self) -> &'static str {
         match self {
             Self::Layer => "layer",
@@ -37,7 +37,7 @@ impl Colouring {
     }
 }
 
-/// Which directory the map shows, and which of its tiles is selected.
+/// Directory that the map shows, and the selected tile.
 #[derive(Debug, Clone)]
 pub struct MapView {
     pub directory: NodeId,
@@ -52,13 +52,13 @@ impl Default for MapView {
 }
 
 impl MapView {
-    /// Selects the tile that lies next in a direction; the first where none is selected.
+    /// Selects the next tile in a direction, or the first one if none is selected.
     pub fn go(&mut self, tiles: &[Tile<NodeId>], heading: Heading) {
         self.selected = next_tile(tiles, self.selected, heading);
     }
 }
 
-/// What lies in a directory as tiles that fill an area. A large directory is divided in its turn.
+/// Content of a directory as tiles that fill an area. Large directories are divided further.
 pub fn tiles(tree: &FileTree, directory: NodeId, scope: Scope, area: Rect) -> Vec<Tile<NodeId>> {
     lay_out(area, directory, |directory: NodeId| blocks(tree, directory, scope))
 }

@@ -1,4 +1,4 @@
-//! The pages beside the files: the image itself, its waste, its packages, and a map of what is large.
+//! The pages next to the files: the image itself, its waste, its packages, a map, the store, findings and a rebuild.
 
 mod findings;
 mod image;
@@ -27,7 +27,7 @@ pub(super) use store::{Look, StorePage, StoreSort, Walk, Way};
 pub(super) use treemap::{Heading, Tile};
 pub(super) use waste::WasteList;
 
-/// What was found out about an image besides its tree.
+/// Facts about an image besides its tree.
 #[derive(Debug, Default)]
 pub struct Insights {
     /// dive's figures, and the waste behind them.
@@ -38,7 +38,7 @@ pub struct Insights {
     pub packages: Arc<Inventory>,
 }
 
-/// What fills the screen between header and footer.
+/// Pages that fill the screen between header and footer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Page {
     #[default]
@@ -69,7 +69,7 @@ impl Page {
         }
     }
 
-    /// Where keys are typed while it is looked at; `None` for the files, whose panes say.
+    /// Key context of the page; `None` for the files, whose panes have their own.
     pub(super) fn context(self) -> Option<Context> {
         match self {
             Self::Files => None,
@@ -94,7 +94,7 @@ pub(super) struct Pages {
     pub packages: PackageList,
     pub map: MapView,
     pub store: StorePage,
-    /// Whether the store was studied, or there is none.
+    /// True once the store is studied, or known to be absent.
     pub is_store_known: bool,
     pub judgement: FindingsPage,
     pub rebuild: RebuildPage,
@@ -112,7 +112,7 @@ pub(super) struct ImagePage {
 }
 
 impl ImagePage {
-    /// Breaks long lines for a screen of so many cells.
+    /// Wraps long lines for a screen of `width` cells.
     fn fit(&mut self, width: u16) {
         if self.width != width {
             self.width = width;
@@ -138,17 +138,18 @@ impl Pages {
         self.rebuild = RebuildPage::default();
     }
 
-    /// Whether all is known that findings and plans rest on.
+    /// Returns `true` if everything that findings and plans need is known.
     fn is_informed(&self) -> bool {
         self.is_store_known && self.findings.hidden.is_some()
     }
 
-    /// Whether a plan is to be asked for now: what it rests on is known, and no question for it is under way.
+    /// Returns `true` if a plan is to be requested now: its inputs are known and no request is under way.
     pub(super) fn asks_for_plan(&self) -> bool {
         self.is_informed() && self.rebuild.is_stale
     }
 
-    /// Whether the findings are to be asked for now: nobody has, and what they rest on is known.
+    /// Returns `true` if the findings are to be requested now: their inputs are known and they have not been
+    /// requested.
     pub(super) fn asks_for_judgement(&mut self) -> bool {
         let asks = self.is_informed() && matches!(self.judgement.judged, Judged::NotAsked);
         if asks {
@@ -157,7 +158,7 @@ impl Pages {
         asks
     }
 
-    /// What the list of the current page is filtered by; empty where it is not, or cannot be.
+    /// Filter of the current page's list; empty if there is none.
     pub(super) fn filter(&self) -> &str {
         match self.current {
             Page::Store => &self.store.filter,
@@ -177,7 +178,7 @@ impl Pages {
         }
     }
 
-    /// Leaves what narrows the current page; whether there was any.
+    /// Clears the filter of the current page; returns `true` if there was one.
     pub(super) fn back(&mut self) -> bool {
         if self.current == Page::Store {
             return self.store.back();
@@ -189,19 +190,19 @@ impl Pages {
         filtered
     }
 
-    /// Makes them fit a screen of so many cells.
+    /// Fits the pages to a screen of `width` cells.
     pub(super) fn fit(&mut self, width: u16) {
         self.image.fit(width);
     }
 
-    /// Takes what was found out about it.
+    /// Takes new facts about the image.
     pub(super) fn learn(&mut self, findings: Arc<Insights>) {
         self.waste = WasteList::new(&findings.assessment);
         self.packages = PackageList::new(&findings.packages);
         self.findings = findings;
     }
 
-    /// Takes what is known of the store.
+    /// Takes the study of the store.
     pub(super) fn learn_store(&mut self, study: Option<Arc<StoreStudy>>) {
         self.store = StorePage::new(study);
         self.is_store_known = true;

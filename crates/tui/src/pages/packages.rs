@@ -9,7 +9,7 @@ use nixdive_packages::{Inventory, PackageIndex};
 pub struct PackageList {
     /// All of them.
     all: Vec<PackageIndex>,
-    /// Those that the filter lets through.
+    /// Packages that match the filter.
     order: Vec<PackageIndex>,
     pub filter: String,
     pub cursor: ListCursor,

@@ -1,4 +1,4 @@
-//! What a rebuild would keep and drop, and what the user has decided about it.
+//! Plan of a rebuild, and the user's decisions about it.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use nixdive_image::NodeId;
 use nixdive_rebuild::choices::Choices;
 use nixdive_rebuild::plan::{ClassRow, Decision, DropClass, Plan, Row, RowSubject};
 
-/// How far the plan is.
+/// State of the plan.
 #[derive(Debug, Default)]
 pub enum PlanStage {
     /// None was made yet.
@@ -26,7 +26,7 @@ pub enum PlanItem {
     Row(usize),
     Class(usize),
     Cut(usize),
-    /// What nothing in the image can tell.
+    /// Something that static analysis cannot decide.
     Doubt(usize),
 }
 
@@ -34,22 +34,22 @@ pub enum PlanItem {
 #[derive(Debug)]
 pub struct RebuildPage {
     pub stage: PlanStage,
-    /// What the user has decided.
+    /// Decisions of the user.
     pub choices: Choices,
-    /// Whether the plan is not one of what is decided, and nobody is asked for it.
+    /// True if the plan does not match the decisions, and no request for a new one is under way.
     pub is_stale: bool,
     /// A question that is awaited.
     pub asked: Option<Ticket>,
     pub items: Vec<PlanItem>,
     pub filter: String,
     pub cursor: ListCursor,
-    /// What is decided about what nothing refers to, until the plan shows it.
+    /// Decision about unreachable paths, until the plan shows it.
     unreachable: Option<bool>,
-    /// Where the result goes to, as it was proposed or typed last.
+    /// Destination of the result, as proposed or typed last.
     pub destination: String,
-    /// What is wrong with what is typed for it.
-    pub problem: Option<&'static str>,
-    /// A destination that the user was told is there already.
+    /// Problem with the typed destination.
+    pub problem: Option<String>,
+    /// Destination that the user was already warned about, because the file exists.
     pub told_of: Option<String>,
 }
 
@@ -80,14 +80,14 @@ impl RebuildPage {
         }
     }
 
-    /// The question for a plan of what is decided now.
+    /// Request for a plan of the current decisions.
     pub fn ask(&mut self, ticket: Ticket) -> PlanRequest {
         self.is_stale = false;
         self.asked = Some(ticket);
         PlanRequest { ticket, choices: self.choices.clone() }
     }
 
-    /// Takes an answer; what is wrong, where there is a plan to go on with all the same.
+    /// Takes an answer; returns its error if an older plan remains usable.
     pub fn take(&mut self, planned: Planned) -> Option<String> {
         // Of a question that was replaced by another one.
         if self.asked != Some(planned.ticket) {
@@ -112,7 +112,7 @@ impl RebuildPage {
         }
     }
 
-    /// Puts together the list, keeping what is selected selected.
+    /// Builds the list, keeping the selection.
     fn arrange(&mut self) {
         let Some(plan) = self.plan().cloned() else { return };
         let selected = self.selected().and_then(|item| self.key_of(item));
@@ -129,7 +129,7 @@ impl RebuildPage {
         self.cursor.selected = place.unwrap_or(self.cursor.selected);
     }
 
-    /// What a line is about, by which it is known again in another plan.
+    /// Subject of a line, by which it is found again in another plan.
     fn key_of(&self, item: PlanItem) -> Option<RowSubject> {
         match item {
             PlanItem::Row(place) => Some(self.plan()?.rows.get(place)?.subject),
@@ -148,7 +148,7 @@ impl RebuildPage {
         self.items.get(self.cursor.selected).copied()
     }
 
-    /// Whether a row is kept, as the user has it, whether or not the plan shows that yet.
+    /// Returns `true` if the user keeps a row, even if the plan does not show that yet.
     pub fn is_kept(&self, row: &Row) -> bool {
         self.choices.decided.get(&row.subject).copied().unwrap_or(row.decision.is_kept())
     }
@@ -182,12 +182,12 @@ impl RebuildPage {
         self.plan().map_or(0, |plan| plan.rows.iter().filter(|row| row.doubt.is_some()).count() + plan.doubts.len())
     }
 
-    /// What the user has decided, in number.
+    /// Number of the user's decisions.
     pub fn decided(&self) -> usize {
         self.choices.decided.len() + self.choices.classes.len()
     }
 
-    /// Keeps what is dropped, or drops what is kept; what to tell the user. `unreached` is what no reference reaches.
+    /// Keeps a dropped row or drops a kept one; returns a message for the user. `unreached` are the unreachable paths.
     pub fn toggle(&mut self, unreached: &[RowSubject]) -> Option<String> {
         let plan = Arc::clone(self.plan()?);
         match self.selected()? {
@@ -195,7 +195,7 @@ impl RebuildPage {
                 let row = plan.rows.get(place)?;
                 let is_nix = plan.rows.iter().any(|row| matches!(row.subject, RowSubject::StorePath(_)));
                 if is_nix && row.subject == RowSubject::Files(NodeId::ROOT) {
-                    return Some("What is outside the store stays: somebody put it there on purpose".to_owned());
+                    return Some("Files outside the store are always kept".to_owned());
                 }
                 // What was decided before is left to the plan again.
                 let kept = self.is_kept(row);
@@ -242,7 +242,7 @@ impl RebuildPage {
         "All as the plan proposes it"
     }
 
-    /// What is selected, as it is called outside.
+    /// Returns the selection as text for the clipboard.
     pub fn name_of_selection(&self) -> Option<String> {
         let plan = self.plan()?;
         match self.selected()? {

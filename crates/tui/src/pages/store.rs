@@ -9,10 +9,10 @@ use crate::list::ListCursor;
 use nixdive_nix::graph::PathId;
 use nixdive_nix::study::{Chain, StoreStudy};
 
-/// What the table is sorted by.
+/// Sort keys of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum StoreSort {
-    /// What would leave with the path.
+    /// Bytes that would be removed with the path.
     #[default]
     Added,
     /// The path with all that it needs.
@@ -37,7 +37,7 @@ impl StoreSort {
     }
 }
 
-/// Which way a walk goes.
+/// Directions of a walk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     /// To what a path refers to, rightwards.
@@ -68,7 +68,7 @@ pub struct StoreMap {
     pub selected: Option<PathId>,
 }
 
-/// How the store is looked at.
+/// Views of the store.
 #[derive(Debug, Clone, Default)]
 pub enum Look {
     #[default]
@@ -77,14 +77,14 @@ pub enum Look {
     Map(StoreMap),
 }
 
-/// Why the selected path is there, found once for as long as it is selected.
+/// Chains that lead to the selected path, computed once per selection.
 #[derive(Debug, Clone)]
 pub struct Reason {
     pub path: PathId,
     /// All chains, or the shortest alone.
     pub all: bool,
     pub chains: Vec<Chain>,
-    /// Which of them is shown.
+    /// Number of the chain shown.
     pub shown: usize,
 }
 
@@ -182,8 +182,8 @@ impl StorePage {
         }
     }
 
-    /// What a path leads to, those that add most first; in a closure its references in the order of
-    /// `nix-store --query --tree`.
+    /// Neighbours of a path, those that add most first; in a closure, its references in the order of `nix-store
+    /// --query --tree`.
     pub fn neighbours(&self, path: PathId, way: Way) -> Vec<PathId> {
         let Some(study) = &self.study else { return Vec::new() };
         if study.is_closure() && way == Way::References {
@@ -224,7 +224,7 @@ impl StorePage {
         None
     }
 
-    /// Leaves what lies over the table, or what narrows it; whether there was any.
+    /// Leaves the walk or the map, or clears the filter; returns `true` if there was one.
     pub fn back(&mut self) -> bool {
         if !matches!(self.look, Look::Table) {
             let selected = self.selected();
@@ -240,7 +240,7 @@ impl StorePage {
         filtered
     }
 
-    /// The table, or the map by what each path adds.
+    /// Switches between the table and the map by added size.
     pub fn toggle_map(&mut self) {
         self.look = match &self.look {
             Look::Map(map) => {
@@ -280,7 +280,7 @@ impl StorePage {
         }
     }
 
-    /// Selects the tile of the map at a place; whether there is a map.
+    /// Selects the tile of the map at a cell; returns `true` if the map is shown.
     pub fn press(&mut self, area: Rect, at: (u16, u16)) -> bool {
         let Look::Map(map) = &self.look else { return false };
         let tiles = self.tiles(map.within, area);
@@ -302,7 +302,7 @@ impl StorePage {
         None
     }
 
-    /// Out again; whether the map was within a path.
+    /// Zooms out; returns `true` if the map was zoomed into a path.
     pub fn map_out(&mut self) -> bool {
         let Look::Map(map) = &mut self.look else { return false };
         let Some(within) = map.within else { return false };
@@ -311,7 +311,7 @@ impl StorePage {
         true
     }
 
-    /// Finds out why the selected path is there, unless that is known.
+    /// Computes the chains that lead to the selected path, unless they are known.
     pub fn explain(&mut self) {
         let Some(path) = self.selected() else { return self.reason = None };
         if self.reason.as_ref().is_none_or(|reason| reason.path != path) {
@@ -334,7 +334,7 @@ impl StorePage {
         let reason = self.reason.as_mut()?;
         reason.shown = if reason.shown + 1 < reason.chains.len() { reason.shown + 1 } else { 0 };
         match reason.chains.len() {
-            0 => Some("Nothing leads to it: it is there in vain".to_owned()),
+            0 => Some("Unreachable: nothing refers to it".to_owned()),
             1 => Some("There is one chain only".to_owned()),
             count => Some(format!("Chain {} of {count}", reason.shown + 1)),
         }

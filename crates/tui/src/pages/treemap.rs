@@ -3,9 +3,9 @@
 
 use ratatui::layout::Rect;
 
-/// Tiles that are laid out in one block; what is smaller is put together in the last one.
+/// Maximum number of tiles in one block; smaller ones are combined in the last one.
 const MOST_TILES: usize = 400;
-/// Cells below which a tile says nothing: its block goes to the last one too.
+/// Minimum number of cells of a useful tile; smaller blocks are combined in the last one.
 const LEAST_CELLS: u64 = 12;
 /// A tile is divided from this many cells on.
 const ROOM_TO_DIVIDE: (u16, u16) = (14, 5);
@@ -17,7 +17,7 @@ const MOST_IN_ALL: usize = 3000;
 pub struct Block<K> {
     pub key: K,
     pub bytes: u64,
-    /// Whether it may hold other blocks.
+    /// True if it may contain other blocks.
     pub can_divide: bool,
 }
 
@@ -27,16 +27,16 @@ pub struct Tile<K> {
     /// `None` for all that was too small for a tile of its own.
     pub key: Option<K>,
     pub bytes: u64,
-    /// Blocks that it stands for: itself, or all that are too small.
+    /// Number of blocks in the tile: one, or all that are too small.
     pub paths: usize,
-    /// Whether it may hold other blocks.
+    /// True if it may contain other blocks.
     pub can_divide: bool,
-    /// Whether the tiles of what lies in it are laid over it.
+    /// True if tiles of its content are drawn over it.
     pub is_divided: bool,
     pub area: Rect,
 }
 
-/// Where an arrow key leads.
+/// Directions of the arrow keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Heading {
     Left,
@@ -45,7 +45,7 @@ pub enum Heading {
     Down,
 }
 
-/// The tile that lies next to the selected one in a direction; the first where none is selected.
+/// The next tile from the selected one in a direction, or the first one if none is selected.
 pub fn next_tile<K: Copy + PartialEq>(tiles: &[Tile<K>], selected: Option<K>, heading: Heading) -> Option<K> {
     let current = selected.and_then(|key| tiles.iter().find(|tile| tile.key == Some(key)));
     let Some(current) = current else { return tiles.first().and_then(|tile| tile.key) };
@@ -65,7 +65,7 @@ pub fn next_tile<K: Copy + PartialEq>(tiles: &[Tile<K>], selected: Option<K>, he
     next.map_or(selected, |tile| tile.key)
 }
 
-/// What of a tile is not covered by those in it: of a divided one the first line.
+/// Part of a tile that its inner tiles do not cover: for a divided tile, the first line.
 fn visible<K>(tile: &Tile<K>) -> Rect {
     if tile.is_divided { Rect { height: tile.area.height.min(1), ..tile.area } } else { tile.area }
 }
@@ -75,8 +75,8 @@ fn middle(area: Rect) -> (i32, i32) {
     (i32::from(area.x) * 2 + i32::from(area.width), (i32::from(area.y) * 2 + i32::from(area.height)) * 2)
 }
 
-/// What lies in a block as tiles that fill an area, the largest first. A large tile is divided in its turn, its tiles
-/// behind its own. `blocks` gives what lies in a block.
+/// Content of a block as tiles that fill an area, the largest first. Large tiles are divided further, with their inner
+/// tiles after them. `blocks` returns the content of a block.
 pub fn lay_out<K: Copy, R: From<K>>(area: Rect, within: R, blocks: impl Fn(R) -> Vec<Block<K>>) -> Vec<Tile<K>> {
     let mut all = fill(area, blocks(within));
     let mut next = 0;
@@ -161,7 +161,7 @@ fn squarify<K>(tiles: &mut [Tile<K>], area: Rect) {
     }
 }
 
-/// A cell is about so many times as high as it is wide.
+/// Approximate height of a cell in widths.
 const ROW_HEIGHT: f64 = 2.0;
 
 /// The ratio of the sides of the least square tile in a row that takes `sum` of space along a side.

@@ -22,7 +22,7 @@ const MOST_LAYERS: usize = 4;
 /// One row by its place in the assessment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// A path that is there more than once.
+    /// A path stored more than once.
     Repeated(usize),
     /// A directory that was removed whole.
     Removed(usize),
@@ -49,7 +49,7 @@ impl WasteList {
         self.order.len()
     }
 
-    /// A row by its number, explained when it is looked at.
+    /// A row by its number, with its explanation.
     pub fn row(&self, image: &Image, assessment: &Assessment, index: usize) -> Option<WasteRow> {
         waste_row(image, assessment, *self.order.get(index)?)
     }

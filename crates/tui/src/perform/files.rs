@@ -1,4 +1,4 @@
-use super::super::action::Action;
+use super::super::action::{Action, Context, Keymap};
 use super::super::layout::Pane;
 use super::super::rows::Hidden;
 use super::super::session::{LayerChoice, Session};
@@ -6,7 +6,7 @@ use super::super::walk::{Direction, Goal};
 use super::movement::move_layer;
 use nixdive_image::SortKey;
 
-/// Actions on panes and layers; what to tell the user of them.
+/// Actions on panes and layers; returns a message for the user.
 pub(super) fn perform_on_session(session: &mut Session, action: Action) -> Option<String> {
     let preferences = &mut session.preferences;
     match action {
@@ -59,11 +59,11 @@ fn told(session: &mut Session, text: &str) -> Option<String> {
     Some(if whole { format!("{text}; select a layer to see them") } else { text.to_owned() })
 }
 
-/// Actions on the tree; what to tell the user of them.
-pub(super) fn perform_on_tree(session: &mut Session, action: Action) -> Option<String> {
+/// Actions on the tree; returns a message for the user.
+pub(super) fn perform_on_tree(session: &mut Session, action: Action, keymap: &Keymap) -> Option<String> {
     match action {
-        Action::FindNext => return jump(session, Direction::Forward),
-        Action::FindPrevious => return jump(session, Direction::Backward),
+        Action::FindNext => return jump(session, Direction::Forward, keymap),
+        Action::FindPrevious => return jump(session, Direction::Backward, keymap),
         _ => {}
     }
     let said = session.with_tree(|view, tree| {
@@ -117,12 +117,14 @@ fn toggle_hidden(action: Action) -> Option<(Hidden, &'static str)> {
     })
 }
 
-fn jump(session: &mut Session, direction: Direction) -> Option<String> {
+fn jump(session: &mut Session, direction: Direction, keymap: &Keymap) -> Option<String> {
     if session.search.is_none() {
-        // Without a search of its own, the jump goes by the filter.
+        // Without a search, the jump uses the filter.
         session.search = session.opened.as_ref()?.tree.filter.clone();
     }
-    let Some(search) = &session.search else { return Some("Nothing to find yet: f asks for a name".to_owned()) };
+    let Some(search) = &session.search else {
+        return Some(keymap.hint("Nothing to find yet", Context::Tree, &[(Action::Find, "find")]));
+    };
     let text = search.text.clone();
-    (!session.jump(direction)).then(|| format!("Nothing in sight is called «{text}»"))
+    (!session.jump(direction)).then(|| format!("No visible match for “{text}”"))
 }

@@ -1,4 +1,4 @@
-//! What each action does: moving about, panes and files, and the pages beside them.
+//! Effects of each action: movement, panes and files, and the other pages.
 
 mod files;
 mod movement;
@@ -97,12 +97,13 @@ pub(super) fn perform(state: &mut State, action: Action, effects: &mut Vec<Effec
                 return;
             }
             if session.pages.current != Page::Files {
-                if let Some(text) = perform_on_page(session, size, action) {
+                if let Some(text) = perform_on_page(session, size, action, &state.keymap) {
                     state.inform(text);
                 }
                 return;
             }
-            let said = perform_on_session(session, action).or_else(|| perform_on_tree(session, action));
+            let said = perform_on_session(session, action);
+            let said = said.or_else(|| perform_on_tree(session, action, &state.keymap));
             if let Some(text) = said {
                 state.inform(text);
             }
@@ -164,7 +165,7 @@ fn accept_prompt(state: &mut State, effects: &mut Vec<Effect>) {
         Screen::Session(session) if prompt.purpose == Purpose::Find && !prompt.text.is_empty() => {
             let found = session.search.as_ref().is_some_and(|search| search.marks.count > 0);
             if !found {
-                state.inform(format!("Nothing is called «{}»", prompt.text));
+                state.inform(format!("No match for “{}”", prompt.text));
             }
         }
         Screen::Session(session) => {

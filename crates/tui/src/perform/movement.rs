@@ -5,7 +5,7 @@ use super::super::session::Session;
 use super::super::state::{Screen, State};
 use super::pages::move_on_page;
 
-/// How far a movement goes: lines, or halves of a page.
+/// Distances of a movement: lines, or halves of a page.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Step {
     Lines(isize),

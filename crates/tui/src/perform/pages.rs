@@ -1,7 +1,8 @@
-use super::super::action::Action;
+use super::super::action::{Action, Context, Keymap};
 use super::super::layout::Pane;
 use super::super::pages::{Heading, Look, Page, Way};
 use super::super::session::{Exploration, Session};
+use super::rebuild::{STOP, only_files_of};
 use nixdive_analyse::findings::{Location, Places};
 
 /// The page that an action leads to.
@@ -58,8 +59,13 @@ fn step_in_store(session: &mut Session, size: (u16, u16), action: Action) -> Opt
     session.pages.store.step(way)
 }
 
-/// Actions on the pages beside the files; what to tell the user of them.
-pub(super) fn perform_on_page(session: &mut Session, size: (u16, u16), action: Action) -> Option<String> {
+/// Actions on the pages; returns a message for the user.
+pub(super) fn perform_on_page(
+    session: &mut Session,
+    size: (u16, u16),
+    action: Action,
+    keymap: &Keymap,
+) -> Option<String> {
     match action {
         Action::StoreLeft | Action::StoreRight => return step_in_store(session, size, action),
         Action::NextChain => return session.pages.store.next_chain(),
@@ -78,11 +84,11 @@ pub(super) fn perform_on_page(session: &mut Session, size: (u16, u16), action: A
         Action::Sort => session.pages.store.next_sort(),
         Action::ReverseSort => session.pages.store.reverse(),
         Action::ToggleKept if session.writing.is_some() => {
-            return Some("The image is being written; esc stops that".to_owned());
+            return Some(keymap.hint("The image is being written", Context::Rebuild, STOP));
         }
         Action::ToggleKept => return super::rebuild::toggle(session),
         Action::UndoChoices if session.writing.is_none() => return Some(session.pages.rebuild.undo().to_owned()),
-        Action::RevealRow => return super::rebuild::reveal(session),
+        Action::RevealRow => return super::rebuild::reveal(session, keymap),
         Action::ToggleFinding => {
             session.pages.judgement.toggle();
         }
@@ -130,7 +136,7 @@ pub(super) fn perform_on_page(session: &mut Session, size: (u16, u16), action: A
                 let package = session.pages.packages.get(session.pages.packages.cursor.selected)?;
                 let name = findings.packages.packages.get(package).name.clone();
                 session.show_only(&name, findings.packages.ownership.files(package));
-                return Some(format!("Files of {name}; esc shows all again"));
+                return Some(only_files_of(&name, keymap));
             }
             Page::Files | Page::Image | Page::Map | Page::Store | Page::Findings | Page::Rebuild => {}
         },
@@ -168,7 +174,7 @@ pub(in super::super) fn map_out(session: &mut Session) {
     }
 }
 
-/// What is selected on a page beside the files, as it is called outside.
+/// Returns the selection of a page as text for the clipboard.
 pub(in super::super) fn selected_on_page(session: &Session, opened: &Exploration) -> Option<String> {
     let pages = &session.pages;
     match pages.current {

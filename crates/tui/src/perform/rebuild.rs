@@ -1,7 +1,8 @@
-//! What keys do on a plan: deciding about rows, and writing what comes of it.
+//! Actions on a plan: decisions about rows, and writing the result.
 
 use std::ffi::OsStr;
 
+use super::super::action::{Action, Context, Keymap};
 use super::super::compare::Comparing;
 use super::super::message::{Effect, Opening, Rebuilt, Transfer};
 use super::super::pages::{Page, PlanItem};
@@ -14,7 +15,15 @@ use nixdive_packages::PackageIndex;
 use nixdive_rebuild::plan::RowSubject;
 use nixdive_write::Destination;
 
-/// Keeps what is dropped, or drops what is kept; what to tell the user.
+/// Hint for work that can be stopped.
+pub(super) const STOP: &[(Action, &str)] = &[(Action::Back, "stop")];
+
+/// Message for a tree that shows only the files of a package.
+pub(super) fn only_files_of(name: &str, keymap: &Keymap) -> String {
+    keymap.hint(&format!("Files of {name}"), Context::Tree, &[(Action::Back, "show all")])
+}
+
+/// Keeps a dropped row, or drops a kept one; returns a message for the user.
 pub(super) fn toggle(session: &mut Session) -> Option<String> {
     let unreached: Vec<RowSubject> = session.pages.store.study().map_or_else(Vec::new, |study| {
         let is_unreached =
@@ -24,8 +33,8 @@ pub(super) fn toggle(session: &mut Session) -> Option<String> {
     session.pages.rebuild.toggle(&unreached)
 }
 
-/// Goes to the files of the selected row; what to tell the user.
-pub(super) fn reveal(session: &mut Session) -> Option<String> {
+/// Goes to the files of the selected row; returns a message for the user.
+pub(super) fn reveal(session: &mut Session, keymap: &Keymap) -> Option<String> {
     let page = &session.pages.rebuild;
     let subject = match page.selected()? {
         PlanItem::Row(place) => page.plan()?.rows.get(place)?.subject,
@@ -45,22 +54,22 @@ pub(super) fn reveal(session: &mut Session) -> Option<String> {
             let place = index.0 as usize;
             let name = known.packages.packages.packages().get(place)?.name.clone();
             session.show_only(&name, known.packages.ownership.files(index));
-            return Some(format!("Files of {name}; esc shows all again"));
+            return Some(only_files_of(&name, keymap));
         }
         RowSubject::Class(_) => {}
     }
     None
 }
 
-/// Asks where the rebuilt image is to be written to.
+/// Asks for the destination of the rebuilt image.
 pub(super) fn begin(state: &mut State) {
     let Screen::Session(session) = &mut state.screen else { return };
     if session.writing.is_some() {
-        return state.inform("An image is being written already; esc stops that");
+        return state.inform(state.keymap.hint("An image is already being written", Context::Rebuild, STOP));
     }
     let page = &mut session.pages.rebuild;
     if page.plan().is_none() {
-        return state.inform("There is no plan yet");
+        return state.inform("No plan yet");
     }
     page.problem = None;
     let text = page.destination.clone();
@@ -68,7 +77,7 @@ pub(super) fn begin(state: &mut State) {
     state.prompt = Some(Prompt { purpose: Purpose::Destination, text });
 }
 
-/// Has the image written to what was typed, or says what is wrong with that and lets it be typed on.
+/// Starts writing the image to the typed destination, or reports what is wrong with it and keeps the prompt.
 pub(super) fn accept(state: &mut State, prompt: Prompt, effects: &mut Vec<Effect>) {
     let Screen::Session(session) = &mut state.screen else { return };
     let page = &mut session.pages.rebuild;
@@ -76,7 +85,7 @@ pub(super) fn accept(state: &mut State, prompt: Prompt, effects: &mut Vec<Effect
     page.destination.clone_from(&text);
     let destination = match Destination::parse(OsStr::new(&text)) {
         Ok(Destination::StandardOutput) => {
-            page.problem = Some("the screen is on standard output: give a file");
+            page.problem = Some("standard output is the screen: expected a file".to_owned());
             state.prompt = Some(prompt);
             return;
         }
@@ -93,24 +102,25 @@ pub(super) fn accept(state: &mut State, prompt: Prompt, effects: &mut Vec<Effect
     effects.push(Effect::Ask { opening: session.opening, request });
 }
 
-/// Takes what came of the writing: what was written is compared with the image that it was made of.
+/// Takes the result of the writing, and compares the new image with the one that it was made from.
 pub(in super::super) fn take(state: &mut State, rebuilt: Rebuilt, effects: &mut Vec<Effect>) {
     let Screen::Session(session) = &mut state.screen else { return };
     match rebuilt {
         Rebuilt::Written { reference, told } => {
             let names = vec![session.name.clone(), reference.clone()];
             compare(state, names, reference, effects);
-            state.inform(told);
+            state.inform(state.keymap.hint(&told, Context::Everywhere, &[(Action::Back, "back")]));
         }
         Rebuilt::Occupied => {
             let page = &mut session.pages.rebuild;
             let text = page.destination.clone();
             page.told_of = Some(text.clone());
             if session.pages.current == Page::Rebuild && state.prompt.is_none() {
-                page.problem = Some("it is there already: enter once more replaces it");
+                let replace = &[(Action::Accept, "replace it")];
+                page.problem = Some(state.keymap.hint("the file exists", Context::Prompt, replace));
                 state.prompt = Some(Prompt { purpose: Purpose::Destination, text });
             } else {
-                let text = format!("{text} is there already, and was not replaced");
+                let text = format!("{text}: the file exists and was not replaced");
                 state.notice = Some(Notice { level: Level::Error, text });
             }
         }
@@ -118,7 +128,7 @@ pub(in super::super) fn take(state: &mut State, rebuilt: Rebuilt, effects: &mut 
     }
 }
 
-/// Shows an image next to the one on screen, which is shown again when one leaves.
+/// Compares an image with the one on screen, which is shown again afterwards.
 fn compare(state: &mut State, names: Vec<String>, reference: String, effects: &mut Vec<Effect>) {
     let Screen::Session(session) = &state.screen else { return };
     let (with, opening) = (session.opening, Opening(state.latest_opening.0.wrapping_add(1)));

@@ -10,7 +10,7 @@ use crate::theme::Theme;
 use crate::themes::parse_colour;
 use nixdive_image::SortKey;
 
-/// What is wrong in a configuration file.
+/// An error in a configuration file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {reason}")]
 pub struct SettingsError {
@@ -76,7 +76,7 @@ impl Document<'_> {
 
     fn unknown(&self, span: &Range<usize>, name: &str, what: &str, known: &[&str]) -> SettingsError {
         let shown = nixdive_base::text::display_name(name.as_bytes()).into_owned();
-        self.error(span, format!("there is no {what} «{shown}»; there is {}", known.join(", ")))
+        self.error(span, format!("unknown {what} `{shown}`; expected one of {}", known.join(", ")))
     }
 
     fn table<'a>(&self, value: &'a Spanned<DeValue<'a>>) -> Result<&'a DeTable<'a>, SettingsError> {
@@ -159,7 +159,7 @@ impl Document<'_> {
             let shown = || nixdive_base::text::display_name(word.as_bytes()).into_owned();
             let colour = parse_colour(word).ok_or_else(|| {
                 let help = "write one of the terminal's names, as light-blue, or #rrggbb";
-                self.error(&value.span(), format!("«{}» is no colour; {help}", shown()))
+                self.error(&value.span(), format!("invalid colour `{}`; {help}", shown()))
             })?;
             *style = style.fg(colour);
         }
@@ -174,14 +174,15 @@ impl Document<'_> {
         for (name, span, value) in entries(table) {
             let Some(info) = ACTIONS.iter().find(|info| info.name == name) else {
                 let shown = nixdive_base::text::display_name(name.as_bytes()).into_owned();
-                let reason = format!("there is no action «{shown}»; nixdive --print-config lists them");
+                let reason = format!("unknown action `{shown}`; nixdive --print-config lists them");
                 return Err(self.error(&span, reason));
             };
             let mut sequences = Vec::new();
             for (span, text) in self.key_texts(value)? {
                 let shown = nixdive_base::text::display_name(text.as_bytes()).into_owned();
-                let sequence = parse_sequence(text)
-                    .ok_or_else(|| self.error(&span, format!("«{shown}» is no key; write j, G, ctrl-d or g g")))?;
+                let sequence = parse_sequence(text).ok_or_else(|| {
+                    self.error(&span, format!("invalid key `{shown}`; expected something like j, G, ctrl-d or g g"))
+                })?;
                 sequences.push((span, shown, sequence));
             }
             keymap.unbind(info.action);
@@ -193,7 +194,7 @@ impl Document<'_> {
                 for &context in info.contexts {
                     let clash = taken.iter().find(|(other, keys, _)| *other == context && keys == sequence);
                     if let Some((_, _, other)) = clash {
-                        let reason = format!("«{shown}» is also given to {other}, in the same place");
+                        let reason = format!("key `{shown}` is already assigned to {other} in the same context");
                         return Err(self.error(span, reason));
                     }
                     taken.push((context, sequence.clone(), info.name));

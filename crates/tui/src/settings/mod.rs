@@ -1,4 +1,4 @@
-//! What the user may set: `config.toml`, TOML 1.0. Every key is known or an error, with its line.
+//! User settings: `config.toml`, TOML 1.0. Unknown keys are errors that name their line.
 
 mod document;
 mod template;
@@ -23,7 +23,7 @@ pub struct Settings {
     pub(super) mouse: bool,
 }
 
-/// How an image is first looked at.
+/// Initial view of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct View {
     pub alone: bool,
@@ -57,7 +57,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Reads a configuration file. What it does not say stays as it is by default.
+    /// Reads a configuration file. Missing settings keep their defaults.
     ///
     /// # Errors
     /// The first thing that is wrong, with its line.

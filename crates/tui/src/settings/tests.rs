@@ -27,15 +27,15 @@ fn an_empty_file_is_the_default() {
 #[test]
 fn what_is_wrong_is_told_with_its_line() {
     let table = [
-        ("nonsense = 1\n", 1, "no setting «nonsense»"),
-        ("mouse = true\n[view]\nsort = \"size\"\n", 3, "no choice «size»"),
+        ("nonsense = 1\n", 1, "unknown setting `nonsense`"),
+        ("mouse = true\n[view]\nsort = \"size\"\n", 3, "unknown choice `size`"),
         ("\n\n[view]\nshare = 99\n", 4, "from 20 to 80"),
-        ("[colours]\nadded = \"greenish\"\n", 2, "is no colour"),
-        ("[colours]\nhorizon = \"red\"\n", 2, "no colour «horizon»"),
-        ("[keys]\nfly = \"f\"\n", 2, "no action «fly»"),
-        ("[keys]\nquit = \"hyper-q\"\n", 2, "is no key"),
+        ("[colours]\nadded = \"greenish\"\n", 2, "invalid colour"),
+        ("[colours]\nhorizon = \"red\"\n", 2, "unknown colour `horizon`"),
+        ("[keys]\nfly = \"f\"\n", 2, "unknown action `fly`"),
+        ("[keys]\nquit = \"hyper-q\"\n", 2, "invalid key"),
         ("[keys]\nsort = \"x\"\nfind = [\"y\", \"x\"]\n", 3, "also given to sort"),
-        ("[view]\ncolumns = [\"mode\",\n\"weight\"]\n", 3, "no choice «weight»"),
+        ("[view]\ncolumns = [\"mode\",\n\"weight\"]\n", 3, "unknown choice `weight`"),
         ("[view]\ncolumns = [\"mode\", \"mode\"]\n", 2, "there already"),
         ("theme = 7\n", 1, "text in quotes"),
         ("mouse = \n", 1, ""),

@@ -68,7 +68,7 @@ impl Person {
         }
     }
 
-    /// Whether everything that was asked for has come.
+    /// Returns `true` if all requests are answered.
     pub fn is_settled(&self) -> bool {
         match &self.state.screen {
             Screen::Comparing(comparing) => comparing.is_open() && comparing.asked.is_none(),
@@ -95,7 +95,7 @@ impl Person {
         }
     }
 
-    /// What stands on the screen, its styles left out.
+    /// Text of the screen, without styles.
     pub fn text(&self) -> String {
         let screen = self.screen();
         let lines = screen.content.chunks(usize::from(screen.area.width).max(1));
@@ -103,7 +103,7 @@ impl Person {
     }
 }
 
-/// Whether everything that will be known of the image and what is looked at in it is known.
+/// Returns `true` if the image and the file on screen are completely known.
 fn is_settled(session: &Session) -> bool {
     let learnt = session.pages.findings.assessment.figures.efficiency > 0.0;
     let checked = (0..session.layer_count())

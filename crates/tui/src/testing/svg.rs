@@ -54,7 +54,7 @@ impl Look {
         Some(self::colour(colour, missing)).filter(|colour| !colour.is_empty())
     }
 
-    /// Whether a blank looks like no cell at all.
+    /// Returns `true` if a blank looks like no cell at all.
     fn is_bare(self) -> bool {
         self.paper().is_none() && !self.modifier.contains(Modifier::UNDERLINED)
     }
@@ -150,8 +150,8 @@ pub fn svg(title: &str, buffer: &Buffer) -> String {
     svg
 }
 
-/// The cells in runs. A blank goes on in the look before it where nobody could tell; a character of two cells, whose
-/// width fonts do not agree on, and a bar stand alone.
+/// Groups the cells into runs. A blank joins the run before it if they look alike; wide characters, whose width
+/// differs between fonts, and bars form runs of their own.
 fn runs(buffer: &Buffer) -> Vec<Run> {
     let mut runs = Vec::new();
     for (row, line) in buffer.content.chunks(usize::from(buffer.area.width).max(1)).enumerate() {
@@ -188,7 +188,7 @@ fn runs(buffer: &Buffer) -> Vec<Run> {
     runs
 }
 
-/// The length of a bar in eighths of a cell; `None` for what is no bar.
+/// Length of a bar in eighths of a cell; `None` if the text is not a bar.
 fn eighths(text: &str) -> Option<usize> {
     let one = |character| Some(BLOCKS.chars().position(|block| block == character)? + 1);
     let sum = text.chars().map(one).sum::<Option<usize>>()?;

@@ -88,7 +88,7 @@ fn starting(size: (u16, u16)) -> Person {
 }
 
 /// A person who sees both images.
-fn seeing_both(size: (u16, u16)) -> Person {
+pub(super) fn seeing_both(size: (u16, u16)) -> Person {
     let mut person = starting(size);
     person.hears(Report::Compared(compared_with(old(), new(), CompareOptions::default())));
     person

@@ -9,7 +9,7 @@ use crate::{Choice, Hits, Opened, Paths, Request};
 use nixdive_image::{EntryBatch, EntryFields, HistoryEntry, Kind, TreeBuilder, Warning, Xattr, compute_history};
 use nixdive_source::search::{ContentHit, PathHit};
 
-/// What a terminal, or its reader, would take for something else than text.
+/// Characters that a terminal, or its reader, would not take for plain text.
 pub(super) const POISON: &str =
     "a\u{1b}[31m\u{1b}]52;c;eA==\u{7}\r\n\t\u{0}\u{7f}\u{85}\u{9b}2J\u{202e}\u{2066}\u{200b}\u{feff}\u{ad}z";
 

@@ -5,7 +5,7 @@ use samples::{nix, web};
 
 const SIZE: (u16, u16) = (120, 40);
 
-/// (what is told, keys, the rows then, the selected path then)
+/// (description, keys, the rows then, the selected path then)
 type Journey = (&'static str, &'static str, &'static [&'static str], &'static str);
 
 const JOURNEYS: &[Journey] = &[

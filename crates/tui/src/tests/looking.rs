@@ -41,7 +41,7 @@ impl Needle for Plain {
     }
 }
 
-/// What a thread that reads contents would answer.
+/// Answers a request as a thread that reads contents would.
 fn answer(rows: &mut dyn Rows, request: &ViewRequest) -> View {
     let gutter = rows.gutter();
     let width = usize::from(request.width.saturating_sub(gutter));
@@ -84,13 +84,13 @@ fn answer(rows: &mut dyn Rows, request: &ViewRequest) -> View {
     }
 }
 
-/// What is asked for of a file with so many numbered lines.
+/// Answers a request for a file with `total` numbered lines.
 fn numbered(total: u64, request: &ViewRequest) -> View {
     let line = |number: u64| Some(RowContent::Line(FoundLine::from(StyledLine::remark(&format!("line {number}")))));
     View { total: Some(total), ..answer(&mut Fixed::new(total, &line), request) }
 }
 
-/// What is asked for of a text.
+/// Answers a request for a text.
 fn of_text(content: &[u8], encoding: Encoding, name: &str, request: &ViewRequest) -> View {
     let syntaxes = Arc::new(Syntaxes::new());
     let mut text = TextPreview::new(Section::from_bytes(content.to_vec()), encoding, name.as_bytes(), &syntaxes);
@@ -99,7 +99,7 @@ fn of_text(content: &[u8], encoding: Encoding, name: &str, request: &ViewRequest
     View { measure: Measure::Text, total: text.total_lines(), ..view }
 }
 
-/// A person who looks into `/etc/hosts`, which has so many lines.
+/// A person who looks into `/etc/hosts`, which has `total` lines.
 fn looking(size: (u16, u16), total: u64) -> Person {
     let mut person = Person::seeing(web(), size);
     person.presses("f").types("hosts").presses("enter p");
@@ -189,7 +189,7 @@ fn one_moves_through_a_long_file_and_only_what_is_seen_is_asked_for() {
     let mut person = looking(SIZE, TOTAL);
     let before = person.effects.len();
     goes(&mut person, "j j j k j k", &|request| numbered(TOTAL, request));
-    assert_eq!(person.effects.len(), before, "what is at hand is not asked for again");
+    assert_eq!(person.effects.len(), before, "available rows are not requested again");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The interface as a person uses it: keys in, screen and state out.
 
 mod comparing;
+mod hints;
 mod hostile;
 mod journeys;
 mod judging;

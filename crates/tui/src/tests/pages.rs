@@ -1,4 +1,4 @@
-//! The pages beside the files.
+//! The pages other than the files.
 
 use std::sync::Arc;
 

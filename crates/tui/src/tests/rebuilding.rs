@@ -67,7 +67,7 @@ fn plans(person: &mut Person) {
 }
 
 /// One who looks at the plan of an image with a store, and presses keys, each answered.
-fn planning(size: (u16, u16), keys: &str) -> Person {
+pub(super) fn planning(size: (u16, u16), keys: &str) -> Person {
     let (opened, study) = sample();
     let mut person = informed(opened, Some(study), size);
     person.presses("R");
@@ -186,7 +186,7 @@ fn what_is_outside_a_store_cannot_be_dropped_at_once() {
     person.presses("space");
     assert!(person.text().contains("What is outside the store stays"), "{}", person.text());
     assert_eq!(asked(&person).len(), before);
-    // Where there is no store, what no package owns is one row among the others.
+    // Without a store, files outside all packages are one row among the others.
     let mut person = with_packages((120, 40));
     person.presses("j j space");
     assert_eq!(asked(&person).last().unwrap().choices.decided.get(&RowSubject::Files(NodeId::ROOT)), Some(&false));
@@ -270,7 +270,7 @@ fn writing_is_stopped_with_escape() {
 #[test]
 fn a_place_that_nothing_can_be_opened_from_is_refused_while_it_is_typed() {
     let mut person = planning((120, 40), "w ctrl-u - enter");
-    assert!(person.text().contains("the screen is on standard output"), "{}", person.text());
+    assert!(person.text().contains("standard output is the screen"), "{}", person.text());
     assert!(written(&person).is_none());
     person.types("x").presses("enter");
     assert_eq!(written(&person).unwrap().destination, Destination::parse("-x".as_ref()).unwrap());
@@ -283,7 +283,7 @@ fn a_place_that_nothing_can_be_opened_from_is_refused_while_it_is_typed() {
 fn a_file_that_is_there_is_replaced_only_when_that_is_said_twice() {
     let mut person = planning((120, 40), "w enter");
     person.hears(Report::Rebuilt(Rebuilt::Occupied));
-    assert!(person.text().contains("enter once more replaces it"), "{}", person.text());
+    assert!(person.text().contains("the file exists (enter: replace it)"), "{}", person.text());
     person.presses("enter");
     assert!(written(&person).unwrap().replaces);
     // Another name is another question.
@@ -335,7 +335,7 @@ fn the_plan_looks_like_this() {
         person.presses("R");
         answer(
             &mut person,
-            Err("the image starts «tool», which is not in it: say with --entrypoint what it is to start".into()),
+            Err("the image starts `tool`, which is not in it: say with --entrypoint what it is to start".into()),
         );
         person
     });

@@ -69,7 +69,7 @@ fn hits_come_in_and_lead_to_their_places() {
     assert_eq!((&*find.text, find.current), ("listen", Some(Hit { at: 4100, start: 0 })));
     person.presses("esc esc j enter");
     let Request::View(request) = last_request(&person) else { panic!("nothing is looked at") };
-    assert_eq!((request.form, request.place), (Form::Bytes, Place::Byte(300)), "what is no text is shown as bytes");
+    assert_eq!((request.form, request.place), (Form::Bytes, Place::Byte(300)), "binary files are shown as bytes");
     person.presses("o");
     assert_eq!(person.selected_path(), "/usr/bin/tool");
     assert!(person.session().viewer.is_none() && person.session().results.is_none());

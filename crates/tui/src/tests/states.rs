@@ -1,4 +1,4 @@
-//! What views look like with nothing in them, while something is typed, and where something went wrong.
+//! Views without content, while typing, and after an error.
 
 use super::pages::informed;
 use super::samples::{empty, nix, web};
@@ -7,7 +7,7 @@ use super::*;
 use crate::{Choice, Hits, Paths, Request};
 
 /// On a screen of this size.
-type Scene = fn((u16, u16)) -> Person;
+pub(super) type Scene = fn((u16, u16)) -> Person;
 
 /// A person who pressed keys, and heard something after them.
 fn after(mut person: Person, keys: &str) -> Person {
@@ -15,12 +15,12 @@ fn after(mut person: Person, keys: &str) -> Person {
     person
 }
 
-fn hearing(mut person: Person, report: Report) -> Person {
+pub(super) fn hearing(mut person: Person, report: Report) -> Person {
     person.hears(report);
     person
 }
 
-fn seen(size: (u16, u16), keys: &str) -> Person {
+pub(super) fn seen(size: (u16, u16), keys: &str) -> Person {
     after(Person::seeing(web(), size), keys)
 }
 
@@ -28,7 +28,7 @@ fn choosing(size: (u16, u16), keys: &str) -> Person {
     after(Person::starting(Start::Choosing(choices()), size), keys)
 }
 
-fn loading(size: (u16, u16)) -> Person {
+pub(super) fn loading(size: (u16, u16)) -> Person {
     let person = hearing(Person::starting(Start::Loading("./web.tar.gz".into()), size), identified());
     hearing(person, progress())
 }
@@ -38,7 +38,7 @@ fn nothing(size: (u16, u16), keys: &str) -> Person {
     after(informed(empty(), b"", size), keys)
 }
 
-const SCENES: &[(&str, Scene)] = &[
+pub(super) const SCENES: &[(&str, Scene)] = &[
     ("stopped", |size| after(loading(size), "esc")),
     ("zoomed_layers", |size| seen(size, "z")),
     ("zoomed_details", |size| seen(size, "shift-tab z")),
@@ -62,7 +62,7 @@ const SCENES: &[(&str, Scene)] = &[
     ("search_problem", |size| {
         let person = seen(size, "ctrl-s ( enter");
         let ticket = person.session().results.as_ref().expect("a search was begun").ticket;
-        let problem = Some("«(»: unclosed group".into());
+        let problem = Some("`(`: unclosed group".into());
         hearing(person, Report::Hits(Hits { ticket, complete: true, problem, ..Hits::default() }))
     }),
     ("chooser_filter", |size| choosing(size, "/ o c i")),

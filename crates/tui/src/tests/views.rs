@@ -1,4 +1,4 @@
-//! What must hold of the rows whatever is done to them.
+//! Invariants of the rows after any sequence of actions.
 
 use std::sync::Arc;
 
@@ -56,7 +56,7 @@ fn check(person: &mut Person) {
     while view.is_pending() {
         view.proceed(tree);
     }
-    assert_eq!(view.rows(), rows, "rows changed in place are those made anew");
+    assert_eq!(view.rows(), rows, "rows changed in place equal rebuilt ones");
     assert_eq!(view.selected_row().map(|row| row.node), path, "and the selection stays");
 }
 

@@ -2,6 +2,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
+use super::super::super::action::{Action, Context};
 use super::super::super::compare::{Comparing, PairPage, PairRow, PairScreen, PairSort, brief, facts, signed};
 use super::super::super::rows::RowFlags;
 use super::super::files::{HASH_SHOWN, draw_branches, hash_length, is_in_store};
@@ -16,10 +17,10 @@ const DELTA: usize = 8;
 const LABEL: usize = 11;
 /// Columns from which on both trees have a half each.
 const HALVES: u16 = 84;
-/// Columns from which on one column shows the difference beside both figures.
+/// Minimum width, in columns, for a column of differences next to both sizes.
 const ROOM_FOR_DELTA: u16 = 50;
 
-/// Lines below the trees that tell of the selected path.
+/// Height of the details of the selected path, below the trees.
 pub(super) fn lines_below(height: u16) -> u16 {
     match height {
         0..=15 => 1,
@@ -29,7 +30,7 @@ pub(super) fn lines_below(height: u16) -> u16 {
     }
 }
 
-/// Both trees with their title, heads and rows, and what is known of the selected path.
+/// Both trees with their title, heads and rows, and details of the selected path.
 pub(super) fn draw(canvas: &mut Canvas, body: Rect, rows: Rect, pair: &PairScreen) {
     let files = &pair.files;
     let count = files.rows().len();
@@ -54,7 +55,7 @@ fn describe(pair: &PairScreen) -> String {
     let files = &pair.files;
     let mut words = if files.only_differences { "only what differs" } else { "all of both sides" }.to_owned();
     if let Some(filter) = &files.filter {
-        words.push_str(&format!(", with «{}»", display_name(filter.text.as_bytes())));
+        words.push_str(&format!(", matching “{}”", display_name(filter.text.as_bytes())));
     }
     let sums = &pair.compared.differences.files.sums;
     words.push_str(&format!(
@@ -206,7 +207,7 @@ fn named(pen: &mut Pen, pair: &PairScreen, row: &PairRow, node: &PairNode, style
     }
 }
 
-/// What a change is where the marks do not say it.
+/// Draws a change that the marks do not express.
 fn remark(pen: &mut Pen, pair: &PairScreen, change: Option<&FileChange>, on_right: bool) {
     let Some(change) = change else { return };
     let theme = pen.theme();
@@ -226,7 +227,7 @@ fn remark(pen: &mut Pen, pair: &PairScreen, change: Option<&FileChange>, on_righ
         return;
     }
     let text = brief(left, right, change);
-    // Other content is what the mark stands for.
+    // The mark already shows changed content.
     if text != "content" && text != "content, time" {
         pen.fitted(&text, theme.dim);
     }
@@ -239,18 +240,21 @@ fn path_of(tree: &FileTree, node: NodeId) -> String {
 fn nothing(canvas: &mut Canvas, rows: Rect, pair: &PairScreen) {
     let style = canvas.theme.dim;
     let files = &pair.files;
-    let text = match &files.filter {
+    let (text, actions): (String, &[(Action, &str)]) = match &files.filter {
         Some(filter) => {
-            let what = if files.only_differences { "Nothing that differs" } else { "Nothing" };
-            format!("{what} is called «{}». Esc clears the filter.", display_name(filter.text.as_bytes()))
+            let what = if files.only_differences { "No differences match" } else { "No matches for" };
+            let text = format!("{what} “{}”", display_name(filter.text.as_bytes()));
+            (text, &[(Action::Back, "clear the filter")])
         }
-        None if files.only_differences => "All files are the same on both sides.".to_owned(),
-        None => "There are no files on either side.".to_owned(),
+        None if files.only_differences => {
+            ("All files are the same on both sides".to_owned(), &[(Action::ToggleEqual, "show them")])
+        }
+        None => ("No files on either side".to_owned(), &[]),
     };
-    canvas.line(rows, 0).skip(2).fitted(&text, style);
+    canvas.message(rows, &text, (Context::Differences, actions), style);
 }
 
-/// What is known of the selected path, old and new; in one line where there is no room for more.
+/// Details of the selected path, old and new; on one line if the area is small.
 fn details(canvas: &mut Canvas, area: Rect, pair: &PairScreen) {
     let Some(row) = pair.files.selected_row() else { return };
     let theme = canvas.theme;

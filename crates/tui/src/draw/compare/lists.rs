@@ -1,5 +1,6 @@
 use ratatui::layout::Rect;
 
+use super::super::super::action::{Action, Context};
 use super::super::super::compare::{Column, Mark, PairPage, PairScreen};
 use super::super::super::wrap::wrap;
 use super::super::painter::Canvas;
@@ -8,7 +9,7 @@ use nixdive_base::text::display_name;
 
 const LABEL: usize = 11;
 
-/// Lines below a list that tell of the selected row.
+/// Height of the details of the selected row, below a list.
 pub(super) fn lines_below(height: u16) -> u16 {
     match height {
         0..=13 => 0,
@@ -18,7 +19,7 @@ pub(super) fn lines_below(height: u16) -> u16 {
     }
 }
 
-/// A list with its heads, and what is known of the selected row.
+/// A list with its heads, and details of the selected row.
 pub(super) fn draw(canvas: &mut Canvas, body: Rect, rows: Rect, pair: &PairScreen) {
     let (Some(table), Some(view)) = (pair.compared.table(pair.page), pair.table()) else { return };
     let theme = canvas.theme;
@@ -29,7 +30,7 @@ pub(super) fn draw(canvas: &mut Canvas, body: Rect, rows: Rect, pair: &PairScree
     };
     let words = match view.filter.as_str() {
         "" => table.words.clone(),
-        text => format!("with «{}»", display_name(text.as_bytes())),
+        text => format!("matching “{}”", display_name(text.as_bytes())),
     };
     title(canvas, body, name(pair.page), &words, &place, true);
     let columns: Vec<(usize, &Column)> =
@@ -44,8 +45,8 @@ pub(super) fn draw(canvas: &mut Canvas, body: Rect, rows: Rect, pair: &PairScree
         };
     }
     if view.shown.is_empty() {
-        let text = nothing(pair, !table.rows.is_empty());
-        canvas.line(rows, 0).skip(2).fitted(text, theme.plain);
+        let (text, actions) = nothing(pair, !table.rows.is_empty());
+        canvas.message(rows, text, (Context::Comparison, actions), theme.plain);
     }
     for line in 0..rows.height {
         let index = view.cursor.offset + usize::from(line);
@@ -86,16 +87,17 @@ fn name(page: PairPage) -> &'static str {
     }
 }
 
-fn nothing(pair: &PairScreen, is_hidden: bool) -> &'static str {
+/// Explains why a list is empty, with the action that shows more.
+fn nothing(pair: &PairScreen, is_hidden: bool) -> (&'static str, &'static [(Action, &'static str)]) {
     let is_filtered = pair.table().is_some_and(|table| !table.filter.is_empty());
     match pair.page {
-        _ if is_filtered => "Nothing here has that. Esc shows all.",
-        PairPage::Store if is_hidden => "All store paths are shared. a shows them.",
-        PairPage::Store => "There is no Nix store on either side.",
-        PairPage::Packages if is_hidden => "All packages are the same on both sides. a shows them.",
-        PairPage::Packages => "There is no package database on either side.",
-        PairPage::Config => "The configurations are the same.",
-        _ => "There are no layers on either side.",
+        _ if is_filtered => ("No matches", &[(Action::Back, "show all")]),
+        PairPage::Store if is_hidden => ("All store paths are shared", &[(Action::ToggleEqual, "show them")]),
+        PairPage::Store => ("No Nix store on either side", &[]),
+        PairPage::Packages if is_hidden => ("All packages are the same", &[(Action::ToggleEqual, "show them")]),
+        PairPage::Packages => ("No package database on either side", &[]),
+        PairPage::Config => ("The configurations are the same", &[]),
+        _ => ("No layers on either side", &[]),
     }
 }
 

@@ -1,19 +1,21 @@
 use ratatui::layout::Rect;
 
+use super::super::super::action::{Action, Context};
 use super::super::super::compare::{Comparing, Stage};
 use super::super::loading::draw_transfer;
 use super::super::painter::{Canvas, fit_end};
 use super::super::title;
 use nixdive_base::text::display_name;
 
-/// How far the reading of each image has come.
+/// Progress of reading each image.
 pub(super) fn draw(canvas: &mut Canvas, body: Rect, comparing: &Comparing) {
     let theme = canvas.theme;
     let state = if comparing.stopped { "stopped" } else { "being read" };
     title(canvas, body, "Images", state, "", true);
     let rows = Rect { y: body.y.saturating_add(1), height: body.height.saturating_sub(1), ..body };
     if comparing.stopped {
-        canvas.line(rows, 0).skip(1).fitted("Reading was stopped. q leaves.", theme.warning);
+        let text = canvas.keymap.hint("Reading stopped", Context::Everywhere, &[(Action::Quit, "quit")]);
+        canvas.line(rows, 0).skip(1).fitted(&text, theme.warning);
         return;
     }
     let two = comparing.names.len() == 2;
@@ -47,7 +49,7 @@ pub(super) fn draw(canvas: &mut Canvas, body: Rect, comparing: &Comparing) {
     }
 }
 
-/// What is under way, for the footer.
+/// Progress of the work, for the footer.
 pub(in super::super::super) fn in_brief(comparing: &Comparing) -> String {
     if comparing.asked.is_some() {
         return "comparing".to_owned();

@@ -7,7 +7,7 @@ use nixdive_base::text::{display_bytes, display_name};
 
 const CELL: usize = 9;
 
-/// What several images share at one level, and what the two of the selected cell do at all.
+/// Content that several images share at one level, and all figures of the selected cell.
 pub(super) fn draw(canvas: &mut Canvas, body: Rect, view: &MatrixView) {
     let theme = canvas.theme;
     let Some(matrix) = view.matrix() else { return };

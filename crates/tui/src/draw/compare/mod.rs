@@ -21,7 +21,7 @@ pub(in super::super) use files::row_as_text;
 pub(in super::super) use loading::in_brief;
 pub(in super::super) use summary::INDENT as SUMMARY_INDENT;
 
-/// Where the rows of the list or the trees are.
+/// Area of the rows of the list or the trees.
 pub(super) fn rows(comparing: &Comparing, body: Rect) -> Rect {
     let Some(pair) = &comparing.pair else { return body };
     let (above, below) = match pair.page {
@@ -70,7 +70,7 @@ pub(super) fn draw(canvas: &mut Canvas, comparing: &Comparing, state: &State) {
     }
 }
 
-/// What the two images are called: as the user named them where their own names do not tell them apart.
+/// Names of the two images: the typed references if their own names are the same.
 fn names(comparing: &Comparing, pair: &PairScreen, arrow: &str) -> String {
     let (left, right) = (pair.compared.left.title(), pair.compared.right.title());
     if left != right {
@@ -83,7 +83,7 @@ fn names(comparing: &Comparing, pair: &PairScreen, arrow: &str) -> String {
     format!("{}{arrow}{}", typed(one), typed(other))
 }
 
-/// The pages with their keys, and whether each is the one looked at. Where room is short only that one has its name.
+/// The pages with their keys; `true` for the current one. On a narrow screen, only that one has its name.
 fn tabs(pair: &PairScreen, keymap: &Keymap, width: u16) -> Vec<(String, bool)> {
     if width < ROOM_FOR_KEYS {
         return Vec::new();

@@ -4,7 +4,7 @@ use super::super::hostile::{POISON, assert_clean};
 use super::*;
 use nixdive_preview::{ContentKind, HexView, classify};
 
-/// What a file shows by what it holds, whatever its name claims.
+/// Shows a file by its content, whatever its name claims.
 fn any_file(content: &[u8], name: &str, request: &ViewRequest) -> View {
     let section = Section::from_bytes(content.to_vec());
     match classify(&section, name.as_bytes()).unwrap() {
