@@ -220,7 +220,7 @@ fn bundled(name: &str) -> String {
 fn two_images_are_compared_and_a_file_of_both_is_looked_into() {
     let (left, right) = (bundled("lighttpd-docker.tar.zst"), bundled("lighttpd-nix.tar.gz"));
     let mut terminal = Terminal::run(PROGRAM, &[&left, &right], (120, 36), &[]);
-    terminal.waits_for("only what differs");
+    terminal.waits_for("only differences");
     terminal.types("2");
     terminal.waits_for("The right image saves");
     terminal.types("3");
@@ -244,7 +244,7 @@ fn a_plan_is_decided_about_written_and_compared() {
     let mut terminal = Terminal::run(PROGRAM, &[image], (120, 36), &[]);
     terminal.waits_for("Bytes");
     terminal.types("R");
-    terminal.waits_for(" % go");
+    terminal.waits_for("B, -");
     terminal.types("j ");
     terminal.waits_for("drop!?");
     // Nothing is written over what is being read.
@@ -253,7 +253,7 @@ fn a_plan_is_decided_about_written_and_compared() {
     terminal.types("\x1b");
     terminal.waits_for("keep/drop");
     terminal.types(&format!("w\x15{}/small.tar\r", directory.path().display()));
-    terminal.waits_for("only what differs");
+    terminal.waits_for("only differences");
     terminal.types("\x1b");
     terminal.waits_for("1 decided by you");
     terminal.types("q");
@@ -269,7 +269,7 @@ fn three_images_open_a_matrix_whose_cells_are_comparisons() {
     let mut terminal = Terminal::run(PROGRAM, &[SAMPLE, &left, &right], (120, 36), &[]);
     terminal.waits_for("together on one host");
     terminal.types("3l\r");
-    terminal.waits_for("only what differs");
+    terminal.waits_for("only differences");
     terminal.types("\x1b");
     terminal.waits_for("together on one host");
     terminal.types("q");

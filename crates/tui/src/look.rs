@@ -61,9 +61,9 @@ pub(super) fn begin_asking(state: &mut State, action: Action) {
             viewer.begin_find();
             (Purpose::Within, String::new(), None)
         }
-        (Screen::Comparing(_), _) => return state.inform("Only in one image: open it by itself"),
+        (Screen::Comparing(_), _) => return state.inform("Available only for a single image"),
         (Screen::Session(session), action) => {
-            let Some(opened) = &session.opened else { return state.inform("The files are not read yet") };
+            let Some(opened) = &session.opened else { return state.inform("Still reading the files") };
             match action {
                 Action::FindWithin => {
                     let Some(viewer) = &mut session.viewer else { return };
@@ -75,7 +75,7 @@ pub(super) fn begin_asking(state: &mut State, action: Action) {
                     let layer = session.scope(&opened.image).0.layer();
                     (Purpose::Path, String::new(), Some(Picker::Paths(PathList::new(layer))))
                 }
-                _ if opened.tree.selected_row().is_none() => return state.inform("Nothing is selected"),
+                _ if opened.tree.selected_row().is_none() => return state.inform("Nothing selected"),
                 _ => (Purpose::Directory, ".".to_owned(), None),
             }
         }

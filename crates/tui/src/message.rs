@@ -185,10 +185,10 @@ impl Traffic {
     #[must_use]
     pub fn in_words(&self, left_bytes: Option<u64>) -> String {
         if !self.waiting.is_zero() {
-            return format!("asked to wait, {} s left", self.waiting.as_secs().saturating_add(1));
+            return format!("rate limited, {} s left", self.waiting.as_secs().saturating_add(1));
         }
         if self.silent >= SILENCE {
-            return format!("nothing has come for {} s", self.silent.as_secs());
+            return format!("stalled for {} s", self.silent.as_secs());
         }
         if self.bytes_per_second == 0 {
             return String::new();

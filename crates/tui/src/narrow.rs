@@ -12,14 +12,14 @@ impl Session {
     /// Shows only hidden copies in the files, or everything again; what to tell the user.
     pub(super) fn toggle_wasted(&mut self) -> String {
         if self.pages.findings.hidden.is_none() {
-            return "What is wasted is still being counted".to_owned();
+            return "Still computing the waste".to_owned();
         }
         // From another page, always show the files.
         self.preferences.wasted = !self.preferences.wasted || self.pages.current != Page::Files;
         self.pages.current = Page::Files;
         self.follow_wasted();
         if self.preferences.wasted {
-            "Only copies that a later layer covers or removes, and their bytes".to_owned()
+            "Only files that a later layer replaces or removes".to_owned()
         } else {
             "All files".to_owned()
         }
@@ -44,10 +44,10 @@ impl Session {
     /// user.
     pub(super) fn toggle_base(&mut self) -> String {
         let Some(base) = self.opened.as_ref().map(|opened| opened.base_layers) else {
-            return "The image is not read yet".to_owned();
+            return "Still reading the image".to_owned();
         };
         let Some(count) = base else {
-            return "Where a base image ends is not known: the history names no command of one".to_owned();
+            return "Base image unknown: the history does not mark its end".to_owned();
         };
         let choice = self.layer_choice();
         self.preferences.hide_base = !self.preferences.hide_base;

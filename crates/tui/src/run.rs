@@ -53,7 +53,7 @@ pub fn run(
     let (panics, panicked) = unbounded();
     restore_on_panic(std::thread::current().id(), panics);
     check_size()?;
-    let terminal = Terminal::enter(options.mouse && settings.mouse).context("the terminal cannot be taken over")?;
+    let terminal = Terminal::enter(options.mouse && settings.mouse).context("cannot set up the terminal")?;
     let size = terminal.size()?;
     let readers = Readers::start(&sender)?;
     drop(sender);
@@ -176,7 +176,7 @@ impl<F: FnMut(Effect)> Runner<F> {
                 self.measure()?;
             }
             TerminalEvent::Panicked(text) => {
-                let text = format!("A part of nixdive failed; what it did is lost: {text}");
+                let text = format!("Internal error: a background task crashed: {text}");
                 self.state.notice = Some(Notice { level: Level::Error, text });
                 self.state.changed = true;
             }

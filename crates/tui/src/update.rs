@@ -97,7 +97,7 @@ fn take_report(state: &mut State, opening: Opening, report: Report, effects: &mu
         Report::Refined(refined) => session.refine(refined),
         Report::DigestChecked { layer, check } => {
             if matches!(check, DigestCheck::Differs { .. }) {
-                let text = format!("The bytes of layer {} do not have the digest that the image gives", layer.0);
+                let text = format!("The bytes of layer {} do not match the digest in the image", layer.0);
                 state.notice = Some(Notice { level: Level::Error, text });
             }
             if let Some(known) = session.opened.as_mut().and_then(|opened| opened.checks.get_mut(layer.index())) {

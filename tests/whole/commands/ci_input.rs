@@ -121,10 +121,10 @@ fn keys_and_amounts_that_mean_nothing_are_refused_with_their_line() {
 fn without_any_rule_there_is_no_verdict() {
     let place = small();
     let off = ["--lowestEfficiency", "off", "--highestUserWastedPercent", "off"];
-    assert!(run(&[&["ci", place.image()][..], &off].concat()).refused().contains("no rule is set"));
+    assert!(run(&[&["ci", place.image()][..], &off].concat()).refused().contains("no rules configured"));
     for rules in ["budgets: []\n", "", "~\n", "forbid: {paths: []}\n", "baseline: {image: absent.tar}\n"] {
         let refusal = judged(&place, rules, &off).refused();
-        assert!(refusal.contains("no rule is set") || refusal.contains("absent.tar"), "{rules}: {refusal}");
+        assert!(refusal.contains("no rules configured") || refusal.contains("absent.tar"), "{rules}: {refusal}");
     }
 }
 

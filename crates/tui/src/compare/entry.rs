@@ -20,7 +20,7 @@ pub fn facts(compared: &Compared, id: PairId) -> Vec<(&'static str, String)> {
         (Some(old), Some(new)) if old != new => found.push(("Path", format!("{old} → {new}"))),
         (old, new) => found.push(("Path", new.or(old).unwrap_or_default())),
     }
-    found.push(("Change", change.map_or_else(|| "none of its own".to_owned(), sentence)));
+    found.push(("Change", change.map_or_else(|| "none".to_owned(), sentence)));
     let bytes =
         format!("{} → {} ({})", display_bytes(node.left_bytes), display_bytes(node.right_bytes), signed(node.delta()));
     match change.filter(|_| !node.is_directory) {
@@ -33,7 +33,7 @@ pub fn facts(compared: &Compared, id: PairId) -> Vec<(&'static str, String)> {
     let below = node.differing.saturating_sub(u32::from(change.is_some()));
     if below > 0 {
         let more = counted(below, "difference");
-        found.push(("Below", format!("{more}, |Δ| {} in all", display_bytes(node.changed_bytes))));
+        found.push(("Below", format!("{more}, |Δ| {} in total", display_bytes(node.changed_bytes))));
     }
     if let Some(change) = change {
         fields(&mut found, left, right, change);

@@ -58,11 +58,11 @@ impl MatrixView {
             row.get(self.column).copied()
         };
         let all = format!(
-            "in all images {} instead of {} saved on one host",
+            "all images: {} instead of {} saved on one host",
             display_bytes(found.saved_then()),
             display_bytes(found.saved_today())
         );
-        let most = format!("with store paths assigned to at most {} layers an image", found.max_layers);
+        let most = format!("with at most {} layers per image", found.max_layers);
         match (self.row == self.column, cell(&found.then), cell(&found.today)) {
             (false, Some(then), Some(today)) => {
                 let pair = format!("{} instead of {} shared", display_bytes(then), display_bytes(today));
@@ -101,9 +101,9 @@ pub fn level_name(level: Level) -> &'static str {
 /// Meaning of the bytes of a level.
 pub fn level_meaning(level: Level) -> &'static str {
     match level {
-        Level::Layers => "whole layers, unpacked bytes: what is shared as the images are",
-        Level::StorePaths => "store paths, tar bytes: what would be shared with one store path a layer",
-        Level::Content => "files of equal content, file bytes: the most that could be shared",
+        Level::Layers => "whole layers, unpacked bytes: shared now",
+        Level::StorePaths => "store paths, tar bytes: shared with one store path per layer",
+        Level::Content => "files of equal content, file bytes: upper limit of sharing",
     }
 }
 

@@ -69,9 +69,9 @@ fn compare_anew(comparing: &mut Comparing, options: CompareOptions, effects: &mu
     };
     ask(comparing, CompareRequest { pair, options }, effects);
     let words = match (options.semantic, options.equivalent) {
-        (true, true) => "what has a meaning, and the same software matched",
-        (true, false) => "only what has a meaning: no times, no history, no rebuilds with equal content",
-        (false, true) => "all differences, and the same software matched",
+        (true, true) => "without metadata-only changes, same software matched",
+        (true, false) => "without metadata-only changes",
+        (false, true) => "all differences, same software matched",
         (false, false) => "all differences",
     };
     Some(format!("Comparing {words}"))
@@ -94,7 +94,7 @@ fn on_matrix(comparing: &mut Comparing, action: Action, effects: &mut Vec<Effect
         Action::LevelStorePaths => matrix.set_level(1),
         Action::LevelContent => matrix.set_level(2),
         Action::ComparePair => {
-            let Some(pair) = matrix.pair() else { return Some("An image with itself: choose another cell".to_owned()) };
+            let Some(pair) = matrix.pair() else { return Some("Pick two different images".to_owned()) };
             let request = CompareRequest { pair, options: comparing.options };
             ask(comparing, request, effects);
             return Some("Comparing…".to_owned());
@@ -143,7 +143,7 @@ fn on_files(pair: &mut PairScreen, compared: &Compared, action: Action) -> Optio
             let only = files.only_differences;
             pair.only_differences = only;
             pair.arrange();
-            return Some(if only { "Only what differs" } else { "All that either side has" }.to_owned());
+            return Some(if only { "Only differences" } else { "All entries of both sides" }.to_owned());
         }
         Action::Sort => {
             files.sort = match files.sort {
@@ -169,7 +169,7 @@ fn on_list(pair: &mut PairScreen, action: Action) -> Option<String> {
             let compared = Arc::clone(&pair.compared);
             pair.files.rebuild(&compared.tree);
             pair.arrange();
-            let text = if pair.only_differences { "Only what differs" } else { "What is the same, too" };
+            let text = if pair.only_differences { "Only differences" } else { "Equal entries, too" };
             return Some(text.to_owned());
         }
         Action::RevealDifference => return reveal(pair),
@@ -197,7 +197,7 @@ fn reveal(pair: &mut PairScreen) -> Option<String> {
     };
     // Where it is now comes before where it was.
     let found = compared.tree.find(None, right).or_else(|| compared.tree.find(left, None));
-    let Some(id) = found else { return Some("None of its files is there".to_owned()) };
+    let Some(id) = found else { return Some("None of its files exist".to_owned()) };
     pair.page = PairPage::Files;
     pair.files.reveal(&compared.tree, id);
     pair.only_differences = pair.files.only_differences;

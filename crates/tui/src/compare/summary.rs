@@ -136,8 +136,8 @@ fn bytes(lines: &mut Vec<Line>, left: &ComparedImage, right: &ComparedImage, fou
     lines.push(figures("layers", count(left), count(right), format!("{shared} shared")));
     for (value, meaning) in [
         (display_bytes(bytes.shared_unpacked), "shared by whole layers, unpacked"),
-        (known(bytes.pull_delta), "pull delta: what a host that has the left image fetches"),
-        (known(bytes.push_delta), "push delta: what a registry that has the left image is sent"),
+        (known(bytes.pull_delta), "pull delta: fetched by a host that has the left image"),
+        (known(bytes.push_delta), "push delta: sent to a registry that has the left image"),
     ] {
         lines.push(Line::Figure { value, meaning });
     }
@@ -174,7 +174,7 @@ fn more(lines: &mut Vec<Line>, length: usize) {
 }
 
 fn categories(lines: &mut Vec<Line>, found: &Differences) {
-    lines.extend([Line::Gap, Line::Heading("What the file bytes are for".to_owned())]);
+    lines.extend([Line::Gap, Line::Heading("File bytes by category".to_owned())]);
     for row in found.categories.iter().filter(|row| row.bytes.left > 0 || row.bytes.right > 0) {
         lines.push(Line::Figures {
             name: row.category.name(),
@@ -186,9 +186,9 @@ fn categories(lines: &mut Vec<Line>, found: &Differences) {
 }
 
 fn matched(lines: &mut Vec<Line>, left: &ComparedImage, right: &ComparedImage, found: &Equivalents) {
-    lines.extend([Line::Gap, Line::Heading("The same software on both sides".to_owned())]);
+    lines.extend([Line::Gap, Line::Heading("Same software on both sides".to_owned())]);
     if found.matched.is_empty() {
-        lines.push(Line::Text("none was found".to_owned()));
+        lines.push(Line::Text("none found".to_owned()));
     }
     for group in found.matched.iter().take(MOST_LISTED) {
         let bytes = group.bytes();
@@ -202,7 +202,7 @@ fn matched(lines: &mut Vec<Line>, left: &ComparedImage, right: &ComparedImage, f
                 display_bytes(bytes.right),
                 listed(right, &group.right)
             ),
-            why: format!("known by {}", known_by(&group.signals)),
+            why: format!("matched by {}", known_by(&group.signals)),
         });
     }
     more(lines, found.matched.len());
@@ -229,7 +229,7 @@ fn only(lines: &mut Vec<Line>, heading: &str, mark: Mark, image: &ComparedImage,
 }
 
 fn counts(lines: &mut Vec<Line>, found: &Differences, is_closures: bool) {
-    lines.extend([Line::Gap, Line::Heading("What differs".to_owned())]);
+    lines.extend([Line::Gap, Line::Heading("Differences".to_owned())]);
     let number = |count: usize, what: &str| (count > 0).then(|| format!("{count} {what}"));
     let joined = |parts: Vec<Option<String>>| {
         let parts: Vec<String> = parts.into_iter().flatten().collect();
@@ -237,9 +237,9 @@ fn counts(lines: &mut Vec<Line>, found: &Differences, is_closures: bool) {
     };
     let files = FileChangeKind::ALL.map(|kind| {
         let what = match kind {
-            FileChangeKind::Content => "with other content",
-            FileChangeKind::Metadata => "with other metadata",
-            FileChangeKind::Type => "of another kind",
+            FileChangeKind::Content => "with changed content",
+            FileChangeKind::Metadata => "with changed metadata",
+            FileChangeKind::Type => "of another type",
             FileChangeKind::Renamed => "moved",
             FileChangeKind::Added => "added",
             FileChangeKind::Removed => "removed",

@@ -344,7 +344,7 @@ fn store_details(compared: &Compared, ids: BothSides<Option<PathId>>) -> Vec<(&'
 /// The chain that brings a store path in.
 fn why(image: &ComparedImage, study: &StoreStudy, id: PathId) -> String {
     let Some(chain) = study.why(id, false).chains.into_iter().next() else {
-        return "neither the configuration nor a file outside the store leads to it".to_owned();
+        return "unreachable from the configuration and from files outside the store".to_owned();
     };
     let root = chain.reasons.first().map(|source| one_line(&source.describe(&image.image)));
     let names = chain.paths.iter().map(|&id| store_name(image, id));

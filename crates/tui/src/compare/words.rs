@@ -69,9 +69,9 @@ pub fn grown(left: &ComparedImage, right: &ComparedImage, item: &GrowthItem) -> 
             match item.with.len() {
                 0 => name,
                 count if count > NAMED => {
-                    format!("{name} and what it needs: {} and {} more", names.join(", "), count - NAMED)
+                    format!("{name} and its closure: {} and {} more", names.join(", "), count - NAMED)
                 }
-                _ => format!("{name} and what it needs: {}", names.join(", ")),
+                _ => format!("{name} and its closure: {}", names.join(", ")),
             }
         }
         Grown::StorePathFrom(before, after) => {
@@ -88,8 +88,8 @@ pub fn grown(left: &ComparedImage, right: &ComparedImage, item: &GrowthItem) -> 
         Grown::Files { largest, count, .. } => {
             let largest = path(&right.image.tree, largest);
             match count {
-                0 | 1 => format!("{largest} (of no package)"),
-                _ => format!("{largest} and {} more files of no package", count - 1),
+                0 | 1 => format!("{largest} (in no package)"),
+                _ => format!("{largest} and {} more files in no package", count - 1),
             }
         }
     }
@@ -100,7 +100,7 @@ pub fn cause(right: &ComparedImage, item: &GrowthItem) -> String {
     let layer = |index: Option<LayerIndex>| {
         let known = index.and_then(|index| Some((index, right.image.layers.get(index.index())?)));
         known.map_or_else(
-            || "a layer that is not known".to_owned(),
+            || "an unknown layer".to_owned(),
             |(index, layer)| format!("layer {}: {}", index.0, layer_command(layer)),
         )
     };
@@ -108,9 +108,9 @@ pub fn cause(right: &ComparedImage, item: &GrowthItem) -> String {
     match item.cause {
         Cause::Root(source) => shortened(&source.describe(&right.image)),
         Cause::Reference(_) if item.chain.len() > 1 => way(),
-        Cause::Reference(id) => format!("a reference of {}", store_name(right, id)),
-        Cause::Unreached(_) if right.image.is_closure() => "nothing leads to it".to_owned(),
-        Cause::Unreached(index) => format!("nothing leads to it; {}", layer(index)),
+        Cause::Reference(id) => format!("a reference from {}", store_name(right, id)),
+        Cause::Unreached(_) if right.image.is_closure() => "unreachable".to_owned(),
+        Cause::Unreached(index) => format!("unreachable; {}", layer(index)),
         Cause::Layer(index) => layer(index),
     }
 }
@@ -175,7 +175,7 @@ pub fn brief(left: &FileTree, right: &FileTree, change: &FileChange) -> String {
             format!("{} → {}", before.unwrap_or("nothing"), after.unwrap_or("nothing"))
         }
         FileChangeKind::Content if is_same_length(change) && change.difference.contains(Difference::CONTENT) => {
-            "other bytes, same length".to_owned()
+            "changed, same length".to_owned()
         }
         FileChangeKind::Content | FileChangeKind::Metadata => differing(change.difference),
     }
@@ -208,11 +208,11 @@ pub fn sentence(change: &FileChange) -> String {
         FileChangeKind::Added => "added: on the right side only".to_owned(),
         FileChangeKind::Removed => "removed: on the left side only".to_owned(),
         FileChangeKind::Renamed => "moved: the same content under another path".to_owned(),
-        FileChangeKind::Type => "another kind of entry".to_owned(),
+        FileChangeKind::Type => "changed type".to_owned(),
         FileChangeKind::Metadata => only(differing(change.difference)),
         FileChangeKind::Content => match change.difference.contains(Difference::CONTENT) {
-            true if is_same_length(change) => "other bytes of the same length".to_owned(),
-            true => "other content".to_owned(),
+            true if is_same_length(change) => "changed content of the same length".to_owned(),
+            true => "changed content".to_owned(),
             false => only(differing(change.difference)),
         },
     }

@@ -50,7 +50,7 @@ fn draw_nothing(canvas: &mut Canvas, rows: Rect, state: &State) {
     let theme = canvas.theme;
     let filter = state.choosers.last().map(|chooser| chooser.filter.as_str()).unwrap_or_default();
     if filter.is_empty() {
-        canvas.line(rows, 0).skip(2).fitted("No images found.", theme.strong);
+        canvas.line(rows, 0).skip(2).fitted("No images found", theme.strong);
         canvas.line(rows, 2).skip(2).fitted("nixdive IMAGE opens one: a docker-archive, an OCI layout or", theme.plain);
         canvas.line(rows, 3).skip(2).fitted("archive, a directory; plain or compressed.", theme.plain);
     } else {

@@ -157,10 +157,10 @@ fn file(sheet: &mut Sheet, opened: &Exploration) {
         Change::Added => "added",
         Change::Removed => "removed",
         Change::Modified(_) => "modified",
-        Change::Touched => "another time only",
+        Change::Touched => "time only",
         Change::Unmodified => "unmodified",
     };
-    let kind = seen.occurrence.map_or("directory, without an entry of its own", |id| kind(tree.occurrence(id).kind));
+    let kind = seen.occurrence.map_or("directory without its own entry", |id| kind(tree.occurrence(id).kind));
     sheet.field("Kind", kind);
     sheet.field("Change", &change(what, seen.change));
     let below = if seen.is_directory { format!(" in {} entries", seen.totals.entries) } else { String::new() };
@@ -195,8 +195,8 @@ fn held_by(sheet: &mut Sheet, opened: &Exploration, node: NodeId) {
             Kind::OpaqueMark => "emptied".to_owned(),
             _ if occurrence.difference().contains(Difference::ADDED) => "added".to_owned(),
             _ if occurrence.difference().is_real() => format!("modified: {}", differing(occurrence.difference())),
-            _ if occurrence.difference().is_empty() => "the same again".to_owned(),
-            _ => "another time only".to_owned(),
+            _ if occurrence.difference().is_empty() => "rewritten unchanged".to_owned(),
+            _ => "time only".to_owned(),
         };
         let did =
             if occurrence.kind == Kind::File { format!("{} {did}", display_bytes(occurrence.bytes)) } else { did };
@@ -224,7 +224,7 @@ fn kind(kind: Kind) -> &'static str {
         Kind::BlockDevice => "block device",
         Kind::Fifo => "named pipe",
         Kind::Whiteout => "whiteout: removes the path below it",
-        Kind::OpaqueMark => "opaque whiteout: removes what lower layers have in it",
+        Kind::OpaqueMark => "opaque whiteout: removes its content from lower layers",
     }
 }
 
@@ -256,7 +256,7 @@ fn layer(sheet: &mut Sheet, session: &Session, glyphs: &Glyphs) {
     }
     if layer.listed {
         sheet.field("Unpacked", &format!("about {}", display_bytes(layer.unpacked_bytes)));
-        sheet.field("Read", "from its table of contents; the layer is not fetched for it");
+        sheet.field("Read", "from the table of contents; layer not fetched");
     }
     sheet.field("Compressed", &compressed(layer));
     match layer.known_file_bytes() {
@@ -273,9 +273,9 @@ fn layer(sheet: &mut Sheet, session: &Session, glyphs: &Glyphs) {
     }
     sheet.digest("DiffID", &layer.diff_id.as_ref().map(ToString::to_string).unwrap_or_default());
     match session.digest_check(index) {
-        Some(DigestCheck::Matches) => sheet.field("", &format!("{} is the digest of the bytes", glyphs.check)),
+        Some(DigestCheck::Matches) => sheet.field("", &format!("{} matches the bytes", glyphs.check)),
         Some(DigestCheck::Differs { actual }) => {
-            sheet.push("", &format!("{} but the bytes have another:", glyphs.cross), true);
+            sheet.push("", &format!("{} but the bytes have a different one:", glyphs.cross), true);
             sheet.lines.push(Line::Bad("", actual.to_string()));
         }
         Some(DigestCheck::NotChecked) if layer.listed => sheet.field("", "not checked"),
@@ -343,7 +343,7 @@ fn figures(sheet: &mut Sheet, opened: &Exploration, _glyphs: &Glyphs) {
     sheet.field("In files", &in_files);
     sheet.field("Efficiency", &percent(overview.efficiency));
     let share = percent(overview.user_wasted_percent);
-    let wasted = format!("{}, {share} of what is above the base", display_bytes(overview.wasted_bytes));
+    let wasted = format!("{}, {share} of the layers above the base", display_bytes(overview.wasted_bytes));
     sheet.field("Wasted", if overview.wasted_bytes == 0 { "nothing" } else { &wasted });
 }
 

@@ -117,7 +117,7 @@ fn describe(session: &Session, view: &TreeView) -> String {
         }
     }
     if view.shows_wasted() {
-        words.push_str(", only what is wasted");
+        words.push_str(", only waste");
     }
     if session.preferences.hide_base {
         words.push_str(", base hidden");

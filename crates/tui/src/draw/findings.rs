@@ -34,7 +34,7 @@ pub(super) fn draw(canvas: &mut Canvas, body: Rect, session: &Session, opened: &
     };
     let words = match findings.list.len() {
         0 => String::new(),
-        _ => format!("{} can be saved, no byte counted twice", display_bytes(findings.reclaimable_bytes)),
+        _ => format!("{} can be saved, each byte counted once", display_bytes(findings.reclaimable_bytes)),
     };
     let length = page.rows.len();
     let place = if length == 0 { String::new() } else { format!("{}/{length}", page.cursor.selected + 1) };
@@ -43,7 +43,7 @@ pub(super) fn draw(canvas: &mut Canvas, body: Rect, session: &Session, opened: &
     pen.right("Saves", BYTES, theme.head).skip(2).left("", SEVERITY, theme.head).skip(1);
     pen.fitted("What", theme.head);
     if findings.list.is_empty() {
-        canvas.line(rows, 0).skip(2).fitted("Nothing was found that could be better.", theme.plain);
+        canvas.line(rows, 0).skip(2).fitted("No findings.", theme.plain);
     }
     let places =
         Places { image: &opened.image, store: session.pages.store.study().map(AsRef::as_ref), quote: str::to_owned };

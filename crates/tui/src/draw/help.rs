@@ -17,9 +17,9 @@ const MARKS: [(&str, &str); 6] = [
     ("+", "added by the layer, or since the base"),
     ("~", "modified: content, mode, owner, kind, link or attributes; or something below"),
     ("-", "removed"),
-    ("dim", "another time of modification, and nothing else"),
-    ("Unpacked", "bytes of the layer's tar stream; Net: what the stack of files grew or shrank by"),
-    ("Bytes", "of a file; of a directory all that lies below it; the bar: its share of the directory"),
+    ("dim", "changed modification time only"),
+    ("Unpacked", "bytes of the layer's tar stream; Net: growth of the file stack"),
+    ("Bytes", "size of a file or of everything below a directory; bar: share of the parent"),
 ];
 
 /// All keys, those of the current context first.
@@ -80,7 +80,7 @@ fn lines(context: Context, with_marks: bool) -> Vec<Line> {
     }
     if with_marks {
         lines.push(Line::Gap);
-        lines.push(Line::Heading("What is shown".to_owned()));
+        lines.push(Line::Heading("Legend".to_owned()));
         lines.extend(MARKS.iter().map(|(name, text)| Line::Note(name, text)));
     }
     lines

@@ -104,7 +104,7 @@ fn waste(canvas: &mut Canvas, body: Rect, session: &Session, opened: &Exploratio
         canvas,
         body,
         "Waste",
-        "every copy of a path that is there more than once",
+        "paths stored more than once",
         &place(&pages.waste.cursor, length),
         true,
     );
@@ -131,7 +131,7 @@ fn waste(canvas: &mut Canvas, body: Rect, session: &Session, opened: &Exploratio
     pen.fitted("Path", theme.head);
     let rows = rows(body, Page::Waste);
     if length == 0 {
-        canvas.line(rows, 1).skip(2).fitted("Nothing is wasted: no path is there twice.", theme.plain);
+        canvas.line(rows, 1).skip(2).fitted("No waste found.", theme.plain);
     }
     for line in 0..rows.height {
         let index = pages.waste.cursor.offset + usize::from(line);
@@ -156,7 +156,7 @@ fn packages(canvas: &mut Canvas, body: Rect, session: &Session) {
     let pages = &session.pages;
     let list = &pages.packages;
     let words = match list.filter.as_str() {
-        "" => "with the bytes that their databases give".to_owned(),
+        "" => "sizes as recorded by the databases".to_owned(),
         text => format!("matching “{}”", display_name(text.as_bytes())),
     };
     title(canvas, body, "Packages", &words, &place(&list.cursor, list.len()), true);
@@ -169,7 +169,7 @@ fn packages(canvas: &mut Canvas, body: Rect, session: &Session) {
     pen.left("Package", 30.min(usize::from(body.width) / 3), theme.head).skip(1).fitted("Version", theme.head);
     let rows = rows(body, Page::Packages);
     if list.len() == 0 {
-        let text = "No package database is in the image: neither dpkg, apk, RPM nor Python.";
+        let text = "No package database found: no dpkg, apk, RPM or Python.";
         canvas.line(rows, 1).skip(2).fitted(text, theme.plain);
     }
     for line in 0..rows.height {
@@ -213,7 +213,7 @@ fn map(canvas: &mut Canvas, body: Rect, session: &Session, opened: &Exploration)
         pen.text(&name(tree, tile), theme.plain).skip(2).fitted(&group, theme.dim);
     }
     if tiles.is_empty() {
-        canvas.line(area, 1).skip(2).fitted("Nothing here has any bytes.", theme.plain);
+        canvas.line(area, 1).skip(2).fitted("No bytes here.", theme.plain);
     }
     for tile in &tiles {
         let colour = colour(&group(session, opened, tile, view.colouring));

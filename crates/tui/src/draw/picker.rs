@@ -52,7 +52,7 @@ fn draw_commands(canvas: &mut Canvas, state: &State, commands: &Commands) {
         }
     }
     if commands.shown.is_empty() {
-        canvas.line(rows, 0).skip(1).fitted("Nothing is called that.", theme.dim);
+        canvas.line(rows, 0).skip(1).fitted("No matches", theme.dim);
     }
 }
 
@@ -82,8 +82,8 @@ fn draw_paths(canvas: &mut Canvas, state: &State, list: &PathList) {
     }
     if list.paths.hits.is_empty() {
         let text = match (text.is_empty(), list.paths.complete) {
-            (true, _) => "Type some letters of a path.",
-            (false, true) => "No path has these letters.",
+            (true, _) => "Type some letters of a path",
+            (false, true) => "No matches",
             (false, false) => "Searching…",
         };
         canvas.line(rows, 0).skip(1).fitted(text, theme.dim);

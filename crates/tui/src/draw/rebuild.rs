@@ -48,8 +48,8 @@ pub(super) fn draw(canvas: &mut Canvas, body: Rect, session: &Session) {
         title(canvas, body, "Rebuild", "", "", true);
         let (text, style) = match &page.stage {
             PlanStage::Impossible(reason) => (display_name(reason.as_bytes()).into_owned(), theme.warning),
-            _ if session.pages.is_store_known => ("Finding what the image needs…".to_owned(), theme.plain),
-            _ => ("Reading what the image contains…".to_owned(), theme.plain),
+            _ if session.pages.is_store_known => ("Analysing the needs of the image…".to_owned(), theme.plain),
+            _ => ("Reading the content of the image…".to_owned(), theme.plain),
         };
         let room = usize::from(body.width).saturating_sub(4);
         for (line, piece) in (0..rows.height).zip(wrap(&text, room)) {
@@ -83,7 +83,7 @@ fn summary(page: &RebuildPage, arrow: &str) -> String {
     let (before, after) = page.totals();
     let saved = before.saturating_sub(after);
     let part = if before == 0 { 0.0 } else { 100.0 * saved as f64 / before as f64 };
-    let mut words = format!("{}{arrow}{}, {part:.1} % go", display_bytes(before), display_bytes(after));
+    let mut words = format!("{}{arrow}{}, -{part:.1} %", display_bytes(before), display_bytes(after));
     match page.uncertain() {
         0 => {}
         count => words.push_str(&format!(", {count} uncertain")),
@@ -216,7 +216,7 @@ fn of_row(theme: &Theme, page: &RebuildPage, row: &Row) -> Vec<(String, Style)> 
     let bytes = match (after, goes) {
         (_, 0) => format!("all {}", display_bytes(after)),
         (0, _) => format!("all {}", display_bytes(goes)),
-        _ => format!("{} of it, {} go", display_bytes(after), display_bytes(goes)),
+        _ => format!("{} of it, {} dropped", display_bytes(after), display_bytes(goes)),
     };
     lines.push((format!("{}: {bytes}", page.decision_words(row)), theme.plain));
     lines.extend(row.doubt.iter().map(|doubt| (format!("Uncertain: {doubt}"), theme.warning)));
@@ -227,7 +227,7 @@ fn of_row(theme: &Theme, page: &RebuildPage, row: &Row) -> Vec<(String, Style)> 
 fn of_class(theme: &Theme, page: &RebuildPage, row: &ClassRow) -> Vec<(String, Style)> {
     let state = if page.keeps_class(row) { "kept" } else { "dropped" };
     let which = match row.class {
-        nixdive_rebuild::plan::DropClass::Unreachable => "in store paths that no reference reaches",
+        nixdive_rebuild::plan::DropClass::Unreachable => "in unreachable store paths",
         _ => "in what is kept otherwise",
     };
     vec![

@@ -34,7 +34,7 @@ pub(super) fn draw(canvas: &mut Canvas, body: Rect, session: &Session, opened: &
     let Some(study) = page.study() else {
         title(canvas, body, "Store", "", "", true);
         let text = if !session.pages.is_store_known {
-            "Reading what the store paths contain…"
+            "Reading the store paths…"
         } else {
             "No Nix store in this image."
         };
@@ -56,7 +56,7 @@ pub(super) fn draw(canvas: &mut Canvas, body: Rect, session: &Session, opened: &
             }
             if tiles.is_empty() {
                 let style = canvas.theme.plain;
-                canvas.line(rows, 0).skip(2).fitted("Nothing here has any bytes.", style);
+                canvas.line(rows, 0).skip(2).fitted("No bytes here.", style);
             }
         }
     }
@@ -68,9 +68,9 @@ pub(super) fn draw(canvas: &mut Canvas, body: Rect, session: &Session, opened: &
 fn head(canvas: &mut Canvas, body: Rect, page: &StorePage, study: &StoreStudy) {
     let total = match (study.ids().len(), study.absent_paths()) {
         (all, 0) => format!("{all} paths, {} of NAR", display_bytes(study.total_nar_bytes())),
-        (all, absent) if all == absent => format!("{all} paths, their contents not here"),
+        (all, absent) if all == absent => format!("{all} paths, contents missing"),
         (all, absent) => {
-            format!("{all} paths, {} of NAR without {absent} not here", display_bytes(study.total_nar_bytes()))
+            format!("{all} paths, {} of NAR, {absent} missing", display_bytes(study.total_nar_bytes()))
         }
     };
     let mut words = match &page.look {
@@ -78,13 +78,13 @@ fn head(canvas: &mut Canvas, body: Rect, page: &StorePage, study: &StoreStudy) {
         Look::Table => format!("matching “{}”", nixdive_base::text::display_name(page.filter.as_bytes())),
         Look::Walk(walk) => trail(page, study, walk),
         Look::Map(map) => match map.within {
-            None => format!("by what each path adds, {total}"),
-            Some(within) => format!("what {} holds alone", name(study, within)),
+            None => format!("by added size, {total}"),
+            Some(within) => format!("needed only by {}", name(study, within)),
         },
     };
     let unreachable = study.unreachable_bytes();
     if matches!(page.look, Look::Table) && page.filter.is_empty() && unreachable > 0 {
-        words.push_str(&format!(", {} that nothing leads to", display_bytes(unreachable)));
+        words.push_str(&format!(", {} unreachable", display_bytes(unreachable)));
     }
     if let Some(builder) = study.builder.filter(|_| matches!(page.look, Look::Table)) {
         words.push_str(&format!(", by {}", builder.builder.name()));
@@ -145,7 +145,7 @@ fn table(canvas: &mut Canvas, body: Rect, rows: Rect, page: &StorePage, study: &
         let Some(path) = study.paths.get(id.index()) else { continue };
         let mut pen = canvas.line(rows, line);
         if path.is_absent {
-            pen.right("not here", FIGURE, theme.warning).skip(1);
+            pen.right("missing", FIGURE, theme.warning).skip(1);
         } else {
             pen.right(&display_bytes(path.added_bytes), FIGURE, theme.plain).skip(1);
         }
@@ -211,7 +211,7 @@ fn column(
         let index = offset + usize::from(line);
         let Some(&id) = paths.get(index) else { break };
         let path = study.paths.get(id.index()).copied().unwrap_or_default();
-        let added = if path.is_absent { "not here".to_owned() } else { display_bytes(path.added_bytes) };
+        let added = if path.is_absent { "missing".to_owned() } else { display_bytes(path.added_bytes) };
         let mut pen = canvas.line(area, line);
         pen.right(&added, FIGURE, theme.dim).skip(1);
         path_name(&mut pen, study, id);
@@ -282,7 +282,7 @@ fn tell(canvas: &mut Canvas, area: Rect, page: &StorePage, study: &StoreStudy, i
 
 fn facts(study: &StoreStudy, id: PathId, path: &StudiedPath) -> Vec<String> {
     if path.is_absent {
-        return vec!["the image only names it: its contents are not here, and what it weighs is not known".to_owned()];
+        return vec!["only named by the image: contents missing, size unknown".to_owned()];
     }
     let mut facts = vec![format!("NAR {}", display_bytes(study.graph.nar_bytes(id)))];
     facts.extend(path.closure_bytes.map(|bytes| format!("closure {}", display_bytes(bytes))));
@@ -297,8 +297,8 @@ fn why(page: &StorePage, study: &StoreStudy, image: &Image, id: PathId) -> Strin
     let reason = page.reason.as_ref().filter(|reason| reason.path == id);
     let Some(chain) = reason.and_then(|reason| reason.chains.get(reason.shown)) else {
         return match study.absent_paths() {
-            0 => "neither the configuration nor a file outside the store leads to it".to_owned(),
-            absent => format!("not known: what {absent} of the store paths refer to is not here"),
+            0 => "unreachable from the configuration and from files outside the store".to_owned(),
+            absent => format!("unknown: {absent} store paths are missing"),
         };
     };
     let mut text = chain.reasons.first().map(|&source| source.describe(image)).unwrap_or_default();

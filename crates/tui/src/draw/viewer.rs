@@ -67,7 +67,7 @@ fn kind(viewer: &Viewer) -> String {
         return String::new();
     }
     if viewer.is_too_narrow() {
-        return format!("side by side takes {NARROWEST_HALVES} columns; {}", viewer.view.kind);
+        return format!("side by side needs {NARROWEST_HALVES} columns; {}", viewer.view.kind);
     }
     viewer.view.kind.clone()
 }

@@ -35,7 +35,7 @@ const LONGEST: usize = 4000;
 pub fn lines(image: &Image) -> Vec<ImageLine> {
     let mut page = PageLines::default();
     configuration(&mut page, image);
-    page.heading("Dockerfile, put back together from the history");
+    page.heading("Dockerfile, reconstructed from the history");
     for instruction in dockerfile(image) {
         let label = match instruction.layer {
             Some(layer) => format!("{:>3} {:>8}", layer.0, display_bytes(instruction.unpacked_bytes)),
@@ -132,7 +132,7 @@ fn configuration(page: &mut PageLines, image: &Image) {
     page.field("Config", identity.config_digest.as_ref().map_or("", |digest| digest.as_str()));
     page.field("Made", config.created.as_deref().unwrap_or_default());
     page.field("Author", config.author.as_deref().unwrap_or_default());
-    page.heading("How it runs");
+    page.heading("Runtime");
     page.field("Entrypoint", &words(&config.entrypoint));
     page.field("Cmd", &words(&config.cmd));
     page.field("Shell", &words(&config.shell));

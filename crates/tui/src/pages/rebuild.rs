@@ -207,7 +207,7 @@ impl RebuildPage {
                 let row = *plan.classes.get(place)?;
                 self.toggle_class(row, unreached);
             }
-            PlanItem::Cut(_) | PlanItem::Doubt(_) => return Some("There is nothing to decide here".to_owned()),
+            PlanItem::Cut(_) | PlanItem::Doubt(_) => return Some("Nothing to decide here".to_owned()),
         }
         self.is_stale = true;
         None
@@ -234,12 +234,12 @@ impl RebuildPage {
     /// Leaves all to the plan; what to tell the user.
     pub fn undo(&mut self) -> &'static str {
         if self.decided() == 0 {
-            return "Nothing was decided: all is as the plan proposes it";
+            return "No decisions to undo";
         }
         self.choices = Choices::default();
         self.unreachable = None;
         self.is_stale = true;
-        "All as the plan proposes it"
+        "All decisions undone"
     }
 
     /// Returns the selection as text for the clipboard.
@@ -260,8 +260,8 @@ impl RebuildPage {
     /// Why a row is as it is, in a word.
     pub fn decision_words(&self, row: &Row) -> &'static str {
         match (self.choices.decided.get(&row.subject), row.decision) {
-            (Some(true), _) | (None, Decision::KeepAsked) => "kept, as you have decided",
-            (Some(false), _) | (None, Decision::DropAsked) => "dropped, as you have decided",
+            (Some(true), _) | (None, Decision::KeepAsked) => "kept by your decision",
+            (Some(false), _) | (None, Decision::DropAsked) => "dropped by your decision",
             (None, Decision::Keep) => "kept",
             (None, Decision::Drop) => "dropped",
         }

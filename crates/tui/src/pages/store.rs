@@ -212,8 +212,8 @@ impl StorePage {
         let paths = self.neighbours(from, way);
         if paths.is_empty() {
             return Some(match way {
-                Way::References => "It refers to no other store path".to_owned(),
-                Way::Referrers => "No other store path refers to it".to_owned(),
+                Way::References => "No references to other store paths".to_owned(),
+                Way::Referrers => "No referrers".to_owned(),
             });
         }
         let column = Column { paths, cursor: ListCursor::default() };
@@ -296,7 +296,7 @@ impl StorePage {
         let Look::Map(map) = &mut self.look else { return None };
         let selected = map.selected?;
         if self.held.0.get(selected.index()).is_none_or(Vec::is_empty) {
-            return Some("It holds no other path alone".to_owned());
+            return Some("No path is needed only by this one".to_owned());
         }
         *map = StoreMap { within: Some(selected), selected: None };
         None
@@ -335,7 +335,7 @@ impl StorePage {
         reason.shown = if reason.shown + 1 < reason.chains.len() { reason.shown + 1 } else { 0 };
         match reason.chains.len() {
             0 => Some("Unreachable: nothing refers to it".to_owned()),
-            1 => Some("There is one chain only".to_owned()),
+            1 => Some("Only one chain".to_owned()),
             count => Some(format!("Chain {} of {count}", reason.shown + 1)),
         }
     }

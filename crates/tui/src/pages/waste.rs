@@ -84,7 +84,7 @@ fn removed(tree: &FileTree, directory: &RemovedDirectory) -> WasteRow {
         copies: String::new(),
         layers: directory.layer.0.to_string(),
         cause: "directory removed later, still shipped",
-        remedy: "remove it in the layer that brings it, or do not bring it",
+        remedy: "remove it in the layer that adds it, or do not add it",
         path: path(tree, directory.node),
     }
 }

@@ -78,7 +78,7 @@ pub(super) fn perform_on_tree(session: &mut Session, action: Action, keymap: &Ke
                 let forward = action == Action::NextChange;
                 let direction = if forward { Direction::Forward } else { Direction::Backward };
                 let found = view.jump(tree, Goal::Changes, direction);
-                return (!found).then(|| "Nothing changed here".to_owned());
+                return (!found).then(|| "No changes here".to_owned());
             }
             Action::Sort => {
                 view.settings.sort = next_sort(view.settings.sort);

@@ -46,7 +46,7 @@ pub(super) fn perform(state: &mut State, action: Action, effects: &mut Vec<Effec
         Action::ToggleMouse => {
             state.mouse = !state.mouse;
             effects.push(Effect::Mouse(state.mouse));
-            state.inform(if state.mouse { "Mouse on" } else { "Mouse off: the terminal selects text again" });
+            state.inform(if state.mouse { "Mouse on" } else { "Mouse off: the terminal selects text" });
         }
         Action::CopyPath => copy(state, name_of_selection(state), effects),
         Action::CopyRow => copy(state, super::draw::row_as_text(state), effects),
@@ -69,7 +69,7 @@ pub(super) fn perform(state: &mut State, action: Action, effects: &mut Vec<Effec
             let Screen::Session(session) = &mut state.screen else { return };
             if let Some(page) = page_of(session, action) {
                 if session.opened.is_none() {
-                    return state.inform("The image is not read yet");
+                    return state.inform("Still reading the image");
                 }
                 session.pages.current = page;
                 if page == Page::Map && session.pages.map.selected.is_none() {
@@ -126,7 +126,7 @@ fn begin_prompt(state: &mut State, purpose: Purpose) {
         (Screen::Choosing, _) => state.choosers.last().map(|chooser| chooser.filter.clone()).unwrap_or_default(),
         (Screen::Session(session), purpose) => {
             let Some(opened) = &session.opened else {
-                return state.inform("The files are not read yet");
+                return state.inform("Still reading the files");
             };
             if purpose == Purpose::Rows {
                 let text = session.pages.filter().to_owned();

@@ -113,7 +113,7 @@ pub(super) fn perform_on_page(
             let (scope, baseline) = session.scope(&opened.image);
             let seen = opened.image.tree.see_alone(node, scope, baseline)?;
             if !seen.is_directory || seen.totals.bytes == 0 {
-                return Some("Nothing to look into: it is a file".to_owned());
+                return Some("A file has no map".to_owned());
             }
             session.pages.map.directory = node;
             session.pages.map.selected = None;

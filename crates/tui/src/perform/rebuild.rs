@@ -39,7 +39,7 @@ pub(super) fn reveal(session: &mut Session, keymap: &Keymap) -> Option<String> {
     let subject = match page.selected()? {
         PlanItem::Row(place) => page.plan()?.rows.get(place)?.subject,
         PlanItem::Class(_) | PlanItem::Cut(_) | PlanItem::Doubt(_) => {
-            return Some("Its files are in many places".to_owned());
+            return Some("Its files are in several directories".to_owned());
         }
     };
     match subject {

@@ -201,11 +201,11 @@ fn what_many_images_share() {
 #[test]
 fn each_kind_of_change_says_what_it_is() {
     for (name, expected) in [
-        ("secret", "other bytes of the same length"),
+        ("secret", "changed content of the same length"),
         ("tool", "only mode, owner changed"),
         ("touched", "only time changed"),
         ("a-long-text", "moved: the same content under another path"),
-        ("becomes-a-directory", "another kind of entry"),
+        ("becomes-a-directory", "changed type"),
         ("usr/bin/sh", "only link changed"),
         ("gone", "removed: on the left side only"),
         ("usr/lib/new", "added: on the right side only"),
@@ -339,7 +339,7 @@ fn a_cell_of_the_matrix_opens_the_comparison_and_esc_returns() {
     person.presses("2 esc esc");
     assert!(comparing(&person).pair.is_none());
     person.presses("h l h h enter");
-    assert!(person.text().contains("An image with itself"), "{}", person.text());
+    assert!(person.text().contains("Pick two different images"), "{}", person.text());
 }
 
 #[test]

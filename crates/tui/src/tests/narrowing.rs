@@ -38,7 +38,7 @@ fn only_what_is_wasted_is_shown_with_the_bytes_of_the_hidden_copies() {
         person.rows(),
         ["~var", "~  cache", "-    packages.db", "~usr", "~  bin", "~    tool", "~etc", "~  passwd", "~  hosts"]
     );
-    assert!(person.text().contains("only what is wasted"), "{}", person.text());
+    assert!(person.text().contains("only waste"), "{}", person.text());
     person.presses("W");
     assert_eq!(person.rows(), ["~usr", "~etc", "+opt", "~var", " bin"].map(str::to_owned));
 }
@@ -48,7 +48,7 @@ fn the_waste_of_a_layer_is_what_it_holds_in_vain() {
     let mut person = person();
     person.presses("down down W");
     assert_eq!(person.rows(), Vec::<String>::new());
-    assert!(person.text().contains("Nothing is wasted"), "{}", person.text());
+    assert!(person.text().contains("No waste"), "{}", person.text());
     person.presses("up");
     assert!(person.rows().iter().any(|row| row.ends_with("packages.db")), "{:?}", person.rows());
 }
@@ -79,7 +79,7 @@ fn an_image_whose_history_names_no_base_hides_nothing() {
     let mut person = Person::seeing(web(), (120, 40));
     person.presses("B");
     assert_eq!(person.session().layer_rows(), 4);
-    assert!(person.text().contains("not known"), "{}", person.text());
+    assert!(person.text().contains("Base image unknown"), "{}", person.text());
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn a_copy_to_disk_shows_how_far_it_is_and_escape_stops_it() {
     };
     assert!(asked(&person, |request| matches!(request, Request::Extract(_))));
     person.hears(Report::Copying(Transfer { read_bytes: 2_000_000, total_bytes: Some(9_000_000) }));
-    assert!(person.text().contains("copied 2.0 MB of 9.0 MB, esc stops"), "{}", person.text());
+    assert!(person.text().contains("copied 2.0 MB of 9.0 MB (esc: stop)"), "{}", person.text());
     person.presses("e enter");
     assert!(person.text().contains("Another copy is under way"), "{}", person.text());
     person.presses("esc");

@@ -123,11 +123,11 @@ fn a_plan_is_made_when_somebody_wants_to_see_it_and_all_is_known() {
     let (opened, study) = sample();
     let mut person = Person::seeing(opened, (120, 40));
     person.presses("R");
-    assert!(person.text().contains("Reading what the image contains…"), "{}", person.text());
+    assert!(person.text().contains("Reading the content of the image…"), "{}", person.text());
     assert!(asked(&person).is_empty());
     person.hears(Report::Store(Some(study)));
     person.hears(Report::Insights(Arc::new(Insights { hidden: Some(HiddenCopies::default()), ..Insights::default() })));
-    assert!(person.text().contains("Finding what the image needs…"), "{}", person.text());
+    assert!(person.text().contains("Analysing the needs of the image…"), "{}", person.text());
     person.presses("1 8 1 8");
     assert_eq!(asked(&person).len(), 1);
     plans(&mut person);
@@ -160,7 +160,7 @@ fn everything_decided_is_undone_with_one_key() {
     assert_eq!(asked(&person).last().unwrap().choices, Default::default());
     assert!(person.text().contains("34 MB → 33 MB"), "{}", person.text());
     person.presses("u");
-    assert!(person.text().contains("Nothing was decided"), "{}", person.text());
+    assert!(person.text().contains("No decisions to undo"), "{}", person.text());
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn what_is_outside_a_store_cannot_be_dropped_at_once() {
     person.presses("u g g");
     let before = asked(&person).len();
     person.presses("space");
-    assert!(person.text().contains("What is outside the store stays"), "{}", person.text());
+    assert!(person.text().contains("Files outside the store are always kept"), "{}", person.text());
     assert_eq!(asked(&person).len(), before);
     // Without a store, files outside all packages are one row among the others.
     let mut person = with_packages((120, 40));
@@ -230,7 +230,7 @@ fn what_is_written_opens_in_a_comparison_and_leads_back() {
     let request = written(&person).expect("it is to be written");
     assert_eq!(request.destination, Destination::parse("oci:small:web:2".as_ref()).unwrap());
     assert_eq!((request.choices.decided.len(), request.replaces), (1, false));
-    assert!(person.text().contains("being put together, esc stops"), "{}", person.text());
+    assert!(person.text().contains("preparing the image (esc: stop)"), "{}", person.text());
     person.hears(Report::Writing(Transfer { read_bytes: 1_000_000, total_bytes: Some(21_000_000) }));
     assert!(person.text().contains("1.0 MB of 21 MB written"), "{}", person.text());
     // What is written is what was decided before.

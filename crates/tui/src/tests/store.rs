@@ -100,7 +100,7 @@ fn the_reason_is_a_chain_from_what_holds_it() {
     person.presses("k w");
     assert!(person.text().contains("Chain 2 of 3"), "{}", person.text());
     person.presses("g g G");
-    assert!(person.text().contains("neither the configuration nor a file"), "{}", person.text());
+    assert!(person.text().contains("unreachable from the configuration"), "{}", person.text());
 }
 
 #[test]
@@ -154,5 +154,5 @@ fn what_is_not_here_never_weighs_nothing() {
     assert!(person.text().contains("absent"), "{}", person.text());
     person.presses("6");
     let text = person.text();
-    assert!(text.contains("not here") && !text.contains("0 B"), "{text}");
+    assert!(text.contains("missing") && !text.contains("0 B"), "{text}");
 }

@@ -53,7 +53,7 @@ pub(super) fn draw(canvas: &mut Canvas, body: Rect, rows: Rect, pair: &PairScree
 
 fn describe(pair: &PairScreen) -> String {
     let files = &pair.files;
-    let mut words = if files.only_differences { "only what differs" } else { "all of both sides" }.to_owned();
+    let mut words = if files.only_differences { "only differences" } else { "all entries" }.to_owned();
     if let Some(filter) = &files.filter {
         words.push_str(&format!(", matching “{}”", display_name(filter.text.as_bytes())));
     }

@@ -109,12 +109,12 @@ fn figures(pair: &PairScreen) -> Vec<String> {
     let differences = &pair.compared.differences;
     let mut figures = vec![format!("{} unpacked", signed(differences.bytes.unpacked.delta()))];
     figures.push(match differences.files.changes.len() {
-        0 => "no path differs".to_owned(),
+        0 => "no differences".to_owned(),
         1 => "1 path differs".to_owned(),
         count => format!("{count} paths differ"),
     });
     if pair.compared.request.options.semantic {
-        figures.push("only what has a meaning".to_owned());
+        figures.push("metadata hidden".to_owned());
     }
     figures.push(format!("{} shared by layers", display_bytes(differences.bytes.shared_unpacked)));
     figures
