@@ -34,7 +34,7 @@ fn what_is_wrong_is_told_with_its_line() {
         ("[colours]\nhorizon = \"red\"\n", 2, "unknown colour `horizon`"),
         ("[keys]\nfly = \"f\"\n", 2, "unknown action `fly`"),
         ("[keys]\nquit = \"hyper-q\"\n", 2, "invalid key"),
-        ("[keys]\nsort = \"x\"\nfind = [\"y\", \"x\"]\n", 3, "also given to sort"),
+        ("[keys]\nsort = \"x\"\nfind = [\"y\", \"x\"]\n", 3, "already assigned to sort"),
         ("[view]\ncolumns = [\"mode\",\n\"weight\"]\n", 3, "unknown choice `weight`"),
         ("[view]\ncolumns = [\"mode\", \"mode\"]\n", 2, "there already"),
         ("theme = 7\n", 1, "text in quotes"),

@@ -278,7 +278,7 @@ fn a_wrong_digest_is_said_and_marked() {
     let actual = nixdive_image::Digest::from_sha256(&[9; 32]);
     let check = nixdive_image::DigestCheck::Differs { actual };
     person.hears(Report::DigestChecked { layer: nixdive_image::LayerIndex(1), check });
-    assert!(person.text().contains("layer 1 do not have the digest"));
+    assert!(person.text().contains("layer 1 do not match the digest"));
     assert!(person.text().contains("INCOMPLETE OR ALTERED"), "{}", person.text());
     person.presses("esc down down");
     assert!(person.text().contains(&format!("sha256:{}", "09".repeat(4))), "{}", person.text());
