@@ -64,7 +64,7 @@ const GROUPS: [(&str, &[&str]); 4] = [
 ];
 
 /// Options of browsing that `-h` lists; `--help` lists all of them.
-const IMPORTANT: [&str; 12] = [
+const IMPORTANT: [&str; 11] = [
     "platform",
     "offline",
     "no_exec",
@@ -72,7 +72,6 @@ const IMPORTANT: [&str; 12] = [
     "rules",
     "baseline",
     "max_size",
-    "max_growth",
     "semantic",
     "dockerfile",
     "json",
@@ -201,8 +200,8 @@ pub struct BrowseArguments {
 /// Options for opening an image.
 #[derive(Debug, Clone, Args)]
 pub struct OpenArguments {
-    /// Platform to choose from a multi-platform image [default: this machine's]
-    #[arg(long, value_name = "OS/ARCH[/VARIANT]", value_parser = parse_platform)]
+    /// Platform of a multi-platform image, such as linux/arm64 or linux/arm/v7 [default: this machine's]
+    #[arg(long, value_name = "OS/ARCH", value_parser = parse_platform)]
     pub platform: Option<Platform>,
     /// Also verify the diffIDs of large uncompressed layers; always on for ci, sbom, rebuild, copy and index
     #[arg(long)]

@@ -1,6 +1,6 @@
 //! The log that `-v` and `NIXDIVE_LOG` ask for: which events are written, where to, and how.
 //!
-//! Without either there is no subscriber, and an event costs one comparison.
+//! Without either, no subscriber is set, and an event costs one comparison.
 
 use std::ffi::OsString;
 use std::fmt::{self, Write as _};
@@ -26,9 +26,9 @@ const FILE: &str = "NIXDIVE_LOG_FILE";
 const TARGETS: [&str; 9] =
     ["source", "http", "registry", "credentials", "cache", "layer", "rebuild", "transfer", "program"];
 
-/// Whether standard error belongs to the log: not while the terminal interface draws its screen.
+/// True while nothing may be logged to standard error, as the terminal interface draws its screen.
 static IS_SILENT: AtomicBool = AtomicBool::new(false);
-/// Whether events are written to standard error.
+/// True if events are written to standard error.
 static IS_SHOWN: AtomicBool = AtomicBool::new(false);
 
 /// Keeps the log from standard error as long as it lives.
@@ -48,7 +48,7 @@ impl Drop for Silence {
     }
 }
 
-/// Whether standard error shows events, so that nothing there may be overwritten.
+/// Returns `true` if standard error shows events, so that nothing there may be overwritten.
 pub fn is_shown() -> bool {
     IS_SHOWN.load(Ordering::Relaxed)
 }
@@ -199,7 +199,7 @@ impl Subscriber for Log {
         self.write(&line.0);
     }
 
-    // There are no spans.
+    // Spans are not used.
     fn new_span(&self, _: &Attributes<'_>) -> Id {
         Id::from_u64(1)
     }

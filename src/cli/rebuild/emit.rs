@@ -124,7 +124,7 @@ pub fn build(directory: &Path, image: &OsString, open: &OpenArguments) -> anyhow
     let shown = display_name(directory.as_os_str().as_encoded_bytes()).into_owned();
     let status = command.status().map_err(|error| match error.kind() {
         ErrorKind::NotFound => {
-            anyhow::anyhow!("the flake is written to {shown}, but there is no nix on PATH to build it")
+            anyhow::anyhow!("the flake is written to {shown}, with no nix on PATH to build it")
         }
         _ => anyhow::anyhow!("the flake is written to {shown}, but nix cannot be run: {error}"),
     })?;

@@ -100,14 +100,7 @@ fn waste(canvas: &mut Canvas, body: Rect, session: &Session, opened: &Exploratio
     let pages = &session.pages;
     let assessment = &pages.findings.assessment;
     let length = pages.waste.len();
-    title(
-        canvas,
-        body,
-        "Waste",
-        "paths stored more than once",
-        &place(&pages.waste.cursor, length),
-        true,
-    );
+    title(canvas, body, "Waste", "paths stored more than once", &place(&pages.waste.cursor, length), true);
     let overview = &opened.overview;
     let figures = [
         (percent(overview.efficiency), "efficiency: the smallest copy of every path over all copies"),

@@ -33,11 +33,8 @@ pub(super) fn draw(canvas: &mut Canvas, body: Rect, session: &Session, opened: &
     let rows = pages::rows(body, Page::Store);
     let Some(study) = page.study() else {
         title(canvas, body, "Store", "", "", true);
-        let text = if !session.pages.is_store_known {
-            "Reading the store paths…"
-        } else {
-            "No Nix store in this image."
-        };
+        let text =
+            if !session.pages.is_store_known { "Reading the store paths…" } else { "No Nix store in this image." };
         let style = canvas.theme.plain;
         canvas.line(rows, 0).skip(2).fitted(text, style);
         return;
