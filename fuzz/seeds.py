@@ -14,6 +14,7 @@ import sqlite3
 import struct
 import subprocess
 import tarfile
+import zipfile
 
 HERE = pathlib.Path(__file__).parent / "corpus"
 
@@ -97,6 +98,92 @@ def oci(blobs):
     return tar([(name, tarfile.REGTYPE, data) for name, data in members]), manifest, index
 
 
+def rpm_header():
+    """A package of RPM: an index of tags, then their values."""
+    texts = [(1000, b"bash\0"), (1001, b"5.2\0"), (1002, b"1\0"), (1022, b"x86_64\0"), (1014, b"GPL\0")]
+    index, data = b"", b""
+    for tag, text in texts:
+        index += struct.pack(">IIII", tag, 6, len(data), 1)
+        data += text
+    return struct.pack(">II", len(texts), len(data)) + index + data
+
+
+def ndb(blob):
+    """A database of RPM's own format with one package."""
+    header = struct.pack("<IIIIIIII", 0x506D7052, 0, 0, 1, 0, 0, 0, 0)
+    slot = struct.pack("<IIII", 0x746F6C53, 1, 256, (len(blob) + 31) // 16)
+    body = struct.pack("<IIII", 0x53626C42, 1, 0, len(blob)) + blob
+    return (header + slot).ljust(4096, b"\0") + body
+
+
+def zipped():
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("META-INF/MANIFEST.MF", "Class-Path: a.jar\n b.jar\n")
+    return out.getvalue()
+
+
+def parsers():
+    """Seeds of the targets whose first byte chooses a parser."""
+    database = sqlite3.connect(":memory:")
+    database.execute("CREATE TABLE Packages (hnum INTEGER PRIMARY KEY, blob BLOB)")
+    database.execute("INSERT INTO Packages VALUES (1, ?)", (rpm_header(),))
+    database.commit()
+    sql = database.serialize() if hasattr(database, "serialize") else b"SQLite format 3\0"
+    status = b"Package: a\nStatus: install ok installed\nVersion: 1-2\nArchitecture: amd64\nSource: b (3)\n\n"
+    packages = [
+        status, status, b"d41d8cd98f00b204e9800998ecf8427e  usr/bin/a\n", b"/.\n/usr\n/usr/bin/a\n",
+        b"/bin/sh\n/bin/sh.distrib\ndash\n",
+        b"C:Q1x\nP:musl\nV:1-r0\nA:x86_64\nS:1\nI:2\nL:MIT\no:musl\nF:lib\nR:a.so\nZ:Q1x\n\n",
+        sql, ndb(rpm_header()), b"\0" * 12 + struct.pack("<II", 0x061561, 9) + b"\0" * 492,
+        b"bash-5.2-1.x86_64\t(none)\tGPL\n", b"(\xb5\x2f\xfd", b"Metadata-Version: 2.1\nName: a\nVersion: 1\n\ntext",
+        b"a/__init__.py,sha256=x,12\n\"b,c.py\",,\n", b"../a.py\n",
+    ]
+    ar = b"!<arch>\n" + b"a/".ljust(16) + b"0".ljust(12) + b"0".ljust(6) * 2 + b"644".ljust(8) + b"2".ljust(10) + b"`\nhi"
+    cpio = b"".join([b"070701", b"%08x" % 1, b"%08x" % 0o100644, b"0" * 32, b"%08x" % 2, b"0" * 32, b"%08x" % 2, b"0" * 8])
+    elf = pathlib.Path("/bin/true").read_bytes()
+    elf = elf[:20000] if elf.startswith(b"\x7fELF") else b"\x7fELF\x02\x01\x01"
+    deb = ar.replace(b"a/".ljust(16), b"debian-binary".ljust(16))
+    preview = [zipped(), ar, deb, cpio + b"a\0hi", tar([("a", tarfile.REGTYPE, b"a")]), elf, b"#!/bin/sh\n", b"a\nb\na\nc\n"]
+    cache = b"glibc-ld.so.cache1.1" + struct.pack("<II", 1, 0) + b"\0" * 20
+    cache += struct.pack("<III", 3, 72, 77) + b"\0" * 12 + b"libc\0/lib/c\0"
+    needs = [
+        elf, b"see /usr/share/a and /etc/b.", cache, b"#!/bin/sh\nset -e\nif [ -f \"$HOME/a\" ]; then exec ${x:-b} $(c <<E\nE\n); fi\n",
+        b"import os, a.b\nfrom c import d\n", zipped(), b"system('ls -l'); `date`; %x(a b) qx{c}", b"command=/bin/a b\nExecStart=/bin/c\n", b"*.[a-c]?so.1",
+    ]
+    rules = [
+        b"a: &x [1, {b: 'c'}]\nd: *x\ne: |\n  f\n---\n- g\n", b"rules:\n  max-size: 10 MB\nbudgets:\n- subject: layers\n  max: 3\n",
+        b'{"schema":"nixdive.baseline/1"}', b"10 %", b"0.9", b"/usr/**/*.{a,b}\n/usr/x/y.a",
+    ]
+    compose = b"A=b\n---ENV\nservices:\n  web:\n    image: ${A:-c}:${TAG?none}\n    build: .\n"
+    pod = b"apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - name: a\n    image: b:c\n"
+    conf = b'unqualified-search-registries = ["a.example"]\n[[registry]]\nprefix = "h.example/team"\nlocation = "b.example"\n[[registry.mirror]]\nlocation = "c.example"\n'
+    auth = b'{"auths":{"h.example/team":{"auth":"bWU6aHVudGVyMg=="},"docker.io":{"identitytoken":"t"}},"credsStore":"x"}'
+    registry = [
+        b'Basic realm="a", Bearer realm="https://b/token",service="c",scope="d:e:pull"', b"https://h.example:443/a?b=c#d",
+        b"Sun, 06 Nov 1994 08:49:37 GMT", b"aGk=", conf, auth,
+    ]
+    meta = struct.pack("<QHHI", 0, 4, 0, 0) + struct.pack("<IIIIQQQQQ", 0xED0CDAED, 2, 4096, 0, 2, 0, 3, 4, 1)
+    checksum = 0xCBF29CE484222325
+    for byte in meta[16:]:
+        checksum = ((checksum ^ byte) * 0x100000001B3) % (1 << 64)
+    meta = (meta + struct.pack("<Q", checksum)).ljust(4096, b"\0")
+    leaf = struct.pack("<QHHI", 2, 2, 1, 0) + struct.pack("<IIII", 0, 16, 1, 1) + b"kv"
+    layer = {"digest": "sha256:" + "a" * 64, "diff_ids": "sha256:" + "a" * 64, "size": 1, "media-type": "x",
+             "paths": [{"path": "/nix/store/" + "a" * 32 + "-p"}], "history": {"created_by": "x"}}
+    document = {"version": 1, "image-config": {"Env": ["A=b"]}, "layers": [layer], "arch": "amd64"}
+    stored = [b"t" + b"\0" * 40, meta + meta + leaf.ljust(4096, b"\0"), json.dumps(document).encode()]
+    chosen = {"packages": packages, "preview": preview, "needs": needs, "rules": rules, "registry": registry, "stored": stored}
+    for target, seeds in chosen.items():
+        for number, seed in enumerate(seeds):
+            write(target, str(number), bytes([number]) + seed)
+    write("compose", "compose", compose)
+    write("compose", "kubernetes", pod)
+    numbers = random.Random(2)
+    for length in [16, 64, 256]:
+        write("nar", str(length), numbers.randbytes(length))
+
+
 def main():
     found = layers()
     for name, data in found.items():
@@ -169,6 +256,7 @@ def main():
         if shutil.which("zstd"):
             packed = subprocess.run(["zstd", "-c"], input=data, capture_output=True, check=True).stdout
             write("zstd_index", name, struct.pack("<IH", 700, 900) + packed + packed)
+    parsers()
     # Any bytes make layers of some entries; `random` gives the same ones every time.
     numbers = random.Random(1)
     for length in [64, 512, 2048, 4096]:

@@ -29,6 +29,8 @@ pub use nixdive_source::cache;
 pub use nixdive_source::engines;
 pub use nixdive_source::extract;
 pub use nixdive_source::formats as source;
+#[doc(hidden)]
+pub use nixdive_source::fuzzing as source_fuzzing;
 pub use nixdive_source::http;
 pub use nixdive_source::identify;
 pub use nixdive_source::manifest;

@@ -10,6 +10,8 @@ mod classes;
 pub mod emit;
 mod entry;
 pub mod from_store;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod needs;
 pub mod package_image;
 pub mod plan;

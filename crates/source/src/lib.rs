@@ -7,6 +7,8 @@ pub mod cache;
 pub mod engines;
 pub mod extract;
 pub mod formats;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod http;
 pub mod identify;
 pub mod manifest;

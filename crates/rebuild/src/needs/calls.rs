@@ -72,7 +72,7 @@ impl Search<'_> {
 }
 
 /// The texts in quotes that are the first argument of some calls, parentheses or not.
-fn started<'a>(text: &'a [u8], calls: &[&str]) -> Vec<&'a [u8]> {
+pub(super) fn started<'a>(text: &'a [u8], calls: &[&str]) -> Vec<&'a [u8]> {
     let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
     let mut found = Vec::new();
     for call in calls {
@@ -99,7 +99,7 @@ fn first_literal(text: &[u8]) -> Option<&[u8]> {
 }
 
 /// What stands between backticks, `qx` and `%x` in lines that are no comments.
-fn between_backticks(text: &[u8]) -> Vec<&[u8]> {
+pub(super) fn between_backticks(text: &[u8]) -> Vec<&[u8]> {
     let mut found = Vec::new();
     for line in text.split(|&byte| byte == b'\n') {
         let start = line.trim_ascii_start();

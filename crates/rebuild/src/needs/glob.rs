@@ -36,7 +36,7 @@ pub(super) fn is_pattern(text: &[u8]) -> bool {
 }
 
 /// Whether a name matches a pattern, in time proportional to the product of their lengths.
-fn matches(pattern: &[u8], name: &[u8]) -> bool {
+pub(super) fn matches(pattern: &[u8], name: &[u8]) -> bool {
     let (mut at, mut on) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while on < name.len() {

@@ -7,6 +7,7 @@ mod beside;
 mod calls;
 mod chain;
 mod elf;
+pub(crate) mod fuzzing;
 mod glob;
 mod habits;
 mod jar;

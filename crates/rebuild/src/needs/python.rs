@@ -261,7 +261,7 @@ fn top_level(module: &[u8]) -> &[u8] {
 }
 
 /// The top-level names of modules that a program imports by a statement.
-fn imports(text: &[u8]) -> Vec<&[u8]> {
+pub(super) fn imports(text: &[u8]) -> Vec<&[u8]> {
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80;
     let mut found = Vec::new();
     for line in text.split(|byte| b"\n;".contains(byte)) {

@@ -53,7 +53,7 @@ impl Search<'_> {
 }
 
 /// The values of settings that are commands; of every setting in a `Procfile`.
-fn commands(text: &[u8], all: bool) -> impl Iterator<Item = &[u8]> {
+pub(super) fn commands(text: &[u8], all: bool) -> impl Iterator<Item = &[u8]> {
     text.split(|&byte| byte == b'\n').take(MOST_LINES).filter_map(move |line| {
         let at = line.iter().position(|byte| b"=:".contains(byte))?;
         let name = line.get(..at)?.trim_ascii();

@@ -226,6 +226,14 @@ fn encode_fields(encoder: &mut Encoder, fields: &EntryFields) {
     }
 }
 
+/// Returns whether a body without its magic number and checksum decodes.
+pub(crate) fn decode_body(body: &[u8]) -> bool {
+    let mut bytes = [MAGIC, body].concat();
+    let checksum = blake3::hash(&bytes);
+    bytes.extend_from_slice(checksum.as_bytes());
+    decode(&bytes).is_some()
+}
+
 /// Decodes a layer, and whether files were captured from it. Returns `None` if the index is damaged.
 fn decode(bytes: &[u8]) -> Option<(KnownLayer, bool)> {
     let (body, checksum) = bytes.split_at_checked(bytes.len().checked_sub(CHECKSUM)?)?;

@@ -27,6 +27,7 @@ use tracing::{debug, info, warn};
 
 use nixdive_image::Digest;
 
+pub(crate) use layers::decode_body;
 pub use layers::{KnownLayer, LayerWriting};
 pub use manifests::KnownManifest;
 pub use tally::{Item, ItemKind};

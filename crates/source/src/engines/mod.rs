@@ -14,6 +14,7 @@ use serde::Deserialize;
 use crate::http::{Address, Http, HttpError, HttpOptions, Method, Request, Response};
 use nixdive_image::reference::Engine;
 
+pub(crate) use containerd::bolt;
 pub use containerd::{ContainerdImage, ContentStore};
 pub use load::EngineImage;
 pub use sockets::{EngineEnvironment, Socket, sockets};

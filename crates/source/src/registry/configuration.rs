@@ -70,6 +70,13 @@ impl Configuration {
         Ok(all)
     }
 
+    /// Parses the text of one file.
+    pub(crate) fn parse(text: &str, file: &Path) -> Result<Self, String> {
+        let mut all = Self::default();
+        all.add(text, file)?;
+        Ok(all)
+    }
+
     fn add_file(&mut self, file: &Path) -> Result<(), RegistryError> {
         let failed = |reason: String| RegistryError::File { file: file.to_owned(), reason };
         match fs::metadata(file) {

@@ -21,6 +21,7 @@ pub use blob::{BlobReader, carried};
 pub use challenge::Challenge;
 pub use client::{Login, Registries, Settings};
 pub use configuration::{Configuration, Place};
+pub(crate) use credentials::look_up_in;
 pub use credentials::{Credential, Found, find as find_credential};
 pub use environment::Environment;
 pub use error::RegistryError;

@@ -1,7 +1,7 @@
 //! Images of containerd as stored on disk: blobs by digest, and names in a database. The socket is not used, since it
 //! requires the same rights.
 
-mod bolt;
+pub(crate) mod bolt;
 #[cfg(test)]
 #[path = "tests.rs"]
 mod tests;

@@ -39,8 +39,22 @@ pub(super) fn look_up(
     search: Option<&OsStr>,
     execution: Permission,
 ) -> Result<Option<Found>, RegistryError> {
-    let file = read(path).inspect_err(|_| {
-        debug!(target: "credentials", file = %path.display(), "cannot be read, or is not valid");
+    let bytes = read(path).inspect_err(|_| {
+        debug!(target: "credentials", file = %path.display(), "cannot be read");
+    })?;
+    look_up_in(&bytes, path, name, search, execution)
+}
+
+/// Looks up an image in the bytes of a file. `path` names the file in messages.
+pub(super) fn look_up_in(
+    bytes: &[u8],
+    path: &Path,
+    name: &ImageName,
+    search: Option<&OsStr>,
+    execution: Permission,
+) -> Result<Option<Found>, RegistryError> {
+    let file = parse(bytes, path).inspect_err(|_| {
+        debug!(target: "credentials", file = %path.display(), "not valid");
     })?;
     let shown = nixdive_base::text::display_name(path.as_os_str().as_encoded_bytes()).into_owned();
     let keys = keys(name);
@@ -75,14 +89,20 @@ pub(super) fn look_up(
     Ok(entry.map(|credential| Found { credential, source: format!("from {shown}") }).or(withheld))
 }
 
-fn read(path: &Path) -> Result<File, RegistryError> {
+fn read(path: &Path) -> Result<Vec<u8>, RegistryError> {
     let failed = |reason: String| RegistryError::File { file: path.to_owned(), reason };
     let mut bytes = Vec::new();
     let opened = std::fs::File::open(path).map_err(|error| failed(error.to_string()))?;
     opened.take(MAX_BYTES).read_to_end(&mut bytes).map_err(|error| failed(error.to_string()))?;
+    Ok(bytes)
+}
+
+fn parse(bytes: &[u8], path: &Path) -> Result<File, RegistryError> {
     // The message of the parser could repeat the content.
-    serde_json::from_slice(&bytes)
-        .map_err(|error| failed(format!("not a JSON file of docker or podman, line {}", error.line())))
+    serde_json::from_slice(bytes).map_err(|error| RegistryError::File {
+        file: path.to_owned(),
+        reason: format!("not a JSON file of docker or podman, line {}", error.line()),
+    })
 }
 
 fn credential(entry: &Entry) -> Option<Credential> {

@@ -99,6 +99,12 @@ pub fn find(
     Ok(withheld)
 }
 
+/// Looks up an image in the bytes of a file, without its helpers.
+pub(crate) fn look_up_in(bytes: &[u8], name: &ImageName) -> Option<Found> {
+    let refused = Permission::refused("a fuzz target starts no program");
+    file::look_up_in(bytes, std::path::Path::new("auth.json"), name, None, refused).ok().flatten()
+}
+
 /// Returns the keys under which a credential may be stored, the most specific first.
 fn keys(name: &ImageName) -> Vec<String> {
     let host = name.host();
