@@ -73,7 +73,7 @@ fn say(stream: &mut BufReader<UnixStream>, status: &str, headers: &str, text: &s
 }
 
 #[test]
-fn an_archive_arrives_whole_and_what_the_engine_says_is_told() {
+fn an_archive_arrives_whole_and_the_output_is_reported() {
     let archive: Vec<u8> = (0..1_000_000u32).map(|number| (number % 251) as u8).collect();
     let expected = archive.clone();
     let engine = FakeEngine::new(move |target, stream| {
@@ -114,7 +114,7 @@ fn an_answer_before_the_end_of_the_archive_is_heard() {
 }
 
 #[test]
-fn an_engine_that_goes_away_is_told_from_one_that_is_content() {
+fn a_closed_connection_is_distinguished_from_success() {
     let engine = FakeEngine::new(|_, stream| {
         let mut some = [0; 5000];
         stream.read_exact(&mut some).unwrap();

@@ -145,15 +145,15 @@ fn it_tells_how_far_it_is_and_stops_when_asked() {
     let tree = &opened.image.tree;
     let top = tree.top_layer().unwrap();
     let place = Place::new();
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     let mut watch = |progress: super::ExtractProgress| {
-        told.push(progress.bytes);
+        reported.push(progress.bytes);
         assert_eq!(progress.total_bytes, 500_000);
         if progress.bytes < 250_000 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
     let stopped = extract(tree, &opened.contents, NodeId::ROOT, top, &place.destination(), &mut watch);
     assert!(matches!(stopped, Err(super::ExtractError::Stopped(2))), "{stopped:?}");
-    assert!(told.is_sorted() && told.len() > 4, "{told:?}");
+    assert!(reported.is_sorted() && reported.len() > 4, "{reported:?}");
     for entry in fs::read_dir(place.destination()).unwrap() {
         assert_eq!(entry.unwrap().metadata().unwrap().len(), 100_000, "files are complete");
     }

@@ -257,7 +257,7 @@ mod tests {
 
     /// Expected values come from Go 1.26's `encoding/json` with the structs of the OCI image specification.
     #[test]
-    fn keys_count_in_any_case_and_the_last_of_several_counts() {
+    fn keys_ignore_case_and_the_last_one_counts() {
         let bytes = br#"{"OS": "linux", "Architecture": "arm64", "config": {"entrypoint": ["/old"], "Entrypoint": ["/a", "b"],
             "cmd": ["first"], "CMD": ["-g"], "env": ["A=1", "B=2"], "user": "1000", "labels": {"a": "1", "A": "2", "a": "3"},
             "workingdir": "/w", "exposedports": {"80/tcp": {}}, "Stop\u017fignal": "SIGINT"},
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_is_named() {
+    fn errors_name_a_document_that_is_not_an_object() {
         for bytes in [&b"[]"[..], b"", b"{", b"\xff"] {
             let message = parse_config("sha256/abc", bytes).unwrap_err().to_string();
             assert!(message.contains("sha256/abc"), "{message}");

@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_nothing_known_stays_so() {
+    fn unknown_data_has_no_format() {
         for start in [&b""[..], b"x", b"hello world\n", &[0; 4096], b"MZ is not yet a program"] {
             assert_eq!(format_of(start), None, "{start:?}");
         }

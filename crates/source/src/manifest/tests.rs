@@ -103,7 +103,7 @@ fn pods_are_found_in_all_kinds_of_objects() {
 }
 
 #[test]
-fn json_is_read_and_what_is_no_manifest_is_left_alone() {
+fn json_is_read_and_other_files_are_ignored() {
     let text = r#"{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}"#;
     assert_eq!(images(&manifest(text)), ["i: Pod/p/c"]);
     for other in [
@@ -121,7 +121,7 @@ fn json_is_read_and_what_is_no_manifest_is_left_alone() {
 }
 
 #[test]
-fn what_is_broken_is_told_with_its_line() {
+fn errors_name_the_line() {
     assert_eq!(read("services:\n  a: {image: [\n", &set).unwrap_err().line, 3);
     assert_eq!(read("services:\n  a: {image: x}\n  a: {image: y}\n", &set).unwrap_err().line, 3);
     assert_eq!(read("services:\n  a:\n", &set).unwrap_err().line, 2);

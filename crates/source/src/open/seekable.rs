@@ -80,12 +80,12 @@ pub(super) fn open_layers(
     let order = (0..sections.len()).collect();
     // Local layers can be read again: nothing is cached below the home directory.
     let (listings, keeps) = (Vec::new(), vec![false; sections.len()]);
-    let shelf = Shelf { known, listings, order, keeps, cache: None, whole: false, is_verified: false };
-    open_sections(opening, sections, layout, source_bytes, &shelf)
+    let layer_cache = LayerCache { known, listings, order, keeps, cache: None, whole: false, is_verified: false };
+    open_sections(opening, sections, layout, source_bytes, &layer_cache)
 }
 
 /// Cached layers, and the cache for layers that are read.
-pub(super) struct Shelf {
+pub(super) struct LayerCache {
     /// For each layer, its cached entries.
     pub known: Vec<Mutex<Option<KnownLayer>>>,
     /// For each layer, its table of contents, if it can be used.
@@ -108,10 +108,10 @@ pub(super) fn open_sections(
     sections: Vec<Section>,
     layout: Layout,
     source_bytes: Option<u64>,
-    shelf: &Shelf,
+    layer_cache: &LayerCache,
 ) -> Result<Opened, OpenError> {
     let mut tree = opening.tree();
-    let scans = read_all(opening, &layout, &sections, &mut tree, shelf)?;
+    let scans = read_all(opening, &layout, &sections, &mut tree, layer_cache)?;
     let read = sections.into_iter().zip(scans).map(|(section, Read { scan, aside, listed, limit })| {
         let stored = Stored::Exactly(section.length());
         let blob = Some(section.clone());
@@ -123,7 +123,7 @@ pub(super) fn open_sections(
             (None, None) => LayerStore::Packed { section, compression, start: 0, length, index },
         };
         let format = format_of_unread(&scan, &store);
-        ReadLayer { scan, stored, store, blob, is_verified: shelf.is_verified, limit, format }
+        ReadLayer { scan, stored, store, blob, is_verified: layer_cache.is_verified, limit, format }
     });
     finish(opening, layout, tree, read.collect(), source_bytes)
 }
@@ -143,7 +143,7 @@ fn read_all(
     layout: &Layout,
     sections: &[Section],
     tree: &mut TreeBuilder,
-    shelf: &Shelf,
+    layer_cache: &LayerCache,
 ) -> Result<Vec<Read>, OpenError> {
     let progress = opening.progress.begin_layers(sections.len());
     let total: u64 = sections.iter().map(Section::length).fold(0, u64::saturating_add);
@@ -151,7 +151,7 @@ fn read_all(
     // A failure stops the other layers, but not the caller's other work.
     let stop = opening.cancel().child();
     let options = LayerOptions {
-        whole: shelf.whole || (total <= CHEAP_BYTES && opening.options.keep != Keep::AnyContent),
+        whole: layer_cache.whole || (total <= CHEAP_BYTES && opening.options.keep != Keep::AnyContent),
         limit: opening.options.unpack_limit,
         decoder_threads: if sections.len() > 1 { 1 } else { opening.options.threads },
         access: opening.access(),
@@ -169,7 +169,7 @@ fn read_all(
             let (sender, options, next, progress) = (sender.clone(), options.clone(), &next, &progress);
             let places = &places;
             let keep = matches!(opening.options.keep, Keep::AnyContent | Keep::Aside);
-            let work = move || work(sections, layout, places, &options, shelf, keep, next, progress, &sender);
+            let work = move || work(sections, layout, places, &options, layer_cache, keep, next, progress, &sender);
             let spawned = std::thread::Builder::new().name("layers".into()).spawn_scoped(scope, work);
             spawned.map_err(|error| OpenError::System { what: "starting a thread", error })?;
         }
@@ -224,14 +224,14 @@ fn work(
     layout: &Layout,
     places: &Places,
     options: &LayerOptions,
-    shelf: &Shelf,
+    layer_cache: &LayerCache,
     keep: bool,
     next: &AtomicUsize,
     progress: &[Arc<LayerProgress>],
     sender: &Sender<(usize, Event)>,
 ) {
     loop {
-        let Some(&number) = shelf.order.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
+        let Some(&number) = layer_cache.order.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
         let (Some(section), Some(progress)) = (sections.get(number), progress.get(number)) else { return };
         if places.is_repeat(number) {
             progress.read_bytes.store(section.length(), Ordering::Relaxed);
@@ -245,9 +245,9 @@ fn work(
         let gone = |_| std::io::Error::other("the receiver of the entries is gone");
         let mut sink = |batch| sender.send((number, Event::Batch(batch))).map_err(gone);
         let known =
-            shelf.known.get(number).and_then(|known| known.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let kept_in = shelf.cache.as_ref().filter(|_| shelf.keeps.get(number).copied().unwrap_or_default());
-        let listing = shelf.listings.get(number).and_then(Option::as_ref);
+            layer_cache.known.get(number).and_then(|known| known.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let kept_in = layer_cache.cache.as_ref().filter(|_| layer_cache.keeps.get(number).copied().unwrap_or_default());
+        let listing = layer_cache.listings.get(number).and_then(Option::as_ref);
         let begun = Instant::now();
         let result = match (known, listing) {
             (Some(known), _) => give(known, section, progress, &mut sink),

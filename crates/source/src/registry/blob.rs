@@ -6,11 +6,11 @@ use crate::http::{Address, Body, HttpError, Method, Request, Response};
 use nixdive_image::Digest;
 
 /// Number of times that a download is resumed if few bytes arrive in between.
-const MAX_FRUITLESS: u32 = 4;
+const MAX_STALLED: u32 = 4;
 /// The same for a server that sends nothing, as each attempt takes the maximum silence.
 const MAX_SILENT: u32 = 2;
 /// Bytes that count as progress; the last bytes of a blob always do.
-const FRUIT: u64 = 64 << 10;
+const PROGRESS_BYTES: u64 = 64 << 10;
 
 /// Reads a blob from a registry: resumes broken downloads, and verifies length and digest before it returns the last
 /// bytes.
@@ -22,7 +22,7 @@ pub struct BlobReader {
     position: u64,
     body: Option<Box<dyn Read + Send>>,
     verifier: Option<Verifier>,
-    fruitless: u32,
+    stalled: u32,
     silent: u32,
     /// Position at which the connection last broke.
     broken_at: u64,
@@ -40,7 +40,7 @@ impl Repository {
             position: 0,
             body: None,
             verifier: Some(Verifier::new(digest)),
-            fruitless: 0,
+            stalled: 0,
             silent: 0,
             broken_at: 0,
         }
@@ -67,7 +67,7 @@ impl Repository {
                     };
                 }
                 Ok(None) => return Err(RegistryError::TooLong { host, what, most }),
-                Err(error) if tries >= MAX_FRUITLESS || error.kind() == io::ErrorKind::TimedOut => {
+                Err(error) if tries >= MAX_STALLED || error.kind() == io::ErrorKind::TimedOut => {
                     return Err(RegistryError::Content { host, what, reason: error.to_string() });
                 }
                 Err(_) => tries += 1,
@@ -221,17 +221,17 @@ impl BlobReader {
     /// Returns `true` if a broken download should be resumed.
     fn take_up(&mut self, is_silence: bool) -> bool {
         self.body = None;
-        if self.position.saturating_sub(self.broken_at) >= FRUIT {
-            (self.fruitless, self.silent) = (0, 0);
+        if self.position.saturating_sub(self.broken_at) >= PROGRESS_BYTES {
+            (self.stalled, self.silent) = (0, 0);
         }
         self.broken_at = self.position;
-        self.fruitless += 1;
+        self.stalled += 1;
         self.silent += u32::from(is_silence);
         let options = self.repository.registries().options();
-        if options.cancel.is_cancelled() || self.fruitless > MAX_FRUITLESS || self.silent > MAX_SILENT {
+        if options.cancel.is_cancelled() || self.stalled > MAX_STALLED || self.silent > MAX_SILENT {
             return false;
         }
-        let wait = options.patience.first_wait.saturating_mul(self.fruitless - 1);
+        let wait = options.patience.first_wait.saturating_mul(self.stalled - 1);
         options.clock.wait(wait, &options.cancel).is_ok()
     }
 

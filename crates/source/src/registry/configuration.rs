@@ -271,7 +271,7 @@ blocked = true
     }
 
     #[test]
-    fn what_is_blocked_says_by_which_file() {
+    fn errors_name_the_file_that_blocks_a_registry() {
         let error = configuration().places(&name("r.evil.example/a")).unwrap_err();
         assert_eq!(error.to_string(), "r.evil.example/a: /x/registries.conf blocks this registry");
     }

@@ -11,7 +11,7 @@ use crate::http::{Address, Body, HttpError, Method, Response};
 use nixdive_image::Digest;
 
 /// Maximum number of attempts without progress.
-const MAX_FRUITLESS: u32 = 5;
+const MAX_STALLED: u32 = 5;
 /// Bytes that count as progress, so that a registry that accepts almost nothing per attempt is given up eventually.
 const LEAST_GAIN: u64 = 64 << 10;
 /// Longest part for a registry that does not accept the whole blob at once, and the shortest part tried, in bytes.
@@ -174,9 +174,9 @@ struct Sender<'a> {
 impl Sender<'_> {
     fn run(&mut self, session: Option<Session>, sent: &mut Sent) -> Result<(), RegistryError> {
         let mut session = Some(session.map_or_else(|| self.begin(), Ok)?);
-        let (mut fruitless, mut furthest) = (0, 0u64);
+        let (mut stalled, mut furthest) = (0, 0u64);
         loop {
-            let (error, asked) = match self.next_step(&mut session, fruitless > 0)? {
+            let (error, asked) = match self.next_step(&mut session, stalled > 0)? {
                 Step::Done => return Ok(()),
                 Step::Further(next) => {
                     session = Some(next);
@@ -199,14 +199,14 @@ impl Sender<'_> {
             let position = session.as_ref().map_or(0, |session| session.position);
             let enough = self.upload.bytes.min(furthest.saturating_add(LEAST_GAIN));
             if position > furthest && position >= enough {
-                (fruitless, furthest) = (0, position);
+                (stalled, furthest) = (0, position);
             } else {
-                fruitless += 1;
+                stalled += 1;
             }
-            if fruitless >= MAX_FRUITLESS {
+            if stalled >= MAX_STALLED {
                 return Err(error);
             }
-            self.pause(fruitless, asked)?;
+            self.pause(stalled, asked)?;
         }
     }
 
@@ -228,9 +228,9 @@ impl Sender<'_> {
     }
 
     /// Waits as long as requested, else longer after every attempt without progress.
-    fn pause(&self, fruitless: u32, asked: Option<Duration>) -> Result<(), RegistryError> {
+    fn pause(&self, stalled: u32, asked: Option<Duration>) -> Result<(), RegistryError> {
         let options = self.repository.registries().options();
-        let own = options.patience.first_wait.saturating_mul(fruitless.saturating_sub(1));
+        let own = options.patience.first_wait.saturating_mul(stalled.saturating_sub(1));
         options.clock.wait(asked.unwrap_or(own), &options.cancel).map_err(|_| HttpError::Cancelled.into())
     }
 

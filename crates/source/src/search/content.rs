@@ -72,7 +72,7 @@ impl ContentSearch {
         Self { pattern, most_hits: 10_000, most_hits_of_a_file: 1_000 }
     }
 
-    /// Runs the search and passes its events to `tell`. Files are read in their order in the layers, so that a
+    /// Runs the search and passes its events to `report`. Files are read in their order in the layers, so that a
     /// compressed layer is unpacked once. Content with several names is searched once, under its first name. Every
     /// skipped file causes an event.
     pub fn run(
@@ -81,7 +81,7 @@ impl ContentSearch {
         contents: &Contents,
         layer: LayerIndex,
         cancel: &Cancel,
-        tell: &mut dyn FnMut(SearchEvent),
+        report: &mut dyn FnMut(SearchEvent),
     ) -> SearchSummary {
         let files = Files::find(tree, layer);
         let summary = SearchSummary {
@@ -94,10 +94,10 @@ impl ContentSearch {
             tree,
             files: &files,
             cancel,
-            tell,
+            report,
             summary,
             scanner: Scanner::new(&self.pattern),
-            told: 0,
+            reported: 0,
         };
         for layer_files in files.order.chunk_by(|&a, &b| tree.occurrence(a).layer == tree.occurrence(b).layer) {
             run.layer(contents, layer_files);
@@ -156,11 +156,11 @@ struct Run<'a> {
     tree: &'a FileTree,
     files: &'a Files,
     cancel: &'a Cancel,
-    tell: &'a mut dyn FnMut(SearchEvent),
+    report: &'a mut dyn FnMut(SearchEvent),
     summary: SearchSummary,
     scanner: Scanner<'a>,
     /// Bytes at the time of the last report.
-    told: u64,
+    reported: u64,
 }
 
 /// Reason for ending a run over a layer's files: a file that cannot be opened, or cancellation.
@@ -201,7 +201,7 @@ impl Run<'_> {
     fn file(&mut self, id: OccurrenceId, stream: &mut dyn Read) {
         let node = self.node(id);
         let (mut hits, before) = (0u64, self.summary.bytes);
-        let (summary, tell, search) = (&mut self.summary, &mut *self.tell, self.search);
+        let (summary, report, search) = (&mut self.summary, &mut *self.report, self.search);
         let mut bytes = 0;
         let result = self.scanner.search(
             stream,
@@ -211,7 +211,7 @@ impl Run<'_> {
                 summary.hits += 1;
                 if hits <= search.most_hits_of_a_file && summary.handed_out < search.most_hits {
                     summary.handed_out += 1;
-                    tell(SearchEvent::Hit(ContentHit {
+                    report(SearchEvent::Hit(ContentHit {
                         node,
                         occurrence: id,
                         offset: found.offset,
@@ -239,7 +239,7 @@ impl Run<'_> {
     fn unreadable(&mut self, id: OccurrenceId, reason: String) {
         self.summary.unreadable += 1;
         let node = self.node(id);
-        (self.tell)(SearchEvent::Unreadable { node, reason });
+        (self.report)(SearchEvent::Unreadable { node, reason });
     }
 
     fn node(&self, id: OccurrenceId) -> NodeId {
@@ -247,9 +247,9 @@ impl Run<'_> {
     }
 
     fn report(&mut self) {
-        if self.summary.bytes - self.told >= PROGRESS_BYTES {
-            self.told = self.summary.bytes;
-            (self.tell)(SearchEvent::Progress(self.summary));
+        if self.summary.bytes - self.reported >= PROGRESS_BYTES {
+            self.reported = self.summary.bytes;
+            (self.report)(SearchEvent::Progress(self.summary));
         }
     }
 }

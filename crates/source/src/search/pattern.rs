@@ -8,7 +8,7 @@ const MOST_PATTERN: usize = 1024;
 /// Maximum bytes of a compiled pattern.
 const MOST_COMPILED: usize = 8 << 20;
 /// Number of false candidates in one piece before its lines are searched one by one.
-const MOST_VAIN: usize = 64;
+const MAX_FALSE_MATCHES: usize = 64;
 
 /// The pattern of a search.
 #[derive(Debug, Clone)]
@@ -122,7 +122,7 @@ impl Pattern {
 /// whole text, so no earlier line can contain a match.
 fn find_in_lines(regex: &Regex, text: &[u8], from: usize) -> Option<Range<usize>> {
     let mut from = from;
-    for _ in 0..MOST_VAIN {
+    for _ in 0..MAX_FALSE_MATCHES {
         let found = regex.find_at(text, from)?;
         let line = line_around(text, found.start());
         if found.end() <= line.end && !found.is_empty() {

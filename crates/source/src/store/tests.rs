@@ -96,7 +96,7 @@ fn the_last_permission_that_matches_counts_and_bits_can_be_added() {
 }
 
 #[test]
-fn what_is_ignored_is_left_out_with_all_below_it() {
+fn ignored_paths_are_skipped_with_everything_below() {
     let (_root, store, path) = store_with(&[("share/doc/a", b""), ("share/b", b"")]);
     let mut rules = Rules::default();
     rules.ignore("/share/doc$").unwrap();
@@ -204,7 +204,7 @@ fn a_closure_is_found_in_files_where_there_is_no_database() {
 }
 
 #[test]
-fn a_database_goes_before_files_and_a_broken_one_is_told() {
+fn a_database_takes_precedence_and_a_broken_one_is_reported() {
     let (root, store, paths) = chain();
     let statement =
         "CREATE TABLE ValidPaths (id integer primary key, path text, hash text, deriver text, narSize integer)";

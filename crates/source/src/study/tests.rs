@@ -111,7 +111,7 @@ fn a_store_is_the_same_whichever_way_it_is_read() {
 }
 
 #[test]
-fn what_is_unreachable_dangling_and_scrubbed_is_told() {
+fn unreachable_dangling_and_scrubbed_paths_are_reported() {
     let (_, opened, study) = in_every_way(&awkward()).pop().unwrap();
     let unreachable: Vec<&str> = study.unreachable().map(|id| study.store.get(id).unwrap().path.name()).collect();
     assert_eq!(unreachable, ["a-1.0"]);
@@ -157,7 +157,7 @@ fn content_that_came_through_a_pipe_is_known_by_the_watch_alone() {
 }
 
 #[test]
-fn a_database_is_believed_and_what_it_has_otherwise_is_told() {
+fn a_database_takes_precedence_and_differences_are_reported() {
     let layer = [
         Written::file(&format!("{A}/f"), &text(&format!("/{B}"))),
         Written::file(B, b"flat"),
@@ -204,7 +204,7 @@ fn a_nar_much_longer_than_the_image_is_not_hashed() {
 }
 
 #[test]
-fn the_database_in_an_image_is_read_and_one_that_cannot_be_is_told() {
+fn the_database_in_an_image_is_read_and_a_broken_one_is_reported() {
     let statement =
         "CREATE TABLE ValidPaths (id integer primary key, path text, hash text, deriver text, narSize integer)";
     let (a, b) = (format!("/{A}"), format!("/{B}"));

@@ -155,14 +155,14 @@ fn pages_in_a_circle_are_damaged() {
 }
 
 #[test]
-fn what_is_in_a_file_is_not_read_without_end() {
+fn reading_a_hostile_file_ends() {
     let bolt = Bolt::new(sample()).unwrap();
     let readings = (0..100_000).take_while(|_| bolt.items(bolt.root()).is_ok()).count();
     assert!((10..50_000).contains(&readings), "{readings}");
 }
 
 #[test]
-fn a_file_that_is_none_is_told() {
+fn other_files_are_refused() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("meta.db");
     assert!(matches!(Bolt::read(&path), Err(BoltError::Io(_))));

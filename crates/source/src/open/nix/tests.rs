@@ -62,7 +62,7 @@ fn layers_made_of_the_local_store_have_the_digests_that_nix2container_gave_them(
 }
 
 #[test]
-fn without_its_store_paths_an_image_has_their_names_and_the_sizes_that_are_told() {
+fn without_its_store_paths_an_image_has_their_names_and_stated_sizes() {
     let Some(json) = corpus_file("nix2container/web-nix.image-4.json") else { return };
     let empty = tempfile::tempdir().unwrap();
     let image = open_with_store(&json, empty.path()).image;

@@ -16,7 +16,7 @@ use container::RemoteContainer;
 use downloads::Downloads;
 pub(super) use listing::{Listed, Listing};
 
-use super::seekable::{Shelf, open_sections};
+use super::seekable::{LayerCache, open_sections};
 use super::{OpenError, Opened, Opening};
 use crate::cache::{Cache, KnownLayer, KnownManifest};
 use crate::engines::EngineEnvironment;
@@ -177,9 +177,9 @@ impl Opening<'_> {
         wanted.iter().for_each(|arriving| arriving.start());
         let mut order: Vec<usize> = (0..sections.len()).collect();
         order.sort_by_key(|&number| std::cmp::Reverse(sections.get(number).map_or(0, Section::length)));
-        let shelf =
-            Shelf { known, listings, order, keeps, cache: remote.cache.clone(), whole: true, is_verified: true };
-        let opened = open_sections(self, sections, layout, None, &shelf);
+        let layer_cache =
+            LayerCache { known, listings, order, keeps, cache: remote.cache.clone(), whole: true, is_verified: true };
+        let opened = open_sections(self, sections, layout, None, &layer_cache);
         match downloads.failure() {
             Some(error) => Err(self.registry_error(error)),
             None => opened,

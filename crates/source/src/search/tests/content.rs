@@ -269,7 +269,7 @@ fn the_visible_files_of_an_image_are_searched_once_each() {
 }
 
 #[test]
-fn files_that_cannot_be_read_are_told() {
+fn unreadable_files_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     let opened = image(folder.path(), &[&[("a", b"key"), ("b", &[b'x'; 5000]), ("c", b"key")]], false);
     let file = std::fs::OpenOptions::new().write(true).open(folder.path().join("image.tar")).unwrap();

@@ -40,7 +40,7 @@ fn what_people_mean_comes_first() {
 }
 
 #[test]
-fn a_query_without_capitals_stands_for_capitals_too() {
+fn a_query_without_capitals_ignores_case() {
     let tree = tree(&[&["f README", "f readme"]]);
     assert_eq!(best(&tree, "read").len(), 2);
     assert_eq!(best(&tree, "READ"), ["/README"]);
