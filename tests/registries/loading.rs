@@ -172,7 +172,7 @@ impl Engine {
         let run = self.run(&["copy", &self.archive(&image), &format!("{}:bad:1", self.transport)]);
         assert_eq!(run.code, Some(2));
         // It is found out before the engine is asked.
-        assert!(run.stderr.contains("its bytes have another digest"), "{}", run.stderr);
+        assert!(run.stderr.contains("digest mismatch"), "{}", run.stderr);
         let run = self.run(&["inspect", &format!("{}:bad:1", self.transport)]);
         assert!(run.stderr.contains("has no image"), "{}", run.stderr);
     }

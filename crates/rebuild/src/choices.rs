@@ -1,55 +1,56 @@
-//! What the user wants of a rebuild besides its default: what to keep, what to drop, which references to cut.
+//! User choices for a rebuild: files to keep, files to drop, and references to cut.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::plan::{DropClass, RowSubject};
 use nixdive_base::glob::{Glob, GlobError};
 
-/// Wishes of the user. Where they contradict each other, a row that was decided by hand wins, then what is kept.
+/// Choices of the user. In a conflict, rows decided individually take precedence, then what is kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Choices {
-    /// Kept whether or not anything needs it: paths, and names of packages and store paths.
+    /// Paths, package names and store path names to keep even if nothing needs them.
     pub keep: Vec<Glob>,
-    /// Dropped whether or not anything needs it: the same.
+    /// Paths, package names and store path names to drop even if something needs them.
     pub drop: Vec<Glob>,
-    /// Classes of files that are dropped.
+    /// Classes of files to drop.
     pub classes: BTreeSet<DropClass>,
-    /// References that are cut.
+    /// References to cut.
     pub cut: Vec<Cut>,
-    /// Rows that were decided one by one: whether they are kept.
+    /// Rows decided individually; the value is true if the row is kept.
     pub decided: BTreeMap<RowSubject, bool>,
 }
 
-/// A reference that is to be overwritten.
+/// Reference to be overwritten.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cut {
-    /// What refers: a store path by its path, base name or name, or a file in one by its whole path or its name.
+    /// Source of the reference: a store path by its path, base name or name, or a file in one by its full path or its
+    /// name.
     pub from: String,
-    /// What is referred to: a store path, in the same ways.
+    /// Target of the reference: a store path by its path, base name or name.
     pub to: String,
 }
 
-/// Why a wish is none.
+/// Reasons why a choice is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChoiceError {
-    /// Not of the form `FROM=>TO`.
-    #[error("«{0}» is no reference; write it as FROM=>TO, such as 'openssl=>perl'")]
+    /// Text that does not have the form `FROM=>TO`.
+    #[error("invalid reference `{0}`: expected FROM=>TO, such as 'openssl=>perl'")]
     Cut(String),
-    /// No pattern.
-    #[error("«{text}»: {error}")]
+    /// Invalid pattern.
+    #[error("`{text}`: {error}")]
     Pattern {
-        /// As it was given.
+        /// Text as the user gave it.
         text: String,
-        /// What is wrong with it.
+        /// Error in the pattern.
         error: GlobError,
     },
 }
 
 impl Cut {
-    /// Reads `FROM=>TO`.
+    /// Parses `FROM=>TO`.
     ///
     /// # Errors
-    /// [`ChoiceError::Cut`].
+    /// [`ChoiceError::Cut`] if the text has another form.
     pub fn parse(text: &str) -> Result<Self, ChoiceError> {
         let parts = text.split_once("=>").map(|(from, to)| (from.trim(), to.trim()));
         match parts.filter(|(from, to)| !from.is_empty() && !to.is_empty()) {
@@ -60,10 +61,10 @@ impl Cut {
 }
 
 impl Choices {
-    /// Adds what is to be kept: patterns, several with commas between them.
+    /// Adds comma-separated patterns to keep.
     ///
     /// # Errors
-    /// [`ChoiceError::Pattern`].
+    /// [`ChoiceError::Pattern`] if a pattern is invalid.
     pub fn keep(&mut self, text: &str) -> Result<(), ChoiceError> {
         for part in parts(text) {
             self.keep.push(pattern(part)?);
@@ -71,10 +72,10 @@ impl Choices {
         Ok(())
     }
 
-    /// Adds what is to be dropped: classes and patterns, several with commas between them.
+    /// Adds comma-separated classes and patterns to drop.
     ///
     /// # Errors
-    /// [`ChoiceError::Pattern`].
+    /// [`ChoiceError::Pattern`] if a pattern is invalid.
     pub fn drop(&mut self, text: &str) -> Result<(), ChoiceError> {
         for part in parts(text) {
             match DropClass::parse(part) {
@@ -87,7 +88,7 @@ impl Choices {
         Ok(())
     }
 
-    /// Whether the user asked for one of some names to be kept (`true`) or dropped; `None` for neither.
+    /// Returns `true` if the user wants one of these names kept, `false` if dropped, and `None` without a choice.
     #[must_use]
     pub fn of_names(&self, names: &[&str]) -> Option<bool> {
         let named = |globs: &[Glob]| globs.iter().any(|glob| names.iter().any(|name| glob.matches(name.as_bytes())));
@@ -97,7 +98,7 @@ impl Choices {
         named(&self.drop).then_some(false)
     }
 
-    /// The same of a file by its absolute path and its class.
+    /// Returns the choice for a file by its absolute path and its class, as `named` does for names.
     #[must_use]
     pub fn of_file(&self, path: &[u8], class: Option<DropClass>) -> Option<bool> {
         if self.keep.iter().any(|glob| glob.matches(path)) {
@@ -107,7 +108,7 @@ impl Choices {
         (dropped || self.drop.iter().any(|glob| glob.matches(path))).then_some(false)
     }
 
-    /// Whether it can make no difference for files within what is kept.
+    /// Returns `true` if the choices cannot affect single files within what is kept.
     #[must_use]
     pub fn leaves_files_alone(&self) -> bool {
         let is_of_files = |class: &DropClass| !matches!(class, DropClass::Unreachable | DropClass::PackageManager);
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn classes_are_told_from_patterns() {
+    fn classes_are_distinguished_from_patterns() {
         let mut choices = Choices::default();
         choices.drop("docs, locales,/usr/share/games/**").unwrap();
         assert_eq!(choices.classes, BTreeSet::from([DropClass::Docs, DropClass::Locales]));

@@ -1,15 +1,15 @@
-//! Which class a file is dropped with, by its path.
+//! Drop classes of files, determined by path.
 
 use super::plan::DropClass;
 use nixdive_analyse::findings::{FileClass, classify, classify_in_store};
 
-/// The class of a file outside the store, by its absolute path.
+/// Returns the class of a file outside the store by its absolute path.
 pub(super) fn class_of(path: &[u8]) -> Option<DropClass> {
     let found = classify(path).map(|(class, _)| class);
     of(found, path)
 }
 
-/// The class of a file in a store path, which takes `store` bytes of the file's absolute path.
+/// Returns the class of a file in a store path; `store` is the length of the store path in the file's absolute path.
 pub(super) fn class_in_store(path: &[u8], store: usize) -> Option<DropClass> {
     let found = classify_in_store(path, store).map(|(class, _)| class);
     of(found, path)

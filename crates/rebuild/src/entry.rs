@@ -1,14 +1,14 @@
-//! What an image's tree says of a path, as an entry has it.
+//! Entries of a composition from the tree of an image.
 
 use super::Metadata;
 use nixdive_image::{FileTree, NodeId, OccurrenceId};
 
-/// The entry of a path as the topmost layer leaves it.
+/// Returns the entry of a path in the topmost layer.
 pub(super) fn top_of(tree: &FileTree, node: NodeId) -> Option<OccurrenceId> {
     tree.visible_at(node, tree.top_layer()?)
 }
 
-/// Who may do what with an entry; a directory without one of its own is everyone's to read.
+/// Returns the metadata of an entry; a directory without an entry is readable by everyone.
 pub(super) fn metadata_of(tree: &FileTree, id: Option<OccurrenceId>) -> Metadata {
     let Some(id) = id else { return Metadata { mode: 0o755, ..Metadata::default() } };
     let owner = tree.owner(id);

@@ -1,7 +1,8 @@
-//! Writes a smaller image with the same behaviour: what is kept and why, in which store paths and layers, as which bytes.
+//! Rebuilds an image smaller with the same behaviour: decides what is kept and why, and in which store paths and
+//! layers.
 //!
-//! A plan ([`plan`]) is made of an opened image; with what the user decides about its rows it becomes a [`Composition`]:
-//! store paths, what stands outside the store, and a configuration. Layers are chosen for that, and written.
+//! A plan ([`plan`]) is derived from an opened image. With the user's decisions it becomes a [`Composition`]: store
+//! paths, files outside the store, and a configuration. Layers are then assigned and written.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 pub mod check;

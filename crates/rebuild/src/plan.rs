@@ -1,4 +1,4 @@
-//! What a rebuild would keep and drop, and the evidence for each, as rows that a person can decide about.
+//! Plan of a rebuild: what would be kept and dropped with the evidence for each, as rows for the user to decide on.
 
 use tracing::{debug, info};
 
@@ -6,71 +6,71 @@ use nixdive_base::text::display_bytes;
 use nixdive_image::NodeId;
 use nixdive_nix::graph::PathId;
 
-/// Where less than one in so many bytes goes, a rebuild saves nothing.
+/// A rebuild that saves less than one in this many bytes is not worthwhile.
 const LEAST_PART: u64 = 100;
 
-/// A plan: what is kept and what goes.
+/// Plan of a rebuild.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// Store paths, packages and groups of files: each file of the image is in one of them. Largest first.
+    /// Store paths, packages and groups of files, largest first. Each file of the image is in exactly one.
     pub rows: Vec<Row>,
-    /// Classes of files within the rows that could go or do go.
+    /// Classes of files within the rows that can be dropped, or are.
     pub classes: Vec<ClassRow>,
     /// References that are cut, as sentences that are safe to show.
     pub cuts: Vec<String>,
-    /// What nothing in the image can tell, and what else should be known: sentences that are safe to show.
+    /// Uncertainties and other remarks, as sentences that are safe to show.
     pub doubts: Vec<String>,
 }
 
-/// What is kept or dropped as one: a store path, a package, or a group of files.
+/// Unit of the decision: a store path, a package, or a group of files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    /// What it is.
+    /// Subject of the row.
     pub subject: RowSubject,
-    /// Its name as it is shown: a store path's base name, a package with its version, a path. Safe to show.
+    /// Displayed name: base name of a store path, package with its version, or path. Safe to show.
     pub name: String,
-    /// Bytes of its files that stay when the row is kept.
+    /// Bytes of its files that remain if the row is kept.
     pub kept_bytes: u64,
-    /// Bytes of its files that go even where the row is kept.
+    /// Bytes of its files that are dropped even if the row is kept.
     pub dropped_bytes: u64,
-    /// What is proposed, or decided by the user.
+    /// Proposed decision, or the user's.
     pub decision: Decision,
-    /// Why, the decisive reason first: the chain that needs it, or that nothing does. Safe to show.
+    /// Reasons, the decisive one first: the chain that needs it, or that nothing does. Safe to show.
     pub evidence: Vec<String>,
-    /// What of it nothing in the image can tell, if anything. Safe to show.
+    /// Uncertainty about the row, if any. Safe to show.
     pub doubt: Option<String>,
 }
 
-/// What a row is about.
+/// Subject of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RowSubject {
-    /// A path of the Nix store.
+    /// Path of the Nix store.
     StorePath(PathId),
-    /// What a package manager installed: its place in the inventory.
+    /// Installed package, by its position in the inventory.
     Package(u32),
-    /// Files that belong to neither, below a directory.
+    /// Files of neither kind below a directory.
     Files(NodeId),
-    /// Files of a class, wherever they are.
+    /// Files of a class at any path.
     Class(DropClass),
 }
 
-/// The files of one class, wherever they are.
+/// All files of one class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClassRow {
-    /// Which.
+    /// Class of the files.
     pub class: DropClass,
-    /// How many, among what is otherwise kept.
+    /// Number of files among those otherwise kept.
     pub files: u64,
-    /// Their bytes.
+    /// Size of the files, bytes.
     pub bytes: u64,
-    /// Whether they stay.
+    /// True if the files are kept.
     pub is_kept: bool,
 }
 
 /// Classes of files that can be dropped by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DropClass {
-    /// What no reference reaches.
+    /// Files that no reference reaches.
     Unreachable,
     /// Manuals, info pages, documentation.
     Docs,
@@ -91,7 +91,7 @@ pub enum DropClass {
 }
 
 impl DropClass {
-    /// All of them.
+    /// All classes.
     pub const ALL: [Self; 9] = [
         Self::Unreachable,
         Self::Docs,
@@ -104,7 +104,7 @@ impl DropClass {
         Self::PackageManager,
     ];
 
-    /// The name that people type.
+    /// Returns the name used on the command line.
     #[must_use]
     pub fn id(self) -> &'static str {
         match self {
@@ -120,28 +120,28 @@ impl DropClass {
         }
     }
 
-    /// The class of a name.
+    /// Returns the class with this name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|class| class.id() == name)
     }
 }
 
-/// Whether a row is kept.
+/// Decision about a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Decision {
-    /// Something needs it.
+    /// Needed by something.
     Keep,
-    /// Nothing in the image needs it.
+    /// Not needed by anything in the image.
     Drop,
-    /// The user wants it, whether or not it is needed.
+    /// Kept by the user, needed or not.
     KeepAsked,
-    /// The user wants it gone, whether or not it is needed.
+    /// Dropped by the user, needed or not.
     DropAsked,
 }
 
 impl Decision {
-    /// Whether it will be in the result.
+    /// Returns `true` if the row will be in the result.
     #[must_use]
     pub fn is_kept(self) -> bool {
         matches!(self, Self::Keep | Self::KeepAsked)
@@ -149,13 +149,13 @@ impl Decision {
 }
 
 impl Row {
-    /// Bytes of its files that are in the result.
+    /// Returns the bytes of its files in the result.
     #[must_use]
     pub fn bytes_after(&self) -> u64 {
         if self.decision.is_kept() { self.kept_bytes } else { 0 }
     }
 
-    /// Bytes of its files in the image as its topmost layer leaves it.
+    /// Returns the bytes of its files in the topmost layer's view of the image.
     #[must_use]
     pub fn bytes_before(&self) -> u64 {
         self.kept_bytes.saturating_add(self.dropped_bytes)
@@ -163,28 +163,28 @@ impl Row {
 }
 
 impl Plan {
-    /// Bytes of the files in the image as its topmost layer leaves it.
+    /// Returns the bytes of all files in the topmost layer's view of the image.
     #[must_use]
     pub fn bytes_before(&self) -> u64 {
         self.rows.iter().map(Row::bytes_before).fold(0, u64::saturating_add)
     }
 
-    /// Bytes of the files in the result.
+    /// Returns the bytes of all files in the result.
     #[must_use]
     pub fn bytes_after(&self) -> u64 {
         self.rows.iter().map(Row::bytes_after).fold(0, u64::saturating_add)
     }
 
-    /// Says where a rebuild is hardly worth it: next to nothing goes, and what is new in the image takes room too.
-    pub(super) fn tell_how_little_goes(&mut self) {
+    /// Adds a remark if a rebuild is hardly worthwhile: little is dropped, and the additions take space too.
+    pub(super) fn remark_on_small_savings(&mut self) {
         let (before, after) = (self.bytes_before(), self.bytes_after());
         let goes = before.saturating_sub(after);
         if goes < before / LEAST_PART {
-            let what = if goes == 0 { "nothing goes".to_owned() } else { format!("only {} go", display_bytes(goes)) };
-            let sentence = format!(
-                "{what}: links and names of layers take room too, so that a rebuild by this plan would hardly be smaller, \
-                 if not larger"
-            );
+            let sentence = if goes == 0 {
+                "nothing can be removed; rebuilding would not shrink this image".to_owned()
+            } else {
+                format!("only {} can be removed; rebuilding would hardly shrink this image", display_bytes(goes))
+            };
             self.doubts.insert(0, sentence);
         }
     }
@@ -205,7 +205,7 @@ impl Plan {
         }
     }
 
-    /// Puts the rows in order: largest first, those of equal bytes by their names.
+    /// Sorts the rows by descending size, then by name.
     pub(super) fn sort(&mut self) {
         self.rows.sort_by(|left, right| {
             right.bytes_before().cmp(&left.bytes_before()).then_with(|| left.name.cmp(&right.name))

@@ -1,4 +1,4 @@
-//! A rebuild from its first plan to what is written: what it rests on is found once, plans of it are cheap.
+//! A rebuild from the first plan to the result: the image is analysed once, and plans are derived cheaply.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,34 +18,34 @@ use nixdive_nix::study::StoreStudy;
 use nixdive_packages::{Inventory, PackageIndex};
 use nixdive_source::open::Contents;
 
-/// Why an image cannot be rebuilt.
+/// Reasons why an image cannot be rebuilt.
 #[derive(Debug, thiserror::Error)]
 pub enum RebuildError {
-    /// Part of it is not here.
+    /// A part of the image is absent.
     #[error(transparent)]
     NotWhole(#[from] NotWhole),
-    /// It starts nothing.
+    /// The image does not start a program.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// What its programs need cannot be found.
+    /// The needs of its programs cannot be determined.
     #[error(transparent)]
     Needs(#[from] NeedsError),
-    /// A wish cannot be fulfilled.
+    /// A choice of the user cannot be applied.
     #[error(transparent)]
     Select(#[from] SelectError),
-    /// An image with a Nix store cannot be put together.
+    /// An image with a Nix store cannot be composed.
     #[error(transparent)]
     Compose(#[from] ComposeError),
-    /// One without cannot.
+    /// An image without a Nix store cannot be composed.
     #[error(transparent)]
     ComposePackages(#[from] PackageComposeError),
-    /// A selection of another image.
-    #[error("the plan is not one of this image")]
+    /// The selection is for another image.
+    #[error("the plan belongs to a different image")]
     OtherImage,
 }
 
 impl RebuildError {
-    /// Whether it is one only in that somebody stopped it.
+    /// Returns `true` if the operation was cancelled rather than failed.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         matches!(
@@ -57,25 +57,25 @@ impl RebuildError {
     }
 }
 
-/// What is found out about an image before anything of it is decided.
+/// Analysis of an image before any decision.
 #[derive(Debug)]
 pub enum Survey {
-    /// Of an image with a Nix store.
+    /// Analysis of an image with a Nix store.
     Store(Arc<StoreStudy>),
-    /// Of an image without one.
+    /// Analysis of an image without a Nix store.
     Packages(PackageSurvey),
 }
 
-/// What the programs of an image need, and whose files those are.
+/// Needs of the programs of an image, and the owners of those files.
 #[derive(Debug)]
 pub struct PackageSurvey {
     packages: Arc<Inventory>,
     needs: Needs,
-    /// What the user wants kept, which has needs of its own.
+    /// Files that the user chose to keep and whose needs are followed.
     wanted: Wanted,
 }
 
-/// What is followed because the user wants it kept.
+/// Choices of the user that extend the search.
 #[derive(Debug, PartialEq, Eq)]
 struct Wanted {
     packages: BTreeSet<PackageIndex>,
@@ -87,8 +87,8 @@ impl Wanted {
         Self { packages: package_image::kept_packages(packages, choices), globs: choices.keep.clone() }
     }
 
-    /// The real paths of what is wanted by paths that lead through links, such as `/bin/sh`, and those links.
-    fn by_way_of_links(&self, image: &Image) -> Vec<Vec<u8>> {
+    /// Returns the real paths of choices that lead through links, such as `/bin/sh`, and those links.
+    fn behind_links(&self, image: &Image) -> Vec<Vec<u8>> {
         let tree = &image.tree;
         let paths = self.globs.iter().map(Glob::as_str).filter(|text| text.starts_with('/'));
         let mut found = Vec::new();
@@ -102,10 +102,10 @@ impl Wanted {
 }
 
 impl Survey {
-    /// Of an image with a Nix store.
+    /// Analyses an image with a Nix store.
     ///
     /// # Errors
-    /// [`RebuildError::NotWhole`], [`RebuildError::Start`] where the configuration names a program that is not there.
+    /// [`RebuildError::NotWhole`], [`RebuildError::Start`] if the configuration names an absent program.
     pub fn of_store(image: &Image, study: Arc<StoreStudy>) -> Result<Self, RebuildError> {
         whole(image)?;
         if !(image.config.entrypoint.is_empty() && image.config.cmd.is_empty()) {
@@ -114,10 +114,10 @@ impl Survey {
         Ok(Self::Store(study))
     }
 
-    /// Of an image without one: finds what its programs need, and what that needs which the user wants kept.
+    /// Analyses an image without a Nix store: finds the needs of its programs and of files that the user chose to keep.
     ///
     /// # Errors
-    /// [`RebuildError::NotWhole`], [`RebuildError::Start`], [`RebuildError::Needs`].
+    /// If part of the image is absent, its program cannot start, or the search fails.
     pub fn of_packages(
         image: &Image,
         contents: &Contents,
@@ -130,7 +130,7 @@ impl Survey {
         let wanted = Wanted::new(&packages, choices);
         let files = wanted.packages.iter().flat_map(|&package| packages.ownership.files(package));
         let mut files: BTreeSet<Vec<u8>> = files.map(|&node| image.tree.path(node)).collect();
-        files.extend(wanted.by_way_of_links(image));
+        files.extend(wanted.behind_links(image));
         let is_kept = |path: &[u8]| files.contains(path) || choices.of_file(path, None) == Some(true);
         let asks = !(files.is_empty() && choices.keep.is_empty());
         let options = NeedsOptions { is_kept: asks.then_some(&is_kept), ..NeedsOptions::default() };
@@ -139,7 +139,7 @@ impl Survey {
         Ok(Self::Packages(PackageSurvey { packages, needs, wanted }))
     }
 
-    /// Whether it is what some choices rest on; else another one is to be made for them.
+    /// Returns `true` if the analysis is valid for these choices; otherwise it must be repeated.
     #[must_use]
     pub fn holds_for(&self, choices: &Choices) -> bool {
         match self {
@@ -148,7 +148,7 @@ impl Survey {
         }
     }
 
-    /// Lays the image out. Made once; plans of it are cheap.
+    /// Prepares the image. Done once; plans are cheap.
     #[must_use]
     pub fn basis<'a>(&'a self, image: &'a Image, granularity: Granularity) -> Basis<'a> {
         match self {
@@ -160,28 +160,28 @@ impl Survey {
     }
 }
 
-/// An image laid out for a rebuild.
+/// Image prepared for a rebuild.
 pub enum Basis<'a> {
-    /// With a Nix store.
+    /// Image with a Nix store.
     Store(Box<StoreImage<'a>>),
-    /// Without one.
+    /// Image without a Nix store.
     Packages(Box<PackageImage<'a>>, Granularity),
 }
 
-/// What stays of an image.
+/// Selection of the parts to keep.
 #[derive(Debug, Clone)]
 pub enum Selected {
-    /// Of one with a Nix store.
+    /// Selection from an image with a Nix store.
     Store(Box<store_image::Selection>),
-    /// Of one without.
+    /// Selection from an image without a Nix store.
     Packages(Box<PackageSelection>),
 }
 
 impl Basis<'_> {
-    /// Chooses what stays.
+    /// Selects the parts to keep.
     ///
     /// # Errors
-    /// [`RebuildError::Select`].
+    /// [`RebuildError::Select`] if a choice cannot be applied.
     pub fn select(&self, choices: &Choices) -> Result<Selected, RebuildError> {
         Ok(match self {
             Self::Store(image) => Selected::Store(Box::new(store_image::select(image, choices)?)),
@@ -191,25 +191,25 @@ impl Basis<'_> {
         })
     }
 
-    /// The plan that a selection is.
+    /// Returns the plan for a selection.
     ///
     /// # Errors
-    /// [`RebuildError::OtherImage`].
+    /// [`RebuildError::OtherImage`] if the selection is for another image.
     pub fn plan(&self, selected: &Selected, choices: &Choices) -> Result<Plan, RebuildError> {
         let mut plan = match (self, selected) {
             (Self::Store(image), Selected::Store(selection)) => image.plan(selection, choices),
             (Self::Packages(image, _), Selected::Packages(selection)) => image.plan(selection, choices),
             _ => return Err(RebuildError::OtherImage),
         };
-        plan.tell_how_little_goes();
+        plan.remark_on_small_savings();
         plan.log();
         Ok(plan)
     }
 
-    /// Puts together what is written. Reads the files whose store paths get a name by their content.
+    /// Composes the image to be written. Reads the files of store paths that are named by their content.
     ///
     /// # Errors
-    /// [`RebuildError::Compose`], [`RebuildError::ComposePackages`], [`RebuildError::OtherImage`].
+    /// If a file cannot be read or the selection is for another image.
     pub fn compose(
         &self,
         selected: &Selected,

@@ -1,38 +1,38 @@
-//! The program that a container of an image begins with.
+//! First program that a container of an image starts.
 
 use super::needs::{How, Needs};
 use nixdive_base::text::display_in_sentence;
 use nixdive_image::{Config, Image, NodeId, Resolution};
 
-/// Where programs are looked for without a `PATH`: as runc and Docker do.
+/// Search path without a `PATH` variable, as in runc and Docker.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Why an image starts nothing.
+/// Reasons why an image cannot start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StartError {
-    /// Neither entry point nor command.
-    #[error("the image has neither an entry point nor a command: say with --entrypoint what it is to start")]
+    /// There is neither an entry point nor a command.
+    #[error("the image has neither an entry point nor a command; set one with --entrypoint")]
     Nothing,
-    /// A program that is not there.
-    #[error("the image starts «{0}», which is not in it: say with --entrypoint what it is to start")]
+    /// The program does not exist.
+    #[error("the image starts `{0}`, which is not in it; set another program with --entrypoint")]
     Missing(String),
-    /// A program that cannot start: its interpreter is not there.
-    #[error("the image starts «{program}», which asks for «{interpreter}», which is not in it")]
+    /// The interpreter of the program does not exist.
+    #[error("the image starts `{program}`, whose interpreter `{interpreter}` is not in it")]
     Interpreter {
-        /// The program, safe to show.
+        /// Path of the program; safe to show.
         program: String,
-        /// What it asks for, safe to show.
+        /// Path of its interpreter; safe to show.
         interpreter: String,
     },
-    /// A script that is no text, or content that cannot be read.
-    #[error("the image starts «{0}», which cannot be read: what it needs cannot be told")]
+    /// The script is not text, or its contents cannot be read.
+    #[error("the image starts `{0}`, which cannot be read, so its needs are unknown")]
     Unreadable(String),
 }
 
-/// The program that the configuration names first, links followed.
+/// Returns the first program in the configuration, with links followed.
 ///
 /// # Errors
-/// [`StartError`].
+/// If the configuration names no program or an absent one.
 pub fn program(image: &Image) -> Result<NodeId, StartError> {
     let config = &image.config;
     let name = config.entrypoint.first().or(config.cmd.first()).ok_or(StartError::Nothing)?;
@@ -40,10 +40,10 @@ pub fn program(image: &Image) -> Result<NodeId, StartError> {
     candidates(config, name).iter().find_map(|path| resolve(image, path)).ok_or_else(missing)
 }
 
-/// That the program that an image begins with can start, by what it was found to need.
+/// Checks that the first program can start, given the needs that were found.
 ///
 /// # Errors
-/// [`StartError`].
+/// If its interpreter is missing or it cannot be read.
 pub fn can_start(image: &Image, program: NodeId, needs: &Needs) -> Result<(), StartError> {
     let shown = || display_in_sentence(&String::from_utf8_lossy(&image.tree.path(program)));
     let interpreter = |missing: &&super::needs::Missing| {
@@ -55,7 +55,7 @@ pub fn can_start(image: &Image, program: NodeId, needs: &Needs) -> Result<(), St
     if needs.unreadable.contains(&program) { Err(StartError::Unreadable(shown())) } else { Ok(()) }
 }
 
-/// The paths at which a program may be, by its name.
+/// Returns the possible paths of a program, by its name.
 fn candidates(config: &Config, name: &str) -> Vec<String> {
     if name.starts_with('/') {
         return vec![name.to_owned()];

@@ -1,28 +1,26 @@
-//! That an image is all here before anything is made of it.
+//! Check that all parts of an image are present before a rebuild.
 
 use nixdive_base::text::display_in_sentence;
 use nixdive_image::{Image, LayerContents};
 
-/// What of an image is not here, or is not what it says.
+/// Absent part of an image.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotWhole {
-    /// A layer of store paths that the source only names.
-    #[error(
-        "the files of layer {layer} are not here: it is made of {path}, which is not in the Nix store of this machine"
-    )]
+    /// A layer of store paths has no contents at the source.
+    #[error("the files of layer {layer} are absent: it contains {path}, which is not in the Nix store of this machine")]
     Absent {
-        /// Its place, the base being 0.
+        /// Position of the layer; the base is 0.
         layer: usize,
-        /// One of the store paths, safe to show.
+        /// One of its store paths; safe to show.
         path: String,
     },
 }
 
-/// Looks for layers whose store paths are not here. Whether an image that is otherwise incomplete or altered is rebuilt is
-/// for whoever opens it to decide.
+/// Checks for layers whose store paths are absent. Other incomplete or altered images are the responsibility of the
+/// caller that opens them.
 ///
 /// # Errors
-/// [`NotWhole`], of the lowest such layer.
+/// [`NotWhole`] for the lowest such layer.
 pub fn whole(image: &Image) -> Result<(), NotWhole> {
     for (layer, about) in image.layers.iter().enumerate() {
         if let LayerContents::Absent(paths) = &about.contents

@@ -17,8 +17,7 @@ pub struct CopyOptions {
     /// Access to remote destinations.
     pub remote: Remote,
     /// Compression of layers that are uncompressed at the source and not named by a manifest. `None` selects gzip,
-    /// which
-    /// every client can read.
+    /// which every client can read.
     pub compression: Option<LayerCompression>,
     /// Images in the destination's registry that may share layers with this one.
     pub siblings: Vec<ImageName>,

@@ -136,8 +136,7 @@ impl Loading<'_> {
     }
 
     /// Verifies that the engine now has this exact image: its ID is the digest of its configuration or, if it is that
-    /// of
-    /// a manifest, its layers are the same.
+    /// of a manifest, its layers are the same.
     fn check(&self) -> Result<(), TransferError> {
         let found = self.client.image(self.tag)?;
         let engine = name(self.client.engine());

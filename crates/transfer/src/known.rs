@@ -74,8 +74,7 @@ impl KnownBlobs {
     }
 
     /// Adds the layers of an image by the inputs that their annotations name. This cannot be verified without
-    /// generating the
-    /// layers: the author of such an image decides the contents of layers that are reused from it.
+    /// generating the layers: the author of such an image decides the contents of layers that are reused from it.
     pub fn add_made(&mut self, manifest: &[u8]) {
         let layers = Shape::parse("", manifest).ok().and_then(|shape| shape.layers).unwrap_or_default();
         for layer in &layers {
@@ -101,8 +100,7 @@ impl KnownBlobs {
 
     /// Collects the layers of a repository under the tag that is to be written, or else under the most similar tags and
     /// `latest`; and of other images in the same registry. Inputs of layers are taken only from the tag itself or
-    /// `latest`.
-    /// Anything unreadable is skipped.
+    /// `latest`. Anything unreadable is skipped.
     ///
     /// # Errors
     /// [`TransferError::Cancelled`] if the transfer was cancelled.
@@ -151,13 +149,13 @@ impl KnownBlobs {
         Ok(())
     }
 
-    /// Adds the images under a tag. With `tells_make`, annotations about the inputs of layers are trusted.
+    /// Adds the images under a tag. With `trusts_inputs`, annotations about the inputs of layers are trusted.
     fn take(
         &mut self,
         repository: &Repository,
         tag: &str,
         other: Option<&str>,
-        tells_make: bool,
+        trusts_inputs: bool,
     ) -> Result<(), RegistryError> {
         let found = repository.manifest(tag)?;
         let inner = Shape::parse("", &found.bytes).ok().and_then(|shape| shape.manifests);
@@ -176,7 +174,7 @@ impl KnownBlobs {
             let Some(digest) = config.and_then(|config| config.digest()) else { continue };
             let config = repository.small_blob(&digest, MAX_MANIFEST_BYTES)?;
             self.add(&image.bytes, &config, other);
-            if tells_make {
+            if trusts_inputs {
                 self.add_made(&image.bytes);
             }
         }

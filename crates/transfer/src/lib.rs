@@ -2,8 +2,7 @@
 //! if its bytes are needed.
 //!
 //! Digests are kept whenever the destination allows it. Parts that the destination already has are skipped, and not
-//! even
-//! read if that is known beforehand.
+//! even read if that is known beforehand.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 mod archive;

@@ -127,8 +127,7 @@ impl Store<'_> {
     }
 
     /// Returns `true` if an image gets an OCI manifest in place of Docker's, around the same blobs: other programs
-    /// accept
-    /// nothing else in a layout. Images listed in an index keep their digests.
+    /// accept nothing else in a layout. Images listed in an index keep their digests.
     fn translates(&self, image: &Parcel) -> bool {
         let of_docker = |manifest: &Document| manifest.media_type.contains("vnd.docker.");
         self.naming == Naming::Layout

@@ -15,8 +15,7 @@ pub struct Composition {
     /// Store paths, sorted by path.
     pub store_paths: Vec<ComposedStorePath>,
     /// Entries outside the store, sorted by path components. Parent directories may be omitted; they are created with
-    /// mode
-    /// 0755 and owned by root.
+    /// mode 0755 and owned by root.
     pub outside: Vec<Entry>,
     /// Configuration without `diff_ids` and `history`, which follow from the layers.
     pub config: Config,
@@ -137,7 +136,7 @@ pub trait ReadContent: Sync {
     /// Opens the unpacked tar stream of a base layer, by its position in [`Composition::base`].
     ///
     /// # Errors
-    /// If the source cannot be opened, or if there is no base.
+    /// If the source cannot be opened or the composition has no base.
     fn read_base_layer(&self, place: usize) -> io::Result<Box<dyn Read + Send + '_>> {
         let _ = place;
         Err(io::ErrorKind::NotFound.into())

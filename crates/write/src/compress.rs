@@ -22,8 +22,7 @@ const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 /// Empty final block.
 const DEFLATE_END: [u8; 2] = [3, 0];
 /// Maximum number of threads. At this number, chunks and contexts use about 55 MB at the usual levels; more threads
-/// cost
-/// more memory than the time is worth.
+/// cost more memory than the time is worth.
 const MOST_WORKERS: usize = 6;
 
 /// Compression of layers.

@@ -176,8 +176,7 @@ impl fmt::Display for Destination {
 }
 
 /// Returns `true` if the text before the first colon looks like a transport or a registry's host: a word without a
-/// slash
-/// or a dot, or a word without a slash that is followed by a port. A leading `./` marks a path.
+/// slash or a dot, or a word without a slash that is followed by a port. A leading `./` marks a path.
 fn is_transport(prefix: &[u8], rest: &[u8]) -> bool {
     let is_word = prefix.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_+".contains(byte));
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();

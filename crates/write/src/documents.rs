@@ -1,6 +1,5 @@
 //! Configuration, manifests and indexes as JSON. Keys are in the order of the specifications, without white space, so
-//! that
-//! equal images have equal bytes.
+//! that equal images have equal bytes.
 
 use serde_json::{Map, Value, json};
 

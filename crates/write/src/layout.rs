@@ -1,9 +1,8 @@
 //! Adds images to an existing OCI layout while other processes may do the same.
 //!
 //! Blobs are added whole under their digests. The index is read again, changed and replaced under a lock on the
-//! directory,
-//! so that the image of another writer is never lost. Blobs of an image that failed are removed only if no other writer
-//! can rely on them.
+//! directory, so that the image of another writer is never lost. Blobs of an image that failed are removed only if no
+//! other writer can rely on them.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -97,8 +96,7 @@ impl SharedLayout {
     }
 
     /// Removes blobs that were added for a failed image, unless another writer is or was present since the layout was
-    /// opened.
-    /// Otherwise they remain as blobs without an image.
+    /// opened. Otherwise they remain as blobs without an image.
     pub fn abandon(&mut self, added: &[PathBuf]) {
         drop(self._presence.take());
         let Some(_alone) = self.blobs.try_lock_alone() else { return };

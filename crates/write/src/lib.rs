@@ -1,11 +1,9 @@
 //! Writes a composition as an image: layers as tar streams, packed into archives, OCI layouts and image.json files.
 //!
 //! The content is read once, several layers at a time, for all destinations together; only archives that store names
-//! before
-//! content (standard output, compressed docker-archives) need a second pass. Equal compositions give equal bytes on
-//! every
-//! machine, with any number of threads. Nothing is published before everything is written: files are renamed into place
-//! at the end, and the index of a layout is replaced last.
+//! before content (standard output, compressed docker-archives) need a second pass. Equal compositions give equal bytes
+//! on every machine, with any number of threads. Nothing is published before everything is written: files are renamed
+//! into place at the end, and the index of a layout is replaced last.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 mod composition;
@@ -80,8 +78,7 @@ pub struct WriteOptions {
     /// Files and directories in use as input, which must not be overwritten.
     pub protected: Vec<PathBuf>,
     /// Layers that the final destination already has. They are listed in the manifest, but neither read nor written.
-    /// Valid
-    /// only if all destinations are new layouts.
+    /// Valid only if all destinations are new layouts.
     pub elsewhere: Vec<LayerElsewhere>,
 }
 

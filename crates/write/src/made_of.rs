@@ -6,9 +6,8 @@ use crate::Content;
 use nixdive_image::Digest;
 
 /// Returns a digest of the inputs of a layer: equal for layers with equal bytes, and known without reading them. The
-/// name
-/// of a store path represents its content, as everywhere in Nix; the headers, with all modes and lengths, are included.
-/// Returns `None` for layers with files whose content is known only after reading.
+/// name of a store path represents its content, as everywhere in Nix; the headers, with all modes and lengths, are
+/// included. Returns `None` for layers with files whose content is known only after reading.
 pub(super) fn made_of(layer: &PlannedLayer<'_>, compression: LayerCompression) -> Option<Digest> {
     let LayerSource::Entries { items, headers } = &layer.source else { return None };
     if layer.store_paths.is_empty() {

@@ -17,8 +17,7 @@ pub struct NewFile {
 
 impl NewFile {
     /// Creates a file that will be published at `place`, which must be absent or a regular file. Remains of a killed
-    /// run are
-    /// removed.
+    /// run are removed.
     pub fn beside(place: &Path) -> Result<Self, WriteError> {
         let place = resolved(place)?;
         let directory = Directory::open(directory_of(&place)).map_err(|error| WriteError::write(&place, error))?;
@@ -68,8 +67,7 @@ impl NewFile {
 }
 
 /// Creates a directory that is removed with its contents unless it is published. Remains of a killed run next to
-/// `place`
-/// are removed.
+/// `place` are removed.
 pub fn new_directory(place: &Path) -> Result<TemporaryDirectory, WriteError> {
     let failed = |error| WriteError::write(place, error);
     let parent = Directory::open(directory_of(place)).map_err(failed)?;

@@ -31,8 +31,7 @@ impl WriteProgress {
     }
 
     /// Returns the unpacked bytes read and the total for each layer, base first; empty before the start. Content that
-    /// is read
-    /// twice, as for a compressed docker-archive, is counted once.
+    /// is read twice, as for a compressed docker-archive, is counted once.
     #[must_use]
     pub fn layers(&self) -> Vec<(u64, u64)> {
         let layers = self.layers.get().map(Vec::as_slice).unwrap_or_default();

@@ -17,11 +17,11 @@ fn script(text: &[u8]) -> Vec<u8> {
 #[test]
 fn what_is_started_has_to_be_there_and_readable() {
     for (what, text, entrypoint, expected) in [
-        ("not there", &b"#!/bin/sh\n"[..], "/bin/none", "starts «/bin/none», which is not in it"),
-        ("a directory", b"#!/bin/sh\n", "/bin", "starts «/bin», which is not in it"),
-        ("without its shell", b"#!/bin/zsh -e\necho\n", "app", "asks for «/bin/zsh», which is not in it"),
+        ("not there", &b"#!/bin/sh\n"[..], "/bin/none", "starts `/bin/none`, which is not in it"),
+        ("a directory", b"#!/bin/sh\n", "/bin", "starts `/bin`, which is not in it"),
+        ("without its shell", b"#!/bin/zsh -e\necho\n", "app", "interpreter `/bin/zsh` is not in it"),
         ("junk with a first line", b"#!/bin/sh\n\0\xff\xfe\0junk\x80\n", "/bin/app", "cannot be read"),
-        ("junk in the first line", b"#!\0\x01\x1b[31m\xff\n", "/bin/app", "«/bin/app»"),
+        ("junk in the first line", b"#!\0\x01\x1b[31m\xff\n", "/bin/app", "`/bin/app`"),
     ] {
         let bench = Bench::new(vec![script(text)], entrypoint);
         let message = bench.rebuild(&[]).refused();

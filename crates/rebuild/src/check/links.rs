@@ -5,10 +5,10 @@ use nixdive_base::cancel::Cancel;
 use nixdive_base::text::display_in_sentence;
 use nixdive_image::{FileTree, Image, Kind, NodeId, Resolution};
 
-/// Links of one kind that are told.
+/// Maximum number of reported links of one kind.
 const MOST_LINKS: usize = 1000;
-/// Follows every link of an image. One that leads from outside into the store has to arrive, and one to a store path that is
-/// not there at all is broken; of others that lead nowhere it is only told.
+/// Follows every link of an image. A link from outside into the store must resolve, and a link to an absent store path
+/// is broken; other dangling links are only reported.
 pub(super) fn check(image: &Image, cancel: &Cancel, report: &mut CheckReport) -> Result<(), NeedsError> {
     let tree = &image.tree;
     let Some(top) = tree.top_layer() else { return Ok(()) };
@@ -58,12 +58,12 @@ fn is_in_store(path: &[u8]) -> bool {
     path.starts_with(STORE)
 }
 
-/// Whether a path is a store path itself, not something in one.
+/// Returns `true` if a path is a store path itself, not a file in one.
 fn is_store_path(path: &[u8]) -> bool {
     path.strip_prefix(STORE).is_some_and(|name| !name.is_empty() && !name.contains(&b'/'))
 }
 
-/// Whether a reference was cut on purpose: its hash is all `e`.
+/// Returns `true` if a reference was cut on purpose: its hash is all `e`.
 fn is_cut(path: &[u8]) -> bool {
     path.strip_prefix(STORE).and_then(|name| name.get(..32)).is_some_and(|hash| hash.iter().all(|&byte| byte == b'e'))
 }

@@ -1,4 +1,4 @@
-//! Proves of an image, without running it, that what it starts finds what it needs.
+//! Verifies without running an image that the programs it starts find what they need.
 
 mod links;
 #[cfg(test)]
@@ -12,65 +12,65 @@ use nixdive_image::{Image, NodeId, Resolution};
 use nixdive_packages::Inventory;
 use nixdive_source::open::Contents;
 
-/// What the check of an image found.
+/// Result of checking an image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CheckReport {
-    /// What does not work, each once.
+    /// Defects, without duplicates.
     pub broken: Vec<Broken>,
-    /// Links that lead nowhere and that nothing reaches: their targets may be mounted, or were never there.
+    /// Dangling links that nothing reaches: their targets may be mounted at run time, or were never there.
     pub loose_links: Vec<String>,
-    /// What cannot be told, as sentences that are safe to show.
+    /// Uncertainties, as sentences that are safe to show.
     pub doubts: Vec<String>,
-    /// Paths that the configuration reaches.
+    /// Number of paths reachable from the configuration.
     pub reached: usize,
-    /// Links that were followed.
+    /// Number of links followed.
     pub links: usize,
 }
 
-/// Something that does not work.
+/// Defect found by the check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Broken {
-    /// The path that it concerns; `None` for the configuration.
+    /// Affected path; `None` for the configuration.
     pub node: Option<NodeId>,
-    /// In what way.
+    /// Kind of defect.
     pub kind: BrokenKind,
-    /// One sentence, safe to show, that names path and what is missing.
+    /// Sentence that names the path and what is missing; safe to show.
     pub message: String,
 }
 
-/// In what way something does not work.
+/// Kind of defect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum BrokenKind {
-    /// What is to be started is not there.
+    /// A program to be started is missing.
     Start,
-    /// The user is in no `passwd`, the group in no `group`.
+    /// The user is not in `passwd`, or the group not in `group`.
     User,
-    /// A program's dynamic linker.
+    /// The dynamic linker of a program is missing.
     Interpreter,
-    /// A library that a program cannot start without.
+    /// A library required at program start is missing.
     Library,
-    /// The program of a script's first line.
+    /// The interpreter in the first line of a script is missing.
     Shebang,
-    /// A link into the store.
+    /// A link into the store is broken.
     Link,
-    /// A program for another processor than the configuration says.
+    /// A program is for a different processor than the configuration states.
     Architecture,
 }
 
 impl CheckReport {
-    /// Whether everything that the image starts finds what it needs.
+    /// Returns `true` if everything that the image starts finds what it needs.
     #[must_use]
     pub fn is_sound(&self) -> bool {
         self.broken.is_empty()
     }
 }
 
-/// Checks an image: that every program and library that its configuration reaches finds its interpreter and libraries,
-/// every script its program, every link into the store its target, and that the configuration points at what exists.
-/// Only what is reached is read.
+/// Checks that every program and library reachable from the configuration finds its interpreter and libraries, every
+/// script its interpreter and every link into the store its target, and that the paths in the configuration exist. Only
+/// reachable files are read.
 ///
 /// # Errors
-/// [`NeedsError`].
+/// If a reachable file cannot be searched or the check was cancelled.
 pub fn check(image: &Image, contents: &Contents, cancel: &Cancel) -> Result<CheckReport, NeedsError> {
     let options = NeedsOptions { only_reached: true, ..NeedsOptions::default() };
     let needs = find(image, contents, &Inventory::default(), &options, cancel)?;
@@ -84,14 +84,14 @@ pub fn check(image: &Image, contents: &Contents, cancel: &Cancel) -> Result<Chec
         let name = &missing.name;
         let (kind, message) = match missing.how {
             How::Interpreter => {
-                (BrokenKind::Interpreter, format!("{by} asks for the dynamic linker {name}, which is not there"))
+                (BrokenKind::Interpreter, format!("{by} requires the dynamic linker {name}, which is missing"))
             }
-            How::Shebang => (BrokenKind::Shebang, format!("{by} begins with {name}, which is not there")),
+            How::Shebang => (BrokenKind::Shebang, format!("{by} requires the interpreter {name}, which is missing")),
             How::Entrypoint(_) | How::Command(_) => {
-                (BrokenKind::Start, format!("{by} starts {name}, which is not there"))
+                (BrokenKind::Start, format!("{by} starts {name}, which is missing"))
             }
-            How::Healthcheck(_) => (BrokenKind::Start, format!("the health check starts {name}, which is not there")),
-            _ => (BrokenKind::Library, format!("{by} needs {name}, which is found nowhere")),
+            How::Healthcheck(_) => (BrokenKind::Start, format!("the health check starts {name}, which is missing")),
+            _ => (BrokenKind::Library, format!("{by} needs {name}, which was not found")),
         };
         report.broken.push(Broken { node: missing.from, kind, message });
     }
@@ -101,7 +101,7 @@ pub fn check(image: &Image, contents: &Contents, cancel: &Cancel) -> Result<Chec
     Ok(report)
 }
 
-/// That the user of the configuration, where it is a name, is one of the image.
+/// Checks that the user and group of the configuration exist in the image if they are given by name.
 fn check_user(image: &Image, contents: &Contents, report: &mut CheckReport) {
     let mut accounts = Accounts::default();
     for (file, path) in ACCOUNT_FILES {
@@ -109,29 +109,29 @@ fn check_user(image: &Image, contents: &Contents, report: &mut CheckReport) {
     }
     for UnknownName { name, file, what } in accounts.unknown_names(&image.config.user) {
         let name = display_in_sentence(name);
-        let message = format!("the configuration runs it as the {what} {name}, which {file} does not have");
+        let message = format!("the configuration names the {what} {name}, which is not in {file}");
         report.broken.push(Broken { node: None, kind: BrokenKind::User, message });
     }
 }
 
-/// That the program which is started runs on the processor of the configuration.
+/// Checks that the program to be started is for the processor in the configuration.
 fn check_architecture(image: &Image, contents: &Contents, report: &mut CheckReport) {
     if let Some(other) = other_architecture(image, contents) {
         report.broken.push(Broken { node: Some(other.node), kind: BrokenKind::Architecture, message: other.message });
     }
 }
 
-/// A program that is started, for another processor than the configuration says.
+/// Program to be started that is for a different processor than the configuration states.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OtherArchitecture {
-    /// The program.
+    /// Path of the program.
     pub node: NodeId,
-    /// One sentence, safe to show.
+    /// Description in one sentence; safe to show.
     pub message: String,
 }
 
-/// Whether what an image starts is for another processor than its configuration says. Only files on the way to the first
-/// program that is no script are read, a few at most.
+/// Returns the first program that the image starts if it is for a different processor than the configuration states.
+/// Only a few files are read, up to the first program that is not a script.
 #[must_use]
 pub fn other_architecture(image: &Image, contents: &Contents) -> Option<OtherArchitecture> {
     let tree = &image.tree;
@@ -145,12 +145,12 @@ pub fn other_architecture(image: &Image, contents: &Contents) -> Option<OtherArc
     let architecture = &image.config.platform.architecture;
     (machine.runs_on(architecture) == Some(false)).then(|| {
         let (program, architecture) = (shown(image, node), display_in_sentence(architecture));
-        let message = format!("the configuration says {architecture}, and {program} is for {}", machine.name());
+        let message = format!("the configuration states {architecture}, but {program} is for {}", machine.name());
         OtherArchitecture { node, message }
     })
 }
 
-/// The beginning of a file, at most 4 MiB.
+/// Reads the beginning of a file, at most 4 MiB.
 fn content(image: &Image, contents: &Contents, path: &str) -> Option<Vec<u8>> {
     let top = image.tree.top_layer()?;
     let Resolution::Found { node, .. } = image.tree.resolve(path.as_bytes(), top, true) else { return None };

@@ -42,7 +42,7 @@ fn a_user_by_name_has_to_be_known_and_one_by_number_not() {
 }
 
 #[test]
-fn links_into_the_store_have_to_arrive_and_others_are_told() {
+fn links_into_the_store_must_resolve_and_others_are_reported() {
     let image = opened(&[
         Written::file("nix/store/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-x/bin/x", b"x"),
         Written::symlink("bin/x", "/nix/store/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-x/bin/x"),

@@ -1,4 +1,4 @@
-//! The configuration of the image as an expression of Nix.
+//! Configuration of the image as a Nix expression.
 
 use std::collections::BTreeSet;
 
@@ -8,33 +8,33 @@ use super::survey::{Survey, Target, file_name};
 use nixdive_base::text::display_in_sentence;
 use nixdive_image::NodeId;
 
-/// A field of the configuration.
+/// Field of the configuration.
 pub(super) struct Field {
     pub name: &'static str,
     pub value: Value,
-    /// Why a person should look at it; safe to show.
+    /// Remarks for review; safe to show.
     pub reviews: Vec<String>,
 }
 
-/// A value, as it is written.
+/// Value as it is written.
 pub(super) enum Value {
     One(String),
     List(Vec<String>),
     Set(Vec<(String, String)>),
 }
 
-/// Programs that read their configuration from their own store path unless they are told otherwise: the option, and where
-/// distributions have it.
+/// Programs whose default configuration is in their own store path: the option that changes it, and the file that
+/// distributions use.
 const CONFIGURATION_OPTIONS: [(&str, &str, &str); 3] = [
     ("pkgs.nginx", "-c", "/etc/nginx/nginx.conf"),
     ("pkgs.apacheHttpd", "-f", "/etc/apache2/apache2.conf"),
     ("pkgs.apacheHttpd", "-f", "/usr/local/apache2/conf/httpd.conf"),
 ];
 
-/// Arguments among which a program is looked for that needs an option.
+/// Maximum number of arguments searched for a program that needs an option.
 const MOST_ARGUMENTS: usize = 64;
 
-/// The fields that the image's configuration has, in the order in which they are written.
+/// Returns the fields of the image's configuration, in output order.
 pub(super) fn configuration(survey: &mut Survey<'_>) -> Vec<Field> {
     let config = survey.request.image.config.clone();
     let mut fields = Vec::new();
@@ -87,17 +87,17 @@ fn empty_sets(fields: &mut Vec<Field>, name: &'static str, names: &[String]) {
     }
 }
 
-/// A text in which store paths are replaced.
+/// Returns a text as a Nix string with store paths replaced.
 fn value(survey: &mut Survey<'_>, text: &str) -> String {
     let (string, is_lost) = survey.stores.rewrite(text);
     if is_lost {
-        survey.review(format!("«{}» names a store path that nothing brings", display_in_sentence(text)));
+        survey.review(format!("`{}` names a store path that nothing provides", display_in_sentence(text)));
     }
     string.quoted()
 }
 
-/// Arguments, programs among them by their packages. Where the first one begins it all, it is looked for as a shell
-/// would.
+/// Converts arguments and replaces programs among them by their packages. If the first argument is the program to
+/// start, it is looked up as a shell would.
 fn arguments(survey: &mut Survey<'_>, texts: &[String], begins: bool) -> (Vec<String>, Vec<String>) {
     let (mut written, mut reviews) = (Vec::new(), Vec::new());
     for (place, text) in texts.iter().enumerate() {
@@ -117,7 +117,7 @@ fn arguments(survey: &mut Survey<'_>, texts: &[String], begins: bool) -> (Vec<St
                 let is_there = node.is_some_and(|node| survey.is_own(node));
                 if is_program && !is_there && !text.contains("/nix/store/") {
                     let text = display_in_sentence(text);
-                    reviews.push(format!("nothing brings «{text}», which the image starts"));
+                    reviews.push(format!("nothing provides `{text}`, which the image starts"));
                 }
                 written.push(value(survey, text));
             }
@@ -126,8 +126,8 @@ fn arguments(survey: &mut Survey<'_>, texts: &[String], begins: bool) -> (Vec<St
     (written, reviews)
 }
 
-/// The name of a program in its package: that by which the image starts it, where the package has that too, as what a
-/// shell or an applet does depends on it.
+/// Returns the name of a program in its package. The name that the image uses is preferred if the package has it,
+/// because shells and applets behave differently by name.
 fn program_name(survey: &Survey<'_>, text: &str, target: &Target) -> String {
     let named = text.rsplit('/').next().unwrap_or_default();
     let known = survey.software.program(named.as_bytes(), &survey.request.image.config);
@@ -140,12 +140,12 @@ fn program_name(survey: &Survey<'_>, text: &str, target: &Target) -> String {
     String::from_utf8_lossy(file_name(&target.below)).into_owned()
 }
 
-/// Where an argument leads that is an absolute path.
+/// Resolves an argument that is an absolute path.
 fn absolute(survey: &Survey<'_>, text: &str) -> Option<NodeId> {
     text.starts_with('/').then(|| survey.resolve(text.as_bytes())).flatten()
 }
 
-/// The same of a program, looked for in the directories of the search path.
+/// Resolves a program, searching the directories of the search path.
 fn program(survey: &Survey<'_>, text: &str) -> Option<NodeId> {
     let config = &survey.request.image.config;
     if text.starts_with('/') {
@@ -159,15 +159,15 @@ fn program(survey: &Survey<'_>, text: &str) -> Option<NodeId> {
     directories.find_map(|directory| survey.resolve(format!("{directory}/{text}").as_bytes()))
 }
 
-/// What is not certain about a program in the configuration.
+/// Returns the uncertainty about a program in the configuration.
 fn doubt(survey: &Survey<'_>, text: &str, target: &Target) -> Option<String> {
     let attribute = target.expression.strip_prefix("pkgs.")?;
     let text = display_in_sentence(text);
     let is_guess = survey.confidence(attribute) == Some(super::Confidence::Low);
-    is_guess.then(|| format!("«{text}» is only guessed to be {attribute} of nixpkgs"))
+    is_guess.then(|| format!("`{text}` is assumed to be {attribute} of nixpkgs"))
 }
 
-/// The option by which a program is told where its configuration is, where nobody tells it.
+/// Returns the option that sets the configuration file of a program, if the image does not set it itself.
 fn configuration_option(
     survey: &Survey<'_>,
     target: &Target,
@@ -194,15 +194,15 @@ fn tell_where_configuration_is(survey: &mut Survey<'_>, lists: &[&Vec<String>]) 
             (starts, texts.iter().any(|text| text.starts_with(option)))
         };
         let found: Vec<(bool, bool)> = lists.iter().map(|texts| of_list(texts)).collect();
-        let (starts, is_told) = (found.iter().any(|found| found.0), found.iter().any(|found| found.1));
+        let (starts, is_set) = (found.iter().any(|found| found.0), found.iter().any(|found| found.1));
         let name = expression.trim_start_matches("pkgs.");
-        match (starts, is_told) {
+        match (starts, is_set) {
             (true, true) => {}
             (true, false) => survey.review(format!(
-                "{name} of nixpkgs reads the configuration in its own store path; {option} {path} is added to what is started"
+                "{name} of nixpkgs reads its configuration from its own store path; {option} {path} is added to its arguments"
             )),
             (false, _) => survey.review(format!(
-                "{name} of nixpkgs reads the configuration in its own store path; whatever starts it has to say {option} {path}"
+                "{name} of nixpkgs reads its configuration from its own store path; the program that starts it must pass {option} {path}"
             )),
         }
     }
@@ -236,7 +236,7 @@ fn environment(survey: &mut Survey<'_>) -> (Vec<String>, Vec<String>) {
         }
         if line.starts_with("LD_LIBRARY_PATH=") || line.starts_with("LD_PRELOAD=") {
             let line = display_in_sentence(line);
-            reviews.push(format!("«{line}» makes programs of nixpkgs load libraries that they were not built for"));
+            reviews.push(format!("`{line}` makes programs of nixpkgs load libraries that they were not built for"));
         }
     }
     let has = |attribute: &str| survey.confidence(attribute).is_some();
@@ -263,8 +263,9 @@ fn healthcheck(survey: &mut Survey<'_>, fields: &mut Vec<Field>) {
         items.insert(0, quoted(kind));
         set.push(("Test".to_owned(), format!("[ {} ]", items.join(" "))));
         if kind == "CMD-SHELL" {
-            reviews
-                .push("the health check is a line of shell; it finds programs by PATH and by their old places".into());
+            reviews.push(
+                "the health check is a shell command; it finds programs through PATH and at their old paths".into(),
+            );
         }
     }
     let numbers = [
@@ -274,7 +275,7 @@ fn healthcheck(survey: &mut Survey<'_>, fields: &mut Vec<Field>) {
         ("Retries", check.retries),
     ];
     for (name, number) in numbers {
-        // Nix has 64 bits with a sign.
+        // Integers of Nix are signed 64-bit numbers.
         let number = number.filter(|&number| number > 0).and_then(|number| i64::try_from(number).ok());
         set.extend(number.map(|number| (name.to_owned(), number.to_string())));
     }

@@ -1,5 +1,5 @@
-//! Writes a flake for those who want nixpkgs to build the image: its programs by their attributes in nixpkgs, its own
-//! files beside it, its configuration carried over. What is not certain is marked `REVIEW`.
+//! Writes a flake that builds the image with nixpkgs: its programs as attributes of nixpkgs, its own files next to the
+//! flake, its configuration carried over. Anything uncertain is marked `REVIEW`.
 
 mod configuration;
 mod nix_text;
@@ -20,27 +20,27 @@ use nixdive_nix::study::StoreStudy;
 use nixdive_packages::Inventory;
 use survey::Survey;
 
-/// The release of nixpkgs that programs come from.
+/// Release of nixpkgs that provides the programs.
 pub const NIXPKGS_BRANCH: &str = "nixos-25.11";
 
-/// What of an image is to become a flake.
+/// Input for a flake.
 #[derive(Clone, Copy)]
 pub struct EmitRequest<'a> {
-    /// The image.
+    /// Image to convert.
     pub image: &'a Image,
-    /// Its packages.
+    /// Packages of the image.
     pub packages: &'a Inventory,
-    /// What its programs need; `None` where that is not known, as for an image with a Nix store.
+    /// Needs of its programs; `None` if unknown, as for an image with a Nix store.
     pub needs: Option<&'a Needs>,
-    /// Its Nix store, where it has one.
+    /// Nix store of the image, if it has one.
     pub store: Option<&'a StoreStudy>,
-    /// Files and links that stay, those in a Nix store left out.
+    /// Files and links to keep, without those in a Nix store.
     pub kept: &'a [NodeId],
-    /// What puts the new image together.
+    /// Function that builds the new image.
     pub builder: Builder,
 }
 
-/// What puts an image together from store paths.
+/// Function that builds an image from store paths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Builder {
     /// nixpkgs' `dockerTools.buildLayeredImage`.
@@ -50,19 +50,19 @@ pub enum Builder {
     Nix2container,
 }
 
-/// How sure it is that an attribute of nixpkgs brings what the image has.
+/// Confidence that an attribute of nixpkgs provides what the image has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Confidence {
     /// Guessed from a name.
     Low,
-    /// Names say so, but no package vouches for it, or the release is another one.
+    /// Names match, but no package of the image confirms it or the release differs.
     Medium,
-    /// A program of exactly that name, from a package.
+    /// Program of exactly that name, from a package of the image.
     High,
 }
 
 impl Confidence {
-    /// `low`, `medium`, `high`.
+    /// Returns `low`, `medium` or `high`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -73,60 +73,60 @@ impl Confidence {
     }
 }
 
-/// A package of nixpkgs that the image is to have.
+/// Package of nixpkgs for the new image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MappedPackage {
-    /// Its attribute in nixpkgs: `nginx`, `xorg.libX11`.
+    /// Attribute in nixpkgs: `nginx`, `xorg.libX11`.
     pub attribute: String,
-    /// How sure that is.
+    /// Confidence in the attribute.
     pub confidence: Confidence,
-    /// What of the image it stands for; safe to show.
+    /// Part of the image that the package replaces; safe to show.
     pub evidence: String,
-    /// The version that the image has, where it is known; safe to show.
+    /// Version in the image, if known; safe to show.
     pub version: Option<String>,
-    /// Why it is not certain, where it is not.
+    /// Reason for the uncertainty, if any.
     pub doubt: Option<&'static str>,
 }
 
-/// What is written beside the flake.
+/// File written next to the flake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CarriedFile {
-    /// Where, relative to the flake's directory; parts are names that the image has, none of them `.` or `..`.
+    /// Path relative to the flake's directory; its components are names from the image, never `.` or `..`.
     pub path: Box<[u8]>,
-    /// What.
+    /// Contents of the file.
     pub content: CarriedContent,
 }
 
-/// What a carried path is.
+/// Type and contents of a carried file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CarriedContent {
-    /// The content of a file of the image.
+    /// Regular file of the image.
     File {
-        /// Which: one with content of its own.
+        /// Occurrence with contents of its own.
         occurrence: OccurrenceId,
-        /// Whether it may be executed.
+        /// True if the file is executable.
         is_executable: bool,
     },
-    /// A symbolic link and its target.
+    /// Symbolic link with its target.
     Symlink(Box<[u8]>),
 }
 
-/// A flake that is to be written.
+/// Flake to be written.
 #[derive(Debug, Clone)]
 pub struct Flake {
-    /// `flake.nix`.
+    /// Text of `flake.nix`.
     pub flake_nix: String,
-    /// `README.md`.
+    /// Text of `README.md`.
     pub readme: String,
-    /// The application's own files, below `files`; store paths that nixpkgs does not have, below `store`.
+    /// Own files of the application, below `files`, and store paths that nixpkgs lacks, below `store`.
     pub files: Vec<CarriedFile>,
-    /// What nixpkgs brings.
+    /// Packages from nixpkgs.
     pub packages: Vec<MappedPackage>,
-    /// What a person should look at; safe to show.
+    /// Remarks for review; safe to show.
     pub reviews: Vec<String>,
 }
 
-/// Makes a flake of an image. Reads nothing: the same request gives the same flake.
+/// Builds a flake from an image. Nothing is read: equal requests give equal flakes.
 #[must_use]
 pub fn flake(request: &EmitRequest<'_>) -> Flake {
     let mut survey = Survey::new(request);
@@ -138,7 +138,7 @@ pub fn flake(request: &EmitRequest<'_>) -> Flake {
     Flake { flake_nix, readme, files, packages: survey.mapped(), reviews: survey.reviews }
 }
 
-/// All files and links of an image outside its Nix store, for a request that leaves nothing out.
+/// Returns all files and links of an image outside its Nix store, for a request that leaves nothing out.
 #[must_use]
 pub fn all_files(image: &Image) -> Vec<NodeId> {
     let tree = &image.tree;

@@ -1,25 +1,25 @@
-//! Text of the Nix language and of the shell commands within it.
+//! Text of the Nix language and of shell commands embedded in it.
 
 use std::fmt::Write;
 
 use nixdive_base::text::steers_terminal;
 
-/// A string of the Nix language: text, and expressions whose value stands in it.
+/// String of the Nix language: text with interpolated expressions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct NixString {
     written: String,
 }
 
 impl NixString {
-    /// A string that is only text.
+    /// Creates a string without interpolation.
     pub fn of(text: &str) -> Self {
         let mut string = Self::default();
         string.text(text);
         string
     }
 
-    /// Adds text. What would steer a terminal is written as JSON escapes, as Nix has none of its own; NUL, which no
-    /// string of Nix can hold, is left out.
+    /// Appends text. Terminal control characters are written as JSON escapes, as Nix has none of its own; NUL, which
+    /// Nix strings cannot contain, is removed.
     pub fn text(&mut self, text: &str) {
         for character in text.chars() {
             match character {
@@ -40,33 +40,33 @@ impl NixString {
         }
     }
 
-    /// Adds the value of an expression.
+    /// Appends an interpolated expression.
     pub fn expression(&mut self, expression: &str) {
         let _ = write!(self.written, "${{{expression}}}");
     }
 
-    /// Adds another string.
+    /// Appends another string.
     pub fn append(&mut self, other: &Self) {
         self.written.push_str(&other.written);
     }
 
-    /// As it is written in a program.
+    /// Returns the string literal.
     pub fn quoted(&self) -> String {
         format!("\"{}\"", self.written)
     }
 }
 
-/// Text as a string of the Nix language.
+/// Returns text as a string literal of the Nix language.
 pub(super) fn quoted(text: &str) -> String {
     NixString::of(text).quoted()
 }
 
-/// An attribute below a set: `nginx`, or quoted where it is no plain name; the dots of `a.b` lead into sets.
+/// Returns an attribute path, quoted where a name is not an identifier; dots separate nested sets.
 pub(super) fn attribute_path(path: &str) -> String {
     path.split('.').map(attribute).collect::<Vec<_>>().join(".")
 }
 
-/// One name of an attribute.
+/// Returns a single attribute name, quoted if necessary.
 pub(super) fn attribute(name: &str) -> String {
     const WORDS: [&str; 9] = ["assert", "else", "if", "in", "inherit", "let", "or", "rec", "then"];
     let mut letters = name.bytes();
@@ -75,8 +75,8 @@ pub(super) fn attribute(name: &str) -> String {
     if begins && goes_on && name != "with" && !WORDS.contains(&name) { name.to_owned() } else { quoted(name) }
 }
 
-/// Bytes as one word of bash. Anything unusual is spelled out within `$'…'`, without quotes, dollars or backslashes of
-/// its own, so that the word may stand as it is in an indented string of Nix.
+/// Returns bytes as one word of bash. Anything unusual is escaped within `$'…'`, without quotes, dollars or backslashes
+/// of its own, so that the word can be used unchanged in an indented Nix string.
 pub(super) fn shell_word(bytes: &[u8]) -> String {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_./@%+=:,-".contains(byte);
     if !bytes.is_empty() && bytes.iter().all(is_plain) && !bytes.starts_with(b"-") {
@@ -98,7 +98,7 @@ pub(super) fn shell_word(bytes: &[u8]) -> String {
     word
 }
 
-/// Three digits always, so that no digit behind it is taken for part of it.
+/// Appends an octal escape of always three digits, so that a following digit is not read as part of it.
 fn octal(word: &mut String, byte: u8) {
     let _ = write!(word, "\\{byte:03o}");
 }

@@ -1,4 +1,4 @@
-//! The text of `flake.nix`.
+//! Text of `flake.nix`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -11,21 +11,21 @@ use super::{Builder, Confidence, MappedPackage, NIXPKGS_BRANCH};
 use nixdive_base::text::display_in_sentence;
 use nixdive_image::{Image, Platform};
 
-/// Sonames of one package that a comment tells.
-const SONAMES_TOLD: usize = 4;
+/// Maximum number of sonames of one package listed in a comment.
+const MOST_SONAMES: usize = 4;
 
-/// The whole file.
+/// Returns the whole file.
 pub(super) fn flake_nix(survey: &Survey<'_>, fields: &[Field]) -> String {
     let (image, builder) = (survey.request.image, survey.request.builder);
     let (name, tag) = image_name(image);
     let mut text = String::new();
-    // Writing to a string does not fail.
+    // Writing to a string cannot fail.
     let _ = (|| {
         writeln!(text, "# Made by nixdive from {}.", display_in_sentence(&image.identity.requested))?;
-        writeln!(text, "# What is not certain is marked REVIEW; README.md tells of it.")?;
+        writeln!(text, "# Anything uncertain is marked REVIEW; see README.md.")?;
         writeln!(text, "{{")?;
         writeln!(text, "  description = {};\n", quoted(&format!("{name}, built with nixpkgs")))?;
-        writeln!(text, "  # The release of nixpkgs that programs come from.")?;
+        writeln!(text, "  # Release of nixpkgs that provides the programs.")?;
         writeln!(text, "  inputs.nixpkgs.url = \"github:NixOS/nixpkgs/{NIXPKGS_BRANCH}\";")?;
         if builder == Builder::Nix2container {
             writeln!(text, "  inputs.nix2container.url = \"github:nlewo/nix2container\";")?;
@@ -33,10 +33,7 @@ pub(super) fn flake_nix(survey: &Survey<'_>, fields: &[Field]) -> String {
         }
         let inputs = if builder == Builder::Nix2container { "nix2container, nixpkgs" } else { "nixpkgs" };
         writeln!(text, "\n  outputs =\n    {{ {inputs}, ... }}:\n    let")?;
-        writeln!(
-            text,
-            "      # What the image runs on. Other systems may be added where the own files are for them too."
-        )?;
+        writeln!(text, "      # Platform of the image. Other systems may be added if the own files support them.")?;
         let (system, is_known) = system(&image.config.platform);
         let doubt = if is_known { "" } else { " # REVIEW: the image's platform is not known to nixpkgs" };
         writeln!(text, "      systems = [ {} ];{doubt}\n", quoted(system))?;
@@ -61,7 +58,7 @@ pub(super) fn flake_nix(survey: &Survey<'_>, fields: &[Field]) -> String {
     text
 }
 
-/// What nixpkgs calls a platform, and whether it has a name for it.
+/// Returns the nixpkgs name of a platform, and `false` if nixpkgs does not have it.
 fn system(platform: &Platform) -> (&'static str, bool) {
     match (platform.architecture.as_str(), platform.variant.as_deref()) {
         ("amd64", _) => ("x86_64-linux", true),
@@ -76,7 +73,7 @@ fn system(platform: &Platform) -> (&'static str, bool) {
     }
 }
 
-/// Name and tag of the new image: those of the old one where both builders take them.
+/// Returns name and tag of the new image: those of the old one if both builders accept them.
 pub(super) fn image_name(image: &Image) -> (String, String) {
     let reference = image.identity.references.first().map_or("", String::as_str);
     let (name, tag) = match reference.rsplit_once(':') {
@@ -96,7 +93,7 @@ pub(super) fn image_name(image: &Image) -> (String, String) {
     (name.to_owned(), if is_tag { tag } else { "latest" }.to_owned())
 }
 
-/// `high: /usr/sbin/nginx; the image has 1.22.1`, with a mark where a person should look.
+/// Returns a remark such as `high: /usr/sbin/nginx; the image has 1.22.1`, with a mark if it needs review.
 fn remark(package: &MappedPackage) -> String {
     let MappedPackage { confidence, evidence, version, doubt, .. } = package;
     let mark = if *confidence == Confidence::High { "" } else { "REVIEW " };
@@ -110,7 +107,7 @@ fn python(text: &mut String, survey: &Survey<'_>) -> std::fmt::Result {
     let (attribute, is_release) = python.attribute();
     writeln!(text)?;
     if !is_release {
-        writeln!(text, "          # REVIEW the image has Python {}, which this nixpkgs does not.", python.release)?;
+        writeln!(text, "          # REVIEW the image has Python {}, which this nixpkgs lacks.", python.release)?;
     }
     if !python.is_owned && !python.evidence.is_empty() {
         writeln!(text, "          # REVIEW no package of the image owns its Python.")?;
@@ -131,7 +128,7 @@ fn attribute_path_of_one(name: &str) -> String {
 }
 
 fn programs(text: &mut String, survey: &Survey<'_>) -> std::fmt::Result {
-    writeln!(text, "\n          # Found by the programs that the image uses.\n          programs = [")?;
+    writeln!(text, "\n          # Programs that the image uses.\n          programs = [")?;
     for package in survey.mapped().iter().filter(|package| !is_data(&package.attribute)) {
         writeln!(text, "            pkgs.{} # {}", attribute_path(&package.attribute), remark(package))?;
     }
@@ -141,30 +138,27 @@ fn programs(text: &mut String, survey: &Survey<'_>) -> std::fmt::Result {
     writeln!(text, "          ];")
 }
 
-/// Libraries come with the programs; own programs get theirs from here.
+/// Writes the libraries: they come with the programs, except those that own programs need.
 fn libraries(text: &mut String, survey: &Survey<'_>) -> std::fmt::Result {
     if survey.libraries.is_empty() {
         return Ok(());
     }
     let needs_them = survey.has_own_programs();
     if needs_them {
-        writeln!(
-            text,
-            "\n          # For the own programs among the files; others bring their own.\n          libraries = ["
-        )?;
+        writeln!(text, "\n          # For own programs; programs of nixpkgs have their own.\n          libraries = [")?;
     } else {
-        writeln!(text, "\n          # Libraries that the image uses come with the programs:")?;
+        writeln!(text, "\n          # Libraries that the image uses, included with the programs:")?;
     }
     for (attribute, sonames) in &survey.libraries {
-        let told: Vec<&str> = sonames.iter().take(SONAMES_TOLD).map(String::as_str).collect();
-        let more = if sonames.len() > SONAMES_TOLD { ", …" } else { "" };
+        let listed: Vec<&str> = sonames.iter().take(MOST_SONAMES).map(String::as_str).collect();
+        let more = if sonames.len() > MOST_SONAMES { ", …" } else { "" };
         let is_listed = needs_them && attribute != "glibc" && attribute != "musl";
-        let told = told.join(", ");
+        let listed = listed.join(", ");
         if is_listed {
-            writeln!(text, "            pkgs.{} # {told}{more}", attribute_path(attribute))?;
+            writeln!(text, "            pkgs.{} # {listed}{more}", attribute_path(attribute))?;
         } else {
             let indent = if needs_them { "  " } else { "" };
-            writeln!(text, "          {indent}# {attribute} ({told}{more})")?;
+            writeln!(text, "          {indent}# {attribute} ({listed}{more})")?;
         }
     }
     if needs_them { writeln!(text, "          ];") } else { Ok(()) }
@@ -213,15 +207,15 @@ fn store_paths(text: &mut String, survey: &Survey<'_>) -> std::fmt::Result {
     Ok(())
 }
 
-/// The file system of before: own files, directories, and links to programs where they were.
+/// Writes the root file system: own files, directories, and links to programs at their old paths.
 fn root(text: &mut String, survey: &Survey<'_>) -> std::fmt::Result {
     let has_programs = survey.has_own_programs();
     writeln!(
         text,
-        "\n          # What was not in a Nix store: own files, and links to programs and data where they were."
+        "\n          # Files outside the Nix store: own files, and links to programs and data at their old paths."
     )?;
     if has_programs {
-        writeln!(text, "          # REVIEW programs among the own files get the libraries of nixpkgs.")?;
+        writeln!(text, "          # REVIEW own programs use libraries of nixpkgs.")?;
         let libraries = if survey.libraries.is_empty() { "[ ]" } else { "libraries" };
         writeln!(text, "          root = pkgs.runCommandCC \"root\" {{")?;
         writeln!(text, "            nativeBuildInputs = [ pkgs.autoPatchelfHook ];")?;
@@ -255,7 +249,7 @@ fn root(text: &mut String, survey: &Survey<'_>) -> std::fmt::Result {
     writeln!(text, "          '';")
 }
 
-/// Makes links to the first argument at all others.
+/// Shell function that links all further arguments to the first one.
 const PLACE: &str = r#"            place() {
               local target="$1" path
               for path in "''${@:2}"; do
@@ -265,7 +259,7 @@ const PLACE: &str = r#"            place() {
             }
 "#;
 
-/// A command and its words, on as many lines as that takes.
+/// Writes a command and its words, on as many lines as necessary.
 fn command(text: &mut String, command: &str, words: &[String]) -> std::fmt::Result {
     const INDENT: usize = 12;
     const WIDTH: usize = 110;
@@ -285,12 +279,12 @@ fn command(text: &mut String, command: &str, words: &[String]) -> std::fmt::Resu
     writeln!(text)
 }
 
-/// A path without its first slash, as a word of bash.
+/// Returns a path without its leading slash, as a word of bash.
 fn relative_word(path: &[u8]) -> String {
     shell_word(path.strip_prefix(b"/").unwrap_or(path))
 }
 
-/// A path with its first slash, as the rest of a word of bash.
+/// Returns a path with its leading slash, as the rest of a word of bash.
 fn below_word(path: &[u8]) -> String {
     format!("/{}", relative_word(path))
 }
@@ -332,7 +326,7 @@ fn built(text: &mut String, survey: &Survey<'_>, name: &str, tag: &str) -> std::
             writeln!(text, "          name = {};\n          tag = {};", quoted(name), quoted(tag))?;
             writeln!(text, "          contents = {contents};\n          inherit config;")?;
             if !files.is_empty() || !directories.is_empty() {
-                writeln!(text, "          # Owners and modes that nothing in a Nix store has.")?;
+                writeln!(text, "          # Owners and modes that a Nix store cannot represent.")?;
                 writeln!(text, "          fakeRootCommands = ''")?;
                 for own in files {
                     let (mode, uid, gid, path) =
@@ -357,10 +351,10 @@ fn built(text: &mut String, survey: &Survey<'_>, name: &str, tag: &str) -> std::
             let all = of_files.chain(directories.iter().map(|own| (&own.path, own.mode, own.owner)));
             let all: Vec<_> = all.collect();
             if !all.is_empty() {
-                writeln!(text, "          # Owners and modes that nothing in a Nix store has.\n          perms = [")?;
+                writeln!(text, "          # Owners and modes that a Nix store cannot represent.\n          perms = [")?;
                 for (path, mode, owner) in all {
                     let regex = format!("^/nix/store/[^/]+{}$", regex::escape(&String::from_utf8_lossy(path)));
-                    let mark = if std::str::from_utf8(path).is_ok() { "" } else { " # REVIEW the name is no text" };
+                    let mark = if std::str::from_utf8(path).is_ok() { "" } else { " # REVIEW the name is not UTF-8" };
                     writeln!(
                         text,
                         "            {{{mark}\n              path = root;\n              regex = {};",

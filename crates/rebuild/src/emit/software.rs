@@ -1,4 +1,4 @@
-//! Which attribute of nixpkgs brings a program, a library, or software of a name.
+//! Attributes of nixpkgs by program, library or software name.
 
 use hashbrown::HashMap;
 
@@ -6,26 +6,26 @@ use nixdive_base::text::display_name;
 use nixdive_image::Config;
 use nixdive_packages::normal_names;
 
-/// The table: `attribute | programs | libraries | names`.
+/// Mapping table: `attribute | programs | libraries | names`.
 const TABLE: &str = include_str!("../../data/nixpkgs-map.txt");
 
-/// A program of nixpkgs.
+/// Program of nixpkgs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct KnownProgram {
-    /// The package's attribute; [`PYTHON`] for Python, whose modules come with it.
+    /// Attribute of the package; [`PYTHON`] for Python, whose modules are chosen with it.
     pub attribute: String,
-    /// Its name in `bin`.
+    /// Name of the program in `bin`.
     pub program: String,
-    /// Whether the attribute is of the release that the image has, as far as there are attributes for releases.
+    /// True if the attribute is of the same release as in the image, where nixpkgs has attributes per release.
     pub is_release: bool,
-    /// Whether the environment of the image names the release, as official images of languages do.
+    /// True if the environment of the image names the release, as in official images of languages.
     pub is_announced: bool,
 }
 
-/// Stands for the Python of the image, whatever its release.
+/// Placeholder attribute for the Python of the image, whatever its release.
 pub(super) const PYTHON: &str = "python";
 
-/// Releases that nixpkgs has, by what they are told with.
+/// Releases in nixpkgs, as they appear in attribute names.
 const PYTHON_RELEASES: [&str; 4] = ["311", "312", "313", "314"];
 const NODE_RELEASES: [&str; 3] = ["20", "22", "24"];
 const JAVA_RELEASES: [&str; 5] = ["8", "11", "17", "21", "25"];
@@ -34,7 +34,7 @@ const PHP_RELEASES: [&str; 4] = ["82", "83", "84", "85"];
 const RUBY_RELEASES: [&str; 2] = ["3_3", "3_4"];
 const LUA_RELEASES: [&str; 4] = ["5_1", "5_2", "5_3", "5_4"];
 
-/// The table, looked up by what software brings.
+/// Mapping table, indexed by the names it maps.
 pub(super) struct Software {
     programs: HashMap<&'static str, (&'static str, &'static str)>,
     libraries: HashMap<&'static str, &'static str>,
@@ -62,7 +62,7 @@ impl Software {
         software
     }
 
-    /// The program of nixpkgs that a file is, by its name and, for releases, its path and the environment.
+    /// Returns the program of nixpkgs for a file, by its name and, for releases, by its path and the environment.
     pub fn program(&self, path: &[u8], config: &Config) -> Option<KnownProgram> {
         let path = std::str::from_utf8(path).ok()?;
         let name = path.rsplit('/').next().unwrap_or(path);
@@ -75,17 +75,17 @@ impl Software {
         Some(KnownProgram { attribute: attribute.into(), program: program.into(), is_release: true, is_announced })
     }
 
-    /// The attribute that brings a library, by its file name.
+    /// Returns the attribute that provides a library, by its file name.
     pub fn library(&self, name: &[u8]) -> Option<&'static str> {
         let name = std::str::from_utf8(name).ok()?;
         let stem = name.split(".so").next().filter(|stem| stem.len() < name.len())?;
         let exact = self.libraries.get(stem);
-        // `libc-2.31.so` and its like.
+        // Versioned names such as `libc-2.31.so`.
         let plain = || self.libraries.get(stem.rsplit_once('-').filter(|(_, version)| begins_with_digit(version))?.0);
         exact.or_else(plain).copied()
     }
 
-    /// The attribute of software by its name as a package system writes it; `nix` for a store path's.
+    /// Returns the attribute of software by its name in a package system; `kind` is `nix` for the name of a store path.
     pub fn named(&self, name: &str, kind: &str) -> Option<&'static str> {
         let exact = self.names.get(name).copied();
         exact.or_else(|| normal_names(name, kind).iter().rev().find_map(|name| self.names.get(name.as_str()).copied()))
@@ -96,7 +96,7 @@ fn begins_with_digit(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_digit())
 }
 
-/// Programs of which nixpkgs has several releases.
+/// Looks up programs of which nixpkgs has several releases.
 fn versioned(name: &str, path: &str, config: &Config) -> Option<KnownProgram> {
     let stem = name.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '.');
     let release = name.get(stem.len()..).unwrap_or_default();
@@ -169,7 +169,7 @@ fn versioned(name: &str, path: &str, config: &Config) -> Option<KnownProgram> {
     }
 }
 
-/// The attribute of the Python of a release such as `3.11`, and whether it is that release.
+/// Returns the attribute of a Python release such as `3.11`, and `true` if it is exactly that release.
 pub(super) fn python_attribute(release: &str) -> (String, bool) {
     let digits: String = release.split('.').take(2).collect();
     match PYTHON_RELEASES.contains(&digits.as_str()) {
@@ -178,12 +178,12 @@ pub(super) fn python_attribute(release: &str) -> (String, bool) {
     }
 }
 
-/// The first parts of a version.
+/// Returns the first components of a version.
 fn first(version: &str, parts: usize) -> String {
     version.split('.').take(parts).collect::<Vec<_>>().join(".")
 }
 
-/// The digits behind one of some words in a path.
+/// Returns the digits after one of some words in a path.
 fn release_in(path: &str, words: &[&str]) -> String {
     let behind = |word: &&str| {
         let digits: String = path.split_once(*word)?.1.chars().take_while(char::is_ascii_digit).collect();
@@ -192,12 +192,12 @@ fn release_in(path: &str, words: &[&str]) -> String {
     words.iter().find_map(behind).unwrap_or_default()
 }
 
-/// The value of a variable in the configuration.
+/// Returns the value of an environment variable in the configuration.
 pub(super) fn variable_of(config: &Config, name: &str) -> Option<String> {
     config.env.iter().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix('=')?.to_owned()))
 }
 
-/// A version as the authors of the software wrote it, without what package systems add; safe to show.
+/// Returns the upstream version without the additions of package systems; safe to show.
 pub(super) fn upstream_version(version: &str, kind: &str) -> String {
     let without_epoch = version.split_once(':').map_or(version, |(_, rest)| rest);
     let bare = match kind {

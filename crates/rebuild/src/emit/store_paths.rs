@@ -1,4 +1,5 @@
-//! Store paths of an image that Nix built: packages that nixpkgs has under their names, and others that are carried along.
+//! Store paths of an image built by Nix: packages that nixpkgs has under their names, and others that are carried
+//! along.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,48 +14,48 @@ use nixdive_nix::graph::PathId;
 use nixdive_nix::{PackageName, StoreHash, StorePath, is_name_byte};
 
 const STORE: &str = "/nix/store/";
-/// Store paths that are carried along at most.
+/// Maximum number of store paths carried along.
 const MOST_CARRIED: usize = 2000;
 
-/// Where what a store path holds comes from in the new image.
+/// Replacements of the image's store paths in the new image.
 #[derive(Debug, Clone, Default)]
 pub(super) struct StoreHomes {
-    /// By base name, the expression whose value is in its place.
+    /// Expression that replaces a store path, by base name.
     expressions: BTreeMap<String, String>,
-    /// Those that are carried along.
+    /// Store paths that are carried along.
     pub own: Vec<OwnStorePath>,
 }
 
-/// A store path that nixpkgs does not have.
+/// Store path that nixpkgs does not have.
 #[derive(Debug, Clone)]
 pub(super) struct OwnStorePath {
-    /// Its name in the flake.
+    /// Variable in the flake.
     pub variable: String,
-    /// `<hash>-<name>`.
+    /// Base name, `<hash>-<name>`.
     pub base_name: String,
-    /// What comes after the hash.
+    /// Name after the hash.
     pub name: String,
-    /// Base names of what it refers to, itself left out.
+    /// Base names of its references, without itself.
     pub references: Vec<String>,
     files: Vec<CarriedFile>,
 }
 
 impl StoreHomes {
-    /// What is carried of them.
+    /// Returns the files to carry.
     pub fn carried(&self) -> impl Iterator<Item = CarriedFile> + '_ {
         self.own.iter().flat_map(|own| own.files.iter().cloned())
     }
 
-    /// The expression in the place of a store path, by its base name.
+    /// Returns the expression that replaces a store path, by its base name.
     pub fn expression(&self, base_name: &str) -> Option<&str> {
         self.expressions.get(base_name).map(String::as_str)
     }
 
-    /// The expression for a text that begins with a base name, and the bytes of that.
+    /// Returns the expression for the base name at the beginning of a text, and the length of that name.
     fn at_start(&self, text: &str) -> Option<(&str, usize)> {
         let run = text.bytes().take_while(|&byte| is_name_byte(byte)).count();
         let mut name = text.get(..run)?;
-        // A dot or two may end a sentence rather than the name.
+        // A dot may end a sentence rather than belong to the name.
         for _ in 0..3 {
             if let Some(expression) = self.expression(name) {
                 return Some((expression, name.len()));
@@ -64,7 +65,7 @@ impl StoreHomes {
         None
     }
 
-    /// A text with the store paths in it replaced by what is in their places; whether some have none.
+    /// Replaces the store paths in a text. The result is `true` if some have no replacement.
     pub fn rewrite(&self, text: &str) -> (NixString, bool) {
         let (mut string, mut is_lost) = (NixString::default(), false);
         let mut rest = text;
@@ -90,7 +91,7 @@ impl StoreHomes {
 }
 
 impl Survey<'_> {
-    /// Decides about what the configuration and links outside the store lead to.
+    /// Chooses replacements for the store paths that the configuration and links outside the store use.
     pub(super) fn visit_stores(&mut self) {
         let Some(study) = self.request.store else { return };
         let mut seen: BTreeSet<PathId> = BTreeSet::new();
@@ -117,17 +118,17 @@ impl Survey<'_> {
         }
     }
 
-    /// The package of nixpkgs that a store path is by its name.
+    /// Returns the package of nixpkgs that matches the name of a store path.
     fn nixpkgs_expression(&mut self, path: &StorePath) -> Option<String> {
         let PackageName { name, version, output } = path.package();
-        // What has no version was made for this image, and so was an environment.
+        // Store paths without a version, and environments, were made for this image.
         if version.is_empty() || output == "env" {
             return None;
         }
         let known = self.software.named(name, "nix").map(str::to_owned);
         let (confidence, doubt) = match known.is_some() {
             true => (Confidence::High, None),
-            false => (Confidence::Medium, Some("nixpkgs may call it otherwise")),
+            false => (Confidence::Medium, Some("the name in nixpkgs may differ")),
         };
         let python = || name.strip_prefix("python3.").and_then(|rest| rest.split_once('-'));
         let attribute = known.or_else(|| python().map(|(minor, module)| format!("python3{minor}Packages.{module}")));
@@ -161,15 +162,13 @@ impl Survey<'_> {
             files.push(CarriedFile { path: [b"store/", base_name.as_bytes(), below].concat().into(), content });
         }
         let variable = format!("storePath{}", self.stores.own.len() + 1);
-        self.review(format!(
-            "{path} is not in nixpkgs; it is carried along, and store paths in its texts are replaced"
-        ));
+        self.review(format!("{path} is not in nixpkgs; it is copied, and store paths in its text files are replaced"));
         self.stores.expressions.insert(base_name.clone(), variable.clone());
         let name = path.name().to_owned();
         self.stores.own.push(OwnStorePath { variable, base_name, name, references, files });
     }
 
-    /// A link into the store becomes one to what is in the place of the store path.
+    /// Redirects a link into the store to the replacement of the store path.
     pub(super) fn visit_store_link(&mut self, node: NodeId, occurrence: OccurrenceId) -> bool {
         let tree = self.tree();
         let target = tree.link_target(occurrence).unwrap_or_default();
@@ -185,7 +184,7 @@ impl Survey<'_> {
             Some(target) => self.places.push(Place { path: tree.path(node), target }),
             None => {
                 let (link, target) = (self.shown(node), display_name(target).into_owned());
-                self.review(format!("{link} leads to {target}, which nothing brings; the link is not carried over"));
+                self.review(format!("{link} points to {target}, which nothing provides; the link is not carried over"));
             }
         }
         true

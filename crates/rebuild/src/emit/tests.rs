@@ -16,7 +16,7 @@ use nixdive_source::open::Opened;
 use nixdive_source::study::{StudyOptions, study};
 use nixdive_write::fixture::{open_file, opened};
 
-/// An image of one layer.
+/// Opens an image of one layer.
 fn image_of(entries: &[Written]) -> (tempfile::TempDir, Opened) {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("image.tar");
@@ -29,7 +29,7 @@ fn program(path: &str) -> Written {
     Written { mode: 0o755, ..Written::file(path, b"\x7fELF") }
 }
 
-/// A flake of all files of an image, without knowing what its programs need.
+/// Builds a flake of all files of an image, without the needs of its programs.
 fn flake_of_all(opened: &Opened, builder: Builder) -> Flake {
     let store = study(opened, &StudyOptions::default()).unwrap().filter(|store| !store.store.paths.is_empty());
     let (image, packages) = (&opened.image, Inventory::default());
@@ -37,7 +37,7 @@ fn flake_of_all(opened: &Opened, builder: Builder) -> Flake {
     flake(&EmitRequest { image, packages: &packages, needs: None, store: store.as_ref(), kept: &kept, builder })
 }
 
-/// A flake of what the programs of an image need.
+/// Builds a flake of the files that the programs of an image need.
 fn flake_of_needs(opened: &Opened, builder: Builder) -> Flake {
     let image = &opened.image;
     let captured: Vec<nixdive_packages::CapturedFile<'_>> = opened
@@ -67,7 +67,7 @@ fn with_databases(name: &str) -> Option<Opened> {
     Some(open(&reference, &options, &Progress::new()).unwrap())
 }
 
-/// Whether Nix is here; otherwise the reason is printed, or a live run fails.
+/// Returns `true` if Nix is installed; otherwise prints the reason, or fails in a live run.
 fn has_nix() -> bool {
     let found = Command::new("nix-instantiate").arg("--version").output().is_ok_and(|output| output.status.success());
     if !found {
@@ -85,7 +85,7 @@ fn assert_parses(flake: &Flake) {
     assert!(output.status.success(), "{}\n{}", String::from_utf8_lossy(&output.stderr), flake.flake_nix);
 }
 
-/// In place of nixpkgs: packages are paths, and what is built is what it would be built from.
+/// Replacement for nixpkgs: packages are paths, and derivations evaluate to their inputs.
 const FAKE: &str = r#"
 let
   makeBinPath = packages: builtins.concatStringsSep ":" (map (package: package + "/bin") packages);
@@ -112,7 +112,7 @@ in
   ((import ./flake.nix).outputs { inherit nixpkgs; }).packages.x86_64-linux.default
 "#;
 
-/// What Nix makes of a flake, with nothing of nixpkgs built.
+/// Evaluates a flake with Nix, without building anything of nixpkgs.
 fn evaluated(flake: &Flake, files: &Path) -> Value {
     let place = tempfile::tempdir().unwrap();
     // Nix would copy the files to its store.
@@ -206,7 +206,7 @@ fn the_root_has_links_where_programs_were_and_own_files_as_they_were() {
     assert!(out.join("tmp").is_dir());
     let commands = built["fakeRootCommands"].as_str().unwrap();
     assert!(commands.contains("install -m 0600 -o 33 -g 0 ") && commands.contains("chmod 1777 ./tmp"), "{commands}");
-    assert!(flake.reviews.iter().any(|review| review.starts_with("/srv/secret may not be read")));
+    assert!(flake.reviews.iter().any(|review| review.starts_with("/srv/secret is not world-readable")));
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn nothing_is_written_where_content_is_cut_off_or_it_is_cancelled() {
     assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
 }
 
-/// Texts that mean something to Nix or to a shell, between others.
+/// Generates texts with characters that are special to Nix or a shell.
 fn any_text() -> impl Strategy<Value = String> {
     let special = prop::sample::select(vec![
         "${",
@@ -314,7 +314,7 @@ proptest! {
         let (place, opened) = image_of(&entries);
         let flake = flake_of_all(&opened, Builder::Nix2container);
         let directory = place.path().join("flake");
-        // A layer may be so broken that it cannot be written; then nothing is.
+        // A layer may be so damaged that it cannot be written; then nothing is.
         let written = write(&directory, &flake, &opened.image, &opened.contents, &Cancel::new());
         let there = fs::read_dir(place.path()).unwrap().count();
         prop_assert_eq!(there, if written.is_ok() { 2 } else { 1 });

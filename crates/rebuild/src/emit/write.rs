@@ -1,4 +1,4 @@
-//! Writes a flake to disk: whole, or not at all.
+//! Writes a flake to disk atomically.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
@@ -18,42 +18,42 @@ use nixdive_base::text::display_name;
 use nixdive_image::{FileTree, Image, OccurrenceId, Segment};
 use nixdive_source::open::{ContentError, Contents};
 
-/// Stands in every directory that was written, and says that it may be written anew.
+/// File in every directory written by this program, which marks it as replaceable.
 const MARKER: &str = ".nixdive-flake";
 const MARKER_TEXT: &str = "nixdive wrote this directory and will replace it when asked to write here again.\n";
 
-/// Why a flake was not written.
+/// Reasons why a flake was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum EmitError {
-    /// Something is there that was not written by this program.
-    #[error("{0} is there and nixdive did not write it; choose another directory, or empty this one")]
+    /// The directory has contents that this program did not write.
+    #[error("{0} exists and was not written by nixdive; choose another directory, or empty this one")]
     Occupied(String),
-    /// The disk refused.
+    /// A file or directory cannot be written.
     #[error("{path}: {error}")]
     Write {
-        /// Where; safe to show.
+        /// Path of the file or directory; safe to show.
         path: String,
-        /// What the system said.
+        /// Error of the system.
         error: io::Error,
     },
-    /// Content could not be had.
+    /// A file of the image cannot be read.
     #[error("{path}: {error}")]
     Content {
-        /// The file of the image; safe to show.
+        /// Path of the file in the image; safe to show.
         path: String,
-        /// Why not.
+        /// Reason.
         error: ContentError,
     },
-    /// It was cancelled.
-    #[error("stopped; nothing was written")]
+    /// Writing was cancelled.
+    #[error("cancelled; nothing was written")]
     Cancelled,
 }
 
-/// Writes a flake to a directory, which is made; one that this program wrote before is replaced, and so is an empty one.
-/// Until all of it is there, it has another name beside it.
+/// Writes a flake to a new directory. An empty directory, or one that this program wrote, is replaced. Until the flake
+/// is complete, it is written under another name next to the destination.
 ///
 /// # Errors
-/// [`EmitError`]; what was there is then still there.
+/// If the directory cannot be replaced or written; its previous contents are then unchanged.
 pub fn write(
     directory: &Path,
     flake: &Flake,
@@ -75,7 +75,7 @@ pub fn write(
     if directory.symlink_metadata().is_err() {
         return new.publish(directory).map_err(|(error, _)| wrote(directory)(error));
     }
-    // The two change places at once; what was there then goes with the temporary directory.
+    // The two directories are exchanged atomically; the old one is removed with the temporary directory.
     match rustix::fs::renameat_with(CWD, new.path(), CWD, directory, RenameFlags::EXCHANGE) {
         Ok(()) => Ok(()),
         Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => replace(new.path(), directory, &parent_directory),
@@ -83,7 +83,7 @@ pub fn write(
     }
 }
 
-/// Replaces a directory where the file system cannot exchange two: what was there steps aside, and comes back where the
+/// Replaces a directory on a file system that cannot exchange two: the old one is moved aside, and moved back if the
 /// new one cannot take its place.
 fn replace(new: &Path, directory: &Path, parent: &Directory) -> Result<(), EmitError> {
     let old = TemporaryDirectory::new(parent, 0o700).map_err(wrote(parent.path()))?;
@@ -91,7 +91,7 @@ fn replace(new: &Path, directory: &Path, parent: &Directory) -> Result<(), EmitE
     fs::rename(directory, &aside).map_err(wrote(directory))?;
     let result = fs::rename(new, directory);
     if result.is_err() && fs::rename(&aside, directory).is_err() {
-        // It stays where it is rather than be lost.
+        // Kept under its temporary name rather than lost.
         let _ = old.keep();
     }
     result.map_err(wrote(directory))
@@ -102,10 +102,10 @@ fn wrote(path: &Path) -> impl Fn(io::Error) -> EmitError {
     move |error| EmitError::Write { path: path.clone(), error }
 }
 
-/// Whether a directory may be written: it is not there, is empty, or this program wrote it.
+/// Checks that a directory may be written: it is absent or empty, or this program wrote it.
 ///
 /// # Errors
-/// [`EmitError::Occupied`].
+/// [`EmitError::Occupied`] if it has other contents.
 fn check_replaceable(directory: &Path) -> Result<(), EmitError> {
     let occupied = || EmitError::Occupied(display_name(directory.as_os_str().as_bytes()).into_owned());
     match fs::symlink_metadata(directory) {
@@ -154,7 +154,7 @@ fn fill(root: &Path, flake: &Flake, image: &Image, contents: &Contents, cancel: 
         }
         Ok(())
     })?;
-    // Links come last, so that nothing is ever written through one.
+    // Links come last, so that nothing is written through one.
     for (path, target) in links {
         make_parent(root, &path)?;
         symlink(OsStr::from_bytes(target), &path).map_err(wrote(&path))?;
@@ -162,7 +162,7 @@ fn fill(root: &Path, flake: &Flake, image: &Image, contents: &Contents, cancel: 
     Ok(())
 }
 
-/// Makes the directories above a path, each of which has to be a real one.
+/// Creates the parent directories of a path; existing ones must not be links.
 fn make_parent(root: &Path, path: &Path) -> Result<(), EmitError> {
     let Some(parent) = path.parent().filter(|parent| *parent != root) else { return Ok(()) };
     let below = parent.strip_prefix(root).map_err(|_| wrote(path)(io::ErrorKind::InvalidInput.into()))?;
@@ -181,7 +181,7 @@ fn make_parent(root: &Path, path: &Path) -> Result<(), EmitError> {
     Ok(())
 }
 
-/// Copies content into a new file; holes stay holes, as they may be longer than any disk.
+/// Copies contents into a new file; holes remain holes, as they may be larger than any disk.
 fn copy(
     stored: &mut dyn Read,
     path: &Path,

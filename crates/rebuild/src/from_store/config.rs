@@ -1,4 +1,4 @@
-//! A configuration from a document and from what the user asks for.
+//! Image configuration from a document and from command-line options.
 
 use std::collections::BTreeMap;
 
@@ -8,24 +8,24 @@ use serde::de::IgnoredAny;
 use nixdive_base::text::display_in_sentence;
 use nixdive_image::{Config, Healthcheck, Platform};
 
-/// Bytes that a document may have.
+/// Maximum length of a document, bytes.
 const MAX_DOCUMENT_BYTES: usize = 4 << 20;
 
-/// Why a document or an option makes no configuration.
+/// Reasons why a document or an option is not a valid configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// It is not what dockerTools' `config` is.
-    #[error("the configuration cannot be understood: {}", display_in_sentence(.0))]
+    /// The document does not have the form of dockerTools' `config`.
+    #[error("invalid configuration: {}", display_in_sentence(.0))]
     Document(String),
-    /// More bytes than any engine takes.
-    #[error("the configuration has {0} bytes; at most {MAX_DOCUMENT_BYTES} are read")]
+    /// The document is longer than any engine accepts.
+    #[error("the configuration has {0} bytes; the limit is {MAX_DOCUMENT_BYTES}")]
     TooLong(usize),
-    /// A text that is not what it should be.
-    #[error("«{}» is no {what}", display_in_sentence(.text))]
+    /// Invalid value of an option.
+    #[error("`{}` is not a valid {what}", display_in_sentence(.text))]
     Text {
-        /// As given.
+        /// Text as the user gave it.
         text: String,
-        /// What it should be.
+        /// Expected kind of value.
         what: &'static str,
     },
 }
@@ -57,18 +57,18 @@ struct Check {
     retries: Option<u64>,
 }
 
-/// Reads what dockerTools and nix2container take as `config`, as JSON: the `config` of an OCI image configuration, its keys
-/// in upper or lower case. A key that is not known is an error, as it would be lost.
+/// Parses the `config` of dockerTools and nix2container from JSON: the `config` of an OCI image configuration, with
+/// keys in upper or lower case. An unknown key is an error, as it would be lost.
 ///
 /// # Errors
-/// [`ConfigError`].
+/// If the document is too long, is not valid JSON, or has an unknown key.
 pub fn read_config(bytes: &[u8]) -> Result<Config, ConfigError> {
     if bytes.len() > MAX_DOCUMENT_BYTES {
         return Err(ConfigError::TooLong(bytes.len()));
     }
-    // A list would be taken for the fields in their order.
+    // A list would be parsed as the fields in order.
     if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
-        return Err(ConfigError::Document("it is no JSON object".to_owned()));
+        return Err(ConfigError::Document("not a JSON object".to_owned()));
     }
     let document: Document =
         nixdive_base::go_json::from_slice(bytes).map_err(|error| ConfigError::Document(error.to_string()))?;
@@ -99,36 +99,36 @@ pub fn read_config(bytes: &[u8]) -> Result<Config, ConfigError> {
     Ok(config)
 }
 
-/// What options change in a configuration. What is `None` or empty changes nothing.
+/// Changes that options make to a configuration. `None` and empty fields change nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConfigChanges {
-    /// Program and first arguments. As with Docker, without a command of its own it runs without the one before.
+    /// Program and first arguments. As with Docker, setting it without `cmd` clears the previous command.
     pub entrypoint: Option<Vec<String>>,
     /// Further arguments.
     pub cmd: Option<Vec<String>>,
-    /// `NAME=value`; one of the same name is replaced.
+    /// Variables as `NAME=value`; one of the same name is replaced.
     pub env: Vec<String>,
     /// User and group.
     pub user: Option<String>,
-    /// Where it starts.
+    /// Working directory.
     pub working_directory: Option<String>,
-    /// `PORT` or `PORT/PROTOCOL`.
+    /// Ports as `PORT` or `PORT/PROTOCOL`.
     pub exposed_ports: Vec<String>,
-    /// Paths that are mounted from outside.
+    /// Paths of volumes.
     pub volumes: Vec<String>,
-    /// `NAME=value`; one of the same name is replaced.
+    /// Labels as `NAME=value`; one of the same name is replaced.
     pub labels: Vec<String>,
-    /// How it is told to stop.
+    /// Signal that stops the container.
     pub stop_signal: Option<String>,
-    /// `os/architecture[/variant]`.
+    /// Platform as `os/architecture[/variant]`.
     pub platform: Option<Platform>,
 }
 
 impl ConfigChanges {
-    /// Changes a configuration.
+    /// Applies the changes to a configuration.
     ///
     /// # Errors
-    /// [`ConfigError::Text`]; nothing is changed then.
+    /// [`ConfigError::Text`] if a value is invalid; the configuration is then unchanged.
     pub fn apply(&self, config: &mut Config) -> Result<(), ConfigError> {
         let mut changed = config.clone();
         if let Some(entrypoint) = &self.entrypoint {
@@ -163,17 +163,17 @@ impl ConfigChanges {
     }
 }
 
-/// What a configuration does not say is as in that of the base; variables and labels of both count.
+/// Fills in missing fields from the base; variables and labels of both are combined.
 pub(super) fn over_base(config: &Config, base: &Config) -> Config {
     let mut merged = config.clone();
-    // Program and arguments belong together.
+    // Entry point and command belong together.
     if merged.entrypoint.is_empty() && merged.cmd.is_empty() {
         merged.entrypoint.clone_from(&base.entrypoint);
         merged.cmd.clone_from(&base.cmd);
     }
     merged.env.clone_from(&base.env);
     for variable in &config.env {
-        // One without a name was not refused where it came from; it is kept as it is.
+        // A variable without a name was accepted by the base; it is kept unchanged.
         if put_variable(&mut merged.env, variable).is_err() {
             merged.env.push(variable.clone());
         }
@@ -231,7 +231,7 @@ fn absolute(path: &str) -> Result<String, ConfigError> {
         .ok_or_else(|| ConfigError::Text { text: path.to_owned(), what: "absolute path" })
 }
 
-/// `PORT[-PORT][/PROTOCOL]` with its protocol, tcp where none is given.
+/// Returns `PORT[-PORT][/PROTOCOL]` with its protocol, tcp by default.
 fn checked_port(port: &str) -> Result<String, ConfigError> {
     let (ports, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
     let is_port = |port: &str| port.parse::<u16>().is_ok_and(|port| port > 0);

@@ -1,4 +1,4 @@
-//! Contents of store paths, linked to the root.
+//! Links from the root of the image to the contents of store paths.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -13,44 +13,44 @@ use nixdive_image::{FileTree, Kind};
 use nixdive_nix::StorePath;
 use nixdive_source::store::{LocalStore, StoreError};
 
-/// Why contents cannot be linked to the root.
+/// Reasons why contents cannot be linked to the root.
 #[derive(Debug, thiserror::Error)]
 pub enum FarmError {
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Two files, or a file and a directory, at one place.
+    /// Two files, or a file and a directory, have the same path.
     #[error("/{} would be both {} and {}", display_in_sentence(.place), display_in_sentence(.first), display_in_sentence(.second))]
     Conflict {
-        /// From the root.
+        /// Path from the root.
         place: String,
-        /// In the store.
+        /// First store file at that path.
         first: String,
-        /// In the store.
+        /// Second store file at that path.
         second: String,
     },
-    /// A store path that is a file: it has nothing to be linked.
-    #[error("{0} is no directory; there is nothing in it to be linked to the root")]
+    /// The store path is a file and has no contents to link.
+    #[error("{0} is not a directory; it has no contents to link to the root")]
     NoDirectory(StorePath),
-    /// More links than an image may have entries.
+    /// There are more links than an image may have entries.
     #[error("more links than an image may have entries")]
     TooMany,
 }
 
 const MAX_ENTRIES: usize = 1_000_000;
-/// Bytes compared at once.
+/// Bytes compared at a time.
 const PIECE_BYTES: usize = 64 << 10;
 
-/// What is to be at a place of the root.
+/// Entry at a path of the root.
 enum Place {
-    /// A directory, and where it is first in the store.
+    /// Directory, with its first source in the store.
     Directory(Vec<u8>),
-    /// A link to a file or a link of the store.
+    /// Link to a file or a link in the store.
     Link(Vec<u8>),
 }
 
-/// Directories and links, in the order of their paths. `base` is what will lie below: where it has a link in the place of
-/// a directory (`/bin` as a link to `usr/bin`), what belongs there goes where that leads.
+/// Returns directories and links sorted by path. `base` is the image below: if it has a link in place of a directory
+/// (`/bin` as a link to `usr/bin`), entries are placed where the link leads.
 pub(super) fn link(
     store: &LocalStore,
     linked: &[StorePath],
@@ -73,7 +73,7 @@ pub(super) fn link(
                 let source = [source.as_slice(), b"/", &name].concat();
                 let mut parts: Vec<Vec<u8>> = parts.clone();
                 parts.push(name);
-                // What a package keeps for those who build against it is not for the root.
+                // Build-time metadata of a package is not needed at the root.
                 if parts.first().is_some_and(|first| first == b"nix-support") {
                     continue;
                 }
@@ -91,7 +91,7 @@ pub(super) fn link(
     Ok(places.into_iter().filter_map(|(parts, place)| entry(&parts, place, base)).collect())
 }
 
-/// Whether a path is a directory itself; a link to one is linked as a whole.
+/// Returns `true` if a path is a directory itself; a link to one is linked as a whole.
 fn is_directory(store: &LocalStore, source: &[u8]) -> Result<bool, StoreError> {
     let found = fs::symlink_metadata(store.on_disk(source));
     let failed = |error| StoreError::Read { path: String::from_utf8_lossy(source).into_owned(), error };
@@ -126,7 +126,7 @@ fn add(
     Ok(())
 }
 
-/// Whether two files, or what two links lead to, have the same bytes; directories are the same only as themselves.
+/// Returns `true` if two files, or the targets of two links, have the same bytes; directories equal only themselves.
 fn same_content(one: &Path, other: &Path) -> io::Result<bool> {
     let real = |path: &Path| -> io::Result<PathBuf> { fs::canonicalize(path).or_else(|_| fs::read_link(path)) };
     let (one, other) = (real(one)?, real(other)?);
@@ -157,7 +157,7 @@ fn entry(parts: &[Vec<u8>], place: Place, base: Option<&FileTree>) -> Option<Ent
     let path = parts.join(&b'/');
     let path = base.map_or(path.clone(), |tree| through_links(tree, parts));
     let (mode, body) = match place {
-        // What the base has as a directory stays as it is there.
+        // A directory that the base has is left unchanged.
         Place::Directory(_) if base.is_some_and(|tree| is_directory_in(tree, &path)) => return None,
         Place::Directory(_) => (0o755, Body::Directory),
         Place::Link(target) => (0o777, Body::Symlink(target.into())),
@@ -173,14 +173,14 @@ fn is_directory_in(tree: &FileTree, path: &[u8]) -> bool {
     })
 }
 
-/// The path with the links that the base has among its directories followed.
+/// Returns the path with links in the base's directories followed.
 fn through_links(tree: &FileTree, parts: &[Vec<u8>]) -> Vec<u8> {
     let path = parts.join(&b'/');
     let Some(top) = tree.top_layer() else { return path };
     for length in (1..=parts.len()).rev() {
         let (above, below) = parts.split_at(length);
         let above = above.join(&b'/');
-        // The last part is what is put there; only what is a directory there too is looked through.
+        // The last component is the new entry; it is followed only if it is a directory in the base as well.
         if let nixdive_image::Resolution::Found { node, .. } = tree.resolve(&above, top, true)
             && is_directory_in(tree, &tree.path(node))
         {

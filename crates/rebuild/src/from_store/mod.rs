@@ -1,7 +1,8 @@
-//! A composition made of store paths of this machine: what dockerTools and nix2container build, without Nix.
+//! Composition from store paths of this machine: what dockerTools and nix2container build, without running Nix.
 //!
-//! The closure of the named paths goes into the image. The contents of those that are to be seen at the root (dockerTools'
-//! `contents`, `copyToRoot`) are linked there: directories are made, everything in them is a link into the store.
+//! The closure of the given paths goes into the image. Contents that should appear at the root (dockerTools'
+//! `contents`, `copyToRoot`) are linked there: directories are created, and everything in them is a link into the
+//! store.
 
 mod config;
 mod farm;
@@ -21,58 +22,58 @@ use nixdive_image::{Config, FileTree, Image, LayerIndex, Platform};
 use nixdive_nix::StorePath;
 use nixdive_source::store::{LocalStore, StoreError};
 
-/// What is asked for.
+/// Request for an image from store paths.
 #[derive(Debug, Clone, Default)]
 pub struct FromStore {
-    /// Store paths that are in the image with all that they need. They are taken as the application.
+    /// Store paths to include with their closures. They are treated as the application.
     pub paths: Vec<StorePath>,
-    /// Those of them, or others, whose contents are linked to the root.
+    /// Store paths whose contents are linked to the root.
     pub linked: Vec<StorePath>,
-    /// The configuration. Without a platform it is for this machine.
+    /// Image configuration. Without a platform, that of this machine is used.
     pub config: Config,
 }
 
-/// An image that comes below.
+/// Base image.
 #[derive(Debug, Clone, Copy)]
 pub struct Base<'a> {
-    /// Its layers are taken over as they are. What the configuration does not say is taken from its own.
+    /// Image whose layers are copied unchanged and whose configuration supplies missing fields.
     pub image: &'a Image,
 }
 
-/// What was made.
+/// Composition from store paths.
 #[derive(Debug, Clone)]
 pub struct Composed {
-    /// What is to be written.
+    /// Composition to be written.
     pub composition: Composition,
-    /// The layers of the base, for [`super::ImageContent::with_base`].
+    /// Layers of the base, for [`super::ImageContent::with_base`].
     pub base_layers: Vec<LayerIndex>,
-    /// Store paths that the base has already, and that are not written again.
+    /// Store paths that the base already has, and that are not written again.
     pub in_base: Vec<StorePath>,
-    /// What the user should know, as sentences: references that were looked for in files.
+    /// Notes for the user, such as references found by scanning files.
     pub notes: Vec<String>,
 }
 
-/// Why no image can be made of store paths.
+/// Reasons why an image cannot be made from store paths.
 #[derive(Debug, thiserror::Error)]
 pub enum FromStoreError {
-    /// The store cannot be read, or is not as Nix leaves it.
+    /// The store cannot be read or is inconsistent.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Two files at one place.
+    /// Two files have the same path.
     #[error(transparent)]
     Farm(#[from] FarmError),
-    /// A base whose layers are not all here, or not what it says.
+    /// A layer of the base is absent or does not match its description.
     #[error("the base: {0}")]
     Base(#[from] NotWhole),
-    /// No path was named.
-    #[error("no store path was given")]
+    /// No store path was given.
+    #[error("no store path given")]
     Nothing,
 }
 
-/// Makes a composition of store paths.
+/// Builds a composition from store paths.
 ///
 /// # Errors
-/// [`FromStoreError`].
+/// If the store or the base cannot be read, or if linked contents conflict.
 pub fn compose(
     store: &LocalStore,
     wanted: &FromStore,
@@ -115,13 +116,13 @@ pub fn compose(
     Ok(Composed { composition, base_layers, in_base, notes })
 }
 
-/// Whether an image shows a store path.
+/// Returns `true` if a store path is visible in an image.
 fn is_in(tree: &FileTree, path: &StorePath) -> bool {
     let node = tree.lookup(path.to_string().as_bytes());
     node.zip(tree.top_layer()).is_some_and(|(node, top)| tree.exists_at(node, top))
 }
 
-/// The layers of a base with their part of the history. Where the history does not fit the layers, each has none.
+/// Returns the layers of a base with their history. If the history does not match the layers, each layer has none.
 fn describe_base(image: &Image) -> Vec<BaseLayer> {
     let mut layers: Vec<BaseLayer> = image
         .layers
@@ -136,7 +137,7 @@ fn describe_base(image: &Image) -> Vec<BaseLayer> {
     let fits = history.iter().filter(|entry| !entry.empty_layer).count() == layers.len();
     let mut place = 0;
     for entry in history.iter().filter(|_| fits) {
-        // Steps behind the last layer stay with it.
+        // History entries after the last layer are attached to it.
         let at = place.min(layers.len().saturating_sub(1));
         if let Some(layer) = layers.get_mut(at) {
             layer.history.push(entry.clone());

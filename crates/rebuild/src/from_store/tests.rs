@@ -12,7 +12,7 @@ const HELLO: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-hello-1.0";
 const LIBRARY: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb-library-2.0";
 const OTHER: &str = "cccccccccccccccccccccccccccccccc-other-3.0";
 
-/// A store of hello, its library, and another package with files at the same places.
+/// Creates a store with hello, its library, and another package that shares some file paths.
 fn store() -> (tempfile::TempDir, LocalStore) {
     let root = tempfile::tempdir().unwrap();
     let put = |path: String, content: &str| {

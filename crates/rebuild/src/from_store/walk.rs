@@ -7,10 +7,10 @@ use nixdive_base::cancel::Cancel;
 use nixdive_nix::StorePath;
 use nixdive_source::store::{LocalStore, StoreError};
 
-/// Entries that one store path may have.
+/// Maximum number of entries of one store path.
 const MAX_ENTRIES: usize = 5_000_000;
 
-/// A store path of this machine with all that is in it, owned by root. Its references are left out.
+/// Reads a store path of this machine with its contents, owned by root and without references.
 pub(super) fn store_path(
     store: &LocalStore,
     path: &StorePath,
@@ -23,12 +23,13 @@ pub(super) fn store_path(
     Ok(ComposedStorePath { path: path.clone(), references, nar_bytes, stability, entries })
 }
 
-/// Bytes that a NAR begins with.
+/// Length of the beginning of a NAR, bytes.
 const NAR_MAGIC: u64 = 24;
 
-/// What an entry takes of a NAR, its name in the directory above included: Nix manual, "Nix Archive (NAR) Format".
+/// Returns the size of an entry in a NAR, including its name in the parent directory: Nix manual, "Nix Archive (NAR)
+/// Format".
 fn nar_bytes(entry: &Entry) -> u64 {
-    // A text is its length and itself, filled up to 8 bytes.
+    // A string is its length and its bytes, padded to 8 bytes.
     let text = |bytes: u64| 8u64.saturating_add(bytes.saturating_add(7) & !7);
     let name = entry.path.rsplit(|&byte| byte == b'/').next().map_or(0, <[u8]>::len) as u64;
     let is_top = entry.path.iter().filter(|&&byte| byte == b'/').count() <= 2;

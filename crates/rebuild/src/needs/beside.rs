@@ -1,21 +1,22 @@
-//! Paths that a shell script puts together from where it is itself: `$(dirname "$0")/functions`, `"$HERE"/../lib/tool`.
+//! Paths that a shell script builds relative to its own location: `$(dirname "$0")/functions`, `"$HERE"/../lib/tool`.
 
 use super::elf::Named;
 use super::search::Search;
 use nixdive_image::NodeId;
 
-/// Such paths that are looked at in one text.
+/// Maximum number of such paths examined in one text.
 const MOST_PATHS: usize = 10_000;
 
 impl Search<'_> {
-    /// Takes what follows a variable or a substitution for a path from the directory of the script, where one is there.
+    /// Resolves text after a variable or a substitution relative to the script's directory, and keeps files found that
+    /// way.
     pub(super) fn named_from_variables(&mut self, node: NodeId, text: &[u8]) {
         let Some(directory) = self.view.tree.parent(node) else { return };
         let directory = self.view.tree.path(directory);
         for rest in paths_behind_variables(text).take(MOST_PATHS) {
             let path = [&directory[..], rest].concat();
             if let Some(found) = self.view.find(&path).filter(|&found| found != node) {
-                // What has no other kind by its name may be read by the shell itself.
+                // A file without another recognizable type may be sourced by the shell itself.
                 let name = self.view.tree.name(found);
                 if !name.contains(&b'.') || name.ends_with(b".inc") || name.ends_with(b".bash") {
                     self.sourced.insert(found);
@@ -26,7 +27,7 @@ impl Search<'_> {
     }
 }
 
-/// What stands behind variables and substitutions, each with the slash that it begins with.
+/// Returns the text after variables and substitutions, each with its leading slash.
 fn paths_behind_variables(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut end = 0;
     memchr::memchr_iter(b'/', text).filter_map(move |slash| {
@@ -41,7 +42,7 @@ fn paths_behind_variables(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Whether what stands before a slash is the value of something, quoted or not.
+/// Returns `true` if the text before a slash is a variable or a substitution, quoted or not.
 fn ends_in_variable(before: &[u8]) -> bool {
     let before = before.strip_suffix(b"\"").unwrap_or(before);
     if matches!(before.last(), Some(b'}' | b')' | b'`')) {

@@ -1,20 +1,20 @@
-//! The commands that programs in scripting languages start, as far as they stand in quotes where they are started.
+//! Commands started by programs in scripting languages, if they are literals at the call.
 
 use super::search::{Follow, Search};
 use super::{How, Reason, shell};
 use nixdive_image::NodeId;
 
-/// Calls of one text that are looked at.
+/// Maximum number of calls examined in one text.
 const MOST_CALLS: usize = 10_000;
-/// Bytes of one command.
+/// Maximum length of a command, bytes.
 const MOST_COMMAND: usize = 4096;
 
-/// What starts programs in Python: `subprocess`, `os`, `asyncio`, `shutil.which`.
+/// Python functions that start programs: `subprocess`, `os`, `asyncio`, `shutil.which`.
 pub(super) const PYTHON: &[&str] =
     &["run", "call", "check_call", "check_output", "Popen", "system", "popen", "create_subprocess_exec", "which"];
 
-/// What starts programs elsewhere: `child_process` and `execa` of JavaScript; `system`, `exec`, `IO.popen` and `Open3` of
-/// Ruby; those of Perl, PHP and Lua.
+/// Functions of other languages that start programs: `child_process` and `execa` of JavaScript; `system`, `exec`,
+/// `IO.popen` and `Open3` of Ruby; those of Perl, PHP and Lua.
 pub(super) const OTHERS: &[&str] = &[
     "exec",
     "execSync",
@@ -39,16 +39,17 @@ pub(super) const OTHERS: &[&str] = &[
     "execute",
 ];
 
-/// Languages in which a command may stand between backticks.
+/// File extensions of languages with commands in backticks.
 const WITH_BACKTICKS: [&[u8]; 5] = [b".rb", b".pl", b".pm", b".php", b".cgi"];
 
 impl Search<'_> {
-    /// Keeps the programs that a text starts by `calls`.
+    /// Keeps the programs that a text starts through `calls`.
     pub(super) fn follow_calls(&mut self, node: NodeId, text: &[u8], calls: &[&str]) {
         self.follow_commands(node, started(text, calls));
     }
 
-    /// The same of a text in another language than Python; `interpreter` is empty where the name of the file tells.
+    /// Keeps the programs that a text in a language other than Python starts. If `interpreter` is empty, the file name
+    /// determines the language.
     pub(super) fn follow_other_calls(&mut self, node: NodeId, text: &[u8], interpreter: &[u8]) {
         self.follow_calls(node, text, OTHERS);
         let name = self.view.tree.name(node);
@@ -71,7 +72,7 @@ impl Search<'_> {
     }
 }
 
-/// The texts in quotes that are the first argument of some calls, parentheses or not.
+/// Returns the string literals that are the first argument of the given calls, with or without parentheses.
 pub(super) fn started<'a>(text: &'a [u8], calls: &[&str]) -> Vec<&'a [u8]> {
     let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
     let mut found = Vec::new();
@@ -87,7 +88,7 @@ pub(super) fn started<'a>(text: &'a [u8], calls: &[&str]) -> Vec<&'a [u8]> {
     found
 }
 
-/// The text in quotes that comes next, behind at most an opening parenthesis and bracket.
+/// Returns the next string literal, after at most an opening parenthesis and bracket.
 fn first_literal(text: &[u8]) -> Option<&[u8]> {
     let text = text.trim_ascii_start();
     let text = text.strip_prefix(b"(").unwrap_or(text).trim_ascii_start();
@@ -98,7 +99,7 @@ fn first_literal(text: &[u8]) -> Option<&[u8]> {
     rest.get(..memchr::memchr(quote, rest)?).filter(|literal| !literal.is_empty())
 }
 
-/// What stands between backticks, `qx` and `%x` in lines that are no comments.
+/// Returns the text between backticks, or after `qx` and `%x`, in lines that are not comments.
 pub(super) fn between_backticks(text: &[u8]) -> Vec<&[u8]> {
     let mut found = Vec::new();
     for line in text.split(|&byte| byte == b'\n') {
@@ -120,7 +121,7 @@ pub(super) fn between_backticks(text: &[u8]) -> Vec<&[u8]> {
     found
 }
 
-/// The text between brackets, or between two of the same sign.
+/// Returns the text between brackets, or between two equal delimiters.
 fn bracketed(text: &[u8]) -> Option<&[u8]> {
     let (&open, rest) = text.split_first()?;
     let close = match open {

@@ -1,19 +1,19 @@
-use super::{Habit, How, Needs};
+use super::{How, ImplicitNeed, Needs};
 use nixdive_base::text::display_name;
 use nixdive_image::{Config, Image, NodeId};
 
-/// Steps of one chain.
+/// Maximum number of steps of a chain.
 const MOST_STEPS: usize = 1000;
 
 impl Needs {
-    /// Whether a path is needed.
+    /// Returns `true` if a path is needed.
     #[must_use]
     pub fn is_needed(&self, node: NodeId) -> bool {
         self.reasons.get(node.index()).is_some_and(Option::is_some)
     }
 
-    /// What leads to a needed path, from what the configuration, a habit or nobody names to the path itself, each with how it
-    /// is needed by the one before. Empty for what nothing needs.
+    /// Returns the chain that leads to a needed path, from one without a predecessor to the path itself, each with the
+    /// way in which its predecessor needs it. Empty for a path that is not needed.
     #[must_use]
     pub fn chain(&self, node: NodeId) -> Vec<(NodeId, How)> {
         let mut chain = Vec::new();
@@ -29,8 +29,8 @@ impl Needs {
         chain
     }
 
-    /// What leads to a path, on one line that is safe to show: `Entrypoint → /usr/sbin/nginx → libssl.so.3 (NEEDED)`. The
-    /// path alone where nothing needs it.
+    /// Returns the chain to a path on one line that is safe to show: `Entrypoint → /usr/sbin/nginx → libssl.so.3
+    /// (NEEDED)`. Only the path itself if it is not needed.
     #[must_use]
     pub fn describe(&self, image: &Image, node: NodeId) -> String {
         let tree = &image.tree;
@@ -60,7 +60,7 @@ impl Needs {
 }
 
 impl How {
-    /// In what way, in a word or a few: `NEEDED`, `first line`, …
+    /// Returns a short label: `NEEDED`, `first line`, …
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
@@ -80,15 +80,15 @@ impl How {
             Self::Runtime => "runtime",
             Self::LinkTarget => "link target",
             Self::LinkOnTheWay => "link on the way",
-            Self::Habit(habit) => habit.label(),
+            Self::Implicit(need) => need.label(),
             Self::PackageConfiguration => "configuration of its package",
             Self::Unowned => "no package owns it",
             Self::ExpectedDirectory => "directory",
-            Self::Asked => "asked for",
+            Self::Asked => "kept by choice",
         }
     }
 
-    /// Where a chain begins.
+    /// Returns the origin of a chain.
     fn origin(self, config: &Config) -> String {
         let variable = |number: u32| {
             let entry = config.env.get(number as usize).and_then(|entry| entry.split('=').next());
@@ -102,8 +102,8 @@ impl How {
     }
 }
 
-impl Habit {
-    /// What is opened, in a word or a few.
+impl ImplicitNeed {
+    /// Returns a short label for the files that are opened.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {

@@ -1,11 +1,11 @@
 use super::view::View;
 use nixdive_image::NodeId;
 
-/// Files that one pattern may name.
+/// Maximum number of files that one pattern may match.
 const MOST_MATCHES: usize = 10_000;
 
-/// The paths that a shell's pattern names: `*`, `?` and `[…]`, none of which matches a slash or a dot at the beginning of a
-/// name. A pattern without any of these names itself, if it is there.
+/// Returns the paths that match a shell pattern: `*`, `?` and `[…]`, none of which matches a slash or a leading dot. A
+/// pattern without any of these matches itself, if it exists.
 pub(super) fn expand(view: &View<'_>, pattern: &[u8]) -> Vec<NodeId> {
     let mut found = vec![NodeId::ROOT];
     for part in pattern.split(|&byte| byte == b'/').filter(|part| !part.is_empty()) {
@@ -30,12 +30,12 @@ pub(super) fn expand(view: &View<'_>, pattern: &[u8]) -> Vec<NodeId> {
     found
 }
 
-/// Whether a text has a sign that stands for others.
+/// Returns `true` if a text contains a wildcard.
 pub(super) fn is_pattern(text: &[u8]) -> bool {
     text.iter().any(|byte| b"*?[".contains(byte))
 }
 
-/// Whether a name matches a pattern, in time proportional to the product of their lengths.
+/// Matches a name with a pattern, in time proportional to the product of their lengths.
 pub(super) fn matches(pattern: &[u8], name: &[u8]) -> bool {
     let (mut at, mut on) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
@@ -62,7 +62,7 @@ pub(super) fn matches(pattern: &[u8], name: &[u8]) -> bool {
     pattern.get(at..).unwrap_or_default().iter().all(|&byte| byte == b'*')
 }
 
-/// The length of the first sign of a pattern, where it matches a byte.
+/// Returns the length of the first element of a pattern if it matches a byte.
 fn one(pattern: &[u8], byte: u8) -> Option<usize> {
     match pattern.first()? {
         b'?' => Some(1),

@@ -1,4 +1,4 @@
-//! Archives of Java that name others beside them: `Class-Path` in their manifest (JAR File Specification).
+//! Java archives that name others through `Class-Path` in their manifest (JAR File Specification).
 
 use std::io::Read;
 
@@ -6,20 +6,20 @@ use super::search::{Follow, Search};
 use super::{How, Reason};
 use nixdive_image::NodeId;
 
-/// How an archive begins, and each of its members.
+/// Magic bytes of an archive and of each member.
 pub(super) const MAGIC: &[u8] = b"PK\x03\x04";
-/// Bytes of an archive's beginning in which its manifest lies, as writers of such archives have it.
+/// Length of the beginning of an archive that contains its manifest, as common tools write it, bytes.
 pub(super) const START: u64 = 128 << 10;
 const MANIFEST: &[u8] = b"META-INF/MANIFEST.MF";
-/// Bytes before the name of a member.
+/// Length of a member's header before its name, bytes.
 const HEADER: usize = 30;
-/// Bytes of a manifest that are read.
+/// Maximum length of a manifest, bytes.
 const MOST_MANIFEST: u64 = 1 << 20;
-/// Archives that one names.
+/// Maximum number of archives that one archive may name.
 const MOST_NAMES: usize = 4096;
 
 impl Search<'_> {
-    /// Keeps the archives that one names. They are looked for where links to it lead.
+    /// Keeps the archives that an archive names, relative to the target of links to it.
     pub(super) fn follow_jar(&mut self, node: NodeId, names: &[Box<[u8]>]) {
         let Some(directory) = self.view.tree.parent(node) else { return };
         let reason = Reason { from: Some(node), how: How::NamedPath };
@@ -33,10 +33,10 @@ impl Search<'_> {
     }
 }
 
-/// The relative paths of `Class-Path`, by the beginning of an archive.
+/// Returns the relative paths of `Class-Path` from the beginning of an archive.
 pub(super) fn class_path(start: &[u8]) -> Vec<Box<[u8]>> {
     let manifest = manifest(start).unwrap_or_default();
-    // A line goes on where the next one begins with a space.
+    // A line continues on the next one if that begins with a space.
     let text = manifest.split(|&byte| byte == b'\r').collect::<Vec<_>>().concat();
     let mut value: Vec<u8> = Vec::new();
     let mut is_inside = false;
@@ -69,7 +69,7 @@ fn manifest(start: &[u8]) -> Option<Vec<u8>> {
             content.take(bytes.min(MOST_MANIFEST)).read_to_end(&mut text).ok()?;
         }
         8 => {
-            // What of it could be unpacked is read.
+            // A truncated stream is read as far as possible.
             let _ = flate2::read::DeflateDecoder::new(content).take(MOST_MANIFEST).read_to_end(&mut text);
         }
         _ => return None,
@@ -85,7 +85,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// An archive that begins with a manifest.
+    /// Builds an archive that begins with a manifest.
     pub fn jar(manifest: &str, packed: bool) -> Vec<u8> {
         let mut content = manifest.as_bytes().to_vec();
         if packed {

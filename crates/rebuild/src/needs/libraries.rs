@@ -11,18 +11,18 @@ use super::view::At;
 use super::{How, Reason};
 use nixdive_image::NodeId;
 
-/// Directories up the chain of what loaded a library in which `DT_RPATH` is looked for.
+/// Maximum number of loaders in the chain above a library whose `DT_RPATH` is searched.
 const MOST_LOADERS: usize = 64;
 
-/// Lookups of libraries in directories, for all programs together: a hundred times what a large distribution needs.
+/// Maximum number of directory lookups for libraries of all programs: a hundred times what a large distribution needs.
 const MOST_LOOKUPS: u64 = 10_000_000;
-/// Directories that are still looked into beyond that.
+/// Number of directories still searched per program beyond that.
 const FEW_DIRECTORIES: usize = 16;
 
-/// A directory by its path as the search has it, links not followed, and where it really is.
+/// Directory: its path as searched, with links unresolved, and the node it resolves to.
 type Place = (Vec<u8>, NodeId);
 
-/// Where the libraries of one file are looked for: of the directories those that are there, each once.
+/// Search directories of one file that exist, without duplicates.
 pub(super) struct LibraryPlaces {
     search: LibrarySearch,
     before_cache: Vec<Place>,
@@ -30,25 +30,25 @@ pub(super) struct LibraryPlaces {
     after_cache: Vec<Place>,
 }
 
-/// Directories in a list.
+/// Returns the number of directories in a list.
 fn parts(list: &[u8]) -> usize {
     memchr::memchr2_iter(b':', b';', list).count() + 1
 }
 
-/// A library that something asks for.
+/// Requested library.
 pub(super) struct Request {
     from: NodeId,
     how: How,
-    /// The first of these that is there is taken.
+    /// Alternative names, of which the first one present is used.
     names: Vec<Box<[u8]>>,
     is_required: bool,
-    /// Where it may be: a path and where that leads.
+    /// Candidate paths with the nodes they resolve to.
     pub candidates: VecDeque<(Vec<u8>, NodeId)>,
     machine: Machine,
 }
 
 impl Search<'_> {
-    /// Asks for a library by the names under which it may be found.
+    /// Requests a library by its alternative names.
     pub(super) fn ask(&mut self, from: NodeId, elf: &Elf, how: How, names: Vec<Box<[u8]>>, is_required: bool) {
         let places = self.library_places(from, elf);
         let mut candidates = VecDeque::new();
@@ -70,7 +70,7 @@ impl Search<'_> {
         self.requests.push(Request { from, how, names, is_required, candidates, machine: elf.machine });
     }
 
-    /// Takes those of some paths that are there.
+    /// Adds the paths that exist to the candidates.
     fn look_at(&mut self, paths: Vec<Vec<u8>>, candidates: &mut VecDeque<(Vec<u8>, NodeId)>) {
         for path in paths {
             if let Some(node) = self.view.find(&path).filter(|&node| matches!(self.view.at(node), At::File(_))) {
@@ -79,14 +79,14 @@ impl Search<'_> {
         }
     }
 
-    /// Takes the library of that name out of each directory that has one. Where all programs together have been looked
-    /// for in very many directories, only the first ones of the others are looked into.
+    /// Adds the libraries of this name in the directories to the candidates. After the maximum number of lookups, only
+    /// the first directories are searched.
     fn look_into(&mut self, directories: &[Place], name: &[u8], candidates: &mut VecDeque<(Vec<u8>, NodeId)>) {
         let mut looked_into = directories;
         if self.library_lookups >= MOST_LOOKUPS && directories.len() > FEW_DIRECTORIES {
             looked_into = directories.get(..FEW_DIRECTORIES).unwrap_or_default();
             let message = format!(
-                "libraries would have to be looked for in more than {MOST_LOOKUPS} places; of further programs only the \
+                "more than {MOST_LOOKUPS} lookups of libraries; for further programs only the \
                  first {FEW_DIRECTORIES} directories were searched"
             );
             self.doubt(None, message);
@@ -100,7 +100,7 @@ impl Search<'_> {
         }
     }
 
-    /// Where the libraries of a file are looked for. Each file asks for many, one after the other.
+    /// Returns the search directories of a file. A file usually requests many libraries in a row.
     fn library_places(&mut self, node: NodeId, elf: &Elf) -> Arc<LibraryPlaces> {
         if let Some((_, places)) = self.library_places.as_ref().filter(|(known, _)| *known == node) {
             return Arc::clone(places);
@@ -111,7 +111,7 @@ impl Search<'_> {
         let mut there = |directories: Vec<Vec<u8>>| -> Vec<Place> {
             let found = |path: Vec<u8>| {
                 let node = self.view.find(&path).filter(|&node| self.view.is_directory(node))?;
-                // What is not in a directory at its first place is not in it later either.
+                // A directory that does not contain the library at its first position does not at a later one.
                 seen.insert(node).then_some((path, node))
             };
             directories.into_iter().filter_map(found).collect()
@@ -155,16 +155,17 @@ impl Search<'_> {
         }
     }
 
-    /// What `$ORIGIN` stands for: of a program the directory in which it really is, of a library the one in which it was
-    /// found, links not followed.
+    /// Returns the value of `$ORIGIN`: for a program its real directory, for a library the directory in which it was
+    /// found, with links unresolved.
     fn origin(&self, node: NodeId) -> Vec<u8> {
         let real = self.view.tree.path(node);
         let path = self.loaded_as.get(&node).map_or(real.as_slice(), |path| path);
         parent(path).map(<[u8]>::to_vec).unwrap_or_default()
     }
 
-    /// The path of a dynamic linker that says how it looks for libraries. One that only lies in a store, put there by a
-    /// rebuild, is that of a distribution as before; nixpkgs' glibc is one of the store however it is asked for.
+    /// Returns the path of a dynamic linker that determines how libraries are searched. A linker that a rebuild moved
+    /// into the store behaves like the distribution's; nixpkgs' glibc behaves like one of the store, whatever path
+    /// requested it.
     fn linker_at(&self, asked: Vec<u8>) -> Vec<u8> {
         const STORE: &[u8] = b"/nix/store/";
         let Some(node) = self.view.find(&asked) else { return asked };
@@ -178,7 +179,7 @@ impl Search<'_> {
         if lies_there && !is_of_nixpkgs() { asked } else { real }
     }
 
-    /// The linker of libraries that nothing loads: musl's where the image has no other.
+    /// Returns the linker for libraries without a loader: musl's if the image has no other.
     fn only_linker(&self) -> Option<Vec<u8>> {
         let lib = self.view.find(b"/lib")?;
         let mut names = self.view.children(lib).map(|node| (node, self.view.tree.name(node)));
@@ -187,13 +188,13 @@ impl Search<'_> {
         glibc.iter().all(|path| self.view.find(path).is_none()).then(|| self.view.tree.path(musl.0))
     }
 
-    /// Gives requests the candidates that were read: the first that fits is needed.
+    /// Resolves requests whose candidates were read: the first that fits is needed.
     pub(super) fn settle(&mut self) {
         for mut request in std::mem::take(&mut self.requests) {
             let mut found = false;
             while let Some((path, node)) = request.candidates.front() {
                 let Some(facts) = self.facts_of(*node) else { break };
-                // A linker script, or a text in its place, is passed as the linker would stop there.
+                // The linker would stop at a linker script or a text, but the search continues.
                 if matches!(&*facts, Facts::Elf(elf) if fits(elf, request.machine)) {
                     let path = path.clone();
                     self.found_library(&request, &path);

@@ -5,46 +5,46 @@ use super::linker_cache;
 use super::view::View;
 use nixdive_image::NodeId;
 
-/// Directories that one list of them can have.
+/// Maximum number of directories in one list.
 pub(super) const MOST_DIRECTORIES: usize = 1024;
-/// Files that are included in the linker's configuration.
+/// Maximum number of files included in the linker's configuration.
 const MOST_INCLUDED: usize = 256;
 
-/// How the dynamic linkers of an image find libraries: glibc's, as ld.so(8) has it, and musl's.
+/// Library search of the dynamic linkers of an image: glibc's, according to ld.so(8), and musl's.
 #[derive(Debug, Default)]
 pub(super) struct Linker {
-    /// By the name asked for, the paths in glibc's cache.
+    /// Paths in glibc's cache, by library name.
     cache: HashMap<Box<[u8]>, Vec<Box<[u8]>>>,
-    /// Directories of `ld.so.conf`.
+    /// Directories in `ld.so.conf`.
     configured: Vec<Box<[u8]>>,
-    /// Directories of musl's path file; `None` where there is none.
+    /// Directories in musl's path file; `None` if there is none.
     musl: Option<Vec<Box<[u8]>>>,
 }
 
-/// Files that say how libraries are found, for who reads them first.
+/// glibc's cache of libraries.
 pub(super) const CACHE: &[u8] = b"/etc/ld.so.cache";
-/// glibc's configuration.
+/// glibc's configuration file.
 pub(super) const CONFIGURATION: &[u8] = b"/etc/ld.so.conf";
-/// Parts of it.
+/// Directory of glibc's configuration parts.
 pub(super) const CONFIGURATION_PARTS: &[u8] = b"/etc/ld.so.conf.d";
 
-/// What a search for a library goes by.
+/// Input of the search for a library.
 #[derive(Debug, Clone)]
 pub(super) struct LibrarySearch {
-    /// `DT_RPATH` of the file and of what loaded it, each with the directory of its file, `DT_RUNPATH` not given.
+    /// `DT_RPATH` of the file and its loaders, each with the directory of its file, unless `DT_RUNPATH` is set.
     pub rpaths: Vec<(Box<[u8]>, Vec<u8>)>,
     /// `LD_LIBRARY_PATH`.
     pub environment: Vec<u8>,
-    /// `DT_RUNPATH` with the directory of the file.
+    /// `DT_RUNPATH`, with the directory of the file.
     pub runpath: Option<(Box<[u8]>, Vec<u8>)>,
-    /// What it runs on.
+    /// Class and machine of the file.
     pub machine: Machine,
-    /// The dynamic linker, where one is known.
+    /// Path of the dynamic linker, if known.
     pub interpreter: Option<Vec<u8>>,
 }
 
 impl LibrarySearch {
-    /// The paths that a name with a slash stands for.
+    /// Returns the paths for a name that contains a slash.
     pub fn paths_of(&self, name: &[u8]) -> Vec<Vec<u8>> {
         let origin = self.runpath.as_ref().map(|(_, origin)| origin.clone());
         let origin = origin.or_else(|| self.rpaths.first().map(|(_, origin)| origin.clone())).unwrap_or_default();
@@ -55,8 +55,8 @@ impl LibrarySearch {
         self.interpreter.as_ref().is_some_and(|path| memchr::memmem::find(path, b"ld-musl").is_some())
     }
 
-    /// Whether the linker is one that Nix built: it looks at no directory and no file outside the store. Nix has it in
-    /// `lib`; in a store path that a rebuild made of a distribution's package it lies deeper, and works as before.
+    /// Returns `true` if Nix built the linker: it does not use directories and files outside the store. Nix puts it
+    /// into `lib`; in a store path that a rebuild made from a distribution's package it is deeper, and works as before.
     fn is_of_nix(&self) -> bool {
         let path = self.interpreter.as_deref().and_then(|path| path.strip_prefix(b"/nix/store/"));
         let mut parts = path.unwrap_or_default().split(|&byte| byte == b'/').skip(1);
@@ -65,7 +65,7 @@ impl LibrarySearch {
 }
 
 impl Linker {
-    /// Reads the linkers' files of an image; `content` gives the bytes of those that are there.
+    /// Reads the linker files of an image; `content` returns the bytes of a file.
     pub fn read(view: &View<'_>, content: &dyn Fn(NodeId) -> Option<Vec<u8>>) -> Self {
         let find = |path: &[u8]| view.find(path).and_then(content);
         let mut linker = Self::default();
@@ -85,7 +85,7 @@ impl Linker {
         linker
     }
 
-    /// The directories in which libraries are looked for, in their order.
+    /// Returns the directories in which libraries are searched, in order.
     pub fn directories(&self, search: &LibrarySearch) -> SearchPath {
         let mut path = SearchPath { uses_cache: !search.is_musl() && !search.is_of_nix(), ..SearchPath::default() };
         for (rpath, origin) in &search.rpaths {
@@ -112,21 +112,21 @@ impl Linker {
         path
     }
 
-    /// The paths that glibc's cache has for a name.
+    /// Returns the paths for a name in glibc's cache.
     pub fn cached(&self, name: &[u8]) -> &[Box<[u8]>] {
         let paths = self.cache.get(name).map(Vec::as_slice).unwrap_or_default();
         paths.get(..MOST_DIRECTORIES).unwrap_or(paths)
     }
 }
 
-/// Where libraries are looked for.
+/// Search order for libraries.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct SearchPath {
-    /// Directories that come first.
+    /// Directories before the cache.
     pub before_cache: Vec<Vec<u8>>,
-    /// Whether glibc's cache is looked at then.
+    /// True if glibc's cache is used next.
     pub uses_cache: bool,
-    /// Directories that come last.
+    /// Directories after the cache.
     pub after_cache: Vec<Vec<u8>>,
 }
 
@@ -149,7 +149,7 @@ fn is_musl_path_file(name: &[u8]) -> bool {
     name.starts_with(b"ld-musl-") && name.ends_with(b".path")
 }
 
-/// The directories of `ld.so.conf` and of the files that it includes, in order.
+/// Returns the directories in `ld.so.conf` and in the files that it includes, in order.
 fn configured(view: &View<'_>, find: &dyn Fn(&[u8]) -> Option<Vec<u8>>) -> Vec<Box<[u8]>> {
     let mut directories: Vec<Box<[u8]>> = Vec::new();
     let mut files: std::collections::VecDeque<Vec<u8>> = [CONFIGURATION.to_vec()].into();
@@ -176,7 +176,7 @@ fn configured(view: &View<'_>, find: &dyn Fn(&[u8]) -> Option<Vec<u8>>) -> Vec<B
     directories
 }
 
-/// The directories that glibc looks into last, in Debian's form and in others'.
+/// Returns glibc's default directories, in Debian's form and in others'.
 fn defaults(machine: Machine) -> Vec<Vec<u8>> {
     let mut directories = Vec::new();
     if let Some(triplet) = machine.triplet() {
@@ -191,7 +191,7 @@ fn defaults(machine: Machine) -> Vec<Vec<u8>> {
     directories
 }
 
-/// A path or directory with `$ORIGIN`, `$LIB` and `$PLATFORM` put in; several where `$LIB` may be several.
+/// Expands `$ORIGIN`, `$LIB` and `$PLATFORM`; returns several paths if `$LIB` is ambiguous.
 pub(super) fn expand(text: &[u8], origin: &[u8], machine: Machine) -> Vec<Vec<u8>> {
     let libs: Vec<Vec<u8>> = match memchr::memmem::find(text, b"LIB") {
         Some(_) => {
@@ -228,12 +228,12 @@ pub(super) fn expand(text: &[u8], origin: &[u8], machine: Machine) -> Vec<Vec<u8
     libs.iter().map(put).collect()
 }
 
-/// The directory of a path.
+/// Returns the directory of a path.
 pub(super) fn parent(path: &[u8]) -> Option<&[u8]> {
     path.get(..memchr::memrchr(b'/', path)?)
 }
 
-/// Whether a library can be loaded into a process of that machine.
+/// Returns `true` if a library can be loaded into a process of this class and machine.
 pub(super) fn fits(elf: &Elf, machine: Machine) -> bool {
     elf.is_loadable && elf.machine == machine
 }
@@ -249,7 +249,7 @@ mod tests {
         LibrarySearch { rpaths: Vec::new(), environment: Vec::new(), runpath: None, machine: X86_64, interpreter: None }
     }
 
-    /// Where a library of that name is looked for, in the order of the search.
+    /// Returns the paths at which a library is searched, in order.
     fn paths(linker: &Linker, name: &str, search: &LibrarySearch) -> Vec<String> {
         let path = linker.directories(search);
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();

@@ -1,18 +1,18 @@
-/// Entries of a cache that are read.
+/// Maximum number of entries of a cache.
 const MOST_ENTRIES: usize = 1 << 17;
 
-/// A library in the dynamic linker's cache.
+/// Library in the dynamic linker's cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Cached<'a> {
-    /// The name by which programs ask for it.
+    /// Name by which programs request the library.
     pub name: &'a [u8],
-    /// Where it is.
+    /// Path of the library.
     pub path: &'a [u8],
 }
 
-/// Reads `ld.so.cache`, in the order in which the dynamic linker would find its entries: the format `glibc-ld.so.cache1.1`,
-/// alone or behind the older `ld.so-1.7.0`, and that alone (glibc, `sysdeps/generic/dl-cache.h`). What is no cache has no
-/// entries.
+/// Parses `ld.so.cache`, in the order in which the dynamic linker searches its entries: the format
+/// `glibc-ld.so.cache1.1`, alone or after the older `ld.so-1.7.0`, and the older one alone (glibc,
+/// `sysdeps/generic/dl-cache.h`). An invalid cache has no entries.
 pub(super) fn read(bytes: &[u8]) -> Vec<Cached<'_>> {
     const OLD: &[u8] = b"ld.so-1.7.0";
     if bytes.starts_with(NEW) {
@@ -36,7 +36,7 @@ fn read_new(bytes: &[u8]) -> Vec<Cached<'_>> {
     entries(bytes, bytes, 48, 24, number(bytes, 20).unwrap_or_default())
 }
 
-/// Entries of `length` bytes from `start`, each with flags and the places of name and path among `strings`.
+/// Parses entries of `length` bytes from `start`, each with flags and the offsets of name and path in `strings`.
 fn entries<'a>(bytes: &'a [u8], strings: &'a [u8], start: usize, length: usize, count: usize) -> Vec<Cached<'a>> {
     let table = bytes.get(start..).unwrap_or_default();
     let text = |at: usize| {
@@ -47,8 +47,8 @@ fn entries<'a>(bytes: &'a [u8], strings: &'a [u8], start: usize, length: usize, 
     table.chunks_exact(length).take(count.min(MOST_ENTRIES)).filter_map(cached).collect()
 }
 
-/// A number of four bytes in the order of most machines. Caches of big-endian ones have no entries here; the directories
-/// that they were made of are searched in any case.
+/// Parses a little-endian number of four bytes. Caches of big-endian machines are not parsed; the directories that they
+/// list are searched in any case.
 fn number(bytes: &[u8], at: usize) -> Option<usize> {
     let field = bytes.get(at..)?.first_chunk::<4>()?;
     usize::try_from(u32::from_le_bytes(*field)).ok()

@@ -1,6 +1,6 @@
-//! Programs that look for others from where they themselves really are: `$ORIGIN`, `/proc/self/exe`, `readlink -f "$0"`.
+//! Programs that look for files relative to their real path: `$ORIGIN`, `/proc/self/exe`, `readlink -f "$0"`.
 //!
-//! A link in the place of such a program leads it elsewhere than a file would, see ld.so(8) of `$ORIGIN`.
+//! A link in place of such a program leads it to another directory than a file would; see `$ORIGIN` in ld.so(8).
 
 use hashbrown::{HashMap, HashSet};
 
@@ -9,11 +9,11 @@ use super::read::Facts;
 use super::search::Search;
 use nixdive_image::NodeId;
 
-/// What stands in texts that follow links to where they are.
+/// Strings in scripts that resolve links to their own path.
 const SIGNS: [&[u8]; 7] =
     [b"readlink", b"realpath", b"RealBin", b"pwd -P", b".resolve()", b"require_relative", b"__dir__"];
 
-/// Beginnings of the names of interpreters that take a text to be where links lead, and ends of the names of such texts.
+/// Interpreters, by beginnings of their names, that resolve links to scripts, and file extensions of such scripts.
 struct Interpreters {
     names: &'static [&'static [u8]],
     texts: &'static [&'static [u8]],
@@ -25,14 +25,14 @@ const INTERPRETERS: [Interpreters; 2] = [
 ];
 
 impl Search<'_> {
-    /// Remembers a text that asks where it really is.
+    /// Records a script that resolves its own path.
     pub(super) fn note_text_that_looks_around(&mut self, node: NodeId, text: &[u8]) {
         if SIGNS.iter().any(|sign| memchr::memmem::find(text, sign).is_some()) {
             self.needs.look_around.push(node);
         }
     }
 
-    /// Adds programs that ask where they really are, by themselves or by their libraries, and texts whose interpreter does.
+    /// Adds programs that resolve their own path, directly or in a library, and scripts whose interpreter does.
     pub(super) fn look_around(&mut self) {
         let programs: Vec<(NodeId, &Elf)> = self
             .programs
@@ -62,14 +62,14 @@ impl Search<'_> {
     }
 }
 
-/// Whether a program or one of the libraries that it is loaded with asks where it is.
+/// Returns `true` if a program or one of its libraries resolves the program's path.
 fn looks_around(program: &Elf, libraries: &HashMap<&[u8], &Elf>) -> bool {
     let mut seen: HashSet<&[u8]> = HashSet::new();
     let mut open = vec![program];
     while let Some(elf) = open.pop() {
         let lists = [&elf.rpath, &elf.runpath];
         let by_linker = lists.into_iter().flatten().any(|list| memchr::memmem::find(list, b"ORIGIN").is_some());
-        // The C library names it for others.
+        // The C library contains the path for use by others.
         let by_itself = !elf.is_c_library() && elf.paths.iter().any(|named| &*named.path == b"/proc/self/exe");
         if by_linker || by_itself {
             return true;

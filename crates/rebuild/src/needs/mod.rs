@@ -1,7 +1,7 @@
-//! What the programs that an image starts need of its files, found without running them.
+//! Files of an image that the programs it starts need, determined without running them.
 //!
-//! From the configuration's entry point and command a search follows what a program needs to start and to work; every
-//! path that it reaches remembers what led there first.
+//! A search from the configuration's entry point and command follows what a program needs to start and to work. Each
+//! path that it reaches records what led there first.
 
 mod beside;
 mod calls;
@@ -9,7 +9,7 @@ mod chain;
 mod elf;
 pub(crate) mod fuzzing;
 mod glob;
-mod habits;
+mod implicit;
 mod jar;
 mod libraries;
 mod linker;
@@ -40,41 +40,41 @@ use nixdive_source::open::Contents;
 use search::{Follow, Search};
 use view::View;
 
-/// Says of a path whether the user wants it kept.
+/// Function that returns `true` for a path that the user chose to keep.
 pub type IsKept<'a> = &'a dyn Fn(&[u8]) -> bool;
 
-/// What is asked of the search besides the image.
+/// Options of the search.
 #[derive(Default)]
 pub struct NeedsOptions<'a> {
-    /// In place of the configuration's entry point.
+    /// Replacement for the configuration's entry point.
     pub entrypoint: Option<&'a [String]>,
-    /// In place of the configuration's command.
+    /// Replacement for the configuration's command.
     pub command: Option<&'a [String]>,
-    /// Whether the user wants a path kept, whatever needs it. Asked of every path, directories included.
+    /// Returns `true` for paths to keep, needed or not. Called for every path, including directories.
     pub is_kept: Option<IsKept<'a>>,
-    /// Leaves out what no package owns, what lies in directories that programs name, and packages' configuration: what is
-    /// left is what the configuration reaches for certain.
+    /// True to leave out unowned files, files in directories that programs name, and configuration of packages. The
+    /// remaining files are certainly reachable from the configuration.
     pub only_reached: bool,
 }
 
-/// Why the search could not be done.
+/// Reasons why the search failed.
 #[derive(Debug, thiserror::Error)]
 pub enum NeedsError {
-    /// The image has no layer.
+    /// The image has no layers.
     #[error("the image has no files")]
     NoFiles,
-    /// It was cancelled.
-    #[error("stopped")]
+    /// The search was cancelled.
+    #[error("cancelled")]
     Cancelled,
-    /// The system refused a thread.
-    #[error("starting a thread: {0}")]
+    /// A thread could not be started.
+    #[error("cannot start a thread: {0}")]
     Thread(#[source] io::Error),
 }
 
-/// Finds what the programs that an image starts need. Only files that are reached are read, each once.
+/// Finds the files that the programs started by an image need. Only reachable files are read, each once.
 ///
 /// # Errors
-/// [`NeedsError`].
+/// If the image has no layers, the search was cancelled, or a thread could not be started.
 pub fn find(
     image: &Image,
     contents: &Contents,
@@ -99,11 +99,11 @@ pub fn find(
         search.unowned();
         search.drain()?;
     }
-    // Each round can only add; a round that adds nothing is the last.
+    // Rounds only add needs; the first one that adds none is the last.
     loop {
         let before = search.marked_count();
         search.find_modules()?;
-        search.habits(switch.as_deref());
+        search.implicit_needs(switch.as_deref());
         if !options.only_reached {
             search.package_configuration();
         }
@@ -120,7 +120,7 @@ pub fn find(
 }
 
 impl Search<'_> {
-    /// Marks what the user wants kept.
+    /// Marks the files that the user chose to keep.
     fn keep_asked(&mut self, is_kept: &dyn Fn(&[u8]) -> bool) {
         let reason = Reason { from: None, how: How::Asked };
         let view = self.view;
@@ -137,87 +137,87 @@ impl Search<'_> {
     }
 }
 
-/// What is needed, and why.
+/// Needed files with the reasons.
 #[derive(Debug, Clone, Default)]
 pub struct Needs {
-    /// By [`NodeId`], why a path is needed; `None` for one that nothing needs. Directories above a needed path are not
-    /// marked for its sake.
+    /// Reason why a path is needed, indexed by [`NodeId`]; `None` if it is not. Parents of a needed path are not
+    /// marked.
     pub reasons: Vec<Option<Reason>>,
-    /// What nothing in the image can tell: sentences that are safe to show, with the path they concern.
-    pub doubts: Vec<Doubt>,
-    /// What is needed and is not in the image.
+    /// Uncertainties, as sentences that are safe to show, with the affected path.
+    pub doubts: Vec<Uncertainty>,
+    /// Needed files that are not in the image.
     pub missing: Vec<Missing>,
-    /// Needed files that should say what else is needed, and do not: scripts that are no text, content that is broken.
+    /// Needed files whose own needs cannot be read: scripts that are not text, or damaged contents.
     pub unreadable: Vec<NodeId>,
-    /// Needed programs and scripts that look for others from where they themselves really are, links followed. More may be
-    /// here than do: what a text says is not what it does.
+    /// Needed programs and scripts that may look for files relative to their real path. The list may be too long, as
+    /// not everything in a text is executed.
     pub look_around: Vec<NodeId>,
 }
 
-/// Why a path is needed.
+/// Reason why a path is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reason {
-    /// The path that needs it, itself needed; `None` where the configuration or habit does.
+    /// Needed path that needs this one; `None` for the configuration or an implicit need.
     pub from: Option<NodeId>,
-    /// How it needs it.
+    /// Way in which the path is needed.
     pub how: How,
 }
 
-/// Ways to need a file.
+/// Ways in which a file can be needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum How {
-    /// An argument of the entry point.
+    /// Argument of the entry point.
     Entrypoint(u32),
-    /// An argument of the command.
+    /// Argument of the command.
     Command(u32),
-    /// An argument of the health check.
+    /// Argument of the health check.
     Healthcheck(u32),
-    /// A variable of the environment names it.
+    /// Named by an environment variable.
     Environment(u32),
-    /// The working directory.
+    /// Working directory of the configuration.
     WorkingDirectory,
-    /// A mount point.
+    /// Mount point of a volume.
     Volume(u32),
     /// `PT_INTERP` of a program.
     Interpreter,
     /// `DT_NEEDED` of a program or library.
     Library,
-    /// A library's faster variant under `glibc-hwcaps`.
+    /// Variant of a library for newer processors, under `glibc-hwcaps`.
     LibraryVariant,
-    /// A dlopen note, or a name of a library in a program's strings.
+    /// Library in a dlopen note or in a program's strings.
     Plugin,
-    /// The first line of a script.
+    /// Interpreter in the first line of a script.
     Shebang,
-    /// A command that a script calls.
+    /// Command called by a script.
     ScriptCommand,
-    /// A path that a script or a program names.
+    /// Path named by a script or a program.
     NamedPath,
-    /// Part of a language runtime's tree, or of a module that is imported.
+    /// Part of a language runtime or of an imported module.
     Runtime,
-    /// The target of a needed link.
+    /// Target of a needed link.
     LinkTarget,
-    /// A link on the way to a needed path.
+    /// Link on the way to a needed path.
     LinkOnTheWay,
-    /// Opened by habit: name services, time zones, certificates, …
-    Habit(Habit),
-    /// A configuration file of a package that is needed.
+    /// Opened implicitly: name services, time zones, certificates, …
+    Implicit(ImplicitNeed),
+    /// Configuration file of a needed package.
     PackageConfiguration,
-    /// No package owns it: what the build brought.
+    /// File that no package owns: added by the image build.
     Unowned,
-    /// A directory that programs expect to find.
+    /// Directory that programs expect to exist.
     ExpectedDirectory,
-    /// The user wants it kept.
+    /// Kept by the user.
     Asked,
 }
 
-/// Files that programs open without naming them anywhere that could be found.
+/// Files that programs open without naming them in a way that can be found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Habit {
+pub enum ImplicitNeed {
     /// `nsswitch.conf`, `libnss_*`, `hosts`, `resolv.conf`, `services`, `protocols`.
     NameServices,
-    /// `passwd`, `group` and their like.
+    /// Account files: `passwd`, `group` and related files.
     Accounts,
-    /// Which system this is: `os-release`, by which scanners know whose packages these are.
+    /// Name of the system: `os-release`, which scanners use to identify the distribution.
     SystemName,
     /// Certificate authorities.
     Certificates,
@@ -235,22 +235,22 @@ pub enum Habit {
     DynamicLinker,
 }
 
-/// Something that cannot be told from the image.
+/// Uncertainty that analysis of the image cannot resolve.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Doubt {
-    /// The path that it concerns, if it concerns one.
+pub struct Uncertainty {
+    /// Affected path, if any.
     pub node: Option<NodeId>,
-    /// One sentence, safe to show.
+    /// Description in one sentence; safe to show.
     pub message: String,
 }
 
-/// Something needed that is not there.
+/// Needed file that is not in the image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missing {
-    /// What needs it; `None` for the configuration.
+    /// Path that needs it; `None` for the configuration.
     pub from: Option<NodeId>,
-    /// How.
+    /// Way in which it is needed.
     pub how: How,
-    /// What is missing, as the needing one names it; safe to show.
+    /// Name of the file, as the path that needs it states it; safe to show.
     pub name: String,
 }

@@ -4,7 +4,7 @@ use super::{How, Reason};
 use nixdive_image::NodeId;
 use nixdive_packages::PackageIndex;
 
-/// Directories of `/etc` that are read by the system that runs a machine, not by the programs themselves.
+/// Directories of `/etc` used by the system of a machine rather than by programs.
 const OF_THE_SYSTEM: &[&str] = &[
     "/etc/init.d/",
     "/etc/rc0.d/",
@@ -48,7 +48,7 @@ const OF_THE_SYSTEM: &[&str] = &[
 ];
 
 impl Search<'_> {
-    /// Marks the configuration files of packages of which a program or library is needed.
+    /// Marks the configuration files of packages with at least one needed program or library.
     pub(super) fn package_configuration(&mut self) {
         let mut users: Vec<(PackageIndex, NodeId)> = Vec::new();
         for (node, _) in &self.programs {
@@ -61,7 +61,7 @@ impl Search<'_> {
         for (package, node) in users {
             let reason = Reason { from: Some(node), how: How::PackageConfiguration };
             for &file in self.packages.ownership.files(package) {
-                // Almost all files of a package are elsewhere: its first directory is told without its path.
+                // Most files of a package are elsewhere, which the first directory shows without the full path.
                 if !self.is_in_etc(file) {
                     continue;
                 }

@@ -5,13 +5,13 @@ use super::{How, Reason};
 use nixdive_image::NodeId;
 use nixdive_packages::PackageKind;
 
-/// Packages whose files a directory may hold and still belong to the program that names it.
+/// Maximum number of packages with files in a directory that still belongs to the program naming it.
 const MOST_PACKAGES: usize = 16;
-/// Files in such a directory.
+/// Maximum number of files in such a directory.
 const MOST_FILES: usize = 20_000;
 
-/// Directories that belong to the system, not to one program: that a program names one says nothing of what is in it.
-/// `*` stands for any one name.
+/// Directories that belong to the system rather than to one program: naming one does not imply its contents. `*`
+/// matches any single name.
 const SHARED: &[&str] = &[
     "/*",
     "/usr/*",
@@ -74,7 +74,7 @@ const SHARED: &[&str] = &[
     "/nix/store",
 ];
 
-/// What no program needs of what it names: what people read, and the traces of what was installed.
+/// Files that a program never needs even if it names them: documentation and traces of installation.
 const NEVER: &[&str] = &[
     "/usr/share/doc/",
     "/usr/share/man/",
@@ -91,13 +91,13 @@ const NEVER: &[&str] = &[
     "/usr/share/bug/",
 ];
 
-/// Whether a directory belongs to the system.
+/// Returns `true` if a directory belongs to the system.
 pub(super) fn is_shared(path: &[u8]) -> bool {
     SHARED.iter().any(|pattern| matches_parts(pattern.as_bytes(), path))
 }
 
-/// The same of a directory that somebody names who configures one program: what has a directory of its own in
-/// `/var/lib` is that program's.
+/// Returns `true` if a directory belongs to the system when the configuration names it: a directory below `/var/lib`
+/// then belongs to the configured program.
 pub(super) fn is_shared_by_name(path: &[u8]) -> bool {
     is_shared(path) && !matches_parts(b"/var/lib/*", path) || is_never_needed(&[path, b"/"].concat())
 }
@@ -106,7 +106,7 @@ fn is_never_needed(path: &[u8]) -> bool {
     NEVER.iter().any(|prefix| path.starts_with(prefix.as_bytes()))
 }
 
-/// Whether a path has the parts of a pattern; a part of the pattern may begin with a star.
+/// Returns `true` if a path has the components of a pattern; a component of the pattern may begin with a star.
 fn matches_parts(pattern: &[u8], path: &[u8]) -> bool {
     let mut parts = path.split(|&byte| byte == b'/');
     let mut wanted = pattern.split(|&byte| byte == b'/');
@@ -121,7 +121,7 @@ fn matches_parts(pattern: &[u8], path: &[u8]) -> bool {
 }
 
 impl Search<'_> {
-    /// Takes a path that a program or text names. `starts` tells whether it can start programs.
+    /// Handles a path that a program or text names. `starts` is true if the text can start programs.
     pub(super) fn named(&mut self, from: NodeId, named: &Named, starts: bool) {
         let path: &[u8] = if named.is_prefix { parent(&named.path).unwrap_or_default() } else { &named.path };
         if path.is_empty() || is_never_needed(&[path, b"/"].concat()) {
@@ -147,7 +147,7 @@ impl Search<'_> {
             }
             self.need_path(path, reason, Follow::All);
         } else if self.is_of_runtime(end) {
-            // It is kept for its language, and so are the libraries in it.
+            // The path is kept for its language, and so are the libraries in it.
             self.need_path(path, reason, Follow::Nothing);
         } else if self.only_reached || is_shared(&view.tree.path(end)) || end == NodeId::ROOT {
             self.expect_directory(path, from);
@@ -159,12 +159,12 @@ impl Search<'_> {
         } else {
             self.expect_directory(path, from);
             let message =
-                format!("{} is named by {}, and holds files of many packages", self.shown(end), self.shown(from));
+                format!("{} is named by {}, but contains files of many packages", self.shown(end), self.shown(from));
             self.doubt(Some(end), message);
         }
     }
 
-    /// The directory that a link leads to, where it is of few packages and no system's; each once.
+    /// Returns the target directory of a link if it belongs to few packages and not to the system; each directory once.
     pub(super) fn own_directory_behind(&mut self, link: NodeId) -> Option<NodeId> {
         let view = self.view;
         let end = view.find(&view.tree.path(link)).filter(|&end| end != NodeId::ROOT && view.is_directory(end))?;
@@ -173,12 +173,12 @@ impl Search<'_> {
         (is_own && self.trees.insert(end) && self.belongs_to_one(end)).then_some(end)
     }
 
-    /// Whether a directory lies in the tree of a language that is kept.
+    /// Returns `true` if a directory is in the tree of a language runtime that is kept.
     fn is_of_runtime(&self, directory: NodeId) -> bool {
         std::iter::successors(Some(directory), |&at| self.view.tree.parent(at)).any(|at| self.runtimes.contains(&at))
     }
 
-    /// Whether what a directory holds is of few packages.
+    /// Returns `true` if the contents of a directory belong to few packages.
     fn belongs_to_one(&self, directory: NodeId) -> bool {
         let mut owners = Vec::new();
         for (count, node) in self.view.below(directory).enumerate() {
@@ -194,14 +194,14 @@ impl Search<'_> {
         true
     }
 
-    /// The package of the operating system that owns a file.
+    /// Returns the package of the operating system that owns a file.
     pub(super) fn system_owner(&self, node: NodeId) -> Option<nixdive_packages::PackageIndex> {
         let is_system =
             |&owner: &nixdive_packages::PackageIndex| self.packages.packages.get(owner).kind != PackageKind::Python;
         self.packages.ownership.owners(node).find(is_system)
     }
 
-    /// Keeps a directory that is there without what is in it, where programs may write or look.
+    /// Keeps an existing directory without its contents, where programs may write or search.
     pub(super) fn expect_directory(&mut self, path: &[u8], from: NodeId) {
         let view = self.view;
         let Some(end) = view.find(path).filter(|&end| view.is_directory(end)) else { return };

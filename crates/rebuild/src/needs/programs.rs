@@ -4,7 +4,7 @@ use super::{How, Reason};
 use nixdive_image::NodeId;
 
 impl Search<'_> {
-    /// What a program or library needs.
+    /// Follows the needs of a program or library.
     pub(super) fn follow_elf(&mut self, node: NodeId, elf: &Elf) {
         self.follow_interpreter(node, elf);
         if let Some(soname) = &elf.soname {
@@ -31,7 +31,7 @@ impl Search<'_> {
             self.ask(node, elf, How::Plugin, vec![library.clone()], false);
         }
         let starts = elf.abilities.contains(Abilities::STARTS) || elf.needed.is_empty();
-        // First, so that it is known which of the named directories are those of a language.
+        // Runs first, so that directories of language runtimes are recognized among the named ones.
         self.follow_runtime(node);
         for named in &elf.paths {
             if !self.is_only_mentioned(named) {
@@ -40,13 +40,13 @@ impl Search<'_> {
         }
     }
 
-    /// Whether a program names another only to tell of it: how it was built, or which init the system has.
+    /// Returns `true` if a path to a program is only informational: a build option, or the name of the init system.
     fn is_only_mentioned(&self, named: &Named) -> bool {
         let program = self.view.find(&named.path).filter(|&node| self.view.is_program(node));
         program.is_some_and(|node| named.is_value || matches!(self.view.tree.name(node), b"systemd" | b"init"))
     }
 
-    /// Notes what a program can do, and the first that can.
+    /// Records a capability of a program, and the first program that has it.
     pub(super) fn able(&mut self, ability: Abilities, node: NodeId) {
         if !self.able.iter().any(|(known, _)| *known == ability) {
             self.able.push((ability, node));
@@ -56,7 +56,7 @@ impl Search<'_> {
     fn follow_interpreter(&mut self, node: NodeId, elf: &Elf) {
         let Some(interpreter) = &elf.interpreter else { return };
         let reason = Reason { from: Some(node), how: How::Interpreter };
-        // A library names one only to be run by itself.
+        // A library names an interpreter only to be runnable by itself.
         if self.need_path(interpreter, reason, Follow::Programs).is_none() && elf.soname.is_none() {
             self.miss(Some(node), How::Interpreter, interpreter);
         }

@@ -5,10 +5,10 @@ use super::view::At;
 use super::{How, NeedsError, Reason, calls};
 use nixdive_image::NodeId;
 
-/// Modules that are looked for in one image.
+/// Maximum number of modules searched in one image.
 const MOST_MODULES: usize = 100_000;
 
-/// Parts of the standard library that no service needs: its tests, editors, and what installs packages.
+/// Parts of the standard library that services do not need: tests, editors and installers.
 const LEFT_OUT: [&[u8]; 9] = [
     b"test",
     b"tests",
@@ -21,28 +21,28 @@ const LEFT_OUT: [&[u8]; 9] = [
     b"pydoc_data",
 ];
 
-/// What is known of the Python of an image.
+/// State of the search for Python modules.
 #[derive(Debug, Default)]
 pub(super) struct Python {
-    /// Directories in which modules are looked for, with the runtime that does.
+    /// Module directories, each with its runtime.
     directories: Vec<(NodeId, NodeId)>,
-    /// Names of modules that something imports, with what did first.
+    /// Names of imported modules, each with the first importer.
     wanted: Vec<(Box<[u8]>, NodeId)>,
     seen: HashSet<Box<[u8]>>,
-    /// Names of distributions that something asks for, with what did first.
+    /// Names of requested distributions, each with the first requester.
     distributions: Vec<(Box<[u8]>, NodeId)>,
-    /// What is said of distributions and was read.
+    /// Metadata of distributions that was read.
     known: HashSet<NodeId>,
-    /// Up to where `wanted` and `directories` have been looked for.
+    /// Numbers of `wanted` and `directories` that were processed.
     done: (usize, usize),
 }
 
 impl Search<'_> {
-    /// Keeps the standard library of a Python, and remembers where its other modules are.
+    /// Keeps the standard library of a Python, and records its module directories.
     pub(super) fn keep_python(&mut self, node: NodeId, prefix: &[u8]) {
         let view = self.view;
         let reason = Reason { from: Some(node), how: How::Runtime };
-        // The library lies beside the program, and where the program was built for.
+        // The library is relative to the program, or at the prefix that the program was built for.
         let prefixes = [prefix, b"/usr", b"/usr/local"];
         let name = view.tree.name(node);
         let version: Vec<u8> = name
@@ -74,7 +74,7 @@ impl Search<'_> {
         }
         self.need_path(
             b"/etc/mime.types",
-            Reason { from: Some(node), how: How::Habit(super::Habit::MediaTypes) },
+            Reason { from: Some(node), how: How::Implicit(super::ImplicitNeed::MediaTypes) },
             Follow::Nothing,
         );
     }
@@ -94,7 +94,7 @@ impl Search<'_> {
         }
     }
 
-    /// Notes what a Python program imports and which programs it starts.
+    /// Records the modules that a Python program imports and the programs that it starts.
     pub(super) fn follow_python(&mut self, node: NodeId, text: &[u8]) {
         for module in imports(text) {
             self.want_module(node, module);
@@ -108,7 +108,7 @@ impl Search<'_> {
                     Some(module) => self.want_module(node, top_level(module)),
                     None => {
                         let message =
-                            format!("{} imports a module whose name is only known when it runs", self.shown(node));
+                            format!("{} imports a module whose name is only known at run time", self.shown(node));
                         self.doubt(Some(node), message);
                     }
                 }
@@ -116,8 +116,8 @@ impl Search<'_> {
         }
     }
 
-    /// Notes the distributions that a program asks for by their names: what `pip` and `setuptools` write to start one
-    /// does so, and whoever wants to know a version.
+    /// Records the distributions that a program requests by name: the start scripts of `pip` and `setuptools` do, and
+    /// programs that query a version.
     fn want_distributions(&mut self, node: NodeId, text: &[u8]) {
         const SIGNS: [&[u8]; 6] = [
             b"__requires__ =",
@@ -140,7 +140,7 @@ impl Search<'_> {
         }
     }
 
-    /// Keeps what is said of the distributions that are asked for; their modules are wanted then.
+    /// Keeps the metadata of requested distributions and requests their modules.
     fn find_distributions(&mut self) -> Result<(), NeedsError> {
         let view = self.view;
         let mut lists: Vec<(NodeId, NodeId)> = Vec::new();
@@ -167,7 +167,7 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// A module that is run by its name: `python -m module`.
+    /// Handles a module that is run by name: `python -m module`.
     pub(super) fn python_module(&mut self, from: NodeId, module: &[u8]) {
         self.want_module(from, top_level(module));
     }
@@ -178,7 +178,7 @@ impl Search<'_> {
         }
     }
 
-    /// Finds the modules that are imported in the directories of modules.
+    /// Finds imported modules in the module directories.
     pub(super) fn find_modules(&mut self) -> Result<(), NeedsError> {
         self.find_distributions()?;
         let (wanted, directories) = self.python.done;
@@ -198,7 +198,7 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// What belongs to a module in a directory: a package, a file, a compiled one, a library that it brought.
+    /// Returns the files of a module in a directory: a package, a source file, a compiled module, bundled libraries.
     fn module_files(&self, directory: NodeId, module: &[u8]) -> Vec<NodeId> {
         let view = self.view;
         let belongs = |name: &[u8]| {
@@ -220,7 +220,7 @@ impl Search<'_> {
         files
     }
 
-    /// Whether something imports a module.
+    /// Returns the importer of a module, if any.
     pub(super) fn is_imported(&self, module: &[u8]) -> Option<NodeId> {
         self.python.wanted.iter().find(|(name, _)| &**name == module).map(|&(_, from)| from)
     }
@@ -234,19 +234,19 @@ fn is_of_library(name: &[u8], is_directory: bool) -> bool {
     !name.ends_with(b".a") && !name.ends_with(b".pyc")
 }
 
-/// A distribution's name as PEP 503 compares it.
+/// Returns a distribution's name normalized by PEP 503.
 fn normalised(name: &[u8]) -> Vec<u8> {
     let parts = name.split(|byte| b"-_.".contains(byte)).filter(|part| !part.is_empty());
     parts.map(<[u8]>::to_ascii_lowercase).collect::<Vec<_>>().join(&b'-')
 }
 
-/// The distribution of which `NAME-VERSION.dist-info` tells.
+/// Returns the distribution described by `NAME-VERSION.dist-info`.
 fn distribution_of(name: &[u8]) -> Option<Vec<u8>> {
     let stem = name.strip_suffix(b".dist-info").or_else(|| name.strip_suffix(b".egg-info"))?;
     Some(normalised(stem.split(|&byte| byte == b'-').next().unwrap_or_default()))
 }
 
-/// The modules that `top_level.txt` lists, or to which `entry_points.txt` leads.
+/// Returns the modules that `top_level.txt` lists or `entry_points.txt` refers to.
 fn modules_of(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     let lines = list.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.starts_with(b"["));
     lines.filter_map(|line| {
@@ -260,13 +260,13 @@ fn top_level(module: &[u8]) -> &[u8] {
     module.split(|&byte| byte == b'.').next().unwrap_or_default()
 }
 
-/// The top-level names of modules that a program imports by a statement.
+/// Returns the top-level names of modules in import statements.
 pub(super) fn imports(text: &[u8]) -> Vec<&[u8]> {
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80;
     let mut found = Vec::new();
     for line in text.split(|byte| b"\n;".contains(byte)) {
         let line = line.trim_ascii();
-        // `try: import x`
+        // Statements after a keyword, such as `try: import x`.
         let line = [&b"try:"[..], b"else:", b"finally:"]
             .iter()
             .find_map(|word| line.strip_prefix(*word))
@@ -284,7 +284,7 @@ pub(super) fn imports(text: &[u8]) -> Vec<&[u8]> {
     found
 }
 
-/// The literal at the beginning of a list of arguments, in brackets or not.
+/// Returns the string literal at the beginning of an argument list, with or without brackets.
 fn literal(text: &[u8]) -> Option<&[u8]> {
     let text = text.trim_ascii_start();
     let text = text.strip_prefix(b"[").or_else(|| text.strip_prefix(b"(")).unwrap_or(text).trim_ascii_start();

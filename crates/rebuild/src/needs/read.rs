@@ -9,42 +9,42 @@ use nixdive_base::cancel::Cancel;
 use nixdive_image::{FileTree, OccurrenceId};
 use nixdive_source::open::Contents;
 
-/// Bytes of a program or library that are read.
+/// Maximum length of a program or library that is read, bytes.
 const MOST_PROGRAM: u64 = 512 << 20;
-/// Programs and libraries of more bytes are read one at a time, however many threads there are.
+/// Programs and libraries above this length are read one at a time, regardless of the number of threads.
 const LARGE_PROGRAM: u64 = 16 << 20;
-/// Bytes of a script or text that are read; of longer ones nothing is told.
+/// Maximum length of a script or text that is read, bytes; longer ones are ignored.
 pub(super) const MOST_TEXT: u64 = 4 << 20;
-/// Bytes of texts that are read before they are followed.
+/// Maximum number of bytes of texts read before they are followed.
 pub(super) const MOST_TEXTS: u64 = 16 << 20;
-/// The same where a layer has to be unpacked for them each time.
+/// Maximum number of bytes of texts read before they are followed, if a layer must be unpacked each time.
 pub(super) const MOST_TEXTS_UNPACKED: u64 = 128 << 20;
-/// Bytes by which it is told what a file is.
+/// Bytes that determine the type of a file.
 const START: u64 = 4096;
-/// Files of so many bytes together are read by one thread at a time.
+/// Bytes of files that one thread reads at a time.
 const BATCH_BYTES: u64 = 1 << 20;
 
-/// What the content of a file says.
+/// Content of a file as far as the search uses it.
 #[derive(Debug)]
 pub(crate) enum Facts {
-    /// A program or library.
+    /// Program or library.
     Elf(Box<Elf>),
-    /// What begins with `#!`, text or not; of a long one the beginning.
+    /// File that begins with `#!`, text or not; only the beginning of a long one.
     Script(Vec<u8>),
-    /// Another text, whole.
+    /// Other text, complete.
     Text(Vec<u8>),
-    /// An archive of Java, by the others that it names.
+    /// Java archive, with the archives that it names.
     Jar(Vec<Box<[u8]>>),
     /// Anything else.
     Other,
-    /// It could not be read: why.
+    /// Unreadable file, with the reason.
     Unreadable(String),
 }
 
-/// Reads some files, a compressed layer once, and tells what each is.
+/// Reads files, each compressed layer once, and classifies them.
 ///
 /// # Errors
-/// When it is cancelled, or the system refuses a thread.
+/// If the operation was cancelled or a thread could not be started.
 pub(crate) fn read_all(
     tree: &FileTree,
     contents: &Contents,
@@ -78,7 +78,7 @@ pub(crate) fn read_all(
     Ok(found)
 }
 
-/// The files of a layer that has to be unpacked are one batch, so that it is unpacked once.
+/// Divides files into batches. Files of a layer that must be unpacked are one batch, so that it is unpacked once.
 fn batches(tree: &FileTree, contents: &Contents, files: &[OccurrenceId]) -> Vec<Vec<OccurrenceId>> {
     let mut order = files.to_vec();
     order.sort_by_key(|&id| (tree.occurrence(id).layer, tree.occurrence(id).offset));
@@ -108,11 +108,11 @@ fn read_batch(
     cancel: &Cancel,
     found: &mut Vec<(OccurrenceId, Facts)>,
 ) {
-    // An error of the visitor is a request to stop; the caller asks again.
+    // An error of the visitor is a request to stop, which the caller handles.
     let _ = contents.for_each_stored::<io::Error>(tree, batch, &mut |id, stored| {
         cancel.check()?;
         let facts = match stored {
-            // Of a sparse file only its runs come by: it is no program that anybody ships.
+            // A sparse file yields only its data runs, and programs are not sparse.
             Ok(_) if tree.sparse(id).is_some() => Facts::Other,
             Ok(stored) => facts(stored, tree.occurrence(id).bytes, large)
                 .unwrap_or_else(|error| Facts::Unreadable(error.to_string())),
@@ -129,7 +129,7 @@ fn facts(stored: &mut dyn Read, bytes: u64, large: &Mutex<()>) -> io::Result<Fac
     if content.starts_with(b"\x7fELF") {
         let is_large = bytes > LARGE_PROGRAM;
         let _one_at_a_time = is_large.then(|| large.lock().unwrap_or_else(PoisonError::into_inner));
-        // Memory that is not written to is not taken, should the file be shorter than it says.
+        // Untouched memory is not committed, in case the file is shorter than stated.
         content.reserve_exact(usize::try_from(bytes.min(MOST_PROGRAM)).unwrap_or_default());
         stored.take(MOST_PROGRAM).read_to_end(&mut content)?;
         return Ok(elf::read(&content).map_or(Facts::Other, |elf| Facts::Elf(Box::new(elf))));

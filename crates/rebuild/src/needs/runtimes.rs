@@ -4,13 +4,13 @@ use super::search::{Follow, Search};
 use super::{How, Reason};
 use nixdive_image::NodeId;
 
-/// A language whose programs need more than their interpreter.
+/// Language whose programs need more than their interpreter.
 struct Runtime {
-    /// What the name of its program begins with.
+    /// Beginning of the name of its interpreter.
     program: &'static str,
-    /// Its trees: `@` stands for the directory above that of the program, `*` for anything in one name.
+    /// Directory trees: `@` is the parent of the program's directory, `*` matches within one name.
     trees: &'static [&'static str],
-    /// How it is called.
+    /// Name of the language.
     name: &'static str,
 }
 
@@ -49,9 +49,9 @@ const RUNTIMES: &[Runtime] = &[
     Runtime { program: "julia", trees: &["@/share/julia", "@/lib/julia", "/etc/julia"], name: "Julia" },
 ];
 
-/// Programs that start the shell that /etc/passwd gives a user.
+/// Programs that start the login shell of a user in /etc/passwd.
 const LOGINS: [&[u8]; 6] = [b"su", b"runuser", b"login", b"sshd", b"cron", b"crond"];
-/// The shells that it gives as a rule.
+/// Common login shells.
 const LOGIN_SHELLS: [&str; 3] = ["/bin/sh", "/bin/bash", "/bin/ash"];
 
 impl Search<'_> {
@@ -81,7 +81,7 @@ impl Search<'_> {
     fn keep_trees(&mut self, node: NodeId, prefix: &[u8], trees: &[&str], name: &str) {
         let reason = Reason { from: Some(node), how: How::Runtime };
         if name == "Node.js" {
-            // `child_process.exec` does, and `npm`; no symbol tells of it.
+            // Used by `child_process.exec` and `npm`, without a symbol that shows it.
             self.able(Abilities::SHELL, node);
         }
         let mut found = false;
@@ -98,7 +98,7 @@ impl Search<'_> {
             }
         }
         if found {
-            let message = format!("what programs in {name} load is not followed: its libraries are kept whole");
+            let message = format!("files loaded by {name} programs are not traced; all its libraries are kept");
             self.doubt(Some(node), message);
         }
     }
@@ -110,7 +110,7 @@ impl Search<'_> {
         }
     }
 
-    /// The units of an init, and what they start.
+    /// Keeps the units of an init system, and the programs that they start.
     fn keep_units(&mut self, node: NodeId) {
         let reason = Reason { from: Some(node), how: How::Runtime };
         for tree in ["/usr/lib/systemd", "/lib/systemd", "/etc/systemd", "/usr/lib/*.d"] {
@@ -122,7 +122,7 @@ impl Search<'_> {
         }
     }
 
-    /// Perl: what its package brings, and its directories of modules.
+    /// Keeps the files of Perl's package and its module directories.
     fn keep_perl(&mut self, node: NodeId, prefix: &[u8]) {
         let trees = [
             "@/lib/*-linux-gnu/perl-base",
@@ -139,7 +139,7 @@ impl Search<'_> {
         self.keep_trees(node, prefix, &trees, "Perl");
     }
 
-    /// Java: the directory that holds `bin/java` or `lib/server/libjvm.so`, and its configuration in `/etc`.
+    /// Keeps the directory that contains `bin/java` or `lib/server/libjvm.so`, and Java's configuration in `/etc`.
     fn keep_java(&mut self, node: NodeId, path: &[u8]) {
         let mut home = parent(path);
         for _ in 0..4 {
@@ -163,11 +163,11 @@ impl Search<'_> {
                 self.need_tree(node, reason, Follow::Nothing, &|_, _| true);
             }
         }
-        self.doubt(Some(node), "what programs in Java load is not followed: the runtime is kept whole");
+        self.doubt(Some(node), "files loaded by Java programs are not traced; the whole runtime is kept");
     }
 }
 
-/// Whether a program is of a family by its name: `ruby`, `ruby3.1`, `php-fpm8.2`, not `rubyfmt`.
+/// Returns `true` if a program belongs to a family by its name: `ruby`, `ruby3.1`, `php-fpm8.2`, but not `rubyfmt`.
 fn is_program_of(name: &[u8], family: &str) -> bool {
     name.strip_prefix(family.as_bytes()).is_some_and(|rest| match rest.first() {
         None => true,
@@ -175,7 +175,7 @@ fn is_program_of(name: &[u8], family: &str) -> bool {
     })
 }
 
-/// Whether something in a runtime's tree is of use to a program that runs.
+/// Returns `true` if a running program can use a file in a runtime's tree.
 pub(super) fn is_of_use(name: &[u8], is_directory: bool) -> bool {
     const DIRECTORIES: [&[u8]; 5] = [b"__pycache__", b"man", b"doc", b"docs", b"include"];
     if is_directory { !DIRECTORIES.contains(&name) } else { !name.ends_with(b".a") && !name.ends_with(b".pyc") }

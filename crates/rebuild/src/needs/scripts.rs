@@ -8,18 +8,18 @@ use super::{How, Reason};
 use nixdive_base::text::display_in_sentence;
 use nixdive_image::NodeId;
 
-/// Words of one text that are looked at.
+/// Maximum number of words examined in one text.
 const MOST_WORDS: usize = 100_000;
-/// Bytes of a script that have to be text; archives that unpack themselves are text at their beginning.
+/// Length of the beginning of a script that must be text, bytes; self-extracting archives begin with text.
 const SCRIPT_START: usize = 1024;
-/// Patterns of one text that are followed.
+/// Maximum number of patterns followed in one text.
 const MOST_PATTERNS: usize = 1000;
 
-/// Shells whose scripts are understood.
+/// Shells whose scripts are analysed.
 const SHELLS: [&[u8]; 10] =
     [b"sh", b"bash", b"dash", b"ash", b"zsh", b"ksh", b"mksh", b"busybox", b"with-contenv", b"execlineb"];
 
-/// Ends of the names of texts that say how a program works.
+/// File extensions of configuration.
 const CONFIGURATION: [&[u8]; 26] = [
     b".conf",
     b".cfg",
@@ -49,18 +49,19 @@ const CONFIGURATION: [&[u8]; 26] = [
     b".pth",
 ];
 
-/// What names shells for people to log in with.
+/// Files that name shells for interactive logins.
 const LISTS_OF_SHELLS: [&[u8]; 3] = [b"/etc/passwd", b"/etc/shells", b"/etc/adduser.conf"];
 
-/// Ends of the names of texts that are programs, of languages that are no shell and not Python.
+/// File extensions of programs in languages other than shell and Python.
 const SOURCES: [&[u8]; 11] =
     [b".rb", b".js", b".mjs", b".cjs", b".ts", b".mts", b".php", b".pl", b".pm", b".cgi", b".lua"];
 
 impl Search<'_> {
-    /// What a script needs: the program of its first line, what it calls and names.
+    /// Follows the needs of a script: its interpreter, the commands that it calls, and the paths that it names.
     pub(super) fn follow_script(&mut self, node: NodeId, text: &[u8]) {
         if text.iter().take(SCRIPT_START).any(|&byte| byte == 0) {
-            let message = format!("{} begins with #! and is no text: what it calls cannot be told", self.shown(node));
+            let message =
+                format!("{} begins with #! but is not text; the commands that it calls are unknown", self.shown(node));
             self.doubt(Some(node), message);
             self.needs.unreadable.push(node);
         }
@@ -91,7 +92,7 @@ impl Search<'_> {
         }
     }
 
-    /// What a shell script calls and names. `node` is the script, or what runs it.
+    /// Follows the commands and paths in a shell script. `node` is the script, or the program that runs it.
     pub(super) fn follow_shell(&mut self, node: NodeId, text: &[u8], how: How) {
         let script = shell::read(text, &self.environment);
         let reason = Reason { from: Some(node), how };
@@ -117,7 +118,7 @@ impl Search<'_> {
         }
     }
 
-    /// What a text that is no script needs: what it names, by what it is.
+    /// Follows the paths in a text that is not a script, depending on its type.
     pub(super) fn follow_text(&mut self, node: NodeId, text: &[u8]) {
         let name = self.view.tree.name(node);
         if self.sourced.contains(&node) || name.ends_with(b".sh") {
@@ -144,7 +145,7 @@ impl Search<'_> {
         }
     }
 
-    /// What a program in another language needs beside its interpreter.
+    /// Follows the needs of a program in another language, besides its interpreter.
     fn follow_source(&mut self, node: NodeId, text: &[u8], interpreter: &[u8]) {
         self.named_in_lines(node, text);
         if interpreter.starts_with(b"python") || interpreter.starts_with(b"pypy") {
@@ -155,7 +156,7 @@ impl Search<'_> {
         }
     }
 
-    /// Programs whose names stand in quotes: what a script in Perl or Ruby starts without a shell.
+    /// Keeps programs whose names are in quotes, which Perl and Ruby start without a shell.
     fn follow_quoted_commands(&mut self, node: NodeId, text: &[u8]) {
         let reason = Reason { from: Some(node), how: How::ScriptCommand };
         let is_name = |word: &&[u8]| {
@@ -170,7 +171,7 @@ impl Search<'_> {
         }
     }
 
-    /// The absolute paths that a text names, its comments left out.
+    /// Follows the absolute paths in a text, except in comments.
     fn named_in_lines(&mut self, node: NodeId, text: &[u8]) {
         let is_comment = |line: &&[u8]| {
             let line = line.trim_ascii_start();
@@ -181,7 +182,7 @@ impl Search<'_> {
         let is_absolute = |word: &&[u8]| word.first() == Some(&b'/') && glob::is_pattern(word);
         let patterns: Vec<&[u8]> = words(&kept).filter(is_absolute).take(MOST_PATTERNS).collect();
         for named in absolute_paths(&kept) {
-            // The beginning of a pattern: what that names is known exactly.
+            // The beginning of a pattern: its matches are known exactly.
             if !named.is_prefix || patterns.iter().all(|pattern| !pattern.starts_with(&named.path)) {
                 self.named(node, &named, true);
             }
@@ -200,7 +201,7 @@ impl Search<'_> {
         }
     }
 
-    /// Files that a pattern names, where it says more than a directory of the system and a star.
+    /// Follows a pattern, unless it is only a system directory and a star.
     fn named_pattern(&mut self, node: NodeId, pattern: &[u8]) {
         let directory = parent(pattern).unwrap_or_default();
         if glob::is_pattern(directory)
@@ -220,7 +221,7 @@ impl Search<'_> {
         }
     }
 
-    /// Files beside a configuration file that it names without their directory: `include mime.types;`.
+    /// Follows files next to a configuration file that it names without a directory: `include mime.types;`.
     fn named_beside(&mut self, node: NodeId, text: &[u8]) {
         let Some(directory) = self.view.tree.parent(node).filter(|&directory| directory != NodeId::ROOT) else {
             return;
@@ -241,22 +242,22 @@ impl Search<'_> {
         }
     }
 
-    /// Says that a word of the configuration runs what cannot be told.
+    /// Records that a word of the configuration starts a shell with unknown input.
     pub(super) fn doubt_shell(&mut self, word: &str) {
         let message = format!(
-            "{} is started without a script: what it will be told to run is not known",
+            "{} is started without a script; the commands that it will run are unknown",
             display_in_sentence(word)
         );
         self.doubt(None, message);
     }
 }
 
-/// The last part of a path.
+/// Returns the last component of a path.
 pub(super) fn base_name(path: &[u8]) -> &[u8] {
     path.rsplit(|&byte| byte == b'/').next().unwrap_or_default()
 }
 
-/// Whether a program is a shell, by its name.
+/// Returns `true` if a program is a shell, by its name.
 pub(super) fn is_shell(name: &[u8]) -> bool {
     SHELLS.contains(&name)
 }

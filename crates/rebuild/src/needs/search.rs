@@ -7,28 +7,28 @@ use super::libraries::{LibraryPlaces, Request};
 use super::linker::Linker;
 use super::read::{Facts, MOST_TEXT, MOST_TEXTS, MOST_TEXTS_UNPACKED, read_all};
 use super::view::{At, View};
-use super::{Doubt, How, Missing, Needs, NeedsError, Reason};
+use super::{How, Missing, Needs, NeedsError, Reason, Uncertainty};
 use nixdive_base::cancel::Cancel;
 use nixdive_base::text::display_in_sentence;
 use nixdive_image::{Config, NodeId, OccurrenceId};
 use nixdive_packages::Inventory;
 use nixdive_source::open::Contents;
 
-/// Doubts and missing things that are kept.
+/// Maximum number of uncertainties and missing files that are recorded.
 pub(super) const MOST_REMARKS: usize = 1000;
 
-/// What is done with the content of a needed file.
+/// Treatment of the contents of a needed file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Follow {
-    /// It is not read.
+    /// Contents are not read.
     Nothing,
-    /// What programs and libraries need is needed.
+    /// Needs of programs and libraries are followed.
     Programs,
-    /// That, and what scripts call and texts name.
+    /// Needs of programs and libraries, commands of scripts, and paths in texts are followed.
     All,
 }
 
-/// The search for what is needed: a list of what was found to be needed and is not yet followed.
+/// Search for needed files, with a queue of those not yet followed.
 pub(super) struct Search<'a> {
     pub view: &'a View<'a>,
     pub config: &'a Config,
@@ -41,30 +41,30 @@ pub(super) struct Search<'a> {
     queue: Vec<NodeId>,
     facts: HashMap<OccurrenceId, Arc<Facts>>,
     pub requests: Vec<Request>,
-    /// Of the file that asked for a library last.
+    /// Search directories of the file that last requested a library.
     pub library_places: Option<(NodeId, Arc<LibraryPlaces>)>,
-    /// Directories in which libraries were looked for so far.
+    /// Number of directories searched for libraries so far.
     pub library_lookups: u64,
-    /// `NAME`, value.
+    /// Environment as pairs of name and value.
     pub environment: Vec<(Vec<u8>, Vec<u8>)>,
     pub path_directories: Vec<Vec<u8>>,
-    /// What each ability was first seen in.
+    /// First program with each capability.
     pub able: Vec<(Abilities, NodeId)>,
-    /// Needed libraries by the name that they give themselves.
+    /// Needed libraries by their own soname.
     pub sonames: HashMap<Box<[u8]>, NodeId>,
-    /// The paths at which libraries were found, links not followed.
+    /// Paths at which libraries were found, with links unresolved.
     pub loaded_as: HashMap<NodeId, Box<[u8]>>,
     /// Needed programs and libraries, in the order in which they were followed.
     pub programs: Vec<(NodeId, Arc<Facts>)>,
-    /// Runtimes whose trees are kept already.
+    /// Runtimes whose trees are already kept.
     pub runtimes: HashSet<NodeId>,
     pub python: super::python::Python,
     pub working_directory: NodeId,
-    /// Whether directories that programs name are left alone.
+    /// True if directories that programs name are not followed.
     pub only_reached: bool,
-    /// Directories that something names, each looked at once.
+    /// Named directories that were already examined.
     pub trees: HashSet<NodeId>,
-    /// Texts that a shell reads though their names do not tell.
+    /// Texts that a shell sources, which their names do not show.
     pub sourced: HashSet<NodeId>,
 }
 
@@ -116,7 +116,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// The content of some small texts, read before anything else.
+    /// Reads some small texts before the search.
     pub fn texts(&self, nodes: &[NodeId]) -> Result<HashMap<NodeId, Vec<u8>>, NeedsError> {
         let ids: Vec<(NodeId, OccurrenceId)> = nodes
             .iter()
@@ -146,14 +146,14 @@ impl<'a> Search<'a> {
         self.needs.reasons.get(node.index()).is_some_and(Option::is_some)
     }
 
-    /// Marks a path as needed. Whether it was not before.
+    /// Marks a path as needed; returns `true` if it was not before.
     pub fn mark(&mut self, node: NodeId, reason: Reason, follow: Follow) -> bool {
         let (Some(known), Some(followed)) =
             (self.needs.reasons.get_mut(node.index()), self.follow.get_mut(node.index()))
         else {
             return false;
         };
-        // The root needs nothing to be there.
+        // The root directory is always present.
         if node == NodeId::ROOT || reason.from == Some(node) {
             return false;
         }
@@ -168,7 +168,7 @@ impl<'a> Search<'a> {
         is_new
     }
 
-    /// Marks what a path leads to, and the links on the way. `None` where it leads nowhere.
+    /// Marks the target of a path and the links on the way; `None` if it does not exist.
     pub fn need(&mut self, base: NodeId, path: &[u8], reason: Reason, follow: Follow) -> Option<NodeId> {
         let walk = self.view.walk(base, path);
         let end = walk.end.ok()?;
@@ -177,7 +177,7 @@ impl<'a> Search<'a> {
         Some(end)
     }
 
-    /// [`Self::need`] of an absolute path.
+    /// Marks an absolute path as [`Self::need`] does.
     pub fn need_path(&mut self, path: &[u8], reason: Reason, follow: Follow) -> Option<NodeId> {
         self.need(NodeId::ROOT, path, reason, follow)
     }
@@ -188,8 +188,8 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Marks a path that is itself a link, a file or a directory with all that is in it. What links lead to is needed too,
-    /// directories with all that is in them where they are no system's.
+    /// Marks a link, a file or a directory with all its contents. Targets of links are marked too, with their contents
+    /// unless they are system directories.
     pub fn need_tree(&mut self, node: NodeId, reason: Reason, follow: Follow, wanted: &dyn Fn(&[u8], bool) -> bool) {
         let view = self.view;
         let mut stack = vec![(node, reason)];
@@ -216,7 +216,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Marks a link and what it leads to.
+    /// Marks a link and its target.
     pub fn need_link(&mut self, link: NodeId, reason: Reason, follow: Follow) {
         let At::Link(target) = self.view.at(link) else { return };
         self.mark(link, reason, Follow::Nothing);
@@ -225,7 +225,7 @@ impl<'a> Search<'a> {
         self.need(base, target, target_reason, follow);
     }
 
-    /// Finds a program as a shell does.
+    /// Looks up a program as a shell does.
     pub fn look_up(&self, name: &[u8]) -> Option<Vec<u8>> {
         if name.contains(&b'/') {
             let walk = self.view.walk(self.working_directory, name);
@@ -239,15 +239,15 @@ impl<'a> Search<'a> {
         paths.next()
     }
 
-    /// Notes what cannot be told.
+    /// Records an uncertainty.
     pub fn doubt(&mut self, node: Option<NodeId>, message: impl Into<String>) {
-        let doubt = Doubt { node, message: message.into() };
+        let doubt = Uncertainty { node, message: message.into() };
         if self.needs.doubts.len() < MOST_REMARKS && !self.needs.doubts.contains(&doubt) {
             self.needs.doubts.push(doubt);
         }
     }
 
-    /// Notes what is not there.
+    /// Records a missing file.
     pub fn miss(&mut self, from: Option<NodeId>, how: How, name: &[u8]) {
         let name = display_in_sentence(&String::from_utf8_lossy(name));
         let missing = Missing { from, how, name };
@@ -256,7 +256,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Reads and follows until nothing is left.
+    /// Reads and follows files until the queue is empty.
     pub fn drain(&mut self) -> Result<(), NeedsError> {
         loop {
             let queue = self.next_files();
@@ -277,13 +277,13 @@ impl<'a> Search<'a> {
                 self.follow_file(node);
             }
             self.settle();
-            // Texts are read once; what they say is known now. Programs are asked for again and again.
+            // Texts are needed only once, but programs repeatedly.
             self.facts.retain(|_, facts| !matches!(**facts, Facts::Text(_) | Facts::Script(_)));
             self.cancel.check().map_err(|_| NeedsError::Cancelled)?;
         }
     }
 
-    /// The next files of the queue, so many that their texts fit into memory together.
+    /// Returns the next files of the queue whose texts fit into memory together.
     fn next_files(&mut self) -> Vec<NodeId> {
         let mut bytes = 0u64;
         let is_full = |&node: &NodeId| {
@@ -298,13 +298,13 @@ impl<'a> Search<'a> {
         std::mem::replace(&mut self.queue, rest)
     }
 
-    /// What was read of a file.
+    /// Returns the facts read from a file.
     pub fn facts_of(&self, node: NodeId) -> Option<Arc<Facts>> {
         let At::File(id) = self.view.at(node) else { return None };
         self.facts.get(&id).cloned()
     }
 
-    /// The program or library at a path, once it was read.
+    /// Returns the program or library at a path, if it was read.
     pub fn elf_of(&self, node: NodeId) -> Option<ElfFacts> {
         self.facts_of(node).filter(|facts| matches!(**facts, Facts::Elf(_))).map(ElfFacts)
     }
@@ -336,12 +336,12 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// A path, safe to show.
+    /// Returns a path in a form that is safe to show.
     pub fn shown(&self, node: NodeId) -> String {
         display_in_sentence(&String::from_utf8_lossy(&self.view.tree.path(node)))
     }
 
-    /// What of what is missing was found after all under another name: a library that is loaded already is not looked for.
+    /// Removes missing libraries that are loaded under another name, as the linker does not search for loaded ones.
     pub fn forget_found(&mut self) {
         let sonames = &self.sonames;
         let loaded = |missing: &Missing| missing.how == How::Library && sonames.contains_key(missing.name.as_bytes());
@@ -349,11 +349,11 @@ impl<'a> Search<'a> {
     }
 }
 
-/// Facts that are known to be those of a program or library.
+/// Facts of a program or library.
 pub(super) struct ElfFacts(Arc<Facts>);
 
 impl ElfFacts {
-    /// What it asks for.
+    /// Returns the requirements of the file.
     pub fn get(&self) -> &Elf {
         static NONE: std::sync::LazyLock<Elf> = std::sync::LazyLock::new(Elf::default);
         match &*self.0 {

@@ -1,19 +1,19 @@
-//! Commands that stand in configuration: what supervisors are told to start, and `npm`.
+//! Commands in configuration files of supervisors and of `npm`.
 
 use super::search::{Follow, Search};
 use super::{How, Reason, shell};
 use nixdive_image::NodeId;
 
-/// Lines of one text that are looked at.
+/// Maximum number of lines examined in one text.
 const MOST_LINES: usize = 10_000;
-/// Commands of one `package.json`.
+/// Maximum number of commands in one `package.json`.
 const MOST_SCRIPTS: usize = 1000;
-/// What runs the scripts of a `package.json`.
+/// Programs that run the scripts of a `package.json`.
 const RUNNERS: [&[u8]; 4] = [b"npm", b"yarn", b"pnpm", b"bun"];
 
 impl Search<'_> {
-    /// What a configuration has started, by names that only `PATH` leads to: `command = …` of supervisord, circus and
-    /// their like, the lines of a `Procfile`, the scripts of a `package.json`.
+    /// Follows commands in a configuration file that only `PATH` resolves: `command = …` of supervisord, circus and
+    /// similar programs, the lines of a `Procfile`, the scripts of a `package.json`.
     pub(super) fn follow_settings(&mut self, node: NodeId, text: &[u8]) {
         match self.view.tree.name(node) {
             b"package.json" => self.follow_package_scripts(node, text),
@@ -25,7 +25,7 @@ impl Search<'_> {
         }
     }
 
-    /// The scripts of an application in JavaScript, where something is there to run them.
+    /// Follows the scripts of a JavaScript application, if a program to run them is needed.
     fn follow_package_scripts(&mut self, node: NodeId, text: &[u8]) {
         let is_installed = memchr::memmem::find(&self.view.tree.path(node), b"/node_modules/").is_some();
         let is_run = || {
@@ -52,7 +52,7 @@ impl Search<'_> {
     }
 }
 
-/// The values of settings that are commands; of every setting in a `Procfile`.
+/// Returns the values of settings that are commands; with `all`, as in a `Procfile`, of every setting.
 pub(super) fn commands(text: &[u8], all: bool) -> impl Iterator<Item = &[u8]> {
     text.split(|&byte| byte == b'\n').take(MOST_LINES).filter_map(move |line| {
         let at = line.iter().position(|byte| b"=:".contains(byte))?;
@@ -69,7 +69,7 @@ mod tests {
     use super::commands;
 
     #[test]
-    fn commands_are_told_from_other_settings() {
+    fn commands_are_distinguished_from_other_settings() {
         let text = b"[program:web]\ncommand=nginx -g 'daemon off;'\n;command=no\n# cmd: no\n  - cmd : worker\nuser=x\n";
         let found: Vec<&[u8]> = commands(text, false).collect();
         assert_eq!(found, [&b"nginx -g 'daemon off;'"[..], b"worker"]);

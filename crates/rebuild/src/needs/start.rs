@@ -2,7 +2,7 @@ use super::search::{Follow, Search};
 use super::{How, Reason, scripts};
 use nixdive_image::NodeId;
 
-/// Variables whose values are lists of paths, or one, that programs read.
+/// Variables whose values are one or more paths that programs read.
 const PATH_VARIABLES: [&str; 30] = [
     "LD_PRELOAD",
     "LD_LIBRARY_PATH",
@@ -36,13 +36,13 @@ const PATH_VARIABLES: [&str; 30] = [
     "TZDIR",
 ];
 
-/// Ends of the names of variables that say where a program has its own files.
+/// Suffixes of variables that name a program's own directories.
 const PLACES: [&str; 8] = ["_HOME", "_DIR", "_PATH", "_BASE", "_ROOT", "_PREFIX", "_CONF", "_CONFIG"];
 
-/// Variables that name no files.
+/// Variables whose values are not followed.
 const NO_PATHS: [&str; 4] = ["PATH", "HOME", "PWD", "MANPATH"];
 
-/// Programs that start the program behind them.
+/// Programs that start the program in their arguments.
 const STARTERS: [&[u8]; 24] = [
     b"runuser",
     b"su",
@@ -70,7 +70,7 @@ const STARTERS: [&[u8]; 24] = [
     b"xvfb-run",
 ];
 
-/// A list of words of the configuration.
+/// List of words in the configuration.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum List {
     Entrypoint,
@@ -90,7 +90,7 @@ impl List {
 }
 
 impl Search<'_> {
-    /// Marks what the configuration names.
+    /// Marks the files that the configuration names.
     pub(super) fn begin(&mut self, entrypoint: &[String], command: &[String]) {
         let config = self.config;
         let words = entrypoint.iter().enumerate().map(|(number, word)| (List::Entrypoint, number, word.as_str()));
@@ -136,7 +136,7 @@ impl Search<'_> {
         }
     }
 
-    /// Marks what a list of words starts.
+    /// Marks the programs that a list of words starts.
     fn start(&mut self, words: &[(List, usize, &str)]) {
         let Some(&(list, number, program)) = words.first() else { return };
         let Some(started) = self.start_program(list.how(number), program) else {
@@ -181,7 +181,7 @@ impl Search<'_> {
         self.need_path(&path, Reason { from: None, how }, Follow::All)
     }
 
-    /// A shell with its arguments: a script, or one in an argument.
+    /// Handles a shell with its arguments: a script file, or a script in an argument.
     fn start_shell(&mut self, shell: NodeId, words: &[(List, usize, &str)]) {
         let mut rest = words.iter().skip(1).peekable();
         let mut takes_script = false;
@@ -208,7 +208,7 @@ impl Search<'_> {
         }
     }
 
-    /// An argument that may be a path, or hold one behind a sign.
+    /// Handles an argument that may be a path, or contain one after a separator.
     fn argument(&mut self, started: NodeId, how: How, word: &str) {
         let bytes = word.as_bytes();
         let reason = Reason { from: None, how };
@@ -223,7 +223,7 @@ impl Search<'_> {
         }
     }
 
-    /// Marks what variables name.
+    /// Marks the files that variables name.
     fn variables(&mut self) {
         let config = self.config;
         for (number, entry) in config.env.iter().enumerate() {

@@ -5,7 +5,7 @@ use super::{How, Reason};
 use nixdive_image::NodeId;
 use nixdive_packages::PackageKind;
 
-/// Trees in which nothing is the application's: caches, logs, what package managers and their scripts wrote.
+/// Trees that never belong to the application: caches, logs, and files written by package managers and their scripts.
 const NOT_THE_APPLICATION: &[&str] = &[
     "/proc",
     "/sys",
@@ -90,7 +90,7 @@ const NOT_THE_APPLICATION: &[&str] = &[
     "/usr/share/zoneinfo",
 ];
 
-/// Single files that installing packages writes, or that other rules keep where they are needed.
+/// Files written by package installation, or kept by other rules if they are needed.
 const WRITTEN: &[&str] = &[
     "/etc/.pwd.lock",
     "/etc/adduser.conf",
@@ -134,12 +134,12 @@ const WRITTEN: &[&str] = &[
     "/usr/lib/os-release",
 ];
 
-/// Names of directories that hold what can be made again, wherever they are.
+/// Names of cache directories, at any path.
 const CACHES: &[&[u8]] =
     &[b"__pycache__", b".cache", b".npm", b".pip", b".yarn-cache", b"node_modules/.cache", b".ccache"];
 
 impl Search<'_> {
-    /// Marks what no package owns: what the build brought. Without a database of packages that is everything.
+    /// Marks files that no package owns: added by the image build. Without a package database, that is every file.
     pub(super) fn unowned(&mut self) {
         let view = self.view;
         let has_packages = self.packages.packages.packages().iter().any(|package| package.kind != PackageKind::Python);
@@ -158,7 +158,7 @@ impl Search<'_> {
                     At::Directory => stack.push((child, path)),
                     _ if self.system_owner(child).is_some() => {}
                     At::Link(target) => {
-                        // The links that join `/bin` and `/usr/bin` are kept where something needs them.
+                        // Links that join `/bin` and `/usr/bin` are kept only if something needs them.
                         let is_system = places::is_shared(&path) && !target.starts_with(b"/");
                         let is_choice = target.starts_with(b"/etc/alternatives/");
                         if !has_packages || !(is_system || is_choice) {
@@ -176,7 +176,7 @@ impl Search<'_> {
         }
     }
 
-    /// Marks directories that are empty and stay so: what programs of the image write into.
+    /// Marks directories that are empty in the image, which programs write into.
     pub(super) fn empty_directories(&mut self) {
         let view = self.view;
         let reason = Reason { from: None, how: How::ExpectedDirectory };
@@ -196,7 +196,7 @@ impl Search<'_> {
         }
     }
 
-    /// Whether a directory was made for a user or for writing: another owner than root, or an uncommon mode.
+    /// Returns `true` if a directory was made for a user or for writing: an owner other than root, or an uncommon mode.
     fn is_made_for_someone(&self, node: NodeId, path: &[u8]) -> bool {
         let Some(id) = self.view.entry(node) else { return false };
         let owner = self.view.tree.owner(id);
@@ -218,7 +218,7 @@ impl Search<'_> {
     }
 }
 
-/// Directories of the root that programs expect to be there.
+/// Returns `true` for directories of the root that programs expect to exist.
 fn is_expected(path: &[u8]) -> bool {
     const EXPECTED: [&str; 16] = [
         "/dev",

@@ -2,38 +2,38 @@ use std::collections::VecDeque;
 
 use nixdive_image::{FileTree, Kind, NodeId, OccurrenceId};
 
-/// The files that a container sees: each path with its entry, found once so that paths are followed fast.
+/// Files visible in a container: entries by path, computed once so that paths resolve quickly.
 pub(crate) struct View<'a> {
-    /// All layers.
+    /// Tree of all layers.
     pub tree: &'a FileTree,
     entries: Vec<Option<OccurrenceId>>,
     there: Vec<bool>,
 }
 
-/// What is at a path; a hard link is what it is a name of.
+/// Entry at a path; a hard link is represented by its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum At<'a> {
     /// A directory.
     Directory,
-    /// A regular file, by the entry that holds its content.
+    /// Regular file, with the occurrence that has its content.
     File(OccurrenceId),
-    /// A symbolic link and its target.
+    /// Symbolic link with its target.
     Link(&'a [u8]),
-    /// A device, a pipe, a hard link that leads nowhere.
+    /// Device, pipe or dangling hard link.
     Other,
 }
 
-/// A path followed through links.
+/// Result of following a path through links.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Walk {
-    /// Where it ends; `Err` with the deepest directory that is there.
+    /// Final node, or as `Err` the deepest existing directory.
     pub end: Result<NodeId, NodeId>,
-    /// The links followed, in order.
+    /// Links followed, in order.
     pub links: Vec<NodeId>,
 }
 
 impl<'a> View<'a> {
-    /// `None` for an image without layers.
+    /// Creates the view; `None` for an image without layers.
     pub fn new(tree: &'a FileTree) -> Option<Self> {
         let top = tree.top_layer()?;
         let mut view = Self { tree, entries: vec![None; tree.node_count()], there: vec![false; tree.node_count()] };
@@ -50,12 +50,12 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Whether a container sees a path.
+    /// Returns `true` if a path is visible in a container.
     pub fn is_there(&self, node: NodeId) -> bool {
         self.there.get(node.index()).copied().unwrap_or_default()
     }
 
-    /// What is at a path that is there.
+    /// Returns the entry at a visible path.
     pub fn at(&self, node: NodeId) -> At<'a> {
         let Some(id) = self.entry(node) else { return At::Directory };
         match self.tree.occurrence(id).kind {
@@ -66,27 +66,27 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The entry of a path, of a hard link the one that it names; `None` for a directory that only its children imply.
+    /// Returns the occurrence at a path, for a hard link that of its target; `None` for a directory without an entry.
     pub fn entry(&self, node: NodeId) -> Option<OccurrenceId> {
         self.entries.get(node.index()).copied().flatten()
     }
 
-    /// Permission bits; 0 where there is no entry.
+    /// Returns the permission bits; 0 without an entry.
     pub fn mode(&self, node: NodeId) -> u16 {
         self.entry(node).map_or(0, |id| self.tree.occurrence(id).mode())
     }
 
-    /// Whether a path is a regular file that may be executed.
+    /// Returns `true` if a path is an executable regular file.
     pub fn is_program(&self, node: NodeId) -> bool {
         matches!(self.at(node), At::File(_)) && self.mode(node) & 0o111 != 0
     }
 
-    /// Whether a path is a directory.
+    /// Returns `true` if a path is a directory.
     pub fn is_directory(&self, node: NodeId) -> bool {
         self.at(node) == At::Directory
     }
 
-    /// Bytes of a regular file, 0 for anything else.
+    /// Returns the size of a regular file in bytes; 0 for anything else.
     pub fn bytes(&self, node: NodeId) -> u64 {
         match self.at(node) {
             At::File(id) => self.tree.occurrence(id).bytes,
@@ -94,17 +94,17 @@ impl<'a> View<'a> {
         }
     }
 
-    /// What a container sees in a directory, by name.
+    /// Returns the visible entries of a directory, by name.
     pub fn children(&self, node: NodeId) -> impl DoubleEndedIterator<Item = NodeId> + use<'_, 'a> {
         self.tree.children(node).filter(|&child| self.is_there(child))
     }
 
-    /// The path with that name in a directory.
+    /// Returns the entry of this name in a directory.
     pub fn child(&self, node: NodeId, name: &[u8]) -> Option<NodeId> {
         self.tree.child(node, name).filter(|&child| self.is_there(child))
     }
 
-    /// A directory and all that is below it, directories first.
+    /// Returns a directory and everything below it, directories first.
     pub fn below(&self, node: NodeId) -> impl Iterator<Item = NodeId> + use<'_, 'a> {
         let mut stack = vec![node];
         std::iter::from_fn(move || {
@@ -114,7 +114,7 @@ impl<'a> View<'a> {
         })
     }
 
-    /// Follows a path from a directory, links included, the last one too.
+    /// Follows a path from a directory, including a link at its end.
     pub fn walk(&self, from: NodeId, path: &[u8]) -> Walk {
         let mut at = if path.first() == Some(&b'/') { NodeId::ROOT } else { from };
         let mut links = Vec::new();
@@ -146,7 +146,7 @@ impl<'a> View<'a> {
         Walk { end: Ok(at), links }
     }
 
-    /// Where an absolute path leads, if anywhere.
+    /// Resolves an absolute path.
     pub fn find(&self, path: &[u8]) -> Option<NodeId> {
         self.walk(NodeId::ROOT, path).end.ok()
     }

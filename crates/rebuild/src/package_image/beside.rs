@@ -1,5 +1,5 @@
-//! Links in store paths that stand for what was beside a file: a program that looks for something from where it really is
-//! finds it as before.
+//! Links in store paths that represent the neighbours of a file, so that a program that looks for files relative to its
+//! real path still finds them.
 
 use hashbrown::HashSet;
 
@@ -7,12 +7,12 @@ use super::select::PackageSelection;
 use super::{File, PackageImage};
 use nixdive_image::{NodeId, OccurrenceId, Resolution};
 
-/// Links of one image that stand for what is not in their store path.
+/// Maximum number of links to neighbours in one image.
 const MOST_LINKS: usize = 200_000;
-/// Directories at the root that whoever runs an image fills, and the store itself.
-const NOT_BESIDE: [&[u8]; 4] = [b"dev", b"nix", b"proc", b"sys"];
+/// Directories at the root that container runtimes fill, and the store itself.
+const NO_NEIGHBOURS: [&[u8]; 4] = [b"dev", b"nix", b"proc", b"sys"];
 
-/// What a container finds outside the store, and who looks for it from within.
+/// Paths outside the store, and files that look for neighbours from within it.
 pub(super) struct Beside {
     outside: HashSet<NodeId>,
     looks_around: HashSet<OccurrenceId>,
@@ -36,12 +36,14 @@ impl Beside {
         Self { outside, looks_around, links_left: MOST_LINKS }
     }
 
-    /// Whether something is at a path outside the store: a file or a link to it, a link, or a directory.
+    /// Returns `true` if a path outside the store exists in the new image: a file or a link to it, a link, or a
+    /// directory.
     pub fn is_outside(&self, node: NodeId) -> bool {
         self.outside.contains(&node)
     }
 
-    /// The links that go to a store path of some files, with their targets. `members` are all of its group, links included.
+    /// Returns the links for the store path of some files, with targets. `members` are all files and links of the
+    /// group.
     pub fn links(&mut self, image: &PackageImage<'_>, files: &[&File], members: &[&File]) -> Vec<(NodeId, Box<[u8]>)> {
         let here: HashSet<NodeId> = files.iter().map(|file| file.node).collect();
         let own: Vec<&File> =
@@ -57,7 +59,7 @@ impl Beside {
         links
     }
 
-    /// Adds links to all else that is outside in the directories of some files and links.
+    /// Adds links to all other neighbours outside the store of some files and links.
     fn fill(
         &mut self,
         image: &PackageImage<'_>,
@@ -77,7 +79,7 @@ impl Beside {
         }
         for directory in in_order {
             for child in tree.children(directory) {
-                let is_apart = directory == NodeId::ROOT && NOT_BESIDE.contains(&tree.name(child));
+                let is_apart = directory == NodeId::ROOT && NO_NEIGHBOURS.contains(&tree.name(child));
                 if is_here(child) || directories.contains(&child) || !self.is_outside(child) || is_apart {
                     continue;
                 }
@@ -89,14 +91,14 @@ impl Beside {
     }
 }
 
-/// Whether a link leads to one of some files.
+/// Returns `true` if a link leads to one of some files.
 fn leads_to(image: &PackageImage<'_>, link: &File, files: &HashSet<NodeId>) -> bool {
     let tree = image.tree();
     let end = tree.top_layer().map(|top| tree.resolve(&tree.path(link.node), top, true));
     matches!(end, Some(Resolution::Found { node, .. }) if files.contains(&node))
 }
 
-/// The target of a link for its place in a store path: as it was where that is beside it, else the link outside.
+/// Returns the target of a link in a store path: unchanged if the target is there too, else the link outside.
 fn target_within(image: &PackageImage<'_>, link: &File, is_here: &dyn Fn(NodeId) -> bool) -> Box<[u8]> {
     let tree = image.tree();
     let target = tree.link_target(link.occurrence).unwrap_or_default();
@@ -105,7 +107,7 @@ fn target_within(image: &PackageImage<'_>, link: &File, is_here: &dyn Fn(NodeId)
     for part in target.split(|&byte| byte == b'/') {
         at = match part {
             b"" | b"." => at,
-            // What is above a name is told by where that leads.
+            // The parent of a name depends on where the name leads.
             b".." if was_name => None,
             b".." => at.and_then(|at| tree.parent(at)),
             name => {

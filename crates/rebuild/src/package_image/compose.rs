@@ -1,4 +1,4 @@
-//! From what stays to store paths, and links into them where it was.
+//! Turns the files that are kept into store paths, with links to them at the old paths.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -19,30 +19,30 @@ use nixdive_write::{
     Body, ComposedStorePath, Composition, Content, Entry, FileContent, Metadata, ReadContent, Stability,
 };
 
-/// Why an image cannot be put together.
+/// Reasons why an image cannot be composed.
 #[derive(Debug, thiserror::Error)]
 pub enum PackageComposeError {
-    /// It was cancelled.
-    #[error("stopped")]
+    /// The operation was cancelled.
+    #[error("cancelled")]
     Cancelled,
-    /// Content could not be read.
+    /// The contents of a file cannot be read.
     #[error("{path}: {error}")]
     Read {
-        /// The file, safe to show.
+        /// Path of the file; safe to show.
         path: String,
-        /// Why not.
+        /// Reason.
         #[source]
         error: io::Error,
     },
-    /// A name that no store path can have.
+    /// A name is not valid for a store path.
     #[error(transparent)]
     Name(#[from] StorePathError),
 }
 
-/// Directories whose files stay files of their own: they are written to while a container runs, or by what runs it.
+/// Directories whose files are not moved to the store: containers or their runtimes write to them.
 const IN_PLACE: &[&[u8]] =
     &[b"/dev/", b"/home/", b"/nix/", b"/proc/", b"/root/", b"/run/", b"/sys/", b"/tmp/", b"/var/"];
-/// Files that those who run containers read, replace or mount over.
+/// Files that container runtimes read, replace or mount over.
 const FILES_IN_PLACE: &[&[u8]] = &[
     b"/etc/group",
     b"/etc/gshadow",
@@ -56,10 +56,10 @@ const FILES_IN_PLACE: &[&[u8]] = &[
     b"/etc/shadow",
 ];
 
-/// Puts together what is written. Reads the files that stay, for the names of their store paths.
+/// Composes the image to be written. Reads the kept files to compute the names of their store paths.
 ///
 /// # Errors
-/// [`PackageComposeError`].
+/// If a file cannot be read or the operation was cancelled.
 pub fn compose(
     image: &PackageImage<'_>,
     selection: &PackageSelection,
@@ -78,27 +78,27 @@ pub fn compose(
 
 struct Composing<'a> {
     image: &'a PackageImage<'a>,
-    /// Where a content went to, by its occurrence: names of the same file lead to one place.
+    /// Target of each content, by occurrence: hard links of a file lead to the same target.
     placed: HashMap<OccurrenceId, Box<[u8]>>,
-    /// Places that become links, and their targets.
+    /// Paths that become links, with their targets.
     links: Vec<(NodeId, Box<[u8]>)>,
     beside: Beside,
     read: &'a dyn ReadContent,
     cancel: &'a Cancel,
 }
 
-/// An entry of a store path that is not named yet.
+/// Entry of a store path whose name is not known yet.
 struct Below {
     node: NodeId,
     depth: usize,
     what: What,
 }
 
-/// What is at an entry of a store path.
+/// Type and contents of an entry in a store path.
 enum What {
     Directory,
     File(OccurrenceId),
-    /// A link to its target.
+    /// Link with its target.
     Link(Box<[u8]>),
 }
 
@@ -117,7 +117,7 @@ impl Composing<'_> {
             }
         }
         let mut store_paths = Vec::new();
-        // A file with several names goes where a package has it.
+        // A file with several names is placed by the name that a package owns.
         let (of_packages, others): (Vec<_>, Vec<_>) =
             image.groups.iter().zip(&members).partition(|(group, _)| matches!(group.subject, RowSubject::Package(_)));
         for (group, members) in of_packages.into_iter().chain(others) {
@@ -156,13 +156,13 @@ impl Composing<'_> {
         Ok(composed)
     }
 
-    /// Files, links beside them and the directories above, each directory's entries in byte order behind it.
+    /// Returns files, links to neighbours and parent directories, with each directory before its entries in byte order.
     fn entries_below(&self, files: &[&File], links: Vec<(NodeId, Box<[u8]>)>) -> Vec<Below> {
         let tree = self.tree();
         let files = files.iter().map(|file| (file.node, What::File(file.occurrence)));
         let links = links.into_iter().map(|(node, target)| (node, What::Link(target)));
         let mut members: Vec<(NodeId, What)> = files.chain(links).collect();
-        // The order of a NAR: that of paths in which a slash comes before all else.
+        // Order of a NAR: a slash sorts before all other bytes.
         let in_order = |byte: u8| if byte == b'/' { 0 } else { byte };
         members.sort_by_cached_key(|(node, _)| tree.path(*node).into_iter().map(in_order).collect::<Vec<u8>>());
         let mut entries: Vec<Below> = vec![Below { node: NodeId::ROOT, depth: 0, what: What::Directory }];
@@ -236,7 +236,7 @@ impl Composing<'_> {
         ComposedStorePath { path, references: Vec::new(), nar_bytes, stability, entries }
     }
 
-    /// All that is not in the store: directories, links as they were, links into the store, files that stay in place.
+    /// Returns the entries outside the store: directories, old links, links into the store, and files left in place.
     fn outside(&self, selection: &PackageSelection) -> Vec<Entry> {
         let tree = self.tree();
         let mut entries = Vec::new();

@@ -1,4 +1,4 @@
-//! Which store path a file goes to.
+//! Assignment of files to store paths.
 
 use hashbrown::HashMap;
 
@@ -13,26 +13,26 @@ use nixdive_write::Stability;
 /// Files that become one store path.
 pub(super) struct Group {
     pub subject: RowSubject,
-    /// As it is shown.
+    /// Name as shown to the user.
     pub shown: String,
     /// Name of the store path, without its hash.
     pub name: String,
     pub stability: Stability,
 }
 
-/// Directories at the root that systems have; what lies elsewhere is the application's.
+/// System directories at the root; files elsewhere belong to the application.
 const OF_SYSTEM: &[&[u8]] = &[
     b"bin", b"boot", b"dev", b"etc", b"home", b"lib", b"lib32", b"lib64", b"libx32", b"media", b"mnt", b"opt", b"proc",
     b"root", b"run", b"sbin", b"srv", b"sys", b"tmp", b"usr", b"var",
 ];
-/// Those whose own directories are apart from each other.
+/// Directories whose subdirectories are separate groups.
 const BY_SECOND_NAME: &[&[u8]] = &[b"home", b"opt", b"srv", b"usr", b"var"];
-/// Those with programs and what they look for beside them, from one to the other.
+/// Directories with programs and the files that they look for relative to themselves.
 const OF_PROGRAMS: &[&[u8]] = &[b"bin", b"lib", b"lib32", b"lib64", b"libx32", b"sbin", b"usr"];
-/// Bytes of a store path's name at most; less than Nix allows, so that outputs may be added.
+/// Maximum length of a store path's name, bytes; less than Nix allows, so that output names can be added.
 const MOST_NAME: usize = 128;
 
-/// Puts every file into its group; gives the groups.
+/// Assigns every file to a group and returns the groups.
 pub(super) fn group_files(image: &Image, packages: &Inventory, files: &mut [File]) -> Vec<Group> {
     let tree = &image.tree;
     let mut groups: Vec<Group> = Vec::new();
@@ -54,7 +54,7 @@ pub(super) fn group_files(image: &Image, packages: &Inventory, files: &mut [File
 
 pub(super) fn of_package(packages: &Inventory, index: PackageIndex) -> Group {
     let package = packages.packages.get(index);
-    // An epoch orders versions; nobody looks for it in a name.
+    // An epoch only orders versions and is not expected in a name.
     let version = package.version.split_once(':').map_or(&*package.version, |(_, version)| version);
     Group {
         subject: RowSubject::Package(index.0),
@@ -64,7 +64,7 @@ pub(super) fn of_package(packages: &Inventory, index: PackageIndex) -> Group {
     }
 }
 
-/// What no package owns below a directory; `is_rest` says that packages own other files there.
+/// Returns the group of unowned files below a directory; `is_rest` means that packages own other files there.
 fn of_files(tree: &FileTree, directory: NodeId, is_rest: bool) -> Group {
     let path = tree.path(directory);
     let name = path.split(|&byte| byte == b'/').filter(|part| !part.is_empty()).collect::<Vec<_>>().join(&b'-');
@@ -81,7 +81,8 @@ fn of_files(tree: &FileTree, directory: NodeId, is_rest: bool) -> Group {
     }
 }
 
-/// The directory whose unowned files go together with a path: what a program finds from its own real path stays whole.
+/// Returns the directory whose unowned files stay together with a path, so that programs find files relative to their
+/// real path.
 fn directory_of(tree: &FileTree, node: NodeId) -> NodeId {
     let mut above = vec![node];
     while let Some(parent) = above.last().and_then(|&at| tree.parent(at)) {
@@ -98,11 +99,11 @@ fn directory_of(tree: &FileTree, node: NodeId) -> NodeId {
         return NodeId::ROOT;
     }
     let Some(&second) = above.get(2) else { return first };
-    // A file directly in the first directory has no second one.
+    // A file directly in the first directory has no second component.
     if BY_SECOND_NAME.contains(&name) && above.len() > 3 { second } else { first }
 }
 
-/// A text as a name that a store path may have.
+/// Returns a text as a valid name of a store path.
 fn store_name(text: &[u8]) -> String {
     let letter = |&byte: &u8| if is_name_byte(byte) { char::from(byte) } else { '_' };
     let name: String = text.iter().take(MOST_NAME.min(StorePath::MAX_NAME)).map(letter).collect();

@@ -1,12 +1,12 @@
-//! Rebuilds an image that no Nix built: what its programs need is grouped by the package that owns it into store paths,
-//! and put back where it was as links into them.
+//! Rebuilds an image that Nix did not build: files that its programs need are grouped into store paths by package, with
+//! links to them at their old paths.
 
 mod beside;
 mod compose;
-mod doubts;
 mod groups;
 mod rows;
 mod select;
+mod uncertainties;
 
 #[cfg(test)]
 mod tests;
@@ -23,24 +23,24 @@ use super::plan::DropClass;
 use nixdive_image::{FileTree, Image, Kind, NodeId, OccurrenceId};
 use nixdive_packages::Inventory;
 
-/// An image without a Nix store, laid out for a rebuild. Made once; selections from it are cheap.
+/// Image without a Nix store, prepared for a rebuild. Preparation is done once; selections from it are cheap.
 pub struct PackageImage<'a> {
     image: &'a Image,
     packages: &'a Inventory,
     needs: &'a Needs,
     groups: Vec<Group>,
-    /// Files and links in the order of the tree: directories' contents by name.
+    /// Files and links in tree order, sorted by name within a directory.
     files: Vec<File>,
-    /// Directories, each before what is in it; `None` for one that only what is in it implies.
+    /// Directories, each before its contents; `None` for a directory that exists only because of its contents.
     directories: Vec<(NodeId, Option<OccurrenceId>)>,
 }
 
-/// A file or link as the topmost layer leaves it.
+/// File or link as in the topmost layer.
 struct File {
     node: NodeId,
-    /// What it is; of a hard link what that leads to.
+    /// Occurrence of the file; for a hard link, that of its target.
     occurrence: OccurrenceId,
-    /// Its place among the groups.
+    /// Position of its group.
     group: u32,
     class: Option<DropClass>,
     is_link: bool,
@@ -48,7 +48,7 @@ struct File {
 }
 
 impl<'a> PackageImage<'a> {
-    /// Lays an image out by what its programs need.
+    /// Prepares an image, given the needs of its programs.
     #[must_use]
     pub fn new(image: &'a Image, packages: &'a Inventory, needs: &'a Needs) -> Self {
         let tree = &image.tree;
@@ -58,14 +58,14 @@ impl<'a> PackageImage<'a> {
         for (node, occurrence) in top.into_iter().flat_map(|top| tree.stacked_paths(top)) {
             let linked = occurrence.and_then(|id| tree.linked(id));
             let Some(id) = linked.filter(|&id| !is_directory(tree, id)) else {
-                // A hard link that leads nowhere is nothing to anybody.
+                // A dangling hard link is useless.
                 if occurrence.is_none_or(|id| is_directory(tree, id)) {
                     directories.push((node, occurrence));
                 }
                 continue;
             };
             let occurrence = tree.occurrence(id);
-            // Whoever runs an image makes the devices and pipes that it needs.
+            // Container runtimes create the devices and pipes that they need.
             if !matches!(occurrence.kind, Kind::File | Kind::Symlink) {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! The plan of an image without a Nix store, as people read it.
+//! Plan of an image without a Nix store, in readable form.
 
 use hashbrown::HashMap;
 
@@ -9,11 +9,11 @@ use crate::needs::{How, Reason};
 use crate::plan::{ClassRow, Decision, DropClass, Plan, Row, RowSubject};
 use nixdive_image::{NodeId, OccurrenceId};
 
-/// Files of a row whose reasons are told.
+/// Maximum number of files of a row whose reasons are listed.
 const MOST_EVIDENCE: usize = 3;
 
 impl PackageImage<'_> {
-    /// The plan that a selection is.
+    /// Returns the plan for a selection.
     #[must_use]
     pub fn plan(&self, selection: &PackageSelection, choices: &Choices) -> Plan {
         let mut plan = Plan { classes: self.class_rows(selection, choices), ..Plan::default() };
@@ -31,7 +31,7 @@ impl PackageImage<'_> {
         plan
     }
 
-    /// The files whose bytes count: of the names of one content the first that stays, or the first where none does.
+    /// Returns the files whose bytes count: for each content, the first name that is kept, or else the first name.
     fn counted(&self, selection: &PackageSelection) -> Vec<bool> {
         let mut first: HashMap<OccurrenceId, (usize, bool)> = HashMap::with_capacity(self.files.len());
         for (place, (file, stays)) in self.files.iter().zip(&selection.kept).enumerate() {
@@ -69,24 +69,24 @@ impl PackageImage<'_> {
             .filter(|file| self.is_needed(file.node))
             .collect();
         let mut evidence = match decision {
-            Decision::KeepAsked => vec!["it is to be kept".to_owned()],
-            Decision::DropAsked => vec!["it is to be dropped".to_owned()],
+            Decision::KeepAsked => vec!["kept by choice".to_owned()],
+            Decision::DropAsked => vec!["dropped by choice".to_owned()],
             Decision::Keep | Decision::Drop => Vec::new(),
         };
-        // That what is asked for is there because it is asked for is said already.
-        let is_told = |file: &&&File| decision != Decision::KeepAsked || !self.is_asked_for(file.node);
-        let reasons: Vec<&File> = needed.iter().filter(is_told).copied().collect();
+        // The choice itself is already stated and needs no evidence.
+        let is_evidence = |file: &&&File| decision != Decision::KeepAsked || !self.is_asked_for(file.node);
+        let reasons: Vec<&File> = needed.iter().filter(is_evidence).copied().collect();
         evidence.extend(self.evidence(&reasons));
         if needed.is_empty() && decision == Decision::Drop {
-            evidence.push("nothing that the image starts needs any of it".to_owned());
+            evidence.push("not needed by any program that the image starts".to_owned());
         } else if kept_files > 0 {
-            evidence.push(format!("{kept_files} of {} files stay", members.len()));
+            evidence.push(format!("{kept_files} of {} files are kept", members.len()));
         }
         let doubt = (decision == Decision::DropAsked && !needed.is_empty())
             .then(|| format!("{} of its files are needed", needed.len()))
             .or_else(|| self.doubt_of(members));
         let is_of_links = decision.is_kept() && !keeps_content && group.subject == RowSubject::Files(NodeId::ROOT);
-        let name = if is_of_links { "links of no package".to_owned() } else { group.shown.clone() };
+        let name = if is_of_links { "unowned links".to_owned() } else { group.shown.clone() };
         Some(Row { subject: group.subject, name, kept_bytes: kept, dropped_bytes: dropped, decision, evidence, doubt })
     }
 
@@ -94,17 +94,17 @@ impl PackageImage<'_> {
         Some((self.files.get(place)?, *selection.kept.get(place)?))
     }
 
-    /// Whether only the user's wish leads to a path.
+    /// Returns `true` if a path is needed only because the user chose to keep it.
     fn is_asked_for(&self, node: NodeId) -> bool {
         self.needs.chain(node).first().is_some_and(|(_, how)| *how == How::Asked)
     }
 
-    /// The strongest reasons why files of a row are needed.
+    /// Returns the strongest reasons why files of a row are needed.
     fn evidence(&self, needed: &[&File]) -> Vec<String> {
         let mut reasons = Vec::with_capacity(needed.len());
         for file in needed {
             let reason = self.needs.reasons.get(file.node.index()).copied().flatten();
-            // What is near the root says more than one of many in a directory.
+            // A path near the root is more telling than one of many in a directory.
             let depth = self.tree().depth(file.node);
             let rank = |reason: Reason| (file.is_link, reason.how, depth, u64::MAX - file.bytes, file.node.index());
             reasons.extend(reason.map(|reason| (rank(reason), file.node)));

@@ -1,4 +1,4 @@
-//! What stays of an image without a Nix store.
+//! Selection of the files to keep in an image without a Nix store.
 
 use std::collections::BTreeSet;
 
@@ -11,28 +11,28 @@ use crate::plan::{Decision, RowSubject};
 use nixdive_image::{NodeId, Resolution};
 use nixdive_packages::{Inventory, PackageIndex};
 
-/// How finely packages are taken apart.
+/// Granularity at which packages are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Granularity {
-    /// Of each package the files that are needed.
+    /// Only the needed files of each package.
     #[default]
     File,
-    /// All files of each package that has one that is needed.
+    /// All files of each package with at least one needed file.
     Package,
 }
 
-/// What stays.
+/// Selection of the files to keep.
 #[derive(Debug, Clone)]
 pub struct PackageSelection {
-    /// By group.
+    /// Decision for each group.
     pub(super) decisions: Vec<Decision>,
-    /// By file.
+    /// True for each file that is kept.
     pub(super) kept: Vec<bool>,
-    /// Links that go because they would lead nowhere.
+    /// Number of links dropped because they would dangle.
     pub(super) dropped_links: u64,
 }
 
-/// Chooses what stays: what is needed, and what the user wants.
+/// Selects the files to keep: needed ones, and those the user chose.
 #[must_use]
 pub fn select(image: &PackageImage<'_>, choices: &Choices, granularity: Granularity) -> PackageSelection {
     let mut needed = vec![false; image.groups.len()];
@@ -66,18 +66,18 @@ pub fn select(image: &PackageImage<'_>, choices: &Choices, granularity: Granular
     selection
 }
 
-/// What the user wants of a group, by its row or its names.
+/// Returns the user's choice for a group, by its row or its names.
 fn asked(group: &Group, choices: &Choices) -> Option<bool> {
     let by_hand = choices.decided.get(&group.subject).copied();
     by_hand.or_else(|| choices.of_names(&names(group)))
 }
 
-/// The names by which people ask for a group.
+/// Returns the names by which users refer to a group.
 pub(super) fn names(group: &Group) -> [&str; 3] {
     [&group.shown, group.shown.split(' ').next().unwrap_or_default(), &group.name]
 }
 
-/// The packages that the user wants kept, by their rows or their names: what they need is to stay with them.
+/// Returns the packages that the user chose to keep, by row or name: their needs are kept with them.
 pub(crate) fn kept_packages(packages: &Inventory, choices: &Choices) -> BTreeSet<PackageIndex> {
     let by_hand = |(subject, kept): (&RowSubject, &bool)| *kept && matches!(subject, RowSubject::Package(_));
     if choices.keep.is_empty() && !choices.decided.iter().any(by_hand) {
@@ -88,12 +88,12 @@ pub(crate) fn kept_packages(packages: &Inventory, choices: &Choices) -> BTreeSet
 }
 
 impl PackageImage<'_> {
-    /// The files and links that stay, in the order of the tree.
+    /// Returns the files and links that are kept, in tree order.
     pub fn kept<'s>(&'s self, selection: &'s PackageSelection) -> impl Iterator<Item = NodeId> + 's {
         self.files.iter().zip(&selection.kept).filter(|(_, kept)| **kept).map(|(file, _)| file.node)
     }
 
-    /// Drops the links that led somewhere and no longer would.
+    /// Drops links whose targets exist in the image but are not kept.
     fn drop_links(&self, selection: &mut PackageSelection) {
         let tree = self.tree();
         let Some(top) = tree.top_layer() else { return };
@@ -107,7 +107,7 @@ impl PackageImage<'_> {
                 Resolution::Found { node, links } => {
                     gone.contains(&node) || links.iter().any(|link| *link != file.node && gone.contains(link))
                 }
-                // It led nowhere before, and whoever needs it needs it so.
+                // The link was dangling before; programs that need it expect that.
                 Resolution::Missing { .. } | Resolution::TooManyLinks => false,
             };
             if leads_to_gone {

@@ -1,4 +1,4 @@
-//! Plans and compositions of small images, with what is needed said by hand.
+//! Plans and compositions of small images, with needs given explicitly.
 
 use std::collections::BTreeMap;
 
@@ -76,10 +76,10 @@ impl Known {
     }
 }
 
-/// Paths by what is at them, hash parts left out.
-fn told(composition: &Composition) -> BTreeMap<String, String> {
+/// Returns the entries by path, without hash parts.
+fn entries_by_path(composition: &Composition) -> BTreeMap<String, String> {
     let of_store = composition.store_paths.iter().flat_map(|path| &path.entries);
-    let told = |entry: &crate::Entry| {
+    let describe = |entry: &crate::Entry| {
         let body = match &entry.body {
             Body::Directory => "directory".to_owned(),
             Body::Symlink(target) => format!("→ {}", without_hash(&display_name(target))),
@@ -87,7 +87,7 @@ fn told(composition: &Composition) -> BTreeMap<String, String> {
         };
         (without_hash(&display_name(&entry.path)), body)
     };
-    of_store.chain(&composition.outside).map(told).collect()
+    of_store.chain(&composition.outside).map(describe).collect()
 }
 
 fn without_hash(path: &str) -> String {
@@ -101,7 +101,7 @@ fn without_hash(path: &str) -> String {
 fn needed_files_go_to_the_store_by_package_and_links_take_their_places() {
     let known = Known::new(&["usr/bin/web", "usr/bin/web-again", "usr/bin/w", "bin", "app/page", "etc/passwd", "tmp"]);
     let composition = known.composed(&Choices::default(), Granularity::File);
-    let told = told(&composition);
+    let entries = entries_by_path(&composition);
     let expected = [
         ("app", "directory"),
         ("app/page", "→ /nix/store/application/app/page"),
@@ -124,7 +124,7 @@ fn needed_files_go_to_the_store_by_package_and_links_take_their_places() {
     ];
     let expected: BTreeMap<String, String> =
         expected.iter().map(|(path, body)| ((*path).to_owned(), (*body).to_owned())).collect();
-    assert_eq!(told, expected);
+    assert_eq!(entries, expected);
     let web = composition.store_paths.iter().find(|path| path.path.name() == "web-1.2-r0").unwrap();
     let metadata = &web.entries.last().unwrap().metadata;
     assert_eq!((metadata.mode, metadata.uid), (0o4755, 7), "who may run it as whom stays");
@@ -135,11 +135,11 @@ fn needed_files_go_to_the_store_by_package_and_links_take_their_places() {
 #[test]
 fn a_link_stays_in_the_store_path_of_what_it_leads_to() {
     let known = Known::new(&["usr/bin/tool", "usr/bin/t", "app/page", "app/p", "app/q", "usr/bin/web", "app/w"]);
-    let told = told(&known.composed(&Choices::default(), Granularity::File));
-    assert_eq!(told["nix/store/application/app/p"], "→ page");
-    assert_eq!(told["nix/store/application/app/q"], "→ /app/q", "by way of a link that is not there");
-    assert!(!told.contains_key("nix/store/application/app/w"), "it leads to another package's");
-    assert!(!told.contains_key("nix/store/tool-3/usr/bin/t"), "no package has it");
+    let entries = entries_by_path(&known.composed(&Choices::default(), Granularity::File));
+    assert_eq!(entries["nix/store/application/app/p"], "→ page");
+    assert_eq!(entries["nix/store/application/app/q"], "→ /app/q", "the original target leads through an absent link");
+    assert!(!entries.contains_key("nix/store/application/app/w"), "it leads to another package's");
+    assert!(!entries.contains_key("nix/store/tool-3/usr/bin/t"), "no package has it");
 }
 
 #[test]
@@ -147,11 +147,11 @@ fn who_looks_for_others_from_where_it_is_finds_them_there() {
     let mut known = Known::new(&["usr/bin/web", "usr/bin/tool", "usr/bin/t", "bin", "app/page", "etc/passwd", "tmp"]);
     let web = known.opened.image.tree.lookup(b"/usr/bin/web").unwrap();
     known.needs.look_around = vec![web];
-    let told = told(&known.composed(&Choices::default(), Granularity::File));
+    let entries = entries_by_path(&known.composed(&Choices::default(), Granularity::File));
     let of = |package: &str| -> Vec<(String, String)> {
         let prefix = format!("nix/store/{package}/");
         let within =
-            told.iter().filter_map(|(path, body)| Some((path.strip_prefix(&prefix)?.to_owned(), body.clone())));
+            entries.iter().filter_map(|(path, body)| Some((path.strip_prefix(&prefix)?.to_owned(), body.clone())));
         within.filter(|(_, body)| body.starts_with('→')).collect()
     };
     let expected = [
@@ -169,7 +169,7 @@ fn who_looks_for_others_from_where_it_is_finds_them_there() {
 #[test]
 fn a_package_is_kept_whole_where_that_is_asked_for() {
     let known = Known::new(&["usr/bin/web"]);
-    let whole = told(&known.composed(&Choices::default(), Granularity::Package));
+    let whole = entries_by_path(&known.composed(&Choices::default(), Granularity::Package));
     assert!(whole.contains_key("nix/store/web-1.2-r0/usr/share/man/web.1"));
     assert!(!whole.contains_key("usr/bin/tool"));
 }
@@ -186,14 +186,14 @@ fn wishes_win_over_what_is_needed() {
     let row = |name: &str| plan.rows.iter().find(|row| row.name.starts_with(name)).unwrap();
     assert_eq!((row("tool").decision, row("tool").kept_bytes), (Decision::KeepAsked, 3000));
     assert_eq!((row("web").kept_bytes, row("web").dropped_bytes), (1000, 200));
-    assert!(told(&known.composed(&choices, Granularity::File)).contains_key("usr/bin/t"));
+    assert!(entries_by_path(&known.composed(&choices, Granularity::File)).contains_key("usr/bin/t"));
 }
 
 #[test]
 fn a_link_to_what_goes_goes_too() {
     let known = Known::new(&["usr/bin/web", "usr/bin/t"]);
     let composition = known.composed(&Choices::default(), Granularity::File);
-    assert!(!told(&composition).contains_key("usr/bin/t"));
+    assert!(!entries_by_path(&composition).contains_key("usr/bin/t"));
 }
 
 #[test]
@@ -207,11 +207,11 @@ fn every_byte_of_the_image_is_in_one_row() {
     assert_eq!(plan.bytes_before(), files);
     assert_eq!(plan.bytes_after(), 1000);
     let dropped = plan.rows.iter().find(|row| row.name.starts_with("tool")).unwrap();
-    assert_eq!(dropped.evidence, ["nothing that the image starts needs any of it"]);
+    assert_eq!(dropped.evidence, ["not needed by any program that the image starts"]);
 }
 
 #[test]
-fn a_wish_that_concerns_nothing_is_told() {
+fn a_choice_that_matches_nothing_is_reported() {
     let known = Known::new(&["usr/bin/web"]);
     let mut choices = Choices::default();
     for wish in ["too1", "/usr/bin/tool", "/bin/tool", "/usr/share/m*/**", "/srv"] {
@@ -220,6 +220,6 @@ fn a_wish_that_concerns_nothing_is_told() {
     choices.drop("web,docs,/none").unwrap();
     let image = known.image();
     let plan = image.plan(&select(&image, &choices, Granularity::File), &choices);
-    let expected = ["too1", "/none"].map(|wish| format!("{wish}: nothing in the image has such a name"));
+    let expected = ["too1", "/none"].map(|wish| format!("{wish}: nothing in the image matches"));
     assert_eq!(plan.doubts, [format!("--keep {}", expected[0]), format!("--drop {}", expected[1])]);
 }

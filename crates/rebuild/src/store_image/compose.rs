@@ -1,4 +1,4 @@
-//! From what stays to what is written.
+//! Composition of the kept store paths.
 
 use std::io;
 
@@ -17,41 +17,41 @@ use nixdive_nix::nar::nar_bytes;
 use nixdive_nix::{StoreHash, StorePath};
 use nixdive_write::{Body, ComposedStorePath, Composition, Entry, FileContent, ReadContent, Rewriting, Stability};
 
-/// Why an image cannot be put together.
+/// Reasons why an image cannot be composed.
 #[derive(Debug, thiserror::Error)]
 pub enum ComposeError {
-    /// It was cancelled.
-    #[error("stopped")]
+    /// The operation was cancelled.
+    #[error("cancelled")]
     Cancelled,
-    /// Content could not be read.
+    /// The contents of a store path cannot be read.
     #[error("{path}: {error}")]
     Read {
-        /// The store path.
+        /// Store path.
         path: String,
-        /// Why not.
+        /// Reason.
         #[source]
         error: io::Error,
     },
-    /// A name cannot be computed.
-    #[error("{path} would change, and {left_out} in it cannot be in a NAR; leave the store path as it is with --keep")]
+    /// The new name of a store path cannot be computed.
+    #[error("{path} would change, but a NAR cannot contain {left_out}; keep the store path unchanged with --keep")]
     NoNar {
-        /// The store path.
+        /// Store path.
         path: String,
-        /// A device, a pipe, or a link that leads nowhere.
+        /// Device, pipe or dangling link in it.
         left_out: String,
     },
-    /// Store paths that refer to each other have no names by content.
-    #[error("{0} refer to each other in a circle, so that none of them can change; leave them with --keep")]
+    /// Store paths that refer to each other cannot be named by content.
+    #[error("{0} refer to each other, so none of them can change; keep them with --keep")]
     Circle(String),
-    /// A selection of another image.
-    #[error("the plan is not one of this image")]
+    /// The selection is for another image.
+    #[error("the plan belongs to a different image")]
     Unknown,
 }
 
-/// Puts together what is written. Reads the store paths whose content changes, for their new names.
+/// Composes the image to be written. Reads the store paths whose content changes, to compute their new names.
 ///
 /// # Errors
-/// [`ComposeError`].
+/// If a store path cannot be read or renamed, or if the selection is for another image.
 pub fn compose(
     image: &StoreImage<'_>,
     selection: &Selection,
@@ -70,7 +70,7 @@ impl StoreImage<'_> {
             kept.push((id, name(id).ok_or(ComposeError::Unknown)?.clone()));
         }
         kept.sort_by(|left, right| left.1.cmp(&right.1));
-        // Paths that were apart may be one by their content.
+        // Different store paths may become equal by content.
         let mut places: HashMap<&StorePath, u32> = HashMap::new();
         let mut first: Vec<&(PathId, StorePath)> = Vec::new();
         for known in &kept {
@@ -102,7 +102,7 @@ impl StoreImage<'_> {
         })
     }
 
-    /// What nothing but the roots refers to is the application.
+    /// Returns the stability of a store path: paths that only roots refer to are the application.
     fn stability(&self, id: PathId, selection: &Selection) -> Stability {
         let is_used = selection.graph.referrers(id).iter().any(|&by| selection.keeps(by) && by != id);
         if is_used { Stability::Package } else { Stability::Application }
@@ -158,7 +158,7 @@ impl StoreImage<'_> {
         entries
     }
 
-    /// `None` for devices and pipes: whoever runs an image makes those that it needs.
+    /// Returns an entry outside the store; `None` for devices and pipes, which container runtimes create.
     fn outside_entry(
         &self,
         outside: &Outside,
@@ -187,7 +187,7 @@ impl StoreImage<'_> {
         Some(Entry { path, metadata: metadata_of(tree, linked), body })
     }
 
-    /// Whether it is part of what Nix records of the store: it would tell of paths that are not there any more.
+    /// Returns `true` for a file of the Nix database, which would list absent store paths.
     fn is_of_database(&self, outside: &Outside) -> bool {
         let path = self.tree().path(outside.node);
         let path = path.strip_prefix(b"/").unwrap_or(&path);
@@ -198,7 +198,7 @@ impl StoreImage<'_> {
             || is_sidecar
     }
 
-    /// Whether the image holds what Nix records of its store.
+    /// Returns `true` if the image contains the Nix database of its store.
     pub(super) fn has_database(&self) -> bool {
         self.outside.iter().any(|outside| outside.occurrence.is_some() && self.is_of_database(outside))
     }

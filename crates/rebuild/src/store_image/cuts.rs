@@ -1,4 +1,4 @@
-//! References that are to be overwritten: which files have them.
+//! References to be overwritten, and the files that contain them.
 
 use super::StoreImage;
 use super::select::SelectError;
@@ -11,14 +11,14 @@ use nixdive_nix::contents::Place;
 use nixdive_nix::graph::PathId;
 use nixdive_nix::study::Match;
 
-/// A reference that is overwritten.
+/// Reference that is overwritten.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct AppliedCut {
     pub from: PathId,
     pub to: PathId,
-    /// The files in which it is; others that have it keep it.
+    /// Files in which the reference is overwritten; other files keep it.
     pub files: Vec<NodeId>,
-    /// Whether nothing else in `from` refers to `to`.
+    /// True if nothing else in `from` refers to `to`.
     pub is_whole: bool,
 }
 
@@ -67,8 +67,8 @@ impl StoreImage<'_> {
         }
     }
 
-    /// Store paths, or files in them: by a whole path, or, where no store path is called so, by the name of a file that
-    /// refers to `to`.
+    /// Returns store paths, or files in them: by a full path or, if no store path has the name, by the name of a file
+    /// that refers to `to`.
     fn meant_from(&self, text: &str, to: &[PathId]) -> Result<Vec<(PathId, Option<NodeId>)>, SelectError> {
         if let Ok((path, rest)) = StorePath::split(text.as_bytes())
             && !rest.is_empty()

@@ -1,4 +1,4 @@
-//! Cuts that a plan proposes: one script that alone brings in much.
+//! Cuts that a plan proposes: references of a single script that keep much else.
 
 use super::StoreImage;
 use super::select::Selection;
@@ -8,17 +8,17 @@ use nixdive_image::NodeId;
 use nixdive_nix::contents::{Evidence, Place};
 use nixdive_nix::graph::PathId;
 
-/// Bytes that have to go with a cut, and their part of the store: one in so many.
+/// Minimum savings of a proposed cut in bytes, and as one part in this many of the store.
 const LEAST_BYTES: u64 = 5_000_000;
 const LEAST_PART: u64 = 20;
-/// Proposals of one plan.
+/// Maximum number of proposals in a plan.
 const MOST_HINTS: usize = 5;
-/// Bytes in which the first line of a script names its interpreter; where it stands in a program is further behind.
+/// Bytes in which the first line of a script names its interpreter; in binaries, paths come later.
 const FIRST_LINE: u64 = 128;
 
 impl StoreImage<'_> {
-    /// Proposes cuts: where all references to a store path are the first line of one script that nothing is seen to start,
-    /// and much would go with it.
+    /// Proposes cuts: all references to a store path are the first line of one script that nothing is known to start,
+    /// and much would be dropped with it.
     pub(super) fn proposed_cuts(&self, selection: &Selection) -> Vec<String> {
         let program = start::program(self.image).ok();
         let mut proposed: Vec<(u64, String)> = Vec::new();
@@ -30,7 +30,7 @@ impl StoreImage<'_> {
                 proposed.push((
                     bytes,
                     format!(
-                        "{to} and what only it needs, {}, stay for {file} in {} alone: if nothing starts that, \
+                        "{to} and its exclusive needs ({}) are kept only for {file} in {}; if nothing starts it: \
                          --cut '{file}=>{to}'",
                         display_bytes(bytes),
                         self.name(from)
@@ -42,7 +42,7 @@ impl StoreImage<'_> {
         proposed.into_iter().take(MOST_HINTS).map(|(_, sentence)| sentence).collect()
     }
 
-    /// The script by whose first line alone a store path is referred to.
+    /// Returns the script whose first line is the only reference to a store path.
     fn only_script(&self, to: PathId, selection: &Selection, program: Option<NodeId>) -> Option<(PathId, NodeId)> {
         let referrers = self.study.graph.referrers(to).iter().copied();
         let mut referrers = referrers.filter(|&by| by != to && selection.keeps(by));

@@ -1,4 +1,4 @@
-//! Symbolic links that would lead to what is dropped.
+//! Symbolic links whose targets are dropped.
 
 use hashbrown::HashSet;
 
@@ -8,8 +8,8 @@ use nixdive_image::{FileTree, Kind, NodeId, Resolution};
 use nixdive_nix::contents::TreeEntryKind;
 
 impl StoreImage<'_> {
-    /// Drops the links that led somewhere and no longer would, in store paths only where files of theirs go anyway or
-    /// what they lead to goes by the user's wish. Links that lead to links are followed to their end.
+    /// Drops links whose targets exist in the image but are not kept. In store paths, this happens only if other files
+    /// of the path are dropped anyway or the user chose to drop the target. Links to links are followed to their end.
     pub(super) fn drop_links(&self, selection: &mut Selection) {
         let mut gone = self.gone(selection);
         if gone.is_empty() {
@@ -71,8 +71,8 @@ impl StoreImage<'_> {
         drop_emptied(&depths, &mut selection.dropped_outside);
     }
 
-    /// All that is dropped though something that stays may lead there: files of paths that stay, and paths that the user
-    /// wants gone. What no root reaches is not led to.
+    /// Returns dropped paths that kept files may lead to: files of kept store paths, and paths that the user dropped.
+    /// Nothing leads to unreachable paths.
     fn gone(&self, selection: &Selection) -> HashSet<NodeId> {
         let mut gone = HashSet::new();
         for path in self.study.ids() {
@@ -91,7 +91,7 @@ impl StoreImage<'_> {
     }
 }
 
-/// Whether a link leads to what is gone, or by way of it.
+/// Returns `true` if a link leads to or through a dropped path.
 fn leads_to(tree: &FileTree, link: NodeId, gone: &HashSet<NodeId>) -> bool {
     let Some(top) = tree.top_layer() else { return false };
     match tree.resolve(&tree.path(link), top, true) {

@@ -1,4 +1,4 @@
-//! New names held against those that a real Nix computes.
+//! Compares new names with those that Nix computes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use nixdive_source::open::{Keep, OpenOptions, Progress, open_section};
 use nixdive_source::study::{StoreWatch, StudyOptions, study};
 use nixdive_source::testing::{Packing, image};
 
-/// What `nix store make-content-addressed` makes of each path of a closure.
+/// Runs `nix store make-content-addressed` and returns its new name for each path of a closure.
 fn by_nix(lab: &Lab, top: &str) -> BTreeMap<String, String> {
     let printed = lab.run("nix", &["store", "make-content-addressed", "-r", "--json", top]);
     let printed: serde_json::Value = serde_json::from_str(&printed).unwrap();

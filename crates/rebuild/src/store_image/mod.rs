@@ -1,5 +1,5 @@
-//! Rebuilds an image that Nix built: what the roots do not reach goes, and files of chosen classes; store paths whose
-//! content changes are named anew by it.
+//! Rebuilds an image that Nix built: unreachable store paths and chosen classes of files are dropped, and store paths
+//! whose content changes get new names.
 
 mod compose;
 mod cuts;
@@ -24,28 +24,28 @@ use nixdive_nix::contents::{PathEntries, TreeEntry, path_entries};
 use nixdive_nix::graph::PathId;
 use nixdive_nix::study::StoreStudy;
 
-/// An image with a Nix store, laid out for a rebuild. Made once; selections from it are cheap.
+/// Image with a Nix store, prepared for a rebuild. Preparation is done once; selections from it are cheap.
 pub struct StoreImage<'a> {
     image: &'a Image,
     study: &'a StoreStudy,
-    /// By [`PathId`].
+    /// Entries of each store path, indexed by [`PathId`].
     paths: Vec<PathEntries>,
-    /// By [`PathId`] and entry.
+    /// Drop classes, indexed by [`PathId`] and entry.
     classes: Vec<Vec<Option<DropClass>>>,
-    /// What is not in a store path, directories before what is in them.
+    /// Entries outside store paths, directories before their contents.
     outside: Vec<Outside>,
 }
 
-/// A path outside the store paths.
+/// Path outside the store paths.
 struct Outside {
     node: NodeId,
-    /// `None` for a directory that only what is in it implies.
+    /// Occurrence; `None` for a directory that exists only because of its contents.
     occurrence: Option<OccurrenceId>,
     class: Option<DropClass>,
 }
 
 impl<'a> StoreImage<'a> {
-    /// Lays an image out.
+    /// Prepares an image.
     #[must_use]
     pub fn new(image: &'a Image, study: &'a StoreStudy) -> Self {
         let tree = &image.tree;
@@ -66,7 +66,7 @@ impl<'a> StoreImage<'a> {
         self.classes.get(path.index())?.get(entry).copied().flatten()
     }
 
-    /// The package name of a store path, or what there is of its name; safe to show.
+    /// Returns the package name of a store path, or as much of the name as exists; safe to show.
     fn name(&self, path: PathId) -> String {
         let name = self.study.get_path(path).map(|path| path.name().to_owned());
         name.unwrap_or_default()
@@ -79,7 +79,7 @@ fn classes_of(tree: &FileTree, path: &PathEntries) -> Vec<Option<DropClass>> {
     path.entries.iter().map(class).collect()
 }
 
-/// All paths that are not in store paths and not above them only.
+/// Returns all paths outside store paths, except directories that only contain store paths.
 fn outside(tree: &FileTree, study: &StoreStudy, paths: &[PathEntries]) -> Vec<Outside> {
     let Some(top) = tree.top_layer() else { return Vec::new() };
     let mut in_store = vec![false; tree.node_count()];

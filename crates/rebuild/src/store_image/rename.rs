@@ -1,4 +1,4 @@
-//! New names of store paths whose content changes: what `nix store make-content-addressed` computes, bottom up.
+//! New names of changed store paths, bottom up, as `nix store make-content-addressed` computes them.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -18,29 +18,29 @@ use nixdive_nix::rewrite::{HashModulo, StorePathRewriter, content_addressed_path
 use nixdive_nix::{StoreHash, StorePath};
 use nixdive_write::{Content, ReadContent, Rewriting};
 
-/// Store paths that get other names.
+/// New names of store paths.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Renamed {
     pub to: HashMap<PathId, StorePath>,
 }
 
-/// How the contents of one store path are changed before its own hash part is.
+/// Changes to the contents of one store path, before its own hash part is replaced.
 pub(super) struct Changes {
-    /// In files with references that are cut, besides the others.
+    /// References cut in single files, in addition to the general ones.
     cut: HashMap<NodeId, Vec<StoreHash>>,
     references: Vec<(StorePath, StoreHash)>,
     own: Option<(StoreHash, StoreHash)>,
 }
 
 impl Changes {
-    /// How a file's content changes; `None` where it does not.
+    /// Returns the changes to a file; `None` without changes.
     pub fn of_file(&self, node: NodeId) -> Option<Arc<Rewriting>> {
         let cut = self.cut.get(&node).cloned().unwrap_or_default();
         let is_nothing = cut.is_empty() && self.references.is_empty() && self.own.is_none();
         (!is_nothing).then(|| Arc::new(Rewriting { references: self.references.clone(), own: self.own, cut }))
     }
 
-    /// A link's target or a name with hash parts replaced.
+    /// Replaces hash parts in the target of a link or in a name.
     pub fn of_text(&self, text: &[u8]) -> Vec<u8> {
         let mut text = rewrite_text(text, &self.references);
         if let Some((old, new)) = &self.own {
@@ -51,7 +51,7 @@ impl Changes {
 }
 
 impl StoreImage<'_> {
-    /// Finds the new names. `all`: of every path that stays, as if each changed.
+    /// Computes the new names. With `all`, every kept path is renamed as if it had changed.
     pub(super) fn rename(
         &self,
         selection: &Selection,
@@ -82,7 +82,7 @@ impl StoreImage<'_> {
             || selection.graph.references(path).iter().any(|to| renamed.to.contains_key(to))
     }
 
-    /// What changes in a store path; its own hash part too where its new name is given.
+    /// Returns the changes to a store path, including its own hash part if its new name is given.
     pub(super) fn changes(
         &self,
         path: PathId,
@@ -166,7 +166,7 @@ impl StoreImage<'_> {
     }
 }
 
-/// A content with what changes in it.
+/// Returns a content with its changes.
 pub(super) fn content_of(content: nixdive_image::OccurrenceId, rewriting: Option<Arc<Rewriting>>) -> Content {
     match rewriting {
         Some(rewriting) => Content::Rewritten(content, rewriting),
@@ -174,11 +174,11 @@ pub(super) fn content_of(content: nixdive_image::OccurrenceId, rewriting: Option
     }
 }
 
-/// A text with the hash parts of printed store paths replaced.
+/// Replaces the hash parts of store paths in a text.
 pub(super) fn rewrite_text(text: &[u8], references: &[(StorePath, StoreHash)]) -> Vec<u8> {
     let mut rewriter = StorePathRewriter::new(Vec::new(), references.iter().cloned());
     let written = io::Write::write_all(&mut rewriter, text).and_then(|()| rewriter.finish());
-    // Writing to memory does not fail.
+    // Writing to memory cannot fail.
     written.unwrap_or_else(|_| text.to_vec())
 }
 

@@ -1,4 +1,4 @@
-//! The plan of an image with a Nix store, as people read it.
+//! Plan of an image with a Nix store, in readable form.
 
 use hashbrown::HashSet;
 
@@ -12,15 +12,15 @@ use nixdive_nix::graph::PathId;
 use nixdive_nix::{StoreHash, StorePath};
 
 const STORE_PREFIX: &str = "/nix/store/";
-/// Steps of a chain that are told; what lies between is left out.
+/// Maximum number of steps shown of a chain; the middle is left out.
 const MOST_STEPS: usize = 12;
-/// Paths outside the store that are named.
+/// Maximum number of listed paths outside the store.
 const MOST_OUTSIDE: usize = 8;
-/// Referrers that are named.
+/// Maximum number of listed referrers.
 const MOST_NAMED: usize = 3;
 
 impl StoreImage<'_> {
-    /// The plan that a selection is.
+    /// Returns the plan for a selection.
     #[must_use]
     pub fn plan(&self, selection: &Selection, choices: &Choices) -> Plan {
         let mut plan = Plan::default();
@@ -42,7 +42,7 @@ impl StoreImage<'_> {
         let decision = selection.decisions.get(id.index()).copied().unwrap_or(Decision::Keep);
         let base_name = self.study.get_path(id).map(|path| path.base_name().to_owned()).unwrap_or_default();
         let doubt = (decision == Decision::DropAsked && self.is_needed(id, selection))
-            .then(|| "something that stays refers to it; what it is for will fail".to_owned());
+            .then(|| "something that is kept refers to it and may fail without it".to_owned());
         Row {
             subject: RowSubject::StorePath(id),
             name: base_name,
@@ -58,7 +58,7 @@ impl StoreImage<'_> {
         selection.ways.get(id.index()).copied().flatten().is_some()
     }
 
-    /// Why a store path is reached, or that it is not.
+    /// Returns why a store path is reachable, or that it is not.
     fn evidence(&self, id: PathId, selection: &Selection) -> Vec<String> {
         let mut steps = Vec::new();
         let mut at = id;
@@ -73,7 +73,7 @@ impl StoreImage<'_> {
                     break;
                 }
                 Some(Way::Asked) => {
-                    steps.push(format!("{} is to be kept", self.name(at)));
+                    steps.push(format!("{} is kept by choice", self.name(at)));
                     break;
                 }
                 None => return self.why_not(id, selection),
@@ -87,7 +87,7 @@ impl StoreImage<'_> {
         vec![steps.join(" → ")]
     }
 
-    /// One reference of a chain: what is referred to, and the file that does.
+    /// Returns one step of a chain: the target, and the file that refers to it.
     fn step(&self, from: PathId, to: PathId) -> String {
         let proof = self.study.proofs(from, to).first().map(|proof| proof.node);
         let start = self.study.store.get(from).map_or(0, |known| self.tree().path(known.node).len() + 1);
@@ -103,11 +103,11 @@ impl StoreImage<'_> {
 
     fn why_not(&self, id: PathId, selection: &Selection) -> Vec<String> {
         if selection.is_uncertain && selection.keeps(id) {
-            return vec!["nothing that could be read refers to it, but not all could be read".to_owned()];
+            return vec!["no readable file refers to it, but some files could not be read".to_owned()];
         }
         let referrers: Vec<PathId> = self.study.graph.referrers(id).iter().copied().filter(|&by| by != id).collect();
         if let Some(cut) = selection.cuts.iter().find(|cut| cut.to == id && cut.is_whole) {
-            return vec![format!("the reference from {} is cut, and no other leads to it", self.name(cut.from))];
+            return vec![format!("the only reference, from {}, is cut", self.name(cut.from))];
         }
         if referrers.is_empty() {
             return vec!["no field of the configuration, file or store path refers to it".to_owned()];
@@ -116,11 +116,11 @@ impl StoreImage<'_> {
         if referrers.len() > MOST_NAMED {
             names.push(format!("{} more", referrers.len() - MOST_NAMED));
         }
-        let cut = selection.cuts.first().map(|_| " or is cut").unwrap_or_default();
-        vec![format!("only what is dropped refers to it{cut}: {}", names.join(", "))]
+        let cut = selection.cuts.first().map(|_| " or cut").unwrap_or_default();
+        vec![format!("only referenced by what is dropped{cut}: {}", names.join(", "))]
     }
 
-    /// All that is not in a store path, as one row.
+    /// Returns the row for everything outside store paths.
     fn outside_row(&self, selection: &Selection) -> Option<Row> {
         let tree = self.tree();
         let (mut kept, mut dropped) = (0u64, 0u64);
@@ -143,7 +143,7 @@ impl StoreImage<'_> {
             kept_bytes: kept,
             dropped_bytes: dropped,
             decision: Decision::Keep,
-            evidence: vec![format!("the image has it outside of all store paths: {}{more}", paths.join(", "))],
+            evidence: vec![format!("files outside all store paths: {}{more}", paths.join(", "))],
             doubt: None,
         })
     }
@@ -199,27 +199,26 @@ impl StoreImage<'_> {
         let mut doubts = Vec::new();
         if selection.is_uncertain {
             let why = match self.study.absent_paths() {
-                0 => "not all contents could be read".to_owned(),
-                absent => format!("{absent} store paths are only named, their contents are elsewhere"),
+                0 => "some contents could not be read".to_owned(),
+                absent => format!("the contents of {absent} store paths are not in the image"),
             };
-            doubts.push(format!("{why}: what nothing seems to refer to is kept, unless --drop unreachable"));
+            doubts.push(format!("{why}: unreferenced store paths are kept unless --drop unreachable is given"));
         }
         doubts.extend(self.proposed_cuts(selection));
         doubts.extend(self.study.unread.iter().cloned());
         if selection.dropped_links > 0 {
-            doubts.push(format!("{} links that would lead nowhere go too", selection.dropped_links));
+            doubts.push(format!("{} links that would dangle are dropped too", selection.dropped_links));
         }
         let changes = self.study.ids().any(|id| !selection.keeps(id)) || !selection.cuts.is_empty();
         let changes = changes || selection.dropped.iter().any(|dropped| !dropped.is_empty());
         if changes && self.has_database() {
-            doubts
-                .push("the Nix database of the image goes: it would tell of store paths that are not there".to_owned());
+            doubts.push("the Nix database of the image is dropped, as it would list absent store paths".to_owned());
         }
         doubts
     }
 }
 
-/// A text with store paths by their names alone, as people know them.
+/// Returns a text with store paths reduced to their names.
 fn without_hashes(text: &str) -> String {
     let mut short = String::with_capacity(text.len());
     let mut rest = text;
@@ -257,7 +256,7 @@ mod tests {
     use super::without_hashes;
 
     #[test]
-    fn store_paths_are_told_by_their_names() {
+    fn store_paths_are_shown_by_name() {
         let hash = "0".repeat(32);
         let text = format!("config Cmd: /nix/store/{hash}-nginx-1.22/bin/nginx -c /nix/store/short");
         assert_eq!(without_hashes(&text), "config Cmd: nginx-1.22/bin/nginx -c /nix/store/short");

@@ -1,4 +1,4 @@
-//! What stays of an image with a Nix store.
+//! Selection of the parts to keep in an image with a Nix store.
 
 use super::StoreImage;
 use super::cuts::AppliedCut;
@@ -9,66 +9,66 @@ use nixdive_image::{FileTree, NodeId, OccurrenceId};
 use nixdive_nix::contents::{RootSource, TreeEntryKind};
 use nixdive_nix::graph::{ClosureGraph, GraphError, PathId};
 
-/// Why a wish cannot be fulfilled.
+/// Reasons why a choice cannot be applied.
 #[derive(Debug, thiserror::Error)]
 pub enum SelectError {
-    /// No store path is meant.
-    #[error("no store path in the image is called «{text}»{}", near_by(near))]
+    /// No store path matches.
+    #[error("no store path in the image matches `{text}`{}", near_by(near))]
     Unknown {
-        /// As it was given.
+        /// Text as the user gave it.
         text: String,
-        /// Names that are much like it.
+        /// Similar names.
         near: String,
     },
-    /// More than one may be meant.
-    #[error("several hashes begin with «{0}»; give more of it")]
+    /// More than one store path matches.
+    #[error("`{0}` matches several hashes; use a longer prefix")]
     Ambiguous(String),
-    /// Nothing refers there.
-    #[error("nothing in {from} refers to {to}: there is no reference to cut")]
+    /// The reference does not exist.
+    #[error("nothing in {from} refers to {to}; no reference to cut")]
     NothingToCut {
-        /// What should refer.
+        /// Source of the reference.
         from: String,
-        /// To what.
+        /// Target of the reference.
         to: String,
     },
-    /// A link or a name cannot be overwritten.
-    #[error("{path} refers to {to} by its name or as a link; only references in the content of files can be cut")]
+    /// A link or a file name cannot be overwritten.
+    #[error("{path} refers to {to} by its name or as a link; only references in file contents can be cut")]
     NotInContent {
-        /// The link.
+        /// Path of the link or file.
         path: String,
-        /// What it refers to.
+        /// Target of the reference.
         to: String,
     },
-    /// More paths than can be told apart.
+    /// There are too many store paths.
     #[error(transparent)]
     Graph(#[from] GraphError),
 }
 
 fn near_by(near: &str) -> String {
-    if near.is_empty() { String::new() } else { format!("; there is {near}") }
+    if near.is_empty() { String::new() } else { format!("; similar: {near}") }
 }
 
-/// What stays.
+/// Selection of the parts to keep.
 #[derive(Debug, Clone)]
 pub struct Selection {
-    /// By [`PathId`].
+    /// Decisions, indexed by [`PathId`].
     pub(super) decisions: Vec<Decision>,
-    /// By [`PathId`], the entries that go; empty where all stay.
+    /// Dropped entries, indexed by [`PathId`]; empty if all are kept.
     pub(super) dropped: Vec<Vec<bool>>,
-    /// By place, entries outside the store that go; empty where all stay.
+    /// Dropped entries outside the store, by position; empty if all are kept.
     pub(super) dropped_outside: Vec<bool>,
     pub(super) cuts: Vec<AppliedCut>,
-    /// References between store paths by what stays of them.
+    /// Remaining references between store paths.
     pub(super) graph: ClosureGraph,
-    /// By [`PathId`], the step before it on the shortest way from a root.
+    /// Previous step on the shortest way from a root, indexed by [`PathId`].
     pub(super) ways: Vec<Option<Way>>,
-    /// Links that go because they would lead nowhere.
+    /// Number of links dropped because they would dangle.
     pub(super) dropped_links: u64,
-    /// Whether what is not reached may be needed all the same: contents could not be read.
+    /// True if unreachable paths may still be needed, because some contents could not be read.
     pub(super) is_uncertain: bool,
 }
 
-/// How a store path is reached.
+/// Last step to a reachable store path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
     Root(RootSource),
@@ -77,7 +77,7 @@ pub(super) enum Way {
 }
 
 impl Selection {
-    /// Whether a store path stays.
+    /// Returns `true` if a store path is kept.
     #[must_use]
     pub fn keeps(&self, path: PathId) -> bool {
         self.decisions.get(path.index()).is_some_and(|decision| decision.is_kept())
@@ -92,10 +92,10 @@ impl Selection {
     }
 }
 
-/// Chooses what stays: what roots reach by the references that are left, and what the user wants.
+/// Selects the parts to keep: those that roots reach by the remaining references, and those the user chose.
 ///
 /// # Errors
-/// [`SelectError`].
+/// If a choice matches nothing, is ambiguous, or names a reference that cannot be cut.
 pub fn select(image: &StoreImage<'_>, choices: &Choices) -> Result<Selection, SelectError> {
     let study = image.study;
     let cuts = image.find_cuts(&choices.cut)?;
@@ -120,7 +120,7 @@ pub fn select(image: &StoreImage<'_>, choices: &Choices) -> Result<Selection, Se
 }
 
 impl StoreImage<'_> {
-    /// What the user wants of a store path, by its row, its path or its names.
+    /// Returns the user's choice for a store path, by its row, its path or its names.
     fn asked(&self, id: PathId, choices: &Choices) -> Option<bool> {
         if let Some(&decided) = choices.decided.get(&RowSubject::StorePath(id)) {
             return Some(decided);
@@ -129,7 +129,7 @@ impl StoreImage<'_> {
         choices.of_names(&[&path.to_string(), path.base_name(), path.name(), path.package().name])
     }
 
-    /// The entries that the user wants gone, by store path, and those outside.
+    /// Returns the entries that the user dropped, by store path, and those outside the store.
     fn dropped_files(&self, choices: &Choices) -> (Vec<Vec<bool>>, Vec<bool>) {
         if choices.leaves_files_alone() {
             return (Vec::new(), Vec::new());
@@ -162,7 +162,7 @@ impl StoreImage<'_> {
         (dropped, outside)
     }
 
-    /// Who refers to whom once files are dropped and references cut.
+    /// Returns the reference graph after files are dropped and references cut.
     fn graph_without(&self, dropped: &[Vec<bool>], cuts: &[AppliedCut]) -> Result<ClosureGraph, GraphError> {
         let study = self.study;
         if dropped.iter().all(Vec::is_empty) && cuts.is_empty() {
@@ -178,7 +178,7 @@ impl StoreImage<'_> {
             let itself = study.graph.has_self_reference(from).then_some(&from);
             for &to in study.graph.references(from).iter().chain(itself) {
                 let mut of_target = proofs.iter().filter(|proof| proof.to == to).peekable();
-                // What only a database records has no proof, and stays.
+                // A reference recorded only in a database cannot be verified and is kept.
                 let stays = of_target.peek().is_none()
                     || of_target.any(|proof| gone.binary_search(&proof.node).is_err() && !is_cut(to, proof.node));
                 if stays {
@@ -197,8 +197,8 @@ impl StoreImage<'_> {
         gone
     }
 
-    /// The shortest ways from what holds store paths from outside, and from what the user wants kept. What the user
-    /// wants gone leads nowhere.
+    /// Returns the shortest ways from referrers outside the store and from paths the user kept. Paths that the user
+    /// dropped are not followed.
     fn ways(&self, graph: &ClosureGraph, dropped_outside: &[bool], asked: &[Option<bool>]) -> Vec<Option<Way>> {
         let mut gone: Vec<NodeId> =
             self.outside.iter().zip(dropped_outside).filter(|(_, gone)| **gone).map(|(entry, _)| entry.node).collect();
@@ -235,10 +235,9 @@ impl StoreImage<'_> {
     }
 }
 
-/// Drops the directories that are left with nothing in them because of what is dropped. Entries come as in a NAR:
-/// directories before what is in them.
+/// Drops directories that become empty. Entries are in NAR order: directories before their contents.
 pub(super) fn drop_emptied(depths: &[u32], dropped: &mut [bool]) {
-    // By depth, whether something below stays, and whether something goes.
+    // For each depth: does something below remain, and is something dropped.
     let mut below: Vec<(bool, bool)> = Vec::new();
     for place in (0..depths.len().min(dropped.len())).rev() {
         let (Some(&depth), Some(gone)) = (depths.get(place), dropped.get_mut(place)) else { continue };
@@ -262,7 +261,7 @@ fn depth(tree: &FileTree, node: NodeId) -> u32 {
     u32::try_from(tree.depth(node)).unwrap_or(u32::MAX)
 }
 
-/// A path, safe to show.
+/// Returns a path in a form that is safe to show.
 pub(super) fn shown_path(tree: &FileTree, node: NodeId) -> String {
     display_name(&tree.path(node)).into_owned()
 }

@@ -14,13 +14,13 @@ use nixdive_scan::Section;
 use nixdive_source::open::{Keep, OpenOptions, Opened, Progress, open_section};
 use nixdive_source::study::{StudyOptions, study};
 
-/// A store path whose hash part is one letter, 32 times.
+/// Returns a store path whose hash part is one letter, 32 times.
 pub(super) fn path(letter: char, name: &str) -> String {
     format!("nix/store/{}-{name}", letter.to_string().repeat(32))
 }
 
-/// An image in which `app` needs `lib` and by a script `tool`; `tool` needs `deep`; nothing needs `stray`, which needs
-/// `lib`. `/bin/app` leads to it.
+/// Returns an image in which `app` needs `lib` and, through a script, `tool`; `tool` needs `deep`; nothing needs
+/// `stray`, which needs `lib`. `/bin/app` is a link into `app`.
 pub(super) fn entries() -> Vec<Written> {
     let (app, lib, tool) = (path('a', "app-1.0"), path('b', "lib-2.0"), path('c', "tool-3.0"));
     let (deep, stray) = (path('d', "deep-4.0"), path('f', "stray-5.0"));
@@ -108,7 +108,7 @@ fn a_cut_takes_what_only_it_led_to() {
         assert_eq!(known.kept(&selection), ["app", "lib"], "{from}");
         let plan = image.plan(&selection, &Choices::default());
         let deep = plan.rows.iter().find(|row| row.name.contains("deep")).unwrap();
-        assert_eq!(deep.evidence, ["only what is dropped refers to it or is cut: tool-3.0"]);
+        assert_eq!(deep.evidence, ["only referenced by what is dropped or cut: tool-3.0"]);
     }
 }
 

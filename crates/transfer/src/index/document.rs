@@ -50,8 +50,8 @@ pub struct Index {
 
 impl Index {
     /// Builds an index sorted by platform, whatever the order of `children`; images for the same platform keep their
-    /// order.
-    /// Equal digests are listed once. Attestations come last, and only together with the image that they describe.
+    /// order. Equal digests are listed once. Attestations come last, and only together with the image that they
+    /// describe.
     #[must_use]
     pub fn new(children: Vec<Child>, annotations: BTreeMap<String, String>) -> Self {
         let mut kept: Vec<Child> = Vec::with_capacity(children.len());
@@ -75,8 +75,7 @@ impl Index {
     }
 
     /// Returns Docker's manifest list type if all images are Docker's and nothing needs OCI features such as
-    /// annotations;
-    /// otherwise the OCI index type, which may list both kinds.
+    /// annotations; otherwise the OCI index type, which may list both kinds.
     #[must_use]
     pub fn media_type(&self) -> &'static str {
         let is_docker = |child: &Child| child.media_type == DOCKER_MANIFEST && child.annotations.is_empty();

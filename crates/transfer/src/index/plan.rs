@@ -55,8 +55,7 @@ struct Said {
 
 impl IndexPlan {
     /// Plans an index of the images of all sources, each with the text that the user typed for it. Indexes among the
-    /// sources
-    /// are replaced by their images, whose descriptions are kept.
+    /// sources are replaced by their images, whose descriptions are kept.
     ///
     /// # Errors
     /// If an image has no platform.

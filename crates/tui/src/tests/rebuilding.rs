@@ -148,7 +148,7 @@ fn a_row_is_decided_at_once_and_the_totals_follow() {
     assert!(text.contains("34 MB → 21 MB"), "{text}");
     assert!(row(&person).contains(" drop!?"), "something needs it: {text}");
     assert!(text.contains("1 uncertain, 1 decided by you"), "{text}");
-    assert!(text.contains("Uncertain: something that stays refers"), "{text}");
+    assert!(text.contains("Uncertain: something that is kept refers"), "{text}");
     // The same key once more leaves it to the plan.
     person.presses("space");
     assert!(asked(&person).last().unwrap().choices.decided.is_empty());

@@ -44,8 +44,7 @@ struct World {
 
 impl World {
     /// Generates glibc and common dependencies; libraries that refer to earlier ones; language runtimes; and services,
-    /// each
-    /// with libraries of its own, its application and its configuration.
+    /// each with libraries of its own, its application and its configuration.
     fn new(services: usize, libraries: usize) -> Self {
         let mut random = Random(0x9e37_79b9_7f4a_7c15);
         let mut world = Self { packages: Vec::new(), services: Vec::new() };

@@ -2,8 +2,7 @@ use super::graph::Graph;
 use crate::Stability;
 
 /// Maximum number of bits of a closure. With more store paths, several share a bit, which makes comparisons less exact
-/// but
-/// not wrong.
+/// but not wrong.
 const MOST_BITS: usize = 4096;
 /// How much more often an application changes than any single package.
 const APPLICATION_WEIGHT: u64 = 8;

@@ -62,10 +62,8 @@ impl Strategy {
     }
 
     /// Assigns each store path of a composition to one layer: positions in [`Composition::store_paths`], sorted within
-    /// a
-    /// layer. The whole image gets at most `max_layers` layers, including those of the base and the one for files
-    /// outside
-    /// the store, but always at least one for store paths.
+    /// a layer. The whole image gets at most `max_layers` layers, including those of the base and the one for files
+    /// outside the store, but always at least one for store paths.
     #[must_use]
     pub fn assign(self, composition: &Composition, siblings: &[Sibling], max_layers: usize) -> Vec<Vec<u32>> {
         let taken = composition.base.len() + usize::from(!composition.outside.is_empty());

@@ -1,20 +1,17 @@
 //! nixdive's own layering strategy.
 //!
 //! **Sharing.** Store paths are divided into classes by the images of the family (this one and its siblings) that
-//! contain
-//! them. A layer does not mix classes while enough layers are available. The number of layers of a class follows from
-//! the
-//! number of its paths in all images alike, so that every image of a family produces the same layers for shared paths.
+//! contain them. A layer does not mix classes while enough layers are available. The number of layers of a class
+//! follows from the number of its paths in all images alike, so that every image of a family produces the same layers
+//! for shared paths.
 //!
 //! **Common changes.** A store path changes when anything in its closure does. The average cost of a change to a group
-//! of
-//! paths is its size times the weight of the union of its members' closures. Starting with single paths, the two groups
-//! that are cheapest to join are joined until few enough are left: large paths stay alone, small ones end up with those
-//! of similar closures.
+//! of paths is its size times the weight of the union of its members' closures. Starting with single paths, the two
+//! groups that are cheapest to join are joined until few enough are left: large paths stay alone, small ones end up
+//! with those of similar closures.
 //!
 //! **Stability.** Names are preferred over hashes and versions, and sizes are counted in coarse steps, so that a change
-//! of
-//! one package leaves all groups without it unchanged.
+//! of one package leaves all groups without it unchanged.
 
 use hashbrown::{HashMap, HashSet};
 
@@ -150,10 +147,8 @@ impl Classes {
     }
 
     /// Returns the number of layers for each class of this image. The numbers for shared classes are the same in every
-    /// image
-    /// of the family: the largest share of their paths for which all images have enough layers. Layers left over in
-    /// this
-    /// image go to the paths that only it contains.
+    /// image of the family: the largest share of their paths for which all images have enough layers. Layers left over
+    /// in this image go to the paths that only it contains.
     fn layer_counts(&self, most: usize) -> Vec<usize> {
         let shared = |class: Class| !class.is_power_of_two();
         let layers_of = |class: Class, share: u64| {

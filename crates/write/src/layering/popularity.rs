@@ -31,10 +31,8 @@ pub(super) fn order(graph: &Graph<'_>) -> Vec<u32> {
 }
 
 /// Computes the popularity of each path. For a path `s`, let `f(n)` sum over the references `c` of a path `n`: 1 if `c`
-/// is
-/// `s`, and `f(c) + 1` if `s` is in the closure of `c`. The score of `s` is `f` of a virtual path that refers to all
-/// roots,
-/// the paths without referrers. Scores that exceed 128 bits are equal.
+/// is `s`, and `f(c) + 1` if `s` is in the closure of `c`. The score of `s` is `f` of a virtual path that refers to all
+/// roots, the paths without referrers. Scores that exceed 128 bits are equal.
 pub(super) fn scores(graph: &Graph<'_>) -> Vec<u128> {
     let mut scores = vec![0u128; graph.len()];
     let mut counts = vec![0u128; graph.len()];

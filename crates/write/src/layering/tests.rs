@@ -51,8 +51,7 @@ fn nix2containers_order_is_that_of_its_own_example() {
 }
 
 /// Generates a closure of 540 paths whose hashes are unrelated to their references. Many have equal scores, and those
-/// at
-/// the end of the chain have scores that exceed 64 bits.
+/// at the end of the chain have scores that exceed 64 bits.
 fn generated_closure() -> Composition {
     let mut state = 0x9e37_79b9_7f4a_7c15u64;
     let mut below = |most: usize| {
@@ -81,8 +80,7 @@ fn generated_closure() -> Composition {
 }
 
 /// Order in which nix2container 20d3395 (2026-03) assigns the paths of [`generated_closure`] to 540 layers, by the
-/// number
-/// in their names.
+/// number in their names.
 const ORDER_OF_NIX2CONTAINER: &str = include_str!("nix2container_order.txt");
 
 fn recorded_order() -> Vec<u32> {

@@ -1,4 +1,4 @@
-//! Directories that the new image has to have, and those that are not as all are.
+//! Directories that the new image needs, and those with unusual owners or modes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,24 +6,24 @@ use super::Survey;
 use super::rules::{is_in_library_directory, is_left_directory};
 use nixdive_image::{Kind, NodeId, Owner};
 
-/// A directory.
+/// Directory of the new image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::emit) struct OwnDirectory {
-    /// Absolute.
+    /// Absolute path.
     pub path: Vec<u8>,
     pub mode: u16,
     pub owner: Owner,
 }
 
-/// Directories that programs write to by habit.
+/// Directories that programs write to without naming them.
 const EXPECTED: [&[u8]; 4] = [b"/tmp", b"/var/tmp", b"/run", b"/var/run"];
 
-/// Directories that mean nothing empty, or that whoever runs the container makes.
+/// Directories that are meaningless when empty, or that container runtimes create.
 const MADE_BY_RUNTIME: [&[u8]; 9] =
     [b"/boot", b"/dev", b"/home", b"/media", b"/mnt", b"/opt", b"/proc", b"/srv", b"/sys"];
 
 impl OwnDirectory {
-    /// Whether it has to be set right, because no directory of a Nix store is like that.
+    /// Returns `true` if owner or mode must be set, as no directory of a Nix store has them.
     pub fn is_special(&self) -> bool {
         self.mode & 0o7777 != 0o755 || self.owner.uid != 0 || self.owner.gid != 0
     }
@@ -41,7 +41,7 @@ impl Survey<'_> {
         let reasons = needs.map(|needs| needs.reasons.as_slice()).unwrap_or_default();
         let needed = tree.node_ids().zip(reasons).filter(|(_, reason)| reason.is_some()).map(|(node, _)| node);
         wanted.extend(needed);
-        // Those above own files and wanted directories, where they are not as all are.
+        // Parents of own files and wanted directories with unusual owners or modes.
         let mut above: BTreeSet<NodeId> = BTreeSet::new();
         for node in self.own.iter().map(|own| own.node).chain(wanted.iter().copied()) {
             let mut at = tree.parent(node);
@@ -67,7 +67,7 @@ impl Survey<'_> {
                 found.insert(directory.path.clone(), directory);
             }
         }
-        // Own files and directories below make those above, so that only what is special of those is left to say.
+        // Own files and nested directories create their parents, so only special directories remain to be listed.
         let own = self.own.iter().map(|own| own.path.as_slice());
         let all: BTreeSet<Vec<u8>> = own.map(<[u8]>::to_vec).chain(found.keys().cloned()).collect();
         self.directories = found
@@ -80,7 +80,7 @@ impl Survey<'_> {
             .collect();
     }
 
-    /// A directory as the topmost layer leaves it; `None` for what is none, or is in a Nix store.
+    /// Returns a directory as in the topmost layer; `None` if it is not a directory or is in a Nix store.
     fn directory(&self, node: NodeId) -> Option<OwnDirectory> {
         let tree = self.tree();
         let path = tree.path(node);

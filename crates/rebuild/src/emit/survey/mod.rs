@@ -1,5 +1,5 @@
-//! What each file of an image becomes: a program of nixpkgs, a library that comes with one, a module of Python, data of a
-//! package, a file of the application's own, or nothing.
+//! Assigns each file of an image a role: a program of nixpkgs, a library that comes with one, a Python module, data of
+//! a package, a file of the application itself, or none.
 
 mod directories;
 mod own;
@@ -25,57 +25,57 @@ use nixdive_image::{FileTree, Kind, LayerIndex, NodeId, OccurrenceId, Resolution
 use nixdive_packages::{Package, PackageIndex, PackageKind, soname};
 use rules::{data_rule, is_in_library_directory, is_in_program_directory, is_in_some_bin, is_library_name, left_out};
 
-/// A path that becomes a link into a package.
+/// Path that becomes a link into a package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
-    /// Absolute.
+    /// Absolute path.
     pub path: Vec<u8>,
     pub target: Target,
 }
 
-/// A path below the value of an expression.
+/// Path below the value of an expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Target {
-    /// Of the Nix language.
+    /// Expression of the Nix language.
     pub expression: String,
-    /// Begins with a slash, or is empty.
+    /// Path that starts with a slash, or is empty.
     pub below: Vec<u8>,
 }
 
-/// Of what a package left behind: files and their bytes.
+/// Number and size of the files of a package that were left out.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct LeftFiles {
     pub files: u64,
     pub bytes: u64,
 }
 
-/// Sentences for a person that are told.
+/// Maximum number of remarks for review.
 const MOST_REVIEWS: usize = 200;
 
-/// What the files of an image become.
+/// Roles of the files of an image.
 pub(super) struct Survey<'a> {
     pub request: EmitRequest<'a>,
     pub software: Software,
     pub top: Option<LayerIndex>,
     packages: BTreeMap<String, MappedPackage>,
     pub python: Option<PythonEnvironment>,
-    /// By attribute, the sonames that it brings.
+    /// Sonames that each attribute provides.
     pub libraries: BTreeMap<String, BTreeSet<String>>,
-    /// Links that the new image has where the programs of the old one were.
+    /// Links in the new image at the old paths of programs.
     pub places: Vec<Place>,
     targets: HashMap<NodeId, Target>,
     pub own: Vec<OwnFile>,
     pub directories: Vec<OwnDirectory>,
     pub stores: StoreHomes,
-    /// Certificates, as their own package of dockerTools.
+    /// True if certificates are needed, which dockerTools has as a separate package.
     pub has_certificates: bool,
     pub left_packages: BTreeMap<String, LeftFiles>,
     pub left_reasons: BTreeMap<&'static str, LeftFiles>,
-    /// What a person should look at; safe to show.
+    /// Remarks for review; safe to show.
     pub reviews: Vec<String>,
-    /// How much more there is than is told.
+    /// Number of further remarks.
     pub more_reviews: u64,
-    /// Rules of data whose links are made, and distributions whose modules are noted.
+    /// Data rules whose links exist, and distributions whose modules are recorded.
     placed_data: BTreeSet<&'static str>,
     noted_modules: BTreeSet<PackageIndex>,
     own_nodes: HashSet<NodeId>,
@@ -125,18 +125,18 @@ impl<'a> Survey<'a> {
         &self.request.image.tree
     }
 
-    /// What a path is as the topmost layer leaves it; of a hard link what it leads to.
+    /// Returns the occurrence of a path in the topmost layer; for a hard link, that of its target.
     pub fn occurrence(&self, node: NodeId) -> Option<OccurrenceId> {
         let tree = self.tree();
         tree.linked(tree.visible_at(node, self.top?)?)
     }
 
-    /// A path as it is shown.
+    /// Returns a path in a form that is safe to show.
     pub fn shown(&self, node: NodeId) -> String {
         display_name(&self.tree().path(node)).into_owned()
     }
 
-    /// Where a path leads, all links followed; `None` for nowhere.
+    /// Resolves a path through all links; `None` if it does not exist.
     pub fn resolve(&self, path: &[u8]) -> Option<NodeId> {
         match self.tree().resolve(path, self.top?, true) {
             Resolution::Found { node, .. } => Some(node),
@@ -144,32 +144,32 @@ impl<'a> Survey<'a> {
         }
     }
 
-    /// The program of a package that a path became, if it became one.
+    /// Returns the program of a package that replaces a path, if any.
     pub fn target(&self, node: NodeId) -> Option<&Target> {
         self.targets.get(&node)
     }
 
-    /// Whether a path is carried over as it is.
+    /// Returns `true` if a path is carried over unchanged.
     pub fn is_own(&self, node: NodeId) -> bool {
         self.own_nodes.contains(&node)
     }
 
-    /// The same of a path that is no link and is reached through none.
+    /// Returns `true` if a path without links in it is carried over unchanged.
     pub fn has_own(&self, path: &str) -> bool {
         self.tree().lookup(path.as_bytes()).is_some_and(|node| self.is_own(node))
     }
 
-    /// Whether an attribute is wanted, and how sure that is.
+    /// Returns the confidence in a wanted attribute.
     pub fn confidence(&self, attribute: &str) -> Option<Confidence> {
         self.packages.get(attribute).map(|package| package.confidence)
     }
 
-    /// What nixpkgs brings, by attribute.
+    /// Returns the packages of nixpkgs, by attribute.
     pub fn mapped(&self) -> Vec<MappedPackage> {
         self.packages.values().cloned().collect()
     }
 
-    /// Notes what a person should look at.
+    /// Adds a remark for review.
     pub fn review(&mut self, sentence: String) {
         if self.reviews.contains(&sentence) {
             return;
@@ -180,7 +180,7 @@ impl<'a> Survey<'a> {
         }
     }
 
-    /// Notes that an attribute is wanted; the best evidence of several stays.
+    /// Adds a wanted attribute; the best evidence is kept.
     pub fn map(&mut self, package: MappedPackage) {
         match self.packages.get_mut(&package.attribute) {
             Some(known) if known.confidence >= package.confidence => {}
@@ -226,7 +226,7 @@ impl<'a> Survey<'a> {
         }
     }
 
-    /// Data that a package of nixpkgs brings.
+    /// Handles data that a package of nixpkgs provides.
     fn visit_data(&mut self, node: NodeId, path: &[u8]) -> bool {
         let Some(rule) = data_rule(path) else { return false };
         let is_replaced = rule.below.is_none() && self.owner(node).is_none() && rule.attribute == "glibcLocales";
@@ -237,7 +237,7 @@ impl<'a> Survey<'a> {
             self.has_certificates = true;
         }
         if rule.attribute == "glibcLocales" && !self.wants_locale() {
-            count(self.left_reasons.entry("locale data that the environment does not ask for").or_default(), 0);
+            count(self.left_reasons.entry("locale data that the environment does not select").or_default(), 0);
             return true;
         }
         let version = self.owner(node).map(|(_, package)| upstream_version(&package.version, package.kind.as_str()));
@@ -255,14 +255,14 @@ impl<'a> Survey<'a> {
         true
     }
 
-    /// Whether the environment asks for a locale that the C library does not have built in.
+    /// Returns `true` if the environment selects a locale that is not built into the C library.
     pub fn wants_locale(&self) -> bool {
         let value = |name| super::software::variable_of(&self.request.image.config, name);
         let asked = ["LC_ALL", "LANG", "LC_CTYPE"].into_iter().filter_map(value);
         asked.into_iter().any(|locale| !locale.is_empty() && !locale.starts_with('C') && locale != "POSIX")
     }
 
-    /// Files of Python distributions, their programs left to [`Self::visit_program`].
+    /// Handles files of Python distributions, except programs, which [`Self::visit_program`] handles.
     fn visit_module(&mut self, node: NodeId, path: &[u8]) -> bool {
         let packages = &self.request.packages.packages;
         let owners = self.request.packages.ownership.owners(node);
@@ -336,13 +336,13 @@ impl<'a> Survey<'a> {
         };
         if self.tree().occurrence(occurrence).mode() & 0o6000 != 0 {
             let name = self.shown(node);
-            self.review(format!("{name} has set-id bits in the image; programs in a Nix store have none"));
+            self.review(format!("{name} has set-id bits in the image; programs in a Nix store cannot have them"));
         }
         self.place(node, target);
         true
     }
 
-    /// By its own name, or one of the names that it shares its content with, as the applets of busybox do.
+    /// Looks up a program by its own name, or by another hard link to it, as for the applets of busybox.
     fn known_program(&self, node: NodeId, path: &[u8]) -> Option<Found> {
         let config = &self.request.image.config;
         let tree = self.tree();
@@ -356,7 +356,7 @@ impl<'a> Survey<'a> {
         program.map(|program| Found { program, is_certain: true, named_by })
     }
 
-    /// By the name of the package that owns it, or as a last resort by its own.
+    /// Looks up a program by the name of its package or, as a last resort, by its own.
     fn guessed_program(&self, node: NodeId, owner: &Package, path: &[u8]) -> Option<Found> {
         let name = std::str::from_utf8(file_name(path)).ok()?.to_owned();
         let by_package = self.software.named(&owner.name, owner.kind.as_str()).map(str::to_owned);
@@ -393,7 +393,7 @@ impl<'a> Survey<'a> {
         }
     }
 
-    /// What is carried, with its place in the flake's directory.
+    /// Returns the carried files with their paths in the flake's directory.
     pub fn carried(&self) -> Vec<CarriedFile> {
         let own = self
             .own
@@ -403,11 +403,11 @@ impl<'a> Survey<'a> {
     }
 }
 
-/// A program, and whether more than a guess says which.
+/// Program, with the evidence for its identity.
 struct Found {
     program: KnownProgram,
     is_certain: bool,
-    /// The file whose name says so.
+    /// File whose name identifies the program.
     named_by: NodeId,
 }
 
@@ -424,7 +424,7 @@ pub(super) fn file_name(path: &[u8]) -> &[u8] {
     path.rsplit(|&byte| byte == b'/').next().unwrap_or_default()
 }
 
-/// What a carried file's content is.
+/// Returns the contents of a carried file.
 pub(super) fn content_of(tree: &FileTree, occurrence: OccurrenceId) -> CarriedContent {
     let found = tree.occurrence(occurrence);
     match found.kind {

@@ -1,4 +1,4 @@
-//! Files that no package brings: the application and its configuration.
+//! Files that no package provides: the application and its configuration.
 
 use std::collections::BTreeSet;
 
@@ -8,15 +8,15 @@ use crate::needs::How;
 use nixdive_image::{Kind, NodeId, OccurrenceId, Owner};
 use nixdive_packages::{PackageIndex, PackageKind};
 
-/// Bytes that a name, and a path with those of the flake's directory above it, may have.
+/// Maximum length of a name, and of a path together with the flake's directory above it, bytes.
 const MOST_NAME: usize = 255;
 const MOST_PATH: usize = 3000;
 
-/// A file or link that the flake carries.
+/// File or link that the flake carries.
 #[derive(Debug, Clone)]
 pub(in crate::emit) struct OwnFile {
     pub node: NodeId,
-    /// Absolute.
+    /// Absolute path.
     pub path: Vec<u8>,
     pub content: CarriedContent,
     pub mode: u16,
@@ -24,7 +24,7 @@ pub(in crate::emit) struct OwnFile {
 }
 
 impl OwnFile {
-    /// Whether it has to be set right, because no file of a Nix store is like that.
+    /// Returns `true` if owner or mode must be set, as no file of a Nix store has them.
     pub fn is_special(&self) -> bool {
         match self.content {
             CarriedContent::Symlink(_) => false,
@@ -38,8 +38,8 @@ impl OwnFile {
 }
 
 impl Survey<'_> {
-    /// Whether a file that a package owns is configuration that the image's makers have a say in: it was changed after
-    /// the package came, or programs read it and nixpkgs' package has it elsewhere.
+    /// Returns `true` if a file owned by a package is configuration of the image: it was modified after installation,
+    /// or programs read it and nixpkgs' package has it elsewhere.
     pub(super) fn is_own_configuration(
         &self,
         node: NodeId,
@@ -54,7 +54,7 @@ impl Survey<'_> {
         let is_changed = installed.is_some_and(|layer| self.tree().occurrence(occurrence).layer > layer);
         let is_read = path.starts_with(b"/etc/")
             && match self.how(node) {
-                Some(how) => !matches!(how, How::Habit(_)) || is_account(path),
+                Some(how) => !matches!(how, How::Implicit(_)) || is_account(path),
                 None => is_account(path),
             };
         is_changed || is_read || self.how(node) == Some(How::Asked)
@@ -67,7 +67,7 @@ impl Survey<'_> {
         let climbs = path.split(|&byte| byte == b'/').any(|part| matches!(part, b"." | b".."));
         if is_too_long || climbs {
             let name = nixdive_base::text::display_in_sentence(&String::from_utf8_lossy(&path));
-            self.review(format!("{name} is not carried over: no file system takes such a name"));
+            self.review(format!("{name} is not carried over: the name is not valid in a file system"));
             return;
         }
         let found = tree.occurrence(occurrence);
@@ -75,18 +75,16 @@ impl Survey<'_> {
         let own = OwnFile { node, path, content: content_of(tree, occurrence), mode, owner };
         if found.kind == Kind::File && !tree.xattrs(occurrence).is_empty() {
             let name = self.shown(node);
-            self.review(format!("{name} has extended attributes, such as capabilities; a Nix store keeps none"));
+            self.review(format!("{name} has extended attributes, such as capabilities, which a Nix store cannot keep"));
         }
         if found.kind == Kind::File && mode & 0o004 == 0 {
             let name = self.shown(node);
-            self.review(format!(
-                "{name} may not be read by everyone in the image; in a Nix store everyone may read it"
-            ));
+            self.review(format!("{name} is not world-readable in the image, but will be in a Nix store"));
         }
         self.own.push(own);
     }
 
-    /// Takes out links that lead to nothing that the new image has.
+    /// Removes links whose targets are not in the new image.
     pub(super) fn finish_own(&mut self) {
         let tree = self.tree();
         let mut there: BTreeSet<NodeId> = BTreeSet::new();
@@ -114,12 +112,12 @@ impl Survey<'_> {
             let is_known = matches!(name, "" | "root" | "nobody") || name.bytes().all(|byte| byte.is_ascii_digit());
             if !is_known {
                 let name = nixdive_base::text::display_in_sentence(name);
-                self.review(format!("the image runs as «{name}», whose account is not carried over"));
+                self.review(format!("the image runs as `{name}`, whose account is not carried over"));
             }
         }
     }
 
-    /// Whether own files may be programs or libraries that were built for another place.
+    /// Returns `true` if own files may be programs or libraries built for other paths.
     pub fn has_own_programs(&self) -> bool {
         let reasons = self.request.needs.map(|needs| needs.reasons.as_slice()).unwrap_or_default().iter().flatten();
         let calls = reasons.filter(|reason| matches!(reason.how, How::Shebang | How::ScriptCommand));
@@ -136,7 +134,7 @@ impl Survey<'_> {
         })
     }
 
-    /// Whether accounts have to be made up: the image has some that are not carried over, or runs as somebody.
+    /// Returns `true` if accounts must be generated: those of the image are not carried over, or it runs as a user.
     pub fn wants_fake_accounts(&self) -> bool {
         let is_somebody = !matches!(self.request.image.config.user.as_str(), "" | "root" | "0" | "0:0");
         let has_accounts = self.own.iter().any(|own| own.path == b"/etc/passwd");

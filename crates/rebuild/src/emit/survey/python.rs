@@ -5,32 +5,32 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::software::python_attribute;
 
 const TABLE: &str = include_str!("../../../data/nixpkgs-python.txt");
-/// Tools that install modules; nothing imports them at run time.
+/// Tools that install modules; not imported at run time.
 const INSTALLERS: [&str; 4] = ["pip", "wheel", "pipenv", "poetry"];
 
-/// A Python with the modules that the image has.
+/// Python interpreter with the modules of the image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::emit) struct PythonEnvironment {
-    /// `3.11`, where it is known.
+    /// Release such as `3.11`; empty if unknown.
     pub release: String,
-    /// By attribute.
+    /// Modules by attribute.
     pub modules: BTreeMap<String, PythonModule>,
-    /// Where its programs are, and whether a package or the environment vouches for it; safe to show.
+    /// Paths of its programs, with the package or environment that confirms them; safe to show.
     pub evidence: BTreeSet<String>,
     pub is_owned: bool,
 }
 
-/// A module.
+/// Python module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::emit) struct PythonModule {
-    /// The version that the image has; safe to show.
+    /// Version in the image; safe to show.
     pub version: String,
-    /// Whether nixpkgs is known to have it under that name.
+    /// True if nixpkgs is known to have the module under that name.
     pub is_known: bool,
 }
 
 impl PythonEnvironment {
-    /// The attribute of the interpreter, and whether it is the release that the image has.
+    /// Returns the attribute of the interpreter, and `true` if it is of the same release as in the image.
     pub fn attribute(&self) -> (String, bool) {
         python_attribute(&self.release)
     }
@@ -50,7 +50,7 @@ impl PythonEnvironment {
         self.modules.entry(ours.unwrap_or(&normal).to_owned()).or_insert(module);
     }
 
-    /// Learns the release from a path such as `/usr/lib/python3.11/…` or `/usr/bin/python3.11`.
+    /// Determines the release from a path such as `/usr/lib/python3.11/…` or `/usr/bin/python3.11`.
     pub fn learn_release(&mut self, path: &[u8]) {
         if !self.release.is_empty() {
             return;

@@ -1,11 +1,11 @@
-//! What files are, told by their paths.
+//! Classification of files by path.
 
-/// Directories of programs that a search path leads through.
+/// Directories of programs in the usual search path.
 const PROGRAM_DIRECTORIES: [&[u8]; 6] =
     [b"/bin", b"/sbin", b"/usr/bin", b"/usr/sbin", b"/usr/local/bin", b"/usr/local/sbin"];
 
-/// Files that a package of nixpkgs brings as data: where they are, what brings them, and whether they become a link to a
-/// path in it. Without one they are found another way.
+/// Files that a package of nixpkgs provides as data: their location, the package, and the path in it that they become a
+/// link to. Without such a path, programs find the data in another way.
 pub(super) struct DataRule {
     pub path: &'static str,
     pub attribute: &'static str,
@@ -17,7 +17,7 @@ const fn data(path: &'static str, attribute: &'static str, below: Option<&'stati
 }
 
 const CERTIFICATES: &str = "cacert";
-/// What is read in place of a bundle of certificates wherever distributions put it.
+/// Path that replaces certificate bundles at the locations that distributions use.
 const BUNDLE: Option<&str> = Some("etc/ssl/certs/ca-bundle.crt");
 
 const DATA: [DataRule; 24] = [
@@ -47,7 +47,7 @@ const DATA: [DataRule; 24] = [
     data("/usr/share/locale/", "glibcLocales", None),
 ];
 
-/// The rule that a path falls under.
+/// Returns the rule that applies to a path.
 pub(super) fn data_rule(path: &[u8]) -> Option<&'static DataRule> {
     DATA.iter().find(|rule| {
         let of_rule = rule.path.as_bytes();
@@ -58,23 +58,23 @@ pub(super) fn data_rule(path: &[u8]) -> Option<&'static DataRule> {
 const CACHE: &str = "a cache";
 const LOG: &str = "a log";
 
-/// What is not carried over, and why.
+/// Paths that are not carried over, with the reason.
 const LEFT_OUT: [(&str, &str); 27] = [
-    ("/etc/hostname", "written by what runs the container"),
-    ("/etc/hosts", "written by what runs the container"),
-    ("/etc/resolv.conf", "written by what runs the container"),
-    ("/etc/mtab", "written by what runs the container"),
-    ("/etc/machine-id", "made anew on every machine"),
-    ("/.dockerenv", "written by what runs the container"),
+    ("/etc/hostname", "written by the container runtime"),
+    ("/etc/hosts", "written by the container runtime"),
+    ("/etc/resolv.conf", "written by the container runtime"),
+    ("/etc/mtab", "written by the container runtime"),
+    ("/etc/machine-id", "generated on every machine"),
+    ("/.dockerenv", "written by the container runtime"),
     ("/etc/ld.so.", "programs of nixpkgs find their libraries without it"),
     ("/etc/ld-musl-", "programs of nixpkgs find their libraries without it"),
     ("/etc/shadow", "accounts of nixpkgs' images have no passwords"),
     ("/etc/gshadow", "accounts of nixpkgs' images have no passwords"),
-    ("/etc/passwd-", "a copy that tools keep"),
-    ("/etc/group-", "a copy that tools keep"),
-    ("/etc/subuid-", "a copy that tools keep"),
-    ("/etc/subgid-", "a copy that tools keep"),
-    ("/etc/.pwd.lock", "a copy that tools keep"),
+    ("/etc/passwd-", "a backup or lock file of tools"),
+    ("/etc/group-", "a backup or lock file of tools"),
+    ("/etc/subuid-", "a backup or lock file of tools"),
+    ("/etc/subgid-", "a backup or lock file of tools"),
+    ("/etc/.pwd.lock", "a backup or lock file of tools"),
     ("/var/lib/dpkg/", "state of the package manager"),
     ("/var/lib/apt/", "state of the package manager"),
     ("/var/lib/pam/", "state of the package manager"),
@@ -86,10 +86,10 @@ const LEFT_OUT: [(&str, &str); 27] = [
     ("/etc/apt/", "state of the package manager"),
     ("/var/cache/", CACHE),
     ("/var/log/", LOG),
-    ("/dev/", "made by what runs the container"),
+    ("/dev/", "created by the container runtime"),
 ];
 
-/// Trees that a language's package of nixpkgs brings, where no package of the image owns them.
+/// Trees that a language's package of nixpkgs provides, if no package of the image owns them.
 const RUNTIME_TREES: [&str; 14] = [
     "/usr/local/include/",
     "/usr/local/lib/node_modules/npm/",
@@ -107,54 +107,55 @@ const RUNTIME_TREES: [&str; 14] = [
     "/usr/share/man/",
 ];
 
-/// Why a path is not carried over, if it is not.
+/// Returns the reason why a path is not carried over, if any.
 pub(super) fn left_out(path: &[u8]) -> Option<&'static str> {
     LEFT_OUT.iter().find(|(prefix, _)| path.starts_with(prefix.as_bytes())).map(|(_, why)| *why)
 }
 
-/// Whether a directory is not made for what would be in it. Those of logs and caches are: programs write to them.
+/// Returns `true` if a directory is not created for its contents. Log and cache directories are, as programs write to
+/// them.
 pub(super) fn is_left_directory(path: &[u8]) -> bool {
     let inside = [path, b"/"].concat();
     left_out(&inside).is_some_and(|why| why != CACHE && why != LOG) || data_rule(&inside).is_some()
 }
 
-/// Whether an unowned file is part of a language's runtime.
+/// Returns `true` if an unowned file is part of a language runtime.
 pub(super) fn is_of_runtime(path: &[u8]) -> bool {
     RUNTIME_TREES.iter().any(|tree| path.starts_with(tree.as_bytes())) || is_of_python_library(path)
 }
 
-/// `/usr/local/lib/python3.11/…`, but not what was installed into it.
+/// Matches `/usr/local/lib/python3.11/…`, except modules installed into it.
 fn is_of_python_library(path: &[u8]) -> bool {
     let below = path.strip_prefix(b"/usr/local/lib/python3.").or_else(|| path.strip_prefix(b"/usr/lib/python3."));
     let Some(below) = below else { return false };
     ![&b"/site-packages/"[..], b"/dist-packages/"].iter().any(|part| memchr::memmem::find(below, part).is_some())
 }
 
-/// Whether a search path usually leads through the directory of a file.
+/// Returns `true` if a file is in a directory of the usual search path.
 pub(super) fn is_in_program_directory(path: &[u8]) -> bool {
     memchr::memrchr(b'/', path)
         .is_some_and(|slash| PROGRAM_DIRECTORIES.contains(&path.get(..slash).unwrap_or_default()))
 }
 
-/// Whether a directory is named as those of programs are.
+/// Returns `true` if a directory is named like a directory of programs.
 pub(super) fn is_in_some_bin(path: &[u8]) -> bool {
     let mut parts = path.rsplit(|&byte| byte == b'/');
     parts.nth(1).is_some_and(|directory| matches!(directory, b"bin" | b"sbin"))
 }
 
-/// Whether a file lies where the linker looks for libraries.
+/// Returns `true` if a file is where the linker searches for libraries.
 pub(super) fn is_in_library_directory(path: &[u8]) -> bool {
     ["/lib/", "/lib64/", "/lib32/", "/usr/lib/", "/usr/lib64/", "/usr/lib32/", "/usr/local/lib/", "/usr/local/lib64/"]
         .iter()
         .any(|directory| path.starts_with(directory.as_bytes()))
 }
 
-/// Whether a file name is that of a library.
+/// Returns `true` if a file name is that of a library.
 pub(super) fn is_library_name(name: &[u8]) -> bool {
     name.ends_with(b".so") || memchr::memmem::find(name, b".so.").is_some()
 }
 
-/// Whether an attribute brings data only.
+/// Returns `true` if an attribute provides only data.
 pub(in crate::emit) fn is_data(attribute: &str) -> bool {
     DATA.iter().any(|rule| rule.attribute == attribute && attribute != "ncurses")
 }

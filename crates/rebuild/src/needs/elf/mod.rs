@@ -1,7 +1,7 @@
-//! What a program or library asks of the dynamic linker, and what its constants name.
+//! Requirements of a program or library for the dynamic linker, and the names in its constants.
 //!
-//! "Tool Interface Standard, ELF specification 1.2", the gABI, and for dlopen notes the ELF dlopen metadata of the
-//! UAPI group. Every number of the file is checked against its length; nothing is allocated by what it claims.
+//! Follows "Tool Interface Standard, ELF specification 1.2", the gABI, and for dlopen notes the ELF dlopen metadata of
+//! the UAPI group. Every number in the file is checked against its length; claimed sizes never determine an allocation.
 
 mod reader;
 mod strings;
@@ -12,22 +12,22 @@ mod tests;
 pub(crate) use reader::read;
 pub(super) use strings::{Named, absolute_paths};
 
-/// Names of one kind that are kept of one file.
+/// Maximum number of names of one kind kept for a file.
 const MOST_NAMES: usize = 4096;
 
-/// Words of an ELF file's class and machine: two that differ cannot be loaded into one process.
+/// Class and machine of an ELF file. Files that differ in them cannot be loaded into one process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Machine {
-    /// Whether addresses have 64 bits.
+    /// True if addresses have 64 bits.
     pub wide: bool,
-    /// Whether the high byte comes first.
+    /// True if the byte order is big-endian.
     pub big_endian: bool,
     /// `e_machine`.
     pub number: u16,
 }
 
 impl Machine {
-    /// The name in the middle of Debian's library directories.
+    /// Returns the multiarch part of Debian's library directories.
     pub fn triplet(self) -> Option<&'static str> {
         Some(match (self.number, self.wide, self.big_endian) {
             (3, ..) => "i386-linux-gnu",
@@ -43,7 +43,7 @@ impl Machine {
         })
     }
 
-    /// What the dynamic linker puts for `$PLATFORM`, as far as it does not depend on the processor.
+    /// Returns the value of `$PLATFORM` in the dynamic linker, as far as it does not depend on the processor.
     pub fn platform(self) -> &'static str {
         match self.number {
             3 => "i686",
@@ -56,12 +56,12 @@ impl Machine {
     }
 }
 
-/// What an ELF file asks for.
+/// Requirements of an ELF file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Elf {
-    /// What it runs on.
+    /// Class and machine of the file.
     pub machine: Machine,
-    /// Whether it is a program or a library; object files and core dumps need nothing.
+    /// True for a program or a library; object files and core dumps have no needs.
     pub is_loadable: bool,
     /// `PT_INTERP`.
     pub interpreter: Option<Box<[u8]>>,
@@ -73,55 +73,55 @@ pub(crate) struct Elf {
     pub rpath: Option<Box<[u8]>>,
     /// `DT_RUNPATH`.
     pub runpath: Option<Box<[u8]>>,
-    /// What its symbols say that it can do.
+    /// Capabilities that follow from its symbols.
     pub abilities: Abilities,
-    /// Libraries that its dlopen notes name: a list of alternatives each.
+    /// Libraries in its dlopen notes; each note lists alternatives.
     pub dlopen_notes: Vec<DlopenNote>,
-    /// Absolute paths among its constants, each once.
+    /// Absolute paths among its constants, without duplicates.
     pub paths: Vec<Named>,
-    /// Names of libraries among its constants, each once; empty unless it loads libraries while it runs.
+    /// Names of libraries among its constants, without duplicates; empty unless it loads libraries at run time.
     pub libraries: Vec<Box<[u8]>>,
 }
 
-/// One entry of a dlopen note.
+/// Entry of a dlopen note.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct DlopenNote {
-    /// The first of these that is there is loaded.
+    /// Alternatives, of which the first one present is loaded.
     pub sonames: Vec<Box<[u8]>>,
-    /// Whether the program does not work without.
+    /// True if the program does not work without it.
     pub is_required: bool,
 }
 
 bitflags::bitflags! {
-    /// What the symbols of a program or library say that it can do.
+    /// Capabilities of a program or library that follow from its symbols.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
     pub(crate) struct Abilities: u16 {
-        /// Loads libraries while it runs: `dlopen`.
+        /// Loads libraries at run time: `dlopen`.
         const LOADS = 1;
         /// Runs a shell: `system`, `popen`.
         const SHELL = 1 << 1;
-        /// Starts other programs: `execve` and its like.
+        /// Starts other programs: `execve` and related functions.
         const STARTS = 1 << 2;
         /// Converts character sets: `iconv_open`.
         const CONVERTS = 1 << 3;
-        /// Cancels threads, or asks for a backtrace: the C library then loads `libgcc_s`.
+        /// Cancels threads or creates backtraces, for which the C library loads `libgcc_s`.
         const UNWINDS = 1 << 4;
         /// Reads hashed passwords: `getspnam`.
         const SHADOW = 1 << 5;
-        /// Finds programs by their names: `execvp` and its like.
+        /// Starts programs by name: `execvp` and related functions.
         const STARTS_BY_NAME = 1 << 6;
-        /// Speaks to people in their language: `setlocale`.
+        /// Uses the user's locale: `setlocale`.
         const LOCALES = 1 << 7;
         /// Names the directory of time zones.
         const ZONES = 1 << 8;
-        /// Names where systems have their certificate authorities.
+        /// Names a location of certificate authorities.
         const CERTIFICATES = 1 << 9;
     }
 }
 
 impl Elf {
-    /// Whether this is the C library, the dynamic linker, or one of the parts that they come in. What these name among
-    /// their constants is for others to ask.
+    /// Returns `true` for the C library, the dynamic linker, and their parts. Paths in their constants are used only on
+    /// behalf of other programs.
     pub fn is_c_library(&self) -> bool {
         const PARTS: [&[u8]; 9] = [
             b"libc.so",

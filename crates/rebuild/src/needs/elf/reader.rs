@@ -1,19 +1,19 @@
 use super::strings::{self, Constants};
 use super::{Abilities, DlopenNote, Elf, MOST_NAMES, Machine};
 
-/// Headers of one kind that are looked at.
+/// Maximum number of headers of one kind.
 const MOST_HEADERS: usize = 4096;
-/// Entries of the dynamic section.
+/// Maximum number of entries of the dynamic section.
 const MOST_DYNAMIC: usize = 65_536;
-/// Bytes of one name.
+/// Maximum length of a name, bytes.
 const MOST_NAME: usize = 4096;
-/// Bytes of all notes of one segment.
+/// Maximum length of all notes of one segment, bytes.
 const MOST_NOTES: usize = 1 << 20;
 
-/// The type of a dlopen note; its owner is `FDO`.
+/// Type of a dlopen note; its owner is `FDO`.
 const DLOPEN_NOTE: u64 = 0x407c_0c0a;
 
-/// Reads an ELF file from its bytes; `None` for what is none, or has no whole header.
+/// Parses an ELF file; `None` if it is not one or its header is truncated.
 pub(crate) fn read(bytes: &[u8]) -> Option<Elf> {
     let (class, data) = (*bytes.get(4)?, *bytes.get(5)?);
     if !bytes.starts_with(b"\x7fELF") || !matches!(class, 1 | 2) || !matches!(data, 1 | 2) {
@@ -45,10 +45,10 @@ struct Reader<'a> {
     big_endian: bool,
 }
 
-/// What the program headers lead to.
+/// Segments described by the program headers.
 #[derive(Default)]
 struct Loads {
-    /// Address, offset in the file, bytes in the file, whether it may be executed.
+    /// Address, offset in the file, length in the file, and true if executable, for each segment.
     mapped: Vec<(u64, u64, u64, bool)>,
     dynamic: Option<(u64, u64)>,
 }
@@ -62,28 +62,28 @@ impl Loads {
 }
 
 impl<'a> Reader<'a> {
-    /// So many bytes at an offset, all of them.
+    /// Returns exactly `length` bytes at an offset.
     fn part(&self, offset: u64, length: u64) -> Option<&'a [u8]> {
         let start = usize::try_from(offset).ok()?;
         let end = start.checked_add(usize::try_from(length).ok()?)?;
         self.bytes.get(start..end)
     }
 
-    /// Up to so many bytes at an offset, fewer where the file ends.
+    /// Returns up to `length` bytes at an offset; fewer at the end of the file.
     fn some(&self, offset: u64, length: u64) -> &'a [u8] {
         let rest = usize::try_from(offset).ok().and_then(|start| self.bytes.get(start..)).unwrap_or_default();
         let length = usize::try_from(length).unwrap_or(usize::MAX).min(rest.len());
         rest.get(..length).unwrap_or_default()
     }
 
-    /// A number of 2, 4 or 8 bytes; 0 where it is not there.
+    /// Returns a number of 2, 4 or 8 bytes; 0 past the end of the file.
     fn number(&self, at: u64, length: u64) -> u64 {
         let field = self.part(at, length).unwrap_or_default();
         let add = |number: u64, &byte: &u8| number << 8 | u64::from(byte);
         if self.big_endian { field.iter().fold(0, add) } else { field.iter().rev().fold(0, add) }
     }
 
-    /// A number as long as an address.
+    /// Returns a number of the length of an address.
     fn word(&self, at: u64) -> u64 {
         self.number(at, if self.wide { 8 } else { 4 })
     }
@@ -97,7 +97,7 @@ impl<'a> Reader<'a> {
         bytes.get(..memchr::memchr(0, bytes).unwrap_or(bytes.len())).unwrap_or_default()
     }
 
-    /// The offsets of the headers of a table.
+    /// Returns the offsets of the headers in a table.
     fn headers(&self, offset: u64, entry: u64, count: u64, smallest: u64) -> Vec<u64> {
         if offset == 0 || entry < smallest {
             return Vec::new();
@@ -128,7 +128,7 @@ impl<'a> Reader<'a> {
         loads
     }
 
-    /// The dlopen notes among some notes.
+    /// Adds the dlopen notes in a range.
     fn notes(&self, offset: u64, length: u64, elf: &mut Elf) {
         let end = offset.saturating_add(length.min(MOST_NOTES as u64));
         let mut at = offset;
@@ -164,8 +164,7 @@ impl<'a> Reader<'a> {
         elf.abilities = abilities(self.some(strings, value(10).unwrap_or_default()));
     }
 
-    /// Where constants are: sections that are loaded and not executed, or whole segments where there is no table of
-    /// sections.
+    /// Returns the constants: sections that are loaded and not executable, or whole segments without a section table.
     fn constants(&self, loads: &Loads) -> Constants<'a> {
         let (offset, smallest) = (self.word(self.at(40, 32)), self.at(64, 40));
         let (entry, count) = (self.number(self.at(58, 46), 2), self.number(self.at(60, 48), 2));
@@ -184,7 +183,7 @@ impl<'a> Reader<'a> {
             let wanted = loads.mapped.iter().filter(|&&(_, _, _, executed)| !(executed && read_only));
             parts.extend(wanted.map(|&(_, offset, length, _)| self.some(offset, length)));
         }
-        // Sections that overlap must not make the work longer than the file.
+        // Overlapping sections must not cause more work than the length of the file.
         let mut left = self.bytes.len();
         for part in &mut parts {
             *part = part.get(..part.len().min(left)).unwrap_or_default();
@@ -194,7 +193,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What the names of symbols say. The string table holds those of imported and of own symbols alike.
+/// Returns the capabilities that follow from symbol names. The string table contains imported and defined symbols
+/// alike.
 fn abilities(names: &[u8]) -> Abilities {
     const SIGNS: [(Abilities, &[&[u8]]); 8] = [
         (Abilities::LOADS, &[b"dlopen", b"dlmopen", b"lt_dlopen", b"lt_dlopenext", b"g_module_open"]),
@@ -223,7 +223,7 @@ fn abilities(names: &[u8]) -> Abilities {
     found
 }
 
-/// The content of a dlopen note: a JSON list of objects with `soname` and `priority`.
+/// Parses the content of a dlopen note: a JSON list of objects with `soname` and `priority`.
 fn dlopen_note(content: &[u8]) -> Vec<DlopenNote> {
     let text = content.split(|&byte| byte == 0).next().unwrap_or_default();
     let Ok(serde_json::Value::Array(list)) = serde_json::from_slice(text) else { return Vec::new() };

@@ -2,28 +2,28 @@ use hashbrown::HashSet;
 
 use super::Abilities;
 
-/// Bytes of a path that are looked at.
+/// Maximum length of a path, bytes.
 const MOST_PATH: usize = 512;
-/// Paths that are kept of one file.
+/// Maximum number of paths kept for a file.
 const MOST_PATHS: usize = 65_536;
-/// Bytes of the name of a library.
+/// Maximum length of a library's name, bytes.
 const MOST_LIBRARY: usize = 128;
 
-/// The constants of a program, in parts.
+/// Constants of a program, in parts.
 pub(super) struct Constants<'a>(pub Vec<&'a [u8]>);
 
-/// An absolute path that stands in a program or a text.
+/// Absolute path in a program or a text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Named {
-    /// As it stands there.
+    /// Path as written.
     pub path: Box<[u8]>,
-    /// Whether it is only the beginning of a path: a format or a variable follows.
+    /// True if it is only the beginning of a path, followed by a format or a variable.
     pub is_prefix: bool,
-    /// Whether it is the value of a setting: `CC=/usr/bin/cc`.
+    /// True if it is the value of a setting: `CC=/usr/bin/cc`.
     pub is_value: bool,
 }
 
-/// Absolute paths among constants, each once, in their order.
+/// Returns absolute paths among constants in order, without duplicates.
 pub(super) fn absolute_paths_of(constants: &Constants<'_>) -> Vec<Named> {
     let mut seen = HashSet::new();
     let mut found = Vec::new();
@@ -33,7 +33,7 @@ pub(super) fn absolute_paths_of(constants: &Constants<'_>) -> Vec<Named> {
     found
 }
 
-/// Absolute paths in a text, each once, in their order.
+/// Returns absolute paths in a text in order, without duplicates.
 pub(crate) fn absolute_paths(text: &[u8]) -> Vec<Named> {
     let (mut seen, mut found) = (HashSet::new(), Vec::new());
     collect(text, &mut seen, &mut found);
@@ -53,7 +53,7 @@ fn collect<'a>(bytes: &'a [u8], seen: &mut HashSet<(&'a [u8], bool)>, found: &mu
         let follows = rest.get(length).copied();
         let is_prefix = matches!(follows, Some(b'%' | b'$' | b'{' | b'*' | b'<'));
         let path = if is_prefix { path } else { trim_sentence(path) };
-        // `/` alone, `//`, `/*` and the like name nothing.
+        // `/` alone, `//`, `/*` and the like are not paths.
         let is_value = slash.checked_sub(1).and_then(|at| bytes.get(at)) == Some(&b'=');
         if path.iter().filter(|&&byte| byte.is_ascii_alphanumeric()).count() >= 2 && seen.insert((path, is_value)) {
             found.push(Named { path: path.into(), is_prefix, is_value });
@@ -61,17 +61,17 @@ fn collect<'a>(bytes: &'a [u8], seen: &mut HashSet<(&'a [u8], bool)>, found: &mu
     }
 }
 
-/// Whether a path can begin at a slash: what stands before is no part of a path, an address or a fraction.
+/// Returns `true` if a path can begin at this slash: the text before is not part of a path, an address or a fraction.
 fn begins(bytes: &[u8], slash: usize) -> bool {
     let next_is_name = bytes.get(slash + 1).is_some_and(|&byte| byte.is_ascii_alphanumeric() || b"._".contains(&byte));
     let before = slash.checked_sub(1).and_then(|at| bytes.get(at)).copied().unwrap_or_default();
-    // `-I/usr/include`, `-L/usr/lib`: an option of one letter.
+    // Options of one letter: `-I/usr/include`, `-L/usr/lib`.
     let option = || {
         let at = |back: usize| slash.checked_sub(back).and_then(|at| bytes.get(at)).copied().unwrap_or_default();
         before.is_ascii_alphabetic() && at(2) == b'-' && !is_path_byte(at(3))
     };
     let begins = !(is_path_byte(before) || matches!(before, b'}' | b'%' | b'*' | b'$' | b'<' | b'?' | b'\\' | b')'));
-    // `http://host`: a colon before two slashes.
+    // Addresses such as `http://host` have a colon before two slashes.
     next_is_name && (begins || option())
 }
 
@@ -79,7 +79,7 @@ fn is_path_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"/._-+@~".contains(&byte)
 }
 
-/// A path at the end of a sentence, without the full stop.
+/// Removes the full stop from a path at the end of a sentence.
 fn trim_sentence(mut path: &[u8]) -> &[u8] {
     while let [rest @ .., b'.'] = path {
         path = rest;
@@ -87,13 +87,13 @@ fn trim_sentence(mut path: &[u8]) -> &[u8] {
     path
 }
 
-/// What constants say that a program can do. Those of Go and Rust stand behind one another without an end, so that no
-/// path can be cut out of them.
+/// Returns the capabilities that follow from constants. Strings of Go and Rust are stored without terminators, so that
+/// paths cannot be extracted from them.
 pub(super) fn signs(constants: &Constants<'_>) -> Abilities {
     let has = |sign: &[u8]| constants.0.iter().any(|part| memchr::memmem::find(part, sign).is_some());
     let mut found = Abilities::empty();
     let is_go = has(b"runtime.goexit");
-    // Every program in Go has the directory in it; the table of functions has those that it calls.
+    // Every Go program contains the directory; the function table lists the functions that it calls.
     if has(b"/usr/share/zoneinfo") && (!is_go || has(b"time.LoadLocation")) {
         found |= Abilities::ZONES;
     }
@@ -106,7 +106,7 @@ pub(super) fn signs(constants: &Constants<'_>) -> Abilities {
     found
 }
 
-/// Names of libraries among constants, each once: `libfoo.so.1`, `mod_x.so`.
+/// Returns names of libraries among constants, without duplicates: `libfoo.so.1`, `mod_x.so`.
 pub(super) fn libraries(constants: &Constants<'_>) -> Vec<Box<[u8]>> {
     let mut seen: HashSet<&[u8]> = HashSet::new();
     let mut found = Vec::new();
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_told_from_an_address_a_fraction_and_a_format() {
+    fn a_path_is_distinguished_from_an_address_a_fraction_and_a_format() {
         let cases: [(&str, &[&str]); 10] = [
             ("\0/etc/nginx/nginx.conf\0", &["/etc/nginx/nginx.conf"]),
             ("--prefix=/usr/share/nginx --pid=/run/a.pid", &["/usr/share/nginx", "/run/a.pid"]),

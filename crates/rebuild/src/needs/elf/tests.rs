@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::{Abilities, DlopenNote, Elf, Machine, Named, read};
 
-/// A library of 64 bits: one segment that maps the whole file, strings, a dynamic section and a note.
+/// Builds a 64-bit library: one segment that maps the whole file, strings, a dynamic section and a note.
 fn library() -> Vec<u8> {
     let mut strings = vec![0u8];
     let mut place = |text: &str| {
@@ -95,7 +95,7 @@ fn what_a_library_asks_for_is_read() {
 }
 
 #[test]
-fn what_is_no_program_asks_for_nothing() {
+fn a_file_that_is_not_a_program_needs_nothing() {
     assert_eq!(read(b""), None);
     assert_eq!(read(b"#!/bin/sh\n"), None);
     assert_eq!(read(&library()[..40]), None);
@@ -104,7 +104,7 @@ fn what_is_no_program_asks_for_nothing() {
     assert_eq!(read(&object).map(|elf| elf.needed), Some(Vec::new()));
 }
 
-/// The machine's own programs agree with binutils, where that is here.
+/// Compares programs of this machine with binutils, if it is installed.
 #[test]
 fn readelf_says_the_same() {
     let program = std::env::current_exe().unwrap();

@@ -4,29 +4,29 @@ use hashbrown::HashSet;
 
 use super::lexer::{Lexer, Token, Variables, Word, is_name};
 
-/// Bytes of all scripts inside of scripts together that are read.
+/// Maximum total length of nested scripts, bytes.
 const MOST_BYTES: usize = 16 << 20;
-/// Scripts inside of scripts.
+/// Maximum number of nested scripts.
 const MOST_SCRIPTS: usize = 20_000;
-/// Names of one kind that are kept.
+/// Maximum number of names of one kind.
 const MOST_NAMES: usize = 10_000;
 
-/// What a script calls.
+/// Result of analysing a script.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in super::super) struct Script {
-    /// Names and paths of commands, each once, those of the shell itself left out.
+    /// Names and paths of commands, without duplicates and shell builtins.
     pub commands: Vec<Vec<u8>>,
-    /// Paths of scripts that it reads: `. file`.
+    /// Paths of sourced scripts: `. file`.
     pub sourced: Vec<Vec<u8>>,
     /// Other words with a slash: arguments, files of redirections, values of variables.
     pub paths: Vec<Vec<u8>>,
-    /// Whether it runs its own arguments as a command.
+    /// True if the script runs its own arguments as a command.
     pub runs_arguments: bool,
-    /// What of it cannot be told.
+    /// Uncertainties of the script.
     pub doubts: Vec<&'static str>,
 }
 
-/// Reads a script. `environment` are variables that are known before it begins.
+/// Analyses a script. `environment` contains variables that are set before it starts.
 pub(in super::super) fn read(text: &[u8], environment: &[(Vec<u8>, Vec<u8>)]) -> Script {
     let mut reader = Reader { variables: environment.iter().cloned().collect(), ..Reader::default() };
     let mut texts: VecDeque<Vec<u8>> = [text.to_vec()].into();
@@ -35,7 +35,7 @@ pub(in super::super) fn read(text: &[u8], environment: &[(Vec<u8>, Vec<u8>)]) ->
         bytes = bytes.saturating_add(text.len());
         count += 1;
         if bytes > MOST_BYTES || count > MOST_SCRIPTS {
-            reader.doubt("is nested too deeply to be understood");
+            reader.doubt("is nested too deeply to be analysed");
             break;
         }
         reader.text(&text);
@@ -52,18 +52,18 @@ struct Reader {
     script: Script,
 }
 
-/// Where in a command the reader is.
+/// Position of the reader in a command.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// A command begins here.
+    /// At the beginning of a command.
     Command,
-    /// In the arguments of one.
+    /// In the arguments of a command.
     Arguments,
-    /// Behind `for`, `select`, `function`: a name.
+    /// At the name after `for`, `select` or `function`.
     Name,
-    /// Behind the name of a loop: `in` and words.
+    /// After the variable of a loop: `in` and words.
     LoopWords,
-    /// Behind `case`: its word, then `in`.
+    /// After `case`: its word, then `in`.
     CaseWord,
     /// At a pattern of a case.
     Pattern,
@@ -71,7 +71,7 @@ enum Place {
     Condition,
 }
 
-/// Words of the shell's own, which are no programs. `[`, `echo` and the like are also programs, but a shell never runs those.
+/// Words that a shell handles itself. `[`, `echo` and others also exist as programs, but shells do not run those.
 const BUILTINS: &[&[u8]] = &[
     b":",
     b".",
@@ -135,7 +135,7 @@ const BUILTINS: &[&[u8]] = &[
     b"wait",
 ];
 
-/// Commands that run the command behind them, with the number of words that come between.
+/// Commands that run the command after them, with the number of words in between.
 const WRAPPERS: &[(&[u8], usize)] = &[
     (b"exec", 0),
     (b"command", 0),
@@ -174,14 +174,14 @@ const WRAPPERS: &[(&[u8], usize)] = &[
     (b"fdmove", 1),
 ];
 
-/// The state of one command.
+/// State of one command.
 #[derive(Default)]
 struct Command {
     name: Vec<u8>,
     words: usize,
-    /// Words still to pass before the command that this one runs.
+    /// Number of words to skip before the command that this one runs.
     wraps: Option<usize>,
-    /// Whether the word before was `-c`, or the like.
+    /// True if the previous word was `-c` or similar.
     takes_script: bool,
 }
 
@@ -198,7 +198,7 @@ impl Reader {
                 Token::CaseEnd => place = Place::Pattern,
                 Token::Close if place == Place::Pattern => place = Place::Command,
                 Token::Separator(b'(') if previous.is_some() && place == Place::Arguments && command.words == 0 => {
-                    // `name ( )`: a function.
+                    // Function definition, `name ( )`.
                     self.functions.extend(previous.take());
                     place = Place::Command;
                 }
@@ -255,12 +255,12 @@ impl Reader {
             }
         }
         if lexer.is_broken {
-            self.doubt("has a quote or bracket that is not closed where it seems to be");
+            self.doubt("has an unbalanced quote or bracket");
         }
         self.inner.append(&mut lexer.inner);
     }
 
-    /// A word where a command begins: a keyword, an assignment, or the command's name.
+    /// Handles a word at the beginning of a command: a keyword, an assignment, or the command's name.
     fn command(&mut self, word: &Word, command: &mut Command) -> Place {
         if !word.is_quoted && !word.is_unknown {
             match word.text.as_slice() {
@@ -282,7 +282,7 @@ impl Reader {
         Place::Arguments
     }
 
-    /// Takes `NAME=value`; whether it was one.
+    /// Handles `NAME=value`; returns `true` if the word is an assignment.
     fn assignment(&mut self, word: &Word) -> bool {
         let Some(equals) = memchr::memchr(b'=', &word.text) else { return false };
         let (name, value) = word.text.split_at(equals);
@@ -303,7 +303,7 @@ impl Reader {
         true
     }
 
-    /// The name of a command.
+    /// Handles the name of a command.
     fn name(&mut self, word: &Word, command: &mut Command) {
         if word.is_arguments && word.text.is_empty() {
             self.script.runs_arguments = true;
@@ -311,7 +311,7 @@ impl Reader {
         }
         if word.is_unknown || word.text.is_empty() {
             if word.is_unknown {
-                self.doubt("calls a command whose name is only known when it runs");
+                self.doubt("calls a command whose name is only known at run time");
             }
             return;
         }
@@ -319,7 +319,7 @@ impl Reader {
         command.name = base.to_vec();
         command.wraps = WRAPPERS.iter().find(|(name, _)| *name == base).map(|&(_, between)| between);
         if base == b"eval" {
-            self.doubt("puts a command together while it runs (eval)");
+            self.doubt("builds a command at run time (eval)");
         }
         if !BUILTINS.contains(&word.text.as_slice()) && self.script.commands.len() < MOST_NAMES {
             self.script.commands.push(word.text.clone());
@@ -336,7 +336,7 @@ impl Reader {
         match command.name.as_slice() {
             b"." | b"source" if command.words == 1 => {
                 if word.is_unknown {
-                    self.doubt("reads another script whose path is only known when it runs");
+                    self.doubt("sources a script whose path is only known at run time");
                 } else {
                     self.script.sourced.push(word.text.clone());
                 }
@@ -377,7 +377,7 @@ impl Reader {
         self.path(word);
     }
 
-    /// Keeps a word that may be a path.
+    /// Records a word that may be a path.
     fn path(&mut self, word: &Word) {
         if !word.is_unknown && word.text.contains(&b'/') && self.script.paths.len() < MOST_NAMES {
             self.script.paths.push(word.text.clone());

@@ -1,43 +1,43 @@
 use hashbrown::HashMap;
 
-/// Bytes of one word.
+/// Maximum length of a word, bytes.
 const MOST_WORD: usize = 64 << 10;
 
-/// A word after its quotes are taken off.
+/// Word with its quotes removed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Word {
-    /// What of it is known.
+    /// Known text of the word.
     pub text: Vec<u8>,
-    /// Whether something in it is only known when the script runs.
+    /// True if part of it is only known at run time.
     pub is_unknown: bool,
-    /// Whether some of it was quoted: it is no keyword then.
+    /// True if part of it was quoted, so that it is not a keyword.
     pub is_quoted: bool,
-    /// Whether it stands for the script's own arguments: `$@`, `$*`.
+    /// True if it expands to the script's own arguments: `$@`, `$*`.
     pub is_arguments: bool,
 }
 
-/// One piece of a script.
+/// Token of a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Token {
     /// A word.
     Word(Word),
-    /// A sign behind which a command begins: a new line, `;`, `&`, `|`, `(`.
+    /// Operator after which a command begins: newline, `;`, `&`, `|`, `(`.
     Separator(u8),
-    /// `;;` and its like.
+    /// `;;` and its variants.
     CaseEnd,
     /// `)`.
     Close,
-    /// A redirection: the next word is a file.
+    /// Redirection; the next word is a file.
     Redirection,
 }
 
-/// Takes a script apart. What is inside of `$(…)` and backquotes is put aside as a script of its own.
+/// Splits a script into tokens. The text inside `$(…)` and backquotes is collected as separate scripts.
 pub(super) struct Lexer<'a> {
     text: &'a [u8],
     at: usize,
-    /// Scripts inside of the script.
+    /// Nested scripts.
     pub inner: Vec<Vec<u8>>,
-    /// Whether a quote or bracket is not closed.
+    /// True if a quote or bracket is not closed.
     pub is_broken: bool,
     heredocs: Vec<Heredoc>,
 }
@@ -47,7 +47,7 @@ struct Heredoc {
     strip_tabs: bool,
 }
 
-/// Values of variables, as far as they are known.
+/// Known values of variables.
 pub(super) type Variables = HashMap<Vec<u8>, Vec<u8>>;
 
 impl<'a> Lexer<'a> {
@@ -63,7 +63,7 @@ impl<'a> Lexer<'a> {
         self.text.get(self.at..).unwrap_or_default()
     }
 
-    /// The next piece; `None` at the end.
+    /// Returns the next token; `None` at the end.
     pub fn next(&mut self, variables: &Variables) -> Option<Token> {
         loop {
             let &byte = self.text.get(self.at)?;
@@ -103,7 +103,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Passes a redirection; `None` where nothing of it is of interest.
+    /// Skips a redirection; returns `None` if it does not name a file.
     fn redirection(&mut self, variables: &Variables) -> Option<Token> {
         let rest = self.rest();
         if rest.starts_with(b"<<<") {
@@ -133,7 +133,7 @@ impl<'a> Lexer<'a> {
         Some(Token::Redirection)
     }
 
-    /// Passes the texts that were announced by `<<`.
+    /// Skips the here-documents that were announced by `<<`.
     fn pass_heredocs(&mut self) {
         for heredoc in std::mem::take(&mut self.heredocs) {
             loop {
@@ -163,7 +163,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// A word from here to the next blank or sign.
+    /// Reads a word up to the next blank or operator.
     fn word(&mut self, variables: &Variables) -> Word {
         let mut word = Word::default();
         while let Some(&byte) = self.text.get(self.at) {
@@ -248,7 +248,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// A variable or a substitution.
+    /// Reads a variable or a substitution.
     fn dollar(&mut self, word: &mut Word, variables: &Variables, quoted: bool) {
         let rest = self.text.get(self.at + 1..).unwrap_or_default();
         match rest.first() {
@@ -293,11 +293,11 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// The inside of `${…}`.
+    /// Evaluates the inside of `${…}`.
     fn braced(&mut self, inside: &[u8], word: &mut Word, variables: &Variables) {
         let length = inside.iter().take_while(|byte| is_name(byte)).count();
         let (name, operation) = inside.split_at(length);
-        // What stands in a default may hold a substitution of its own.
+        // A default value may contain a substitution.
         if memchr::memmem::find(operation, b"$(").is_some() || operation.contains(&b'`') {
             self.inner.push(operation.strip_prefix(b":").unwrap_or(operation).get(1..).unwrap_or_default().to_vec());
         }
@@ -313,7 +313,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Puts aside what stands up to a closing bracket.
+    /// Collects a nested script up to its closing bracket.
     fn substitution(&mut self, close: u8) {
         let rest = self.rest();
         let end = closing(rest, close).unwrap_or_else(|| {
@@ -353,7 +353,7 @@ pub(super) fn is_name(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || *byte == b'_'
 }
 
-/// Where the bracket closes that is open where a text begins, quotes passed.
+/// Returns the position of the bracket that closes one open at the beginning of a text, outside quotes.
 fn closing(text: &[u8], close: u8) -> Option<usize> {
     let open = if close == b')' { b'(' } else { b'{' };
     let (mut depth, mut at, mut quoted) = (1usize, 0, false);
@@ -376,7 +376,7 @@ fn closing(text: &[u8], close: u8) -> Option<usize> {
     None
 }
 
-/// Where `{…}` closes, counted from its opening bracket.
+/// Returns the position of the brace that closes `{…}`, counted from the opening one.
 fn closing_brace(text: &[u8]) -> Option<usize> {
     closing(text.get(1..)?, b'}').map(|at| at + 1)
 }

@@ -1,4 +1,4 @@
-//! What a shell script calls, as far as its text tells: POSIX, "Shell Command Language", with what bash adds.
+//! Commands that a shell script calls, as far as its text shows: POSIX, "Shell Command Language", with bash extensions.
 
 mod commands;
 mod lexer;

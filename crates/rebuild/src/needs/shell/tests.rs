@@ -56,7 +56,7 @@ fn what_is_read_and_named_is_found() {
 }
 
 #[test]
-fn what_cannot_be_told_is_said() {
+fn uncertainties_are_reported() {
     assert!(script("exec \"$@\"").runs_arguments);
     assert!(script("exec \"$@\"").doubts.is_empty());
     for text in ["eval \"$x\"", "$tool arg", ". \"$dir/x\"", "echo 'open"] {

@@ -14,7 +14,7 @@ fn text(path: &str, text: &str) -> Written {
     Written::file(path, text.as_bytes())
 }
 
-/// An image of one layer, what it needs, and what its package database says.
+/// Image of one layer with its needs and its package database.
 struct Made {
     opened: Opened,
     needs: Needs,
@@ -185,11 +185,11 @@ fn what_no_package_owns_is_the_application_but_not_what_installing_left_behind()
         assert_eq!(made.how(path), expected, "{path}");
     }
     let all = Made::new(&entries, None, |config| config.entrypoint = vec!["/bin/cat".into()]);
-    assert_eq!(all.how("/usr/bin/unused"), Some(How::Unowned), "without a database, all is the application");
+    assert_eq!(all.how("/usr/bin/unused"), Some(How::Unowned), "without a database, everything is the application");
 }
 
 #[test]
-fn what_is_not_there_is_told_with_what_asks_for_it() {
+fn missing_files_are_reported_with_the_path_that_needs_them() {
     let entries =
         with([program("usr/bin/start", "#!/usr/bin/env nothing\n"), Written::symlink("usr/bin/env", "busybox")]);
     let made = Made::new(&entries, Some(DATABASE), |config| config.entrypoint = vec!["start".into()]);
@@ -230,7 +230,7 @@ fn configuration_names_files_beside_it_and_patterns() {
 }
 
 #[test]
-fn a_script_finds_what_lies_beside_it_and_who_looks_around_is_told() {
+fn a_script_finds_its_neighbours_and_programs_that_look_around_are_reported() {
     let start = "#!/bin/sh\nhere=$(dirname \"$(readlink -f \"$0\")\")\n. \"$here/functions\"\nexec $here/../lib/tool\n";
     let entries = with([
         program("usr/bin/start", start),
@@ -312,7 +312,7 @@ fn what_is_run_as_another_user_is_followed() {
     }
 }
 
-/// A program for x86-64 that has these directories in `DT_RPATH` and asks for these libraries.
+/// Builds an x86-64 program with these directories in `DT_RPATH` and these needed libraries.
 fn elf(rpath: &str, needed: &[String]) -> Vec<u8> {
     const HEADERS: usize = 64 + 2 * 56;
     let mut strings = vec![0];
@@ -361,7 +361,7 @@ fn many_directories_and_names_of_libraries_take_little_time() {
     entries.push(Written::file("opt/last/libreal.so", &elf("", &[])));
     let began = std::time::Instant::now();
     let made = Made::new(&entries, None, |config| config.entrypoint = vec!["/app/start".to_owned()]);
-    // Twelve million lookups took a minute and more in a build without optimisation.
+    // Twelve million lookups took more than a minute in a build without optimisation.
     assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
     let is_missing = |name: &str| made.needs.missing.iter().any(|missing| missing.name == name);
     assert!(made.how("/opt/last/libreal.so").is_some() && !is_missing("libreal.so"), "it is in the last directory");

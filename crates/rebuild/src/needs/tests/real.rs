@@ -9,7 +9,7 @@ use nixdive_packages::{self, CapturedFile, Inventory};
 use nixdive_scan::Wanted;
 use nixdive_source::open::{Keep, OpenOptions, Opened, Progress, open};
 
-/// An image of the corpus, opened as a rebuild opens it, with its packages.
+/// Opens an image of the corpus as a rebuild does, with its packages.
 fn opened(name: &str) -> Option<(Opened, Inventory)> {
     let file = corpus_file(name)?;
     let reference = Reference::parse(file.as_os_str()).unwrap();
@@ -31,7 +31,7 @@ fn needs(opened: &Opened, packages: &Inventory) -> Needs {
     find(&opened.image, &opened.contents, packages, &NeedsOptions::default(), &Cancel::new()).unwrap()
 }
 
-/// What is needed, by path, with its bytes.
+/// Returns the needed files by path, with their sizes.
 fn kept(opened: &Opened, needs: &Needs) -> BTreeMap<String, u64> {
     let tree = &opened.image.tree;
     let nodes = tree.node_ids().filter(|&node| needs.is_needed(node));

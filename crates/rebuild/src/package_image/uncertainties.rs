@@ -1,4 +1,4 @@
-//! What people should know of a plan of an image without a Nix store.
+//! Uncertainties of a plan for an image without a Nix store.
 
 use super::PackageImage;
 use super::select::{PackageSelection, names};
@@ -7,22 +7,22 @@ use nixdive_base::glob::Glob;
 use nixdive_base::text::{display_bytes, display_name};
 use nixdive_image::Resolution;
 
-/// What those who start a container may ask for though nothing in its image does: where it is, and what to say of it when
-/// part of it goes.
+/// Files that users may select when they start a container, although nothing in the image refers to them: their
+/// location, and the remark if some of them are dropped.
 const BY_REQUEST: [(&[u8], &str); 2] = [
     (
         b"/usr/share/zoneinfo/",
-        "time zones go that nothing asks for: to start it with another one in TZ, --keep '/usr/share/zoneinfo/**'",
+        "unused time zones are dropped; to select one with TZ at run time: --keep '/usr/share/zoneinfo/**'",
     ),
     (
         b"/usr/lib/locale/",
-        "locales go that nothing asks for: to start it with another one in LANG, --keep '/usr/lib/locale/**'",
+        "unused locales are dropped; to select one with LANG at run time: --keep '/usr/lib/locale/**'",
     ),
 ];
 const SHELL: &[u8] = b"/bin/sh";
 
 impl PackageImage<'_> {
-    /// Sentences that are safe to show. `counted` tells whose bytes count.
+    /// Returns sentences that are safe to show. `counted` marks the files whose bytes are counted.
     pub(super) fn doubts(&self, selection: &PackageSelection, choices: &Choices, counted: &[bool]) -> Vec<String> {
         let of_none = self.needs.doubts.iter().filter(|doubt| doubt.node.is_none());
         let mut doubts: Vec<String> = of_none.map(|doubt| doubt.message.clone()).collect();
@@ -35,18 +35,18 @@ impl PackageImage<'_> {
         doubts.extend(self.of_nothing(choices));
         doubts.extend(self.by_request(selection));
         if selection.dropped_links > 0 {
-            doubts.push(format!("{} links that would lead nowhere go too", selection.dropped_links));
+            doubts.push(format!("{} links that would dangle are dropped too", selection.dropped_links));
         }
         let counted = self.files.iter().zip(counted).filter(|(_, counted)| **counted).map(|(file, _)| file);
         let unowned = counted.filter(|file| self.is_unowned(file)).map(|file| file.bytes).fold(0, u64::saturating_add);
         if unowned > 0 && self.packages.packages.packages().is_empty() {
             let unowned = display_bytes(unowned);
-            doubts.push(format!("there is no package database: {unowned} that no program is seen to need stay too"));
+            doubts.push(format!("no package database: {unowned} that no program is known to need are kept too"));
         }
         doubts
     }
 
-    /// Wishes that concern nothing in the image.
+    /// Returns choices that match nothing in the image.
     fn of_nothing(&self, choices: &Choices) -> Vec<String> {
         let tree = self.tree();
         let is_somewhere = |text: &str| {
@@ -62,12 +62,10 @@ impl PackageImage<'_> {
         let wishes = choices.keep.iter().map(|glob| ("keep", glob));
         let wishes = wishes.chain(choices.drop.iter().map(|glob| ("drop", glob)));
         let of_nothing = wishes.filter(|(_, glob)| !concerns(glob));
-        of_nothing
-            .map(|(wish, glob)| format!("--{wish} {}: nothing in the image has such a name", shown(glob)))
-            .collect()
+        of_nothing.map(|(wish, glob)| format!("--{wish} {}: nothing in the image matches", shown(glob))).collect()
     }
 
-    /// What goes and may be asked for by those who start the container.
+    /// Returns remarks about dropped files that users may select when they start a container.
     fn by_request(&self, selection: &PackageSelection) -> Vec<String> {
         let tree = self.tree();
         let mut doubts = Vec::new();
@@ -81,7 +79,7 @@ impl PackageImage<'_> {
         if let Some(Resolution::Found { node, .. }) = shell
             && self.files.iter().zip(&selection.kept).any(|(file, kept)| file.node == node && !kept)
         {
-            doubts.push("no shell stays: to work in a container by hand, --keep /bin/sh".to_owned());
+            doubts.push("no shell is kept; to work in a container interactively: --keep /bin/sh".to_owned());
         }
         doubts
     }

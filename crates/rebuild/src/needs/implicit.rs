@@ -2,7 +2,7 @@ use super::elf::{Abilities, Elf};
 use super::linker;
 use super::read::Facts;
 use super::search::{Follow, Search};
-use super::{Habit, How, Reason};
+use super::{How, ImplicitNeed, Reason};
 use nixdive_image::NodeId;
 
 const NAME_SERVICES: [&str; 10] = [
@@ -38,8 +38,8 @@ const CERTIFICATES: [&str; 13] = [
 const TERMINALS: [&str; 4] = ["/usr/share/terminfo", "/usr/lib/terminfo", "/lib/terminfo", "/etc/terminfo"];
 
 impl Search<'_> {
-    /// Marks what the needed programs open by habit. `switch` is `nsswitch.conf`.
-    pub(super) fn habits(&mut self, switch: Option<&[u8]>) {
+    /// Marks the files that needed programs open implicitly. `switch` is the content of `nsswitch.conf`.
+    pub(super) fn implicit_needs(&mut self, switch: Option<&[u8]>) {
         let programs = self.programs.clone();
         let elves = || {
             programs.iter().filter_map(|(node, facts)| match &**facts {
@@ -50,28 +50,32 @@ impl Search<'_> {
         let links = |names: &[&str]| elves().find(|(_, elf)| needs_any(elf, names)).map(|(node, _)| node);
         self.accounts(elves().next().map(|(node, _)| node));
         if let Some((first, _)) = elves().next() {
-            self.keep(&SYSTEM_NAMES, first, Habit::SystemName);
+            self.keep(&SYSTEM_NAMES, first, ImplicitNeed::SystemName);
         }
         if let Some((libc, elf)) = elves().find(|(_, elf)| elf.soname.as_deref() == Some(b"libc.so.6")) {
             self.name_services(libc, elf, switch);
             self.keep(
                 &["/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/ld.so.cache", "/etc/ld.so.preload"],
                 libc,
-                Habit::DynamicLinker,
+                ImplicitNeed::DynamicLinker,
             );
         } else if let Some((musl, _)) = elves().find(|(_, elf)| elf.is_c_library()) {
-            self.keep(&NAME_SERVICES[1..], musl, Habit::NameServices);
+            self.keep(&NAME_SERVICES[1..], musl, ImplicitNeed::NameServices);
             for path in super::glob::expand(self.view, b"/etc/ld-musl-*.path") {
-                self.mark(path, Reason { from: Some(musl), how: How::Habit(Habit::DynamicLinker) }, Follow::Nothing);
+                self.mark(
+                    path,
+                    Reason { from: Some(musl), how: How::Implicit(ImplicitNeed::DynamicLinker) },
+                    Follow::Nothing,
+                );
             }
         }
         if let Some(node) =
             links(&["libssl.so", "libgnutls.so", "libnss3.so", "libmbedtls.so", "libwolfssl.so", "libcurl"])
         {
-            self.keep(&CERTIFICATES, node, Habit::Certificates);
+            self.keep(&CERTIFICATES, node, ImplicitNeed::Certificates);
         }
         if let Some(node) = links(&["libtinfo.so", "libncurses", "libreadline.so", "libedit.so"]) {
-            self.keep(&TERMINALS, node, Habit::Terminals);
+            self.keep(&TERMINALS, node, ImplicitNeed::Terminals);
         }
         if let Some(node) = links(&["libpam.so"]) {
             self.authentication(node, elves().find(|(found, _)| *found == node).map(|(_, elf)| elf));
@@ -85,8 +89,8 @@ impl Search<'_> {
         self.needs.reasons.iter().filter(|reason| reason.is_some()).count()
     }
 
-    fn keep(&mut self, paths: &[&str], from: NodeId, habit: Habit) {
-        let reason = Reason { from: Some(from), how: How::Habit(habit) };
+    fn keep(&mut self, paths: &[&str], from: NodeId, need: ImplicitNeed) {
+        let reason = Reason { from: Some(from), how: How::Implicit(need) };
         for path in paths {
             if let Some(node) = self.need_path(path.as_bytes(), reason, Follow::Nothing)
                 && self.view.is_directory(node)
@@ -98,23 +102,27 @@ impl Search<'_> {
 
     fn accounts(&mut self, from: Option<NodeId>) {
         for path in ACCOUNTS {
-            self.need_path(path.as_bytes(), Reason { from, how: How::Habit(Habit::Accounts) }, Follow::Nothing);
+            self.need_path(
+                path.as_bytes(),
+                Reason { from, how: How::Implicit(ImplicitNeed::Accounts) },
+                Follow::Nothing,
+            );
         }
     }
 
-    /// Name services: the files, and the library of each service that `nsswitch.conf` names.
+    /// Marks the files of name services, and the library of each service in `nsswitch.conf`.
     fn name_services(&mut self, libc: NodeId, elf: &Elf, switch: Option<&[u8]>) {
-        self.keep(&NAME_SERVICES, libc, Habit::NameServices);
+        self.keep(&NAME_SERVICES, libc, ImplicitNeed::NameServices);
         for service in services(switch.unwrap_or(b"hosts: files dns\n")) {
             let name = [b"libnss_", service, b".so.2"].concat();
-            self.ask(libc, elf, How::Habit(Habit::NameServices), vec![name.into()], false);
+            self.ask(libc, elf, How::Implicit(ImplicitNeed::NameServices), vec![name.into()], false);
         }
     }
 
-    /// PAM: its configuration, and the modules that it names.
+    /// Marks PAM's configuration and the modules that it names.
     fn authentication(&mut self, node: NodeId, elf: Option<&Elf>) {
-        self.keep(&["/etc/pam.d", "/etc/pam.conf", "/etc/security", "/etc/login.defs"], node, Habit::Accounts);
-        self.keep(&SHADOWS, node, Habit::Accounts);
+        self.keep(&["/etc/pam.d", "/etc/pam.conf", "/etc/security", "/etc/login.defs"], node, ImplicitNeed::Accounts);
+        self.keep(&SHADOWS, node, ImplicitNeed::Accounts);
         let Some(triplet) = elf.and_then(|elf| elf.machine.triplet()) else { return };
         let patterns = [
             format!("/usr/lib/{triplet}/security/*.so"),
@@ -127,42 +135,38 @@ impl Search<'_> {
         }
     }
 
-    /// What follows from what programs can do.
+    /// Marks the needs that follow from capabilities of programs.
     fn abilities(&mut self) {
         for (ability, node) in self.able.clone() {
             if ability == Abilities::SHELL {
                 let reason = Reason { from: Some(node), how: How::ScriptCommand };
                 if self.need_path(b"/bin/sh", reason, Follow::All).is_some() {
-                    let message = format!(
-                        "{} runs commands through the shell, which cannot be told from its file",
-                        self.shown(node)
-                    );
+                    let message = format!("{} runs shell commands that its file does not reveal", self.shown(node));
                     self.doubt(Some(node), message);
                 }
             } else if ability == Abilities::STARTS_BY_NAME {
-                let message =
-                    format!("{} starts programs by name, which cannot be told from its file", self.shown(node));
+                let message = format!("{} starts programs by names that its file does not reveal", self.shown(node));
                 self.doubt(Some(node), message);
             } else if ability == Abilities::CONVERTS {
-                let reason = Reason { from: Some(node), how: How::Habit(Habit::CharacterSets) };
+                let reason = Reason { from: Some(node), how: How::Implicit(ImplicitNeed::CharacterSets) };
                 for pattern in [&b"/usr/lib/*-linux-gnu*/gconv"[..], b"/usr/lib64/gconv", b"/usr/lib/gconv"] {
                     for found in super::glob::expand(self.view, pattern) {
                         self.need_tree(found, reason, Follow::Programs, &|_, _| true);
                     }
                 }
             } else if ability == Abilities::LOCALES {
-                // What a container is given where nothing else is said: it is small, and everybody's.
-                self.keep(&["/usr/lib/locale/C.utf8"], node, Habit::Locales);
+                // Default locale of containers; it is small and generally useful.
+                self.keep(&["/usr/lib/locale/C.utf8"], node, ImplicitNeed::Locales);
             } else if ability == Abilities::CERTIFICATES {
-                self.keep(&CERTIFICATES, node, Habit::Certificates);
+                self.keep(&CERTIFICATES, node, ImplicitNeed::Certificates);
             } else if ability == Abilities::SHADOW {
-                self.keep(&SHADOWS, node, Habit::Accounts);
+                self.keep(&SHADOWS, node, ImplicitNeed::Accounts);
             }
         }
     }
 
     fn time_zone(&mut self, from: Option<NodeId>) {
-        let reason = Reason { from, how: How::Habit(Habit::TimeZones) };
+        let reason = Reason { from, how: How::Implicit(ImplicitNeed::TimeZones) };
         self.need_path(b"/etc/localtime", reason, Follow::Nothing);
         self.need_path(b"/etc/timezone", reason, Follow::Nothing);
         let zone = self.environment.iter().rev().find(|(name, _)| name == b"TZ").map(|(_, zone)| zone.clone());
@@ -177,7 +181,7 @@ impl Search<'_> {
             [&b"zoneinfo"[..], b"pytz", b"dateutil", b"tzlocal"].iter().find_map(|name| self.is_imported(name));
         let named = || self.able.iter().find(|(ability, _)| *ability == Abilities::ZONES).map(|&(_, node)| node);
         if let Some(node) = importer.or_else(named) {
-            let reason = Reason { from: Some(node), how: How::Habit(Habit::TimeZones) };
+            let reason = Reason { from: Some(node), how: How::Implicit(ImplicitNeed::TimeZones) };
             if let Some(zones) = self.view.find(b"/usr/share/zoneinfo") {
                 self.need_tree(zones, reason, Follow::Nothing, &|name, is_directory| {
                     !(is_directory && matches!(name, b"right" | b"posix"))
@@ -186,12 +190,12 @@ impl Search<'_> {
         }
     }
 
-    /// The locale that the environment asks for.
+    /// Marks the locale that the environment selects.
     fn locales(&mut self, from: Option<NodeId>) {
         let is_locale = |name: &[u8]| matches!(name, b"LANG" | b"LC_ALL" | b"LANGUAGE") || name.starts_with(b"LC_");
         let asked: Vec<Vec<u8>> =
             self.environment.iter().filter(|(name, _)| is_locale(name)).map(|(_, value)| value.clone()).collect();
-        let reason = Reason { from, how: How::Habit(Habit::Locales) };
+        let reason = Reason { from, how: How::Implicit(ImplicitNeed::Locales) };
         for locale in asked.iter().filter(|locale| !locale.is_empty() && !matches!(locale.as_slice(), b"C" | b"POSIX"))
         {
             let Some(directory) = self.view.find(b"/usr/lib/locale") else { return };
@@ -208,7 +212,7 @@ impl Search<'_> {
         }
     }
 
-    /// The home of the user that programs run as.
+    /// Marks the home directory of the user that programs run as.
     pub(super) fn home(&mut self) -> Result<(), super::NeedsError> {
         let Some(passwd) = self.view.find(b"/etc/passwd") else { return Ok(()) };
         let text = self.texts(&[passwd])?.remove(&passwd).unwrap_or_default();
@@ -225,7 +229,7 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// Reads the files by which libraries are found.
+    /// Reads the files that determine where libraries are found.
     pub(super) fn read_linker(&mut self) -> Result<(), super::NeedsError> {
         let mut nodes: Vec<NodeId> =
             [linker::CACHE, linker::CONFIGURATION].iter().filter_map(|path| self.view.find(path)).collect();
@@ -242,12 +246,12 @@ fn needs_any(elf: &Elf, names: &[&str]) -> bool {
     elf.needed.iter().any(|needed| names.iter().any(|name| needed.starts_with(name.as_bytes())))
 }
 
-/// A locale's name, with its character set written as one.
+/// Returns a locale name with a normalized character set.
 fn normalised(locale: &[u8]) -> Vec<u8> {
     locale.iter().filter(|byte| **byte != b'-').map(u8::to_ascii_lowercase).collect()
 }
 
-/// The services that `nsswitch.conf` names, each once.
+/// Returns the services in `nsswitch.conf`, without duplicates.
 fn services(switch: &[u8]) -> Vec<&[u8]> {
     let mut found: Vec<&[u8]> = Vec::new();
     for line in switch.split(|&byte| byte == b'\n').take(1000) {
