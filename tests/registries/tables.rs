@@ -212,7 +212,7 @@ fn a_table_with_another_digest_is_not_believed() {
         let opened = open(&Customer::new(), &server.host, |_| {}).unwrap();
         assert!(!opened.image.layers[0].listed && opened.image.layers[1].listed);
         let warning = &opened.image.warnings[0].message;
-        assert!(warning.contains("has not the digest that the manifest gives; the whole layer was read"), "{warning}");
+        assert!(warning.contains("does not match the digest in the manifest; the whole layer was read"), "{warning}");
         assert_eq!(content(&opened, "/bin/tool"), noise(1_500_000));
     }
 }
@@ -233,7 +233,7 @@ fn content_that_is_not_what_the_table_says_is_refused() {
     let id = tree.occurrences_of(tool).next().unwrap();
     let mut reader = opened.contents.reader(tree, id).unwrap();
     let error = std::io::copy(&mut reader, &mut std::io::sink()).unwrap_err().to_string();
-    assert!(error.contains("has not the digest"), "{error}");
+    assert!(error.contains("does not match the digest"), "{error}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ pub enum GlobError {
     #[error("an empty pattern matches nothing")]
     Empty,
     /// A pattern of such length costs more to match than any rule is worth.
-    #[error("a pattern may have {} bytes at most", Glob::MAX_BYTES)]
+    #[error("a pattern must not exceed {} bytes", Glob::MAX_BYTES)]
     TooLong,
 }
 

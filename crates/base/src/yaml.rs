@@ -160,18 +160,18 @@ impl Reader {
     fn count(&mut self, line: u32, values: usize) -> Result<(), YamlError> {
         self.values = self.values.saturating_add(values);
         if self.values > MAX_VALUES || self.open.len() > MAX_DEPTH {
-            return Err(YamlError { line, reason: "there is more in it than is read".to_owned() });
+            return Err(YamlError { line, reason: "the document exceeds the limit".to_owned() });
         }
         Ok(())
     }
 
     fn alias(&mut self, line: u32, anchor: usize) -> Result<Node, YamlError> {
         let refuse = |reason: &str| Err(YamlError { line, reason: reason.to_owned() });
-        let Some(node) = self.anchors.get(&anchor) else { return refuse("an alias of what it is part of") };
+        let Some(node) = self.anchors.get(&anchor) else { return refuse("an alias that contains itself") };
         let (values, depth) = node.measure();
         let node = Node { line, ..node.clone() };
         if self.open.len().saturating_add(depth) > MAX_DEPTH {
-            return refuse("there is more in it than is read");
+            return refuse("the document exceeds the limit");
         }
         self.count(line, values)?;
         Ok(node)
@@ -204,7 +204,7 @@ impl MapBeing {
             }
             (None, Node { line, value: Value::Scalar(text) }) => self.key = Some((text, line)),
             (None, Node { line, .. }) => {
-                return Err(YamlError { line, reason: "a key has to be a plain word".to_owned() });
+                return Err(YamlError { line, reason: "a key must be a plain word".to_owned() });
             }
         }
         Ok(())
@@ -260,10 +260,10 @@ mod tests {
             let list = vec![format!("*a{before}"); 9].join(",");
             text.push_str(&format!("a{step}: &a{step} [{list}]\n"));
         }
-        assert!(documents(&text).unwrap_err().reason.contains("more in it"));
+        assert!(documents(&text).unwrap_err().reason.contains("exceeds the limit"));
         let mut deep = "a0: &a0 [x]\n".to_owned();
         (1..60).for_each(|step| deep.push_str(&format!("a{step}: &a{step} [*a{}]\n", step - 1)));
-        assert!(documents(&deep).unwrap_err().reason.contains("more in it"));
+        assert!(documents(&deep).unwrap_err().reason.contains("exceeds the limit"));
         assert!(documents("a: &x [*x]\n").is_err());
     }
 

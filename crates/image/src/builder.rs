@@ -16,11 +16,11 @@ use super::{ContentHash, EntryBatch, FileTree, Kind, LayerIndex, NodeId, Occurre
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TreeLimit {
     /// More entries than [`TreeBuilder::MAX_ENTRIES`], or than [`TreeBuilder::with_entry_limit`] allows.
-    #[error("the limit for entries of all layers is reached; raise --entry-limit if that is meant")]
+    #[error("the limit for entries of all layers is reached; raise --entry-limit if this is intended")]
     Entries,
     /// More directories without an entry of their own than any archiver leaves out.
     #[error(
-        "the limit for directories that no entry of any layer describes is reached; raise --entry-limit if that is meant"
+        "the limit for directories that no entry of any layer describes is reached; raise --entry-limit if this is intended"
     )]
     Directories,
     /// More bytes of names than 32-bit offsets reach.

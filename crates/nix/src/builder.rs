@@ -33,7 +33,7 @@ impl Builder {
             Self::DockerToolsSingle => "dockerTools.buildImage",
             Self::Nix2Container => "nix2container",
             Self::Nixery => "Nixery",
-            Self::Other => "unknown, with a Nix store in it",
+            Self::Other => "unknown, contains a Nix store",
         }
     }
 }

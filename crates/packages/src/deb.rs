@@ -157,7 +157,7 @@ pub(super) fn parse_part(
     files: &Files<'_>,
     builder: &mut SetBuilder,
 ) -> Result<(), Malformed> {
-    let paragraph = paragraphs(content).next().ok_or(Malformed("has no package in it"))?;
+    let paragraph = paragraphs(content).next().ok_or(Malformed("contains no package"))?;
     let installed = paragraph.status.is_none() || paragraph.is_installed();
     if !installed || !builder.begin(paragraph.fields(index)) {
         return Ok(());

@@ -57,7 +57,7 @@ pub fn parse(files: &[DatabaseFile<'_>]) -> Parsed {
     }
     let (packages, overflowed) = builder.finish();
     if overflowed {
-        let message = "lists more packages, files or longer paths than are kept; the rest is left out".to_owned();
+        let message = "exceeds the limit on packages, files or path lengths; the rest is left out".to_owned();
         problems.push(Problem { path: Vec::new(), message });
     }
     Parsed { packages, problems }

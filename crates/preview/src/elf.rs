@@ -158,7 +158,7 @@ impl Reader<'_> {
             match self.exact(offset, smallest) {
                 Ok(entry) => entries.push(entry),
                 Err(_) => {
-                    summary.problems.push(format!("{what} headers behind the end of the file"));
+                    summary.problems.push(format!("{what} headers beyond the end of the file"));
                     break;
                 }
             }
@@ -220,7 +220,7 @@ impl Reader<'_> {
             // Sections without content (SHT_NULL, SHT_NOBITS) take no bytes in the file.
             if !matches!(kind, 0 | 8) && length > 0 {
                 if offset.saturating_add(length) > self.content.length() {
-                    summary.problems.push(format!("section {} reaches behind the end of the file", display_name(name)));
+                    summary.problems.push(format!("section {} extends beyond the end of the file", display_name(name)));
                     continue;
                 }
                 summary.sections.push((name.to_vec(), length));
@@ -257,7 +257,7 @@ impl Reader<'_> {
         let strings = value(5).and_then(|address| loads.offset_of(address));
         let Some(strings) = strings else {
             if value(5).is_some() {
-                summary.problems.push("the dynamic section's strings are nowhere in the file".to_owned());
+                summary.problems.push("the dynamic section's strings are not in the file".to_owned());
             }
             return false;
         };

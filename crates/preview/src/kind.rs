@@ -82,7 +82,7 @@ pub fn classify(content: &Section, name: &[u8]) -> io::Result<ContentKind> {
     let count = content.read_full_at(&mut sample, 0)?;
     let sample = &sample[..count];
     if count == 0 {
-        return Ok(ContentKind::Binary(Some("cut off: nothing of it is there")));
+        return Ok(ContentKind::Binary(Some("truncated: no content is left")));
     }
     if sample.starts_with(b"\x7fELF") {
         return Ok(ContentKind::Elf);

@@ -62,7 +62,7 @@ impl LinkChain {
                 last.push(" is not in the image", Meaning::Plain);
             }
             LinkEnd::TooMany => {
-                let text = format!("leads nowhere: through more than {} links", FileTree::MAX_LINKS);
+                let text = format!("unresolved: more than {} links", FileTree::MAX_LINKS);
                 last.push(&text, Meaning::Problem);
             }
         }

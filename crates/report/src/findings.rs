@@ -22,7 +22,7 @@ pub(super) fn heading(findings: &Findings) -> String {
 pub(super) fn unread(findings: &Findings) -> Option<String> {
     let some = match findings.unread {
         0 if !findings.is_partial => return None,
-        0 => "there was more than is kept, so that some of it is missing here".to_owned(),
+        0 => "a limit was reached, so that some results are missing here".to_owned(),
         1 => "1 file could not be read; what it contains is not known".to_owned(),
         count => format!("{count} files could not be read; what they contain is not known"),
     };
@@ -53,7 +53,7 @@ pub(super) fn write_markdown(findings: &Findings, places: Places<'_>, page: &mut
         let title = (places.quote)(&finding.title);
         page.row([&saved(finding), finding.severity.name(), finding.rule.id(), &title]);
     }
-    page.markup("\n<details><summary>Where, and what to do</summary>\n\n");
+    page.markup("\n<details><summary>Locations and remedies</summary>\n\n");
     for finding in &findings.list {
         page.markup("**").markup(finding.rule.id()).markup("** ").code(&finding.title).markup("\n\n");
         for evidence in finding.evidence.iter().take(SHOWN) {

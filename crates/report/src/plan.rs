@@ -99,13 +99,13 @@ fn write_rows(heading: &str, rows: &[&Row], out: &mut dyn Write) -> io::Result<(
     sorted.sort_by_key(|row| std::cmp::Reverse(bytes(row)));
     let sum: u64 = rows.iter().map(|row| bytes(row)).fold(0, u64::saturating_add);
     let rest: u64 = rows.iter().map(|row| row.bytes_before()).fold(0, u64::saturating_add).saturating_sub(sum);
-    let rest = if rest > 0 { format!(" (the other {} of these go)", display_bytes(rest)) } else { String::new() };
+    let rest = if rest > 0 { format!(" (the other {} are removed)", display_bytes(rest)) } else { String::new() };
     writeln!(out, "\n{heading}  {}{rest}", display_bytes(sum))?;
     let mut table = Table::new([("bytes", Align::Right), ("what", Align::Left), ("why", Align::Left)]);
     let shown = sorted.iter().take_while(|row| bytes(row) >= LEAST_BYTES).count().max(ALWAYS_SHOWN.min(sorted.len()));
     for row in sorted.iter().take(shown) {
         let asked = match row.decision {
-            Decision::KeepAsked | Decision::DropAsked => "asked for: ",
+            Decision::KeepAsked | Decision::DropAsked => "requested: ",
             Decision::Keep | Decision::Drop => "",
         };
         let why = row.evidence.first().cloned().unwrap_or_default();

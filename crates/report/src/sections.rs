@@ -135,7 +135,7 @@ fn files(inspection: &Inspection<'_>) -> String {
     match layers.iter().filter(|layer| layer.is_absent()).count() {
         0 => all,
         _ if figures.file_bytes == 0 => "not here".into(),
-        absent => format!("{all}; those of {absent} of {} layers are not all here", layers.len()),
+        absent => format!("{all}; {absent} of {} layers are incomplete", layers.len()),
     }
 }
 

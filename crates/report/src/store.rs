@@ -24,15 +24,15 @@ pub(super) fn figures(study: &StoreStudy, quote: Quote) -> Vec<(&'static str, St
         "Store paths",
         match absent {
             0 => format!("{}, {bytes} of NAR", study.ids().len()),
-            _ if absent == study.ids().len() => format!("{absent}, which are named and whose contents are not here"),
-            _ => format!("{}, {bytes} of NAR; the contents of {absent} are not here", study.ids().len()),
+            _ if absent == study.ids().len() => format!("{absent}, named only: their contents are absent"),
+            _ => format!("{}, {bytes} of NAR; the contents of {absent} are absent", study.ids().len()),
         },
     ));
     let unreachable: Vec<PathId> = study.unreachable().collect();
     let of_image = !study.is_closure();
     let reached = match unreachable.len() {
-        0 if absent > 0 => ("Unreachable", "not known, as contents that may refer to others are not here".to_owned()),
-        0 => ("Unreachable", "none: every store path is held by the configuration or a file".to_owned()),
+        0 if absent > 0 => ("Unreachable", "not known, as absent contents may refer to others".to_owned()),
+        0 => ("Unreachable", "none: the configuration or a file leads to every store path".to_owned()),
         count => {
             let bytes = display_bytes(study.unreachable_bytes());
             let names = unreachable.iter().map(|&id| name(study, id));
@@ -52,7 +52,7 @@ pub(super) fn figures(study: &StoreStudy, quote: Quote) -> Vec<(&'static str, St
     if !study.dangling.is_empty() {
         let names = study.dangling.iter().map(|absent| absent.path.name().to_owned());
         let count = study.dangling.len();
-        lines.push(("Dangling", format!("{count} named and not there: {}", listed(names, count, quote))));
+        lines.push(("Dangling", format!("{count} named but absent: {}", listed(names, count, quote))));
     }
     if !study.scrubbed.is_empty() {
         let names = study.scrubbed.iter().map(|absent| absent.name.to_string());
@@ -61,14 +61,11 @@ pub(super) fn figures(study: &StoreStudy, quote: Quote) -> Vec<(&'static str, St
     }
     if !study.disagreements.is_empty() {
         let count = study.disagreements.len();
-        lines.push(("Database", format!("disagrees with the files in {count} places; it is believed")));
+        lines.push(("Database", format!("disagrees with the files in {count} places; the database takes precedence")));
     }
     lines.extend(study.unread.iter().take(NAMED).map(|sentence| ("Not read", quote(&one_line(sentence)))));
     if study.is_truncated {
-        lines.push((
-            "Not whole",
-            "the files name more store paths than are kept; some references are missing".to_owned(),
-        ));
+        lines.push(("Not whole", "a limit was reached; some references are missing".to_owned()));
     }
     lines
 }

@@ -39,7 +39,7 @@ pub(super) fn write(inspection: &Inspection<'_>, out: &mut dyn Write) -> io::Res
     }
     let assessment = &inspection.assessment;
     if !assessment.wasted.is_empty() {
-        heading(&shown("Waste: paths that are there more than once", assessment.wasted.len(), inspection), out)?;
+        heading(&shown("Waste: paths stored more than once", assessment.wasted.len(), inspection), out)?;
         sections::waste(inspection, quote).write_text(out)?;
         sections::remedies(inspection).iter().try_for_each(|remedy| writeln!(out, "  → {remedy}"))?;
     }

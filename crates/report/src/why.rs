@@ -66,7 +66,7 @@ impl WhyReport<'_> {
             self.write_chain(chain, out)?;
         }
         if why.is_truncated {
-            writeln!(out, "  … there are more chains than are looked for")?;
+            writeln!(out, "  … and possibly more chains: the search reached its limit")?;
         }
         Ok(())
     }
@@ -94,7 +94,7 @@ impl WhyReport<'_> {
     fn write_proofs(&self, from: PathId, to: PathId, indent: &str, out: &mut dyn Write) -> io::Result<()> {
         let proofs = self.study.proofs(from, to);
         if proofs.is_empty() {
-            return writeln!(out, "{indent}the database says so; no file shows it");
+            return writeln!(out, "{indent}recorded in the database, but found in no file");
         }
         let shown = if self.all { proofs.len() } else { FILES_SHOWN };
         for proof in proofs.iter().take(shown) {

@@ -38,7 +38,7 @@ impl UnpackLimit {
         Err(io::Error::new(
             io::ErrorKind::InvalidData,
             format!(
-                "{compressed} compressed bytes unpack to more than the limit of {most} bytes; raise --unpack-limit if that is meant"
+                "{compressed} compressed bytes unpack to more than the limit of {most} bytes; raise --unpack-limit if this is intended"
             ),
         ))
     }

@@ -223,9 +223,9 @@ pub fn needs_tee(found: Compression, access: Access) -> bool {
 #[must_use]
 pub fn trailing_oddity(index: &GzipIndex) -> Option<String> {
     match index.trailing() {
-        Trailing::Garbage { compressed_offset } => Some(format!(
-            "behind the gzip stream, at offset {compressed_offset}, follows something else; it is not read"
-        )),
+        Trailing::Garbage { compressed_offset } => {
+            Some(format!("other data follows the gzip stream, at offset {compressed_offset}; it is not read"))
+        }
         Trailing::Nothing | Trailing::Zeros => None,
     }
 }

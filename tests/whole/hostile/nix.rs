@@ -219,5 +219,5 @@ fn what_absent_store_paths_cost_or_refer_to_is_not_known() {
     }
     assert_eq!(report["store"]["unreachable"]["paths"], json!([]));
     let text = run(&["inspect", json.to_str().unwrap()]).warned();
-    assert!(text.text().contains("whose contents are not here"), "{}", text.text());
+    assert!(text.text().contains("their contents are absent"), "{}", text.text());
 }

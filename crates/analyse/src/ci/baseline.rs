@@ -36,10 +36,10 @@ pub fn from_json(bytes: &[u8]) -> Result<Snapshot, String> {
             let other = nixdive_base::text::display_in_sentence(other);
             return Err(format!("unsupported schema `{other}`: expected {BASELINE_SCHEMA}; {renew}"));
         }
-        None => return Err(format!("it does not say which schema it has; {renew}")),
+        None => return Err(format!("it names no schema; {renew}")),
     }
     let mut snapshot: Snapshot =
-        serde_json::from_slice(bytes).map_err(|error| format!("part of it is missing or wrong: {error}; {renew}"))?;
+        serde_json::from_slice(bytes).map_err(|error| format!("it is incomplete or malformed: {error}; {renew}"))?;
     clean(&mut snapshot);
     if !snapshot.has_all_files {
         // Of the smallest that is stored there may be more.

@@ -156,7 +156,7 @@ impl Subject {
         match self {
             Self::Metric(metric) => match metric.measure(snapshot, baseline) {
                 Some(count) => Measure::Known(count),
-                None if *metric == Metric::PullDelta && baseline.is_none() => Measure::Unknown("there is no baseline"),
+                None if *metric == Metric::PullDelta && baseline.is_none() => Measure::Unknown("no baseline"),
                 None => Measure::Unknown("the bytes of a layer are not known"),
             },
             Self::Layer(number) => {

@@ -180,7 +180,7 @@ impl Reader<'_> {
                     self.file.on_missing_baseline = Some(match self.text(node)? {
                         "fail" => OnMissingBaseline::Fail,
                         "warn" => OnMissingBaseline::Warn,
-                        _ => return Err(self.error(node.line, "onMissingBaseline is fail or warn")),
+                        _ => return Err(self.error(node.line, "invalid onMissingBaseline: expected fail or warn")),
                     });
                 }
                 "budgets" => {
@@ -229,7 +229,7 @@ impl Reader<'_> {
         }
         match <[(String, u32); 1]>::try_from(named) {
             Ok([baseline]) => self.file.baseline = Some(baseline),
-            Err(_) => return Err(self.error(node.line, "a baseline is either {image: …} or {file: …}")),
+            Err(_) => return Err(self.error(node.line, "invalid baseline: expected {image: …} or {file: …}")),
         }
         Ok(())
     }
@@ -245,7 +245,7 @@ impl Reader<'_> {
                     require = match self.text(node)? {
                         "all" => Require::All,
                         "any" => Require::Any,
-                        _ => return Err(self.error(node.line, "require is all or any")),
+                        _ => return Err(self.error(node.line, "invalid require: expected all or any")),
                     };
                 }
                 "metric" | "layer" | "path" | "package" | "storePath" if subject.is_some() => {
@@ -256,11 +256,11 @@ impl Reader<'_> {
             }
         }
         let subject = subject.ok_or_else(|| {
-            self.error(node.line, "a budget says what it is about: metric, layer, path, package or storePath")
+            self.error(node.line, "a budget needs a subject: metric, layer, path, package or storePath")
         })?;
         let max = max.map(|node| self.amount(node, subject.unit())).transpose()?;
         if max.is_none() && grow.is_none() {
-            return Err(self.error(node.line, "a budget has a max, or says how much may grow"));
+            return Err(self.error(node.line, "a budget needs a limit: max or grow"));
         }
         let grow = grow.map(|node| self.growth(node, subject.unit())).transpose()?;
         let grow = grow.map(|grow| Growth { require, ..grow });
@@ -314,7 +314,7 @@ impl Reader<'_> {
             }
         }
         if growth.amount.is_none() && growth.percent.is_none() {
-            return Err(self.error(node.line, "grow says how many bytes or percent"));
+            return Err(self.error(node.line, "grow needs a number of bytes or percent"));
         }
         Ok(growth)
     }
@@ -345,8 +345,9 @@ impl Reader<'_> {
         for (key, line, node) in self.map(node, "findings")? {
             match key.as_str() {
                 "fail" => {
-                    let severity = Severity::parse(self.text(node)?)
-                        .ok_or_else(|| self.error(node.line, "a severity is information, warning or problem"))?;
+                    let severity = Severity::parse(self.text(node)?).ok_or_else(|| {
+                        self.error(node.line, "invalid severity: expected information, warning or problem")
+                    })?;
                     self.file.findings.fail = Some(Written { value: severity, place: self.place(node.line) });
                 }
                 "forbid" | "allow" => {
@@ -370,21 +371,21 @@ impl Reader<'_> {
     fn map<'a>(&self, node: &'a Node, what: &str) -> Result<&'a Entries, RuleFileError> {
         match &node.value {
             Value::Map(entries) => Ok(entries),
-            _ => Err(self.error(node.line, format!("{what} holds keys with values"))),
+            _ => Err(self.error(node.line, format!("{what}: expected keys with values"))),
         }
     }
 
     fn list<'a>(&self, node: &'a Node, what: &str) -> Result<&'a [Node], RuleFileError> {
         match &node.value {
             Value::List(items) => Ok(items),
-            _ => Err(self.error(node.line, format!("{what} is a list"))),
+            _ => Err(self.error(node.line, format!("{what}: expected a list"))),
         }
     }
 
     fn text<'a>(&self, node: &'a Node) -> Result<&'a str, RuleFileError> {
         match &node.value {
             Value::Scalar(text) => Ok(text),
-            _ => Err(self.error(node.line, "a plain value is meant to stand here")),
+            _ => Err(self.error(node.line, "expected a plain value")),
         }
     }
 
@@ -392,7 +393,7 @@ impl Reader<'_> {
         match self.text(node)? {
             "true" => Ok(true),
             "false" => Ok(false),
-            _ => Err(self.error(node.line, "true or false is meant to stand here")),
+            _ => Err(self.error(node.line, "expected true or false")),
         }
     }
 

@@ -68,8 +68,8 @@ pub(super) fn tell_hits(rule: &mut RuleResult, what: &str, count: usize, mut hit
     rule.status = if count == 0 { Status::Pass } else { Status::Fail };
     rule.message = match hits.first() {
         None => format!("{what}: none"),
-        Some(first) if count == 1 => format!("{what} must not be there, and one is: {}", first.text),
-        Some(first) => format!("{what} must not be there, and {count} are: {}, …", first.text),
+        Some(first) if count == 1 => format!("{what} must not be present, but one is: {}", first.text),
+        Some(first) => format!("{what} must not be present, but {count} are: {}, …", first.text),
     };
     hits.truncate(MOST_HITS);
     rule.evidence = hits;

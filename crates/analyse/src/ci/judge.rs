@@ -77,11 +77,11 @@ impl Judge<'_> {
             match measure {
                 Measure::Known(actual) => self.maximum(&mut rule, subject, actual, limit),
                 Measure::Nothing => {
-                    self.warn(format!("no {} in the image: the budget holds nothing", subject.describe()), &mut rule)
+                    self.warn(format!("no {} in the image: the budget matches nothing", subject.describe()), &mut rule)
                 }
                 Measure::Unknown(reason) => {
                     rule.status = Status::Error;
-                    rule.message = format!("{} cannot be told: {reason}", subject.describe());
+                    rule.message = format!("cannot measure {}: {reason}", subject.describe());
                 }
             }
             self.outcome.rules.push(rule);
@@ -139,12 +139,12 @@ impl Judge<'_> {
         let (now, before) = match (now, before) {
             (Measure::Unknown(reason), _) | (_, Measure::Unknown(reason)) => {
                 rule.status = Status::Error;
-                rule.message = format!("growth of {} cannot be told: {reason}", subject.describe());
+                rule.message = format!("cannot measure the growth of {}: {reason}", subject.describe());
                 return;
             }
             (Measure::Nothing, Measure::Nothing) => {
                 let message =
-                    format!("no {} in the image or the baseline: the budget holds nothing", subject.describe());
+                    format!("no {} in the image or the baseline: the budget matches nothing", subject.describe());
                 return self.warn(message, rule);
             }
             (now, before) => (known(now), known(before)),
@@ -157,8 +157,8 @@ impl Judge<'_> {
 
     fn without_baseline(&mut self, rule: &mut RuleResult) {
         let reason = match self.against {
-            Against::Missing(reason) => format!("the baseline is not there: {reason}"),
-            _ => "growth is measured against a baseline, and there is none; name one with --baseline".to_owned(),
+            Against::Missing(reason) => format!("the baseline is missing: {reason}"),
+            _ => "no baseline to measure growth against; name one with --baseline".to_owned(),
         };
         match self.rules.on_missing_baseline {
             OnMissingBaseline::Fail => {
@@ -227,7 +227,7 @@ impl Judge<'_> {
         match self.facts.findings {
             None => {
                 rule.status = Status::Error;
-                rule.message = "findings are not looked for in this run".to_owned();
+                rule.message = "findings are not computed in this run".to_owned();
             }
             Some(findings) => {
                 let hits = findings.iter().filter(|fact| is_meant(fact)).map(|fact| {
@@ -251,11 +251,11 @@ impl Judge<'_> {
         rule.actual = Some(Number::count(differences.iter().map(|difference| difference.count).sum()));
         rule.limit = Some(Number::Whole(0));
         if differences.is_empty() {
-            rule.message = format!("bit for bit the same as {other}");
+            rule.message = format!("identical to {other}, bit for bit");
         } else {
             rule.status = Status::Fail;
             rule.message = format!(
-                "not the same as {other}: {}",
+                "differs from {other}: {}",
                 differences.iter().map(|found| found.title.as_str()).collect::<Vec<_>>().join("; ")
             );
             rule.evidence = differences.iter().flat_map(|found| found.evidence.iter().cloned()).collect();

@@ -107,7 +107,7 @@ fn world_writable(scene: &Scene<'_>, found: &mut Gathered) {
         }
     }
     found.finding(scene, hits, |count| {
-        format!("{} that everybody may write, without the sticky bit", counted(count, "path"))
+        format!("{} writable by everyone, without the sticky bit", counted(count, "path"))
     });
 }
 

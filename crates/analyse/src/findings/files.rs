@@ -107,7 +107,7 @@ fn class_title(rule: Rule, count: u64) -> String {
         Rule::Documentation | Rule::NixDocumentation => format!("{files} of documentation, licences left out"),
         Rule::Locales | Rule::NixLocales => format!("{files} of translations and locale data"),
         Rule::TestSuite | Rule::NixTestSuite => format!("{files} of test suites that libraries bring along"),
-        Rule::Bytecode | Rule::NixBytecode => format!("{files} of compiled Python beside its source"),
+        Rule::Bytecode | Rule::NixBytecode => format!("{files} of compiled Python next to its source"),
         _ => format!("{files} that only a build needs: headers, static libraries, pkg-config, CMake"),
     }
 }
@@ -144,8 +144,8 @@ fn hidden_copies(scene: &Scene<'_>, found: &mut Gathered) {
         hits.add(Evidence { location: scene.location(id, None), bytes: occurrence.bytes, note: Some(by) });
     }
     found.finding(scene, hits, |count| {
-        let (files, are) = if count == 1 { ("file is", "hides it") } else { ("files are", "hide them") };
-        format!("{count} {files} shipped and never seen: upper layers {are}")
+        let files = if count == 1 { "file" } else { "files" };
+        format!("{count} {files} shipped but hidden by upper layers")
     });
 }
 
@@ -181,8 +181,8 @@ fn duplicates(scene: &Scene<'_>, found: &mut Gathered) {
     if hits.bytes >= LEAST_BYTES {
         groups.iter().flat_map(|(_, members)| members.iter().skip(1)).for_each(|&id| found.reclaim.whole(id));
         found.finding(scene, hits, |count| match count {
-            1 => "1 copy of what another path has already".to_owned(),
-            _ => format!("{count} copies of what other paths have already"),
+            1 => "1 copy of another path's content".to_owned(),
+            _ => format!("{count} copies of other paths' content"),
         });
     }
 }

@@ -24,6 +24,6 @@ pub(super) fn find(scene: &Scene<'_>, found: &mut Gathered) {
     {
         let mut hits = Hits::new(Rule::Created1970);
         hits.add(Evidence { location: Location::Field("created"), bytes: 0, note: None });
-        found.finding(scene, hits, |_| "it says that it was created in 1970, as reproducible images do".to_owned());
+        found.finding(scene, hits, |_| "created in 1970, as reproducible images usually are".to_owned());
     }
 }

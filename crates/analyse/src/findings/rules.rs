@@ -101,8 +101,8 @@ rules! {
         "remove them in the RUN that installs the library";
     /// A version control system's data.
     VersionControl "image.version-control" Warning
-        "list .git in .dockerignore, or copy only what is needed: it holds all history, removed secrets included"
-        "take the source with lib.cleanSource, lib.fileset or builtins.fetchGit: .git holds all history, removed secrets included";
+        "list .git in .dockerignore, or copy only what is needed: it contains all history, removed secrets included"
+        "take the source with lib.cleanSource, lib.fileset or builtins.fetchGit: .git contains all history, removed secrets included";
     /// Programs and libraries with symbols or debugging information.
     Unstripped "image.unstripped" Information
         "strip them in the step that builds them (strip --strip-unneeded, go build -ldflags='-s -w', strip = true in Cargo.toml)"
@@ -124,11 +124,11 @@ rules! {
         "raise maxLayers, so that large store paths get layers of their own";
     /// Set-uid and set-gid programs.
     SetUid "image.set-uid" Information
-        "take the bits away where nothing needs them (chmod a-s), and run with no-new-privileges"
+        "remove the bits where nothing needs them (chmod a-s), and run with no-new-privileges"
         "the store cannot hold such bits: they come from extraCommands, fakeRootCommands or a base image; drop them there";
     /// Programs with capabilities of their own.
     FileCapability "image.file-capability" Information
-        "give the capability to the container instead (--cap-add), and take it from the file (setcap -r)";
+        "give the capability to the container instead (--cap-add), and remove it from the file (setcap -r)";
     /// Files and directories that everyone may write.
     WorldWritable "image.world-writable" Warning
         "chmod o-w, or the sticky bit for directories that all share"
@@ -139,17 +139,17 @@ rules! {
         "set config.User = \"1000:1000\", with dockerTools.fakeNss for its name";
     /// A private key in a file.
     PrivateKey "image.private-key" Problem
-        "take it out and replace the key: whoever has the image has it; hand keys in at run time, or RUN --mount=type=secret";
+        "remove it and replace the key: everyone with the image has it; provide keys at run time, or RUN --mount=type=secret";
     /// A token of a known form in a file.
     Token "image.token" Problem
-        "take it out and revoke it: whoever has the image has it; hand it in at run time, or RUN --mount=type=secret";
+        "remove it and revoke it: everyone with the image has it; provide it at run time, or RUN --mount=type=secret";
     /// A password in a file that programs read passwords from.
     Password "image.password-in-file" Warning
-        "take it out and change it: whoever has the image has it; hand it in at run time";
+        "remove it and change it: everyone with the image has it; provide it at run time";
     /// A secret in the environment.
     SecretInEnvironment "image.secret-in-environment" Problem
-        "remove the ENV and hand the value in at run time; then change the secret"
-        "remove it from config.Env and hand the value in at run time; then change the secret";
+        "remove the ENV and provide the value at run time; then change the secret"
+        "remove it from config.Env and provide the value at run time; then change the secret";
     /// A secret in a label.
     SecretInLabel "image.secret-in-label" Problem
         "remove the label, and change the secret";
@@ -217,7 +217,7 @@ rules! {
         "let all inputs follow one nixpkgs (inputs.x.inputs.nixpkgs.follows), or override the package that brings the other one";
     /// Several builds of one version of a package.
     SeveralBuilds "nix.several-builds" Warning
-        "find out in what they differ (nix-diff), and use one: overrides in an overlay reach all users of a package";
+        "find out how they differ (nix-diff), and use one: overrides in an overlay reach all users of a package";
     /// Store paths that nothing holds.
     Unreachable "nix.unreachable" Warning
         "leave them out of contents and copyToRoot; build-time inputs do not belong in the runtime closure";
@@ -229,13 +229,13 @@ rules! {
         "raise maxLayers, or group by what changes together (nix2container buildLayer), so that the program has a layer of its own; streamLayeredImage instead of buildImage";
     /// A secret in a store path.
     SecretInStore "nix.secret-in-store" Problem
-        "keep it out of the store, which everybody can read on every machine that built it: hand it in at run time (sops-nix, agenix, a mounted file); then change it";
+        "keep it out of the store, which everyone can read on every machine that built it: provide it at run time (sops-nix, agenix, a mounted file); then change it";
     /// `created` is the beginning of 1970.
     Created1970 "nix.created-1970" Information
         "harmless: dockerTools sets it so that equal inputs make equal images; created = \"now\" gives a date at that price";
     /// The Nix database and the files differ.
     DatabaseDisagrees "nix.database-disagrees" Problem
-        "register the closure that is there (includeNixDB, closureInfo with nix-store --load-db), and do not change store paths afterwards";
+        "register the actual closure (includeNixDB, closureInfo with nix-store --load-db), and do not change store paths afterwards";
     /// Store paths that are named, and not there.
     Dangling "nix.dangling-reference" Warning
         "if it is needed at run time, keep its context in the string that names it (no unsafeDiscardStringContext) or add it to contents; else removeReferencesTo";

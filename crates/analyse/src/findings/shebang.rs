@@ -52,8 +52,8 @@ pub(super) fn find(scene: &Scene<'_>, study: &StoreStudy, executed: &HashSet<Nod
         closure.reclaim(scene, &leaving, found);
         let name = study.get_path(id).map(|path| display_name(path.name().as_bytes()).into_owned()).unwrap_or_default();
         found.finding(scene, hits, |count| match count {
-            1 => format!("{name} is there only for the first line of one script"),
-            _ => format!("{name} is there only for the first lines of {count} scripts"),
+            1 => format!("{name} is needed only by the first line of one script"),
+            _ => format!("{name} is needed only by the first lines of {count} scripts"),
         });
     }
 }

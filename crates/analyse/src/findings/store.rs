@@ -178,10 +178,10 @@ fn duplicates(scene: &Scene<'_>, closure: &Closure<'_>, found: &mut Gathered) {
     }
     let [of_versions, of_builds] = names;
     removable(scene, closure, Rule::SeveralVersions, &versions, found, |_| {
-        format!("{} there in more than one version", is_or_are(of_versions))
+        format!("{} present in more than one version", is_or_are(of_versions))
     });
     removable(scene, closure, Rule::SeveralBuilds, &builds, found, |_| {
-        format!("{} there in more than one build of the same version", is_or_are(of_builds))
+        format!("{} present in more than one build of the same version", is_or_are(of_builds))
     });
 }
 
@@ -201,7 +201,7 @@ fn unreachable(scene: &Scene<'_>, closure: &Closure<'_>, found: &mut Gathered) {
     }
     found.finding(scene, hits, |count| {
         let (paths, them) = if count == 1 { ("store path is", "it") } else { ("store paths are", "them") };
-        format!("{count} {paths} there although neither the configuration nor any file leads to {them}")
+        format!("{count} {paths} unreachable: neither the configuration nor any file leads to {them}")
     });
 }
 
@@ -286,7 +286,7 @@ fn dangling(scene: &Scene<'_>, study: &StoreStudy, found: &mut Gathered) {
     }
     found.finding(scene, hits, |count| {
         let paths = if count == 1 { "store path is" } else { "store paths are" };
-        format!("{count} {paths} named, but not there")
+        format!("{count} {paths} named but absent")
     });
 }
 
@@ -306,10 +306,10 @@ fn disagreements(scene: &Scene<'_>, study: &StoreStudy, found: &mut Gathered) {
         let (location, note) = match disagreement {
             Disagreement::NotThere(path) => {
                 let location = Location::Absent { path: path.clone(), from: None, node: None, offset: None };
-                (location, "recorded, but not there")
+                (location, "recorded but absent")
             }
-            Disagreement::NotRecorded(id) => (known(*id), "there, but not recorded"),
-            Disagreement::OnlyRecorded { from, .. } => (known(*from), "a reference that no file shows"),
+            Disagreement::NotRecorded(id) => (known(*id), "present but not recorded"),
+            Disagreement::OnlyRecorded { from, .. } => (known(*from), "a reference found in no file"),
             Disagreement::OnlyFound { from, .. } => (known(*from), "a reference that is not recorded"),
             Disagreement::NarBytes { path, .. } => (known(*path), "another NAR size than recorded"),
             Disagreement::NarHash { path, .. } => {

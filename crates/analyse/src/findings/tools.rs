@@ -136,7 +136,7 @@ fn certificates(scene: &Scene<'_>, found: &mut Gathered) {
     }
     found.finding(scene, hits, |count| {
         let libraries = if count == 1 { "library is" } else { "libraries are" };
-        format!("{count} TLS {libraries} there, and no certificates to trust")
+        format!("{count} TLS {libraries} present, but no trusted certificates")
     });
 }
 

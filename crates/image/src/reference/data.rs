@@ -19,7 +19,7 @@ pub struct DataReference(Reference);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DataReferenceError {
     /// It asks for a program to be started.
-    #[error("`{0}` asks for a program to be started; only an argument on the command line can do that")]
+    #[error("`{0}` would start a program; only an argument on the command line may do that")]
     Program(String),
     /// It names standard input.
     #[error("`{0}`: a file cannot name standard input")]

@@ -53,7 +53,7 @@ pub enum NarError {
     #[error("the entries of a directory in a NAR are sorted by name, each name once")]
     Order,
     /// An entry below something other than an open directory, a second root, or no root.
-    #[error("the entries of a NAR form no tree")]
+    #[error("the entries of a NAR do not form a tree")]
     Structure,
     /// Content of another length than the entry gave, or content without a file.
     #[error("a file has more or fewer bytes than its entry says")]

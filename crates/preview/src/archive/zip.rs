@@ -40,7 +40,7 @@ pub(super) fn list(content: &Section, listing: &mut ArchiveListing) -> io::Resul
         rest = rest.get(HEADER + name_bytes + extra_bytes + comment_bytes..).unwrap_or_default();
     }
     if (count as u64) < length {
-        return Err(invalid("the directory of the archive is longer than what is read of it"));
+        return Err(invalid("the directory of the archive exceeds the read limit"));
     }
     Ok(())
 }

@@ -42,9 +42,9 @@ pub(super) fn write(report: &CiReport<'_>, out: &mut dyn Write) -> io::Result<()
 fn headline(report: &CiReport<'_>, verdict: Verdict) -> Markup {
     let mut content = Markup::default();
     let (class, sentence) = match verdict {
-        Verdict::Pass => ("verdict pass", "Every rule holds."),
-        Verdict::Fail => ("verdict fail", "At least one rule does not hold."),
-        Verdict::Error => ("verdict error", "No rule is known to fail, and at least one could not be judged."),
+        Verdict::Pass => ("verdict pass", "All rules passed."),
+        Verdict::Fail => ("verdict fail", "At least one rule failed."),
+        Verdict::Error => ("verdict error", "No rule failed, but at least one could not be checked."),
     };
     content.open("p", &[("class", class)]).element("strong", &[], text::word(verdict)).text(" ").text(sentence);
     if let Some(baseline) = report.baseline {
@@ -64,7 +64,7 @@ fn headline(report: &CiReport<'_>, verdict: Verdict) -> Markup {
             name: "Efficiency",
             value: percent(figures.efficiency),
             detail: String::new(),
-            meaning: "The part of the bytes that is not there twice or removed again, as dive counts it.",
+            meaning: "Share of bytes that are neither duplicated nor deleted later, as dive counts it.",
         },
         Figure {
             name: "Wasted",
@@ -102,7 +102,7 @@ fn problems(report: &CiReport<'_>, page: &mut Page<'_>) {
     if more > 0 {
         content.element("p", &[], &format!("… and {more} more, which the table of rules has."));
     }
-    page.section("problems", "What does not hold, and why", content);
+    page.section("problems", "Failed rules, with evidence", content);
 }
 
 /// The weightiest first, the rest folded.
@@ -146,13 +146,13 @@ fn rules(report: &CiReport<'_>) -> Table {
         ("limit", Kind::Text),
         ("says", Kind::Text),
     ];
-    let mut table = Table::new("rules-table", "All rules, in the order in which they are judged", &columns);
+    let mut table = Table::new("rules-table", "All rules, in the order in which they are checked", &columns);
     for rule in &report.outcome.rules {
         let result = match rule.status {
             Status::Pass => "holds",
             Status::Fail => "fails",
             Status::Skip => "skipped",
-            Status::Error => "not judged",
+            Status::Error => "not checked",
         };
         table.row(vec![
             Cell::text(result),

@@ -37,7 +37,7 @@ pub(super) fn write(report: &CiReport<'_>, out: &mut dyn Write) -> io::Result<()
         }
     }
     if left_out > 0 {
-        page.markup("\n… and ").text(&left_out.to_string()).markup(" more that did not come out well.\n");
+        page.markup("\n… and ").text(&left_out.to_string()).markup(" more that did not pass.\n");
     }
     for warning in report.outcome.warnings.iter().take(20) {
         page.markup("\n> ⚠️ ").text(&brief(warning)).markup("\n");

@@ -80,7 +80,7 @@ fn sentences(plan: &LayerAssignment, each: &Matrix) -> Vec<String> {
     let most = each.sum_bytes.saturating_sub(each.together_bytes);
     let (today, then) = (plan.saved_today(), plan.saved_then());
     let mut sentences = vec![format!(
-        "Of store paths, one host with all of them saves {} by today's layers, and {} with one store path a layer.",
+        "One host with all of them saves {} of store paths with today's layers, and {} with one store path per layer.",
         display_bytes(today),
         display_bytes(most)
     )];
@@ -90,14 +90,14 @@ fn sentences(plan: &LayerAssignment, each: &Matrix) -> Vec<String> {
         let layers: Vec<String> =
             (0..).zip(&plan.layers_of_images).map(|(image, n)| format!("{} {n}", letter(image))).collect();
         format!(
-            "With the layers below, made by one tool, it saves {} ({} more), with at most {} layers an image: {}.",
+            "With the layers below, made by one tool, it saves {} ({} more), with at most {} layers per image: {}.",
             display_bytes(then),
             display_bytes(then - today),
             plan.max_layers,
             layers.join(", ")
         )
     } else if today == most {
-        "Today's layers share all of it.".to_owned()
+        "Today's layers already share all of it.".to_owned()
     } else {
         format!("No layers were found that share more than today's with at most {} an image.", plan.max_layers)
     });

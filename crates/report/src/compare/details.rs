@@ -138,10 +138,10 @@ pub(super) fn files(comparison: &Comparison<'_>, kind: FileChangeKind, quote: Qu
     let title = match kind {
         FileChangeKind::Added => "Paths added",
         FileChangeKind::Removed => "Paths removed",
-        FileChangeKind::Content => "Files with other content",
-        FileChangeKind::Metadata => "Paths with other metadata alone",
-        FileChangeKind::Type => "Paths of another type",
-        FileChangeKind::Renamed => "Files moved, content the same",
+        FileChangeKind::Content => "Files with changed content",
+        FileChangeKind::Metadata => "Paths with only metadata changes",
+        FileChangeKind::Type => "Paths with changed type",
+        FileChangeKind::Renamed => "Files moved without changes",
     };
     let mut grid = Grid::new(&[("difference", Right), ("what", Left), ("path", Left)]);
     for change in changes.iter().take(DETAIL_ROWS) {

@@ -171,7 +171,7 @@ fn closure_figures(comparison: &Comparison<'_>, out: &mut Markup) {
 fn growth(heading: &str, comparison: &Comparison<'_>, page: &mut Page<'_>) {
     let items = &comparison.growth.items;
     let columns = [("bytes", Kind::Delta), ("what", Kind::Text), ("brought by", Kind::Text)];
-    let caption = "What is larger in the right image or new in it, with what brought it";
+    let caption = "New and larger items in the right image, with their causes";
     let mut table = Table::new("growth-table", caption, &columns).sorted(0, Order::Descending);
     for item in items {
         let cause = lines::cause(&comparison.right, item.cause, PLAIN);
@@ -185,7 +185,7 @@ fn growth(heading: &str, comparison: &Comparison<'_>, page: &mut Page<'_>) {
     page.table(&mut content, table);
     let told: Vec<&GrowthItem> = items.iter().filter(|item| !item.chain.is_empty()).take(MOST_WAYS).collect();
     if !told.is_empty() {
-        content.element("h3", &[], "The way to each store path").line();
+        content.element("h3", &[], "Chain to each store path").line();
     }
     for item in told {
         way(comparison, item, &mut content);
@@ -231,7 +231,7 @@ fn categories(comparison: &Comparison<'_>, page: &mut Page<'_>) {
     }
     let mut content = Markup::default();
     content.open("div", &[("class", "scroll")]).open("table", &[("class", "bars")]);
-    content.element("caption", &[], "File bytes by what they are for, hidden ones included").open("thead", &[]);
+    content.element("caption", &[], "File bytes by purpose, including hidden ones").open("thead", &[]);
     content.open("tr", &[]).element("th", &[("scope", "col")], "for");
     content.open("th", &[("scope", "col")]).element("span", &[("class", "key left")], "left").text(" ");
     content.element("span", &[("class", "key right")], "right").close("th");

@@ -234,8 +234,8 @@ pub(super) fn cause(side: &Side<'_>, cause: Cause, quote: Quote) -> String {
     match cause {
         Cause::Root(source) => quote(&shortened(source.describe(side.image), CAUSE_CHARACTERS)),
         Cause::Reference(id) => format!("a reference of {}", quote(&software(side, id))),
-        Cause::Unreached(_) if side.image.is_closure() => "nothing leads to it".to_owned(),
-        Cause::Unreached(index) => format!("nothing leads to it; {}", layer(index)),
+        Cause::Unreached(_) if side.image.is_closure() => "nothing refers to it".to_owned(),
+        Cause::Unreached(index) => format!("nothing refers to it; {}", layer(index)),
         Cause::Layer(index) => layer(index),
     }
 }

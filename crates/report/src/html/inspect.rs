@@ -72,7 +72,7 @@ fn headline(inspection: &Inspection<'_>) -> Markup {
             name: "Efficiency",
             value: percent(figures.efficiency),
             detail: String::new(),
-            meaning: "The part of the bytes that is not there twice or removed again, as dive counts it.",
+            meaning: "Share of bytes that are neither duplicated nor deleted later, as dive counts it.",
         },
         Figure {
             name: "Wasted",
@@ -118,8 +118,8 @@ fn headline(inspection: &Inspection<'_>) -> Markup {
 fn judged(inspection: &Inspection<'_>, page: &mut Page<'_>) {
     let mut content = Markup::default();
     let Some(found) = inspection.findings else {
-        content.open("p", &[]).text("Nobody asked what is wrong with it: ");
-        content.element("code", &[], "nixdive inspect --findings --format html").text(" judges it by its files.");
+        content.open("p", &[]).text("Findings were not requested; run ");
+        content.element("code", &[], "nixdive inspect --findings --format html").text(".");
         content.close("p");
         return page.section("findings", "Findings", content);
     };
@@ -154,7 +154,7 @@ fn judged(inspection: &Inspection<'_>, page: &mut Page<'_>) {
 /// Writes the location and remedy of each finding, folded.
 fn evidence(inspection: &Inspection<'_>, found: &Findings, out: &mut Markup) {
     let places = Places { image: inspection.image, store: inspection.store, quote: str::to_owned };
-    out.element("h3", &[], "Where, and what to do").line();
+    out.element("h3", &[], "Locations and remedies").line();
     for finding in &found.list {
         out.within("details", &[], |out| {
             out.open("summary", &[]).element("span", &[("class", "rule")], finding.rule.id());
@@ -198,7 +198,7 @@ fn store_paths(inspection: &Inspection<'_>, study: &StoreStudy, page: &mut Page<
     if !is_closure {
         columns.insert(LAYERS_COLUMN, ("layers", Kind::Text));
     }
-    let caption = "Store paths; added: what would leave the image with each";
+    let caption = "Store paths; added: bytes that would leave the image with each";
     let mut table = Table::new("store-paths", caption, &columns).sorted(0, Order::Descending);
     for id in study.by_added_bytes() {
         let (Some(known), Some(path)) = (study.store.get(id), study.paths.get(id.index())) else { continue };
@@ -275,7 +275,7 @@ fn waste(inspection: &Inspection<'_>, page: &mut Page<'_>) {
         ("cause", Kind::Text),
         ("path", Kind::Code),
     ];
-    let caption = "Paths that are there more than once, or removed again";
+    let caption = "Paths stored more than once, or removed again";
     let mut table = Table::new("wasted", caption, &columns).sorted(0, Order::Descending);
     for &wasted in assessment.wasted.iter().take(MOST_WASTED) {
         let cause = explain(image, wasted).cause.describe();

@@ -139,7 +139,7 @@ impl OpenChunk {
 }
 
 fn has_another_digest(what: &str) -> io::Error {
-    let reason = format!("{what} has not the digest that its table of contents gives");
+    let reason = format!("{what} does not match the digest in its table of contents");
     io::Error::new(io::ErrorKind::InvalidData, reason)
 }
 

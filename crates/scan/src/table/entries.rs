@@ -153,7 +153,7 @@ impl<'a> Reading<'a> {
             return self.chunk(entry);
         }
         self.close_file()?;
-        let (kind, type_flag) = kind_of(&entry.kind).ok_or_else(|| self.wrong("is of no known type"))?;
+        let (kind, type_flag) = kind_of(&entry.kind).ok_or_else(|| self.wrong("has an unknown type"))?;
         let mut fields = EntryFields::new(kind);
         fields.type_flag = type_flag;
         fields.mode = (entry.mode & 0o7777) as u16;
@@ -218,14 +218,14 @@ impl<'a> Reading<'a> {
     /// Adds a chunk to the file that is open: the one within its own entry, or one of its own.
     fn chunk(&mut self, entry: &Entry) -> Result<(), TableError> {
         let wrong = |what| TableError::Entry { entry: self.number, what };
-        let Some(file) = &mut self.file else { return Err(wrong("is part of no file")) };
+        let Some(file) = &mut self.file else { return Err(wrong("does not belong to a file")) };
         if file.name != entry.name {
             return Err(wrong("is part of another file than the one before it"));
         }
         let left = file.listed.bytes.saturating_sub(file.listed_bytes);
         let bytes = if entry.chunk_size == 0 { left } else { entry.chunk_size };
         if entry.chunk_offset != file.listed_bytes || bytes > left || bytes == 0 {
-            return Err(wrong("lies not where the one before it ends"));
+            return Err(wrong("does not begin where the one before it ends"));
         }
         file.listed_bytes = file.listed_bytes.saturating_add(bytes);
         file.listed.chunk_count += 1;
@@ -234,12 +234,12 @@ impl<'a> Reading<'a> {
             "zeros" => None,
             "" => {
                 let digest = sha256(&entry.chunk_digest).or(file.listed.digest.filter(|_| is_whole));
-                Some(digest.ok_or_else(|| wrong("has no digest to hold its content against"))?)
+                Some(digest.ok_or_else(|| wrong("has no digest to verify its content with"))?)
             }
-            _ => return Err(wrong("is stored in no known way")),
+            _ => return Err(wrong("is stored in an unknown way")),
         };
         if digest.is_some() && (entry.offset >= self.options.contents_end || entry.inner_offset > MAX_INNER) {
-            return Err(wrong("lies outside the layer"));
+            return Err(wrong("is outside the layer"));
         }
         if digest.is_some() && bytes > MAX_CHUNK {
             return Err(wrong("exceeds the maximum size of a verified chunk"));

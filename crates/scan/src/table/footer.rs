@@ -131,7 +131,7 @@ pub fn estargz_table(stored: Vec<u8>, digest: &Digest) -> Result<Vec<u8>, TableE
         check(&table, digest)?;
         return Ok(table);
     }
-    Err(failed("it is not there".to_owned()))
+    Err(failed("it is missing".to_owned()))
 }
 
 /// Unpacks the stored table of a zstd:chunked layer and verifies its digest.

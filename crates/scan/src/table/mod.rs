@@ -24,16 +24,16 @@ pub const MAX_TABLE_BYTES: u64 = 128 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
     /// Nothing at the layer's end says where a table begins.
-    #[error("the layer ends without saying where its table of contents is")]
+    #[error("the layer has no footer that locates its table of contents")]
     NoFooter,
     /// It is said to lie where it cannot be.
-    #[error("its table of contents is said to lie outside the layer")]
+    #[error("the position of its table of contents is outside the layer")]
     Outside,
     /// More bytes than any real one has.
     #[error("its table of contents has more than {0} bytes")]
     TooLong(u64),
     /// It has another digest than the manifest gives.
-    #[error("its table of contents has not the digest that the manifest gives")]
+    #[error("its table of contents does not match the digest in the manifest")]
     Digest,
     /// It is not a valid table.
     #[error("its table of contents cannot be read: {0}")]
@@ -47,7 +47,7 @@ pub enum TableError {
         what: &'static str,
     },
     /// Its names and attributes have no more room in memory.
-    #[error("the names and attributes in its table of contents have no more room")]
+    #[error("the names and attributes in its table of contents exceed the limit")]
     Crowded,
     /// It could not be had.
     #[error(transparent)]

@@ -67,8 +67,8 @@ fn what_contradicts_itself_is_refused() {
     let first = json!({"type": "reg", "name": "a", "size": 10, "chunkSize": 4, "chunkDigest": digest(b"x")});
     assert!(read(&json!([first, chunk(4, 0)])).is_ok());
     let cases = [
-        (json!([{"type": "socket", "name": "a"}]), "no known type"),
-        (json!([chunk(0, 4)]), "part of no file"),
+        (json!([{"type": "socket", "name": "a"}]), "unknown type"),
+        (json!([chunk(0, 4)]), "does not belong to a file"),
         (json!([file("b", 4), chunk(4, 1)]), "another file"),
         (json!([first, chunk(3, 7)]), "where the one before it ends"),
         (json!([first, chunk(4, 7)]), "where the one before it ends"),
@@ -82,7 +82,7 @@ fn what_contradicts_itself_is_refused() {
         (json!([{"type": "dir", "name": "a", "xattrs": {"a": "*"}}]), "extended attributes"),
         (json!([{"type": "dir", "name": "a", "uid": -1}]), "cannot be read"),
         (json!({}), "cannot be read"),
-        (json!([file("a", 65 << 20)]), "longer than what is held"),
+        (json!([file("a", 65 << 20)]), "maximum size of a verified chunk"),
         (json!([{"type": "dir", "name": "a/".repeat(40_000)}]), "longer name"),
         (json!([{"type": "symlink", "name": "a", "linkName": "a".repeat(70_000)}]), "longer name"),
         (
@@ -189,7 +189,7 @@ fn content_is_put_together_from_its_chunks() {
     };
     assert_eq!(content(b"world").unwrap(), b"hello\0\0\0\0world");
     let error = content(b"other").unwrap_err().to_string();
-    assert!(error.contains("has not the digest"), "{error}");
+    assert!(error.contains("does not match the digest"), "{error}");
 }
 
 #[test]

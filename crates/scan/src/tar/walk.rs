@@ -22,7 +22,7 @@ pub enum TarError {
     #[error("ends at offset {0}, within an entry: it was cut off")]
     Truncated(u64),
     /// A header's number of bytes is none.
-    #[error("the header at offset {0} gives no valid number of bytes")]
+    #[error("the header at offset {0} has no valid size")]
     BadLength(u64),
     /// An extended header or a name longer than any real one.
     #[error("the header at offset {offset} has {length} bytes of names and attributes; more than {most} are refused")]
@@ -36,7 +36,7 @@ pub enum TarError {
     },
     /// More names and attributes than there is room for in memory.
     #[error(
-        "the limit for names and attributes of all layers is reached at offset {0}; raise --name-limit if that is meant"
+        "the limit for names and attributes of all layers is reached at offset {0}; raise --name-limit if this is intended"
     )]
     Crowded(u64),
     /// The source failed.
@@ -265,7 +265,9 @@ impl<I: TarInput> TarWalker<I> {
                 // Of several in a row the last alone counts, as for Go's reader.
                 self.extended = Extended::default();
                 if !self.extended.read(&data) {
-                    self.note(format!("the extended header at offset {offset} is broken; what could be read counts"));
+                    self.note(format!(
+                        "the extended header at offset {offset} is malformed; its readable part is used"
+                    ));
                 }
                 Ok(false)
             }
@@ -381,7 +383,7 @@ impl<I: TarInput> TarWalker<I> {
         let Some((segments, bytes)) = map.fitting(stored) else {
             self.member.fields.bytes = stored;
             self.note(format!(
-                "the map of the sparse file at offset {offset} makes no sense; its stored bytes are shown as they are"
+                "the map of the sparse file at offset {offset} is invalid; its stored bytes are shown as they are"
             ));
             return;
         };

@@ -57,7 +57,7 @@ fn in_files(scene: &Scene<'_>, found: &mut Gathered) {
             Rule::PrivateKey => format!("{} in files", counted(count, "private key")),
             Rule::Token => format!("{} of known services in files", counted(count, "token")),
             Rule::Password => format!("{} in files that programs read them from", counted(count, "password")),
-            _ => format!("{} in store paths, which everybody can read", counted(count, "secret")),
+            _ => format!("{} in store paths, which everyone can read", counted(count, "secret")),
         });
     }
 }

@@ -64,7 +64,7 @@ pub(super) fn variables(scene: &Scene<'_>, found: &mut Gathered) {
             Resolution::TooManyLinks => false,
         };
         if !paths.is_empty() && !paths.iter().any(leads) {
-            let note = format!("{} is not there", display_in_sentence(variable));
+            let note = format!("{} does not exist", display_in_sentence(variable));
             hits.add(Evidence { location: Location::Environment(place), bytes: 0, note: Some(note) });
         }
     }

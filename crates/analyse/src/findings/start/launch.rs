@@ -100,8 +100,8 @@ impl<'a> Launch<'a> {
                 let shown = shown(program);
                 let title = format!("the configuration starts {shown}, which the image does not have");
                 let note = match program.contains('/') {
-                    true => format!("{shown} is not there"),
-                    false => format!("{shown} is in no directory of PATH"),
+                    true => format!("{shown} does not exist"),
+                    false => format!("{shown} is not in PATH"),
                 };
                 self.problem(Rule::StartMissing, Location::Field(field), title, note);
             }
@@ -124,7 +124,7 @@ impl<'a> Launch<'a> {
         };
         self.first = Some((node, id));
         if self.image.tree.occurrence(id).mode() & 0o111 == 0 {
-            let title = format!("the configuration starts {}, which nobody may execute", shown(word));
+            let title = format!("the configuration starts {}, which is not executable", shown(word));
             self.problem(Rule::StartMissing, self.location(node, id), title, "not executable".to_owned());
         }
         self.push(node);
@@ -190,7 +190,7 @@ impl<'a> Launch<'a> {
                 let interpreter = display_in_sentence(&String::from_utf8_lossy(name));
                 let path = display_in_sentence(&String::from_utf8_lossy(&self.image.tree.path(node)));
                 let title = format!("{path} needs the interpreter {interpreter}, which the image does not have");
-                let note = format!("{interpreter} is not there");
+                let note = format!("{interpreter} does not exist");
                 self.problem(Rule::InterpreterMissing, self.location(node, id), title, note);
             }
             Err(_) => {}

@@ -108,7 +108,7 @@ fn architecture(scene: &Scene<'_>, launch: &Launch<'_>, found: &mut Gathered) {
     let shown = display_name(architecture.as_bytes()).into_owned();
     found.finding(scene, hits, |count| {
         let programs = if count == 1 { "a program is".to_owned() } else { format!("all {count} programs are") };
-        format!("the configuration says {shown}, and {programs} for another processor")
+        format!("the configuration says {shown}, but {programs} for another processor")
     });
 }
 
