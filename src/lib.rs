@@ -1,7 +1,22 @@
 //! nixdive inspects, compares and rebuilds container images, and knows Nix.
+//!
+//! [`open()`] is the entry point: it reads the image that a reference names, and gives its layers, its configuration,
+//! one file tree for all layers, and access to the content of files.
+//!
+//! ```
+//! let opened = nixdive::open("embedded:sample")?;
+//! let (files, _) = nixdive::analysis::largest(&opened.image, 1);
+//! assert!(opened.image.tree.path(files[0].node).starts_with(b"/nix/store/"));
+//! # Ok::<(), nixdive::Error>(())
+//! ```
+//!
+//! The directory `examples` has whole programs.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 pub mod cli;
+mod facade;
+
+pub use facade::{Error, open};
 
 pub use nixdive_analyse::analysis;
 pub use nixdive_analyse::ci;

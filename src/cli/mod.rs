@@ -140,7 +140,11 @@ fn examined_reference(reference: &Reference, arguments: &OpenArguments, keep: Ke
 }
 
 /// Opens a reference, or the sample image built into the program if the reference names it.
-fn open_reference(reference: &Reference, options: &OpenOptions, progress: &Progress) -> Result<Opened, OpenError> {
+pub(crate) fn open_reference(
+    reference: &Reference,
+    options: &OpenOptions,
+    progress: &Progress,
+) -> Result<Opened, OpenError> {
     if let Some(bytes) = samples::embedded(reference) {
         return nixdive_source::open::open_embedded(bytes, samples::EMBEDDED, options, progress);
     }
