@@ -25,9 +25,9 @@ const NO_EXECUTION_REASON: &str = "--no-exec or NIXDIVE_NO_EXEC refuses every pr
 /// The four uses, at the top of the help.
 const USAGE: &str = "\
 nixdive [OPTIONS] [IMAGE]          browse an image, or pick one found here
-       nixdive [OPTIONS] IMAGE IMAGE…     compare two images; with more: show what they share
+       nixdive [OPTIONS] IMAGE IMAGE...   compare two images; with more: show what they share
        nixdive --ci [OPTIONS] IMAGE       check an image against rules
-       nixdive COMMAND [OPTIONS]          rebuild, copy, report …: see the commands below";
+       nixdive COMMAND [OPTIONS]          rebuild, copy, report and more: see the commands below";
 
 /// Note at the end of `-h`.
 const AFTER_SHORT_HELP: &str = "\
@@ -78,17 +78,23 @@ const IMPORTANT: [&str; 11] = [
     "verbose",
 ];
 
-/// Returns the command line's grammar, with subcommands in groups and a short help that fits a screen.
+/// Returns the command line's grammar.
 pub fn command() -> clap::Command {
-    let command = Arguments::command();
-    let template = format!(
-        "{{before-help}}{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{}{{options}}{{after-help}}",
-        groups(&command)
-    );
-    command.help_template(template).mut_args(|argument| {
+    Arguments::command().mut_args(|argument| {
         let is_short = argument.is_positional() || IMPORTANT.contains(&argument.get_id().as_str());
         argument.hide_short_help(!is_short)
     })
+}
+
+/// Returns the grammar with a short help that fits a screen: subcommands in groups, and the important options. `--help`
+/// keeps all options under their headings.
+pub fn command_with_short_help() -> clap::Command {
+    let command = command();
+    let template = format!(
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{}Options:\n{{options}}{{after-help}}",
+        groups(&command)
+    );
+    command.help_template(template)
 }
 
 /// Describes the subcommands, a heading for each group.
@@ -649,7 +655,7 @@ pub enum ShareFormat {
 
 #[cfg(test)]
 mod tests {
-    use super::{GROUPS, IMPORTANT, command};
+    use super::{GROUPS, IMPORTANT, command, command_with_short_help};
 
     #[test]
     fn the_grammar_of_the_command_line_is_consistent() {
@@ -658,7 +664,7 @@ mod tests {
 
     #[test]
     fn short_help_fits_a_screen_and_names_every_subcommand_once() {
-        let help = command().term_width(100).render_help().to_string();
+        let help = command_with_short_help().term_width(100).render_help().to_string();
         assert!(help.lines().count() <= 60, "{} lines:\n{help}", help.lines().count());
         let grouped: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
         let command = command();

@@ -64,7 +64,9 @@ const COULD_NOT: u8 = 2;
 #[must_use]
 pub fn run() -> ExitCode {
     let words = log::with_verbosity_behind(std::env::args_os());
-    let parsed = arguments::command().try_get_matches_from(words);
+    let is_short_help = words.iter().any(|word| word == "-h");
+    let command = if is_short_help { arguments::command_with_short_help() } else { arguments::command() };
+    let parsed = command.try_get_matches_from(words);
     let arguments = match parsed.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),

@@ -59,7 +59,7 @@ pub(super) fn expand(arguments: &[OsString], named: &NamedArguments) -> anyhow::
     match unused {
         None => Ok(wanted),
         Some(_) if !wanted.is_named => {
-            anyhow::bail!("--map needs a Compose or Kubernetes file, and none is given")
+            anyhow::bail!("--map needs a Compose or Kubernetes file; none of the arguments is one")
         }
         Some(mapping) => {
             let name = display_in_sentence(&mapping.name);

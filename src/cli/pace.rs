@@ -144,10 +144,10 @@ mod tests {
         assert_eq!(at(0, 0).in_words(Some(9_000_000)), "");
         assert_eq!(at(1, 2_000_000).in_words(Some(7_000_000)), "2.0 MB/s, 3 s left");
         at(4, 2_000_000);
-        assert_eq!(at(5, 2_000_000).in_words(Some(7_000_000)), "nothing has come for 4 s");
+        assert_eq!(at(5, 2_000_000).in_words(Some(7_000_000)), "stalled for 4 s");
         let waiting = Snapshot { waiting: Some(Duration::from_millis(6500)), ..remote(2_000_000) };
         let traffic = pace.note(&waiting, begun + Duration::from_secs(6)).unwrap();
-        assert_eq!(line(2_000_000, Some(9_000_000), Some(&traffic)), "2.0 MB of 9.0 MB, asked to wait, 7 s left");
+        assert_eq!(line(2_000_000, Some(9_000_000), Some(&traffic)), "2.0 MB of 9.0 MB, rate limited, 7 s left");
     }
 
     #[test]

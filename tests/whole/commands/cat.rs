@@ -45,7 +45,7 @@ fn what_has_no_content_is_told() {
         ("/etc", "/etc is a directory"),
         ("/", "/ is a directory"),
         ("/etc/missing", "`/etc/missing` is not in the image"),
-        ("/nowhere", "leads to /not"),
+        ("/nowhere", "links to /not"),
         ("/ring", "ring of symbolic links"),
         ("/etc/config/below", "not in the image"),
     ] {

@@ -63,7 +63,7 @@ fn a_file_of_dives_rules_replaces_the_flags() {
     );
     assert_eq!(verdict(&run), (Some(0), "PASS [pass:2 skip:1]"));
     assert!(run.text().contains("PASS  lowestEfficiency (1)"), "{}", run.text());
-    assert!(run.stderr.contains(".dive-ci:3: «plugins»"), "{}", run.stderr);
+    assert!(run.stderr.contains(".dive-ci:3: unknown key `plugins`"), "{}", run.stderr);
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn what_cannot_be_judged_is_said_once_and_is_no_verdict() {
     let off = ["--lowestEfficiency", "off", "--highestUserWastedPercent", "off"];
     let cases: [(&[&str], &str); 12] = [
         (&["--max-size", "12bananas"], "unknown unit"),
-        (&["--max-size", "speed=3"], "no metric"),
+        (&["--max-size", "speed=3"], "unknown metric"),
         (&["--max-growth", "x%"], "not a percentage"),
         (&["--max-size", "layers=3MB"], "whole number"),
         (&["--ci-config", &absent], "absent"),

@@ -106,7 +106,7 @@ fn what_cannot_be_opened_is_said_with_the_way_to_name_it() {
     }
     let broken = written(&place, "broken.yaml", "services:\n  web: {image: x}\n  web: {image: y}\n");
     let refusal = run(&["share", &broken, image]).refused();
-    assert!(refusal.contains("broken.yaml: line 3") && refusal.contains("twice"), "{refusal}");
+    assert!(refusal.contains("broken.yaml: line 3") && refusal.contains("duplicate key"), "{refusal}");
     let empty = written(&place, "empty.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: x}\n");
     assert!(run(&["share", &empty, image]).refused().contains("names no image"));
     assert!(run(&["share", &compose, "--map", "web"]).stderr.contains("web=web.tar"));

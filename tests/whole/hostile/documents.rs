@@ -44,7 +44,7 @@ fn an_index_without_manifests() {
             &vec![("index.json".into(), bytes), ("oci-layout".into(), b"{}".to_vec())],
         );
         let message = refused(layout);
-        assert!(message.contains("«index.json»"), "{message}");
+        assert!(message.contains("`index.json`"), "{message}");
     }
 }
 

@@ -193,7 +193,7 @@ fn an_extracted_root_directory_is_an_image_of_one_layer() {
     assert_eq!(opened.image.layers[0].file_bytes, 3000, "a second name has no bytes of its own");
     assert_eq!(opened.image.layers[0].unpacked_bytes, 6 * 512 + 3072 + 1024, "as a tar stream would have");
     let message = run(&["cat", &typed, "/outside"]).refused();
-    assert!(message.contains("leads to /etc"), "{message}");
+    assert!(message.contains("links to /etc"), "{message}");
     assert!(refused(&root).to_string().contains("rootfs:"), "a directory that is no image says what to type");
 }
 
