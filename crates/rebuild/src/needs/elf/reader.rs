@@ -132,7 +132,8 @@ impl<'a> Reader<'a> {
     fn notes(&self, offset: u64, length: u64, elf: &mut Elf) {
         let end = offset.saturating_add(length.min(MOST_NOTES as u64));
         let mut at = offset;
-        while at.saturating_add(12) <= end {
+        // Offsets behind the file saturate, and would never reach the end.
+        while at.saturating_add(12) <= end && self.part(at, 12).is_some() {
             let (owner_length, length) = (self.number(at, 4), self.number(at.saturating_add(4), 4));
             let owner_at = at.saturating_add(12);
             let content_at = owner_at.saturating_add(owner_length.next_multiple_of(4));

@@ -104,6 +104,18 @@ fn a_file_that_is_not_a_program_needs_nothing() {
     assert_eq!(read(&object).map(|elf| elf.needed), Some(Vec::new()));
 }
 
+/// Found by the fuzz target `needs`: the position in the notes never reached their end.
+#[test]
+fn notes_behind_the_end_of_the_file_end() {
+    let mut bytes = library();
+    let note_header = 64 + 3 * 56;
+    bytes[note_header + 8..note_header + 16].copy_from_slice(&(u64::MAX - 8).to_le_bytes());
+    bytes[note_header + 32..note_header + 40].copy_from_slice(&u64::MAX.to_le_bytes());
+    let elf = read(&bytes).unwrap();
+    assert!(elf.dlopen_notes.is_empty());
+    assert_eq!(elf.soname.as_deref(), Some(&b"libown.so.2"[..]));
+}
+
 /// Compares programs of this machine with binutils, if it is installed.
 #[test]
 fn readelf_says_the_same() {
