@@ -272,7 +272,8 @@ impl OpenArguments {
             name_limit: self.name_limit.saturating_mul(1 << 30),
             entry_limit: usize::from(self.entry_limit).saturating_mul(1_000_000),
             wanted: Some(Wanted {
-                is_wanted: |path| nixdive_packages::wanted(path).is_some(),
+                is_wanted: nixdive_packages::is_wanted,
+                identity: nixdive_packages::wanted_identity,
                 most_bytes: nixdive_packages::MAX_DATABASE_BYTES,
             }),
             unpack_limit: UnpackLimit { always: self.unpack_limit.saturating_mul(1 << 30), ..UnpackLimit::default() },

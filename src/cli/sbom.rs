@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::arguments::{SbomArguments, SbomFormat};
 use super::{examined, output};
 use nixdive_image::Resolution;
-use nixdive_report::{self, Distribution, Sbom};
+use nixdive_packages::Distribution;
+use nixdive_report::Sbom;
 use nixdive_source::open::{Keep, Opened};
 
 /// Bytes of `os-release` that are read.

@@ -120,8 +120,11 @@ impl Roots {
 }
 
 fn open(image: &Path) -> Opened {
-    let wanted =
-        Wanted { is_wanted: |path| packages::wanted(path).is_some(), most_bytes: packages::MAX_DATABASE_BYTES };
+    let wanted = Wanted {
+        is_wanted: packages::is_wanted,
+        identity: packages::wanted_identity,
+        most_bytes: packages::MAX_DATABASE_BYTES,
+    };
     open_with(image, OpenOptions { keep: Keep::AnyContent, wanted: Some(wanted), ..OpenOptions::default() }).unwrap()
 }
 

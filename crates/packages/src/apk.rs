@@ -1,8 +1,42 @@
 //! apk's database of installed packages: paragraphs of one-letter fields (Alpine wiki, "Apk spec", "Installed Database").
 
-use super::PackageKind;
+use std::cmp::Ordering;
+
 use super::database::Malformed;
+use super::ecosystem::{Ecosystem, Part, Source};
+use super::package_url::{OfDistribution, upstream};
 use super::set::{PackageFields, SetBuilder, SourcePackage};
+use super::{Distribution, Package, PackageKind, versions};
+
+/// Alpine's apk.
+pub(super) struct Apk;
+
+impl Ecosystem for Apk {
+    fn name(&self) -> &'static str {
+        "apk"
+    }
+
+    /// `/lib/apk/db/installed`: all packages with their files.
+    fn part(&self, directory: &[u8], name: &[u8]) -> Option<Part> {
+        let is_database = name == b"installed" && matches!(directory, b"lib/apk/db" | b"usr/lib/apk/db");
+        is_database.then_some(Part::Database)
+    }
+
+    fn parse(&self, source: &Source<'_>, builder: &mut SetBuilder) -> Result<(), Malformed> {
+        parse_installed(source.index, source.content, builder)
+    }
+
+    fn compare_versions(&self, left: &str, right: &str) -> Ordering {
+        versions::apk::compare(left, right)
+    }
+
+    fn package_url(&self, package: &Package, distribution: &Distribution) -> String {
+        let (name, upstream) = (package.name.to_lowercase(), upstream(package));
+        let version = &package.version;
+        OfDistribution { kind: "apk", usual: "alpine", name: &name, version, epoch: None, upstream }
+            .url(package, distribution)
+    }
+}
 
 #[derive(Default)]
 struct Paragraph<'a> {
@@ -40,7 +74,7 @@ impl Paragraph<'_> {
 /// `/lib/apk/db/installed`: `P` name, `V` version, `A` architecture, `I` installed bytes, `L` licence, `o` source package,
 /// then `F` for each directory
 /// and `R` for each file in it.
-pub(super) fn parse_installed(index: usize, content: &[u8], builder: &mut SetBuilder) -> Result<(), Malformed> {
+fn parse_installed(index: usize, content: &[u8], builder: &mut SetBuilder) -> Result<(), Malformed> {
     let mut paragraph = Paragraph::default();
     for line in content.split(|&byte| byte == b'\n') {
         match line {

@@ -2,13 +2,68 @@
 
 use hashbrown::{HashMap, HashSet};
 
-use super::PackageKind;
+use std::cmp::Ordering;
+
 use super::database::{Files, Malformed};
+use super::ecosystem::{Ecosystem, Part, Source};
+use super::package_url::{OfDistribution, upstream};
 use super::set::{PackageFields, SetBuilder, SourcePackage};
+use super::{Distribution, Package, PackageKind, chisel, versions};
+
+/// Debian's dpkg, and the tools that write its database or one of their own for its packages.
+pub(super) struct Dpkg;
+
+impl Ecosystem for Dpkg {
+    fn name(&self) -> &'static str {
+        "deb"
+    }
+
+    /// - `/var/lib/dpkg/status`: all packages;
+    /// - `/var/lib/dpkg/info/NAME[:ARCHITECTURE].list`: the files of one package;
+    /// - `/var/lib/dpkg/diversions`: files in other places than their package says;
+    /// - `/var/lib/dpkg/status.d/NAME` and `NAME.md5sums`: one package and its files, in images assembled without dpkg;
+    /// - `manifest.wall` of chisel: all packages of which the image holds slices, with their files.
+    fn part(&self, directory: &[u8], name: &[u8]) -> Option<Part> {
+        if name == b"manifest.wall" {
+            return directory.ends_with(b"chisel").then_some(Part::Database);
+        }
+        match (directory.strip_prefix(b"var/lib/dpkg")?, name) {
+            (b"", b"status") => Some(Part::Database),
+            (b"", b"diversions") => Some(Part::Companion),
+            (b"/info", name) if name.ends_with(b".list") => Some(Part::Companion),
+            (b"/status.d", name) if name.ends_with(b".md5sums") => Some(Part::Companion),
+            (b"/status.d", _) => Some(Part::Database),
+            _ => None,
+        }
+    }
+
+    fn parse(&self, source: &Source<'_>, builder: &mut SetBuilder) -> Result<(), Malformed> {
+        let &Source { index, path, content, files } = source;
+        match path {
+            b"var/lib/dpkg/status" => {
+                let diversions = files.get(b"var/lib/dpkg/diversions").map_or(&[][..], |(_, content)| content);
+                parse_status(index, content, files, &Diversions::parse(diversions), builder)
+            }
+            path if path.starts_with(b"var/lib/dpkg/") => parse_part(index, path, content, files, builder),
+            _ => chisel::parse_manifest(index, content, builder),
+        }
+    }
+
+    fn compare_versions(&self, left: &str, right: &str) -> Ordering {
+        versions::deb::compare(left, right)
+    }
+
+    fn package_url(&self, package: &Package, distribution: &Distribution) -> String {
+        let (name, upstream) = (package.name.to_lowercase(), upstream(package));
+        let version = &package.version;
+        OfDistribution { kind: "deb", usual: "debian", name: &name, version, epoch: None, upstream }
+            .url(package, distribution)
+    }
+}
 
 /// Locations at which dpkg puts files whose path another package claimed.
 #[derive(Default)]
-pub(super) struct Diversions<'a> {
+struct Diversions<'a> {
     by_path: HashMap<&'a [u8], Diversion<'a>>,
 }
 
@@ -117,7 +172,7 @@ fn paragraphs(content: &[u8]) -> impl Iterator<Item = Paragraph<'_>> {
 }
 
 /// `/var/lib/dpkg/status` with the file lists beside it.
-pub(super) fn parse_status(
+fn parse_status(
     index: usize,
     content: &[u8],
     files: &Files<'_>,
@@ -150,7 +205,7 @@ fn file_list<'a>(paragraph: &Paragraph<'_>, files: &Files<'a>) -> Option<(usize,
 
 /// Reads `/var/lib/dpkg/status.d/NAME` with `NAME.md5sums` next to it. Such images are put together
 /// from packages without dpkg ever running, so a missing `Status` does not mean a removal.
-pub(super) fn parse_part(
+fn parse_part(
     index: usize,
     path: &[u8],
     content: &[u8],

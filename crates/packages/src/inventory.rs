@@ -5,9 +5,9 @@ use hashbrown::HashMap;
 use nixdive_image::{FileTree, Kind, LayerIndex, NodeId};
 
 use super::set::trim_slashes;
-use super::{DatabaseFile, Ownership, Package, PackageIndex, PackageSet, Parsed, Problem, parse, wanted};
+use super::{DatabaseFile, Ownership, Package, PackageIndex, PackageSet, Parsed, Problem, is_wanted, parse};
 
-/// The content of a file of one layer for whose path [`wanted`] says that it is a database.
+/// The content of a file of one layer whose path [`is_wanted`].
 #[derive(Debug, Clone, Copy)]
 pub struct CapturedFile<'a> {
     /// The layer it is in.
@@ -81,7 +81,7 @@ fn visible_databases<'a>(tree: &FileTree, layer: LayerIndex, captured: &'a [Capt
         for id in tree.layer_occurrences(index).filter(|&id| tree.occurrence(id).kind == Kind::HardLink) {
             let node = tree.occurrence(id).node();
             let path = tree.path(node);
-            if wanted(&path).is_none() || tree.visible_at(node, layer) != Some(id) {
+            if !is_wanted(&path) || tree.visible_at(node, layer) != Some(id) {
                 continue;
             }
             let content = tree.content_of(id).map(|content| tree.occurrence(content));

@@ -1,6 +1,7 @@
-use super::database::{Database, DatabaseFile, Files, wanted};
+use super::PackageSet;
+use super::database::{DatabaseFile, Files};
+use super::ecosystem::{Part, Source, part_of};
 use super::set::{SetBuilder, trim_slashes};
-use super::{PackageSet, apk, chisel, deb, python, rpm};
 
 /// A database that could not be read, wholly or in part.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,30 +28,14 @@ pub fn parse(files: &[DatabaseFile<'_>]) -> Parsed {
     let all = Files::new(files);
     let mut builder = SetBuilder::new();
     let mut problems = Vec::new();
-    let diversions = all.get(b"var/lib/dpkg/diversions").map_or(&[][..], |(_, content)| content);
-    let diversions = deb::Diversions::parse(diversions);
     for (index, file) in files.iter().enumerate() {
         let path = trim_slashes(&file.path);
         if all.get(path).map(|(place, _)| place) != Some(index) {
             continue;
         }
-        let Some(database) = wanted(path) else { continue };
-        let result = match database {
-            Database::DpkgStatus => deb::parse_status(index, file.content, &all, &diversions, &mut builder),
-            Database::DpkgStatusPart => deb::parse_part(index, path, file.content, &all, &mut builder),
-            Database::ApkInstalled => apk::parse_installed(index, file.content, &mut builder),
-            Database::RpmSqlite | Database::RpmNdb | Database::RpmBerkeley => {
-                rpm::parse_database(index, database, file.content, &mut builder)
-            }
-            Database::RpmManifest => rpm::parse_manifest(index, file.content, &mut builder),
-            Database::ChiselManifest => chisel::parse_manifest(index, file.content, &mut builder),
-            Database::PythonMetadata => python::parse_metadata(index, path, file.content, &all, &mut builder),
-            Database::DpkgChecksums
-            | Database::DpkgFileList
-            | Database::DpkgDiversions
-            | Database::PythonRecord
-            | Database::PythonInstalledFiles => Ok(()),
-        };
+        let Some((kind, Part::Database)) = part_of(path) else { continue };
+        let source = Source { index, path, content: file.content, files: &all };
+        let result = kind.ecosystem().parse(&source, &mut builder);
         if let Err(error) = result {
             problems.push(Problem { path: path.to_vec(), message: error.to_string() });
         }

@@ -2,13 +2,55 @@
 //! `*.egg-info`, whose header fields are those of "Core metadata".
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 
-use super::PackageKind;
 use super::database::{Files, Malformed};
+use super::ecosystem::{Ecosystem, Part, Source};
+use super::package_url::encoded;
 use super::set::{PackageFields, SetBuilder};
+use super::{Distribution, Package, PackageKind, versions};
+
+/// Python distributions, also those that applications bring along.
+pub(super) struct Python;
+
+impl Ecosystem for Python {
+    fn name(&self) -> &'static str {
+        "python"
+    }
+
+    /// - `*.dist-info/METADATA`, `*.egg-info/PKG-INFO`, `*.egg/EGG-INFO/PKG-INFO` or a file `*.egg-info`: one distribution;
+    /// - `*.dist-info/RECORD` and `*.egg-info/installed-files.txt`: its files.
+    fn part(&self, directory: &[u8], name: &[u8]) -> Option<Part> {
+        let (holds, part) = match name {
+            b"METADATA" => (directory.ends_with(b".dist-info"), Part::Database),
+            b"RECORD" => (directory.ends_with(b".dist-info"), Part::Companion),
+            b"PKG-INFO" => (directory.ends_with(b".egg-info") || directory.ends_with(b".egg/EGG-INFO"), Part::Database),
+            b"installed-files.txt" => (directory.ends_with(b".egg-info"), Part::Companion),
+            _ => (name.len() > b".egg-info".len() && name.ends_with(b".egg-info"), Part::Database),
+        };
+        holds.then_some(part)
+    }
+
+    fn parse(&self, source: &Source<'_>, builder: &mut SetBuilder) -> Result<(), Malformed> {
+        parse_metadata(source.index, source.path, source.content, source.files, builder)
+    }
+
+    fn compare_versions(&self, left: &str, right: &str) -> Ordering {
+        versions::pep440::compare(left, right)
+    }
+
+    fn package_url(&self, package: &Package, _: &Distribution) -> String {
+        let name = package.name.to_lowercase().replace('_', "-");
+        format!("pkg:pypi/{}@{}", encoded(&name), encoded(&package.version))
+    }
+
+    fn is_of_distribution(&self) -> bool {
+        false
+    }
+}
 
 /// `METADATA` or `PKG-INFO`, with the list of files beside it. A distribution without a list owns its metadata alone.
-pub(super) fn parse_metadata(
+fn parse_metadata(
     index: usize,
     path: &[u8],
     content: &[u8],

@@ -2,6 +2,8 @@ mod builder;
 
 use std::ops::Range;
 
+use super::PackageKind;
+
 pub(super) use builder::{SetBuilder, trim_slashes};
 
 /// Index of a package in its [`PackageSet`].
@@ -13,32 +15,6 @@ impl PackageIndex {
     #[must_use]
     pub fn index(self) -> usize {
         self.0 as usize
-    }
-}
-
-/// Whose database a package stands in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum PackageKind {
-    /// Debian's dpkg.
-    Deb,
-    /// Alpine's apk.
-    Apk,
-    /// RPM.
-    Rpm,
-    /// A Python distribution: `*.dist-info` or `*.egg-info`.
-    Python,
-}
-
-impl PackageKind {
-    /// `deb`, `apk`, `rpm`, `python`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Deb => "deb",
-            Self::Apk => "apk",
-            Self::Rpm => "rpm",
-            Self::Python => "python",
-        }
     }
 }
 

@@ -34,7 +34,7 @@ pub use dive_export::write_dive_export;
 pub use document::{DocumentPath, INSPECT_SCHEMA};
 pub use inspect::{Format, InspectOptions, Inspection};
 pub use plan::{PLAN_SCHEMA, PlanReport};
-pub use sbom::{Component, Distribution, Sbom, SbomFormat};
+pub use sbom::{Component, Sbom, SbomFormat};
 pub use tree::write_store_tree;
 pub use why::{WHY_SCHEMA, WhyReport};
 

@@ -98,6 +98,8 @@ pub struct Captured {
 pub struct Wanted {
     /// Returns `true` if the content of a path is wanted.
     pub is_wanted: fn(&[u8]) -> bool,
+    /// Identity of `is_wanted`: what was captured under another one may lack files.
+    pub identity: fn() -> String,
     /// Bytes that one file may have, and of all files in a layer together.
     pub most_bytes: u64,
 }

@@ -2,7 +2,6 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use super::Side;
-use super::versions::compare_package_versions;
 use nixdive_packages::{Inventory, Package, PackageIndex, PackageKind};
 
 /// A package on both sides, in different versions.
@@ -81,7 +80,7 @@ impl PackageChanges {
         });
         *others = versions.into_values().flatten().collect();
         let compare = |set: &Inventory, one: PackageIndex, other: PackageIndex| {
-            compare_package_versions(kind, &set.packages.get(one).version, &set.packages.get(other).version)
+            kind.compare_versions(&set.packages.get(one).version, &set.packages.get(other).version)
         };
         own.sort_by(|&one, &other| compare(left, one, other).then(one.cmp(&other)));
         others.sort_by(|&one, &other| compare(right, one, other).then(one.cmp(&other)));
@@ -90,7 +89,7 @@ impl PackageChanges {
             self.changed.push(PackagePair {
                 left: one,
                 right: other,
-                version_order: compare_package_versions(kind, &after.version, &before.version),
+                version_order: kind.compare_versions(&after.version, &before.version),
                 delta: super::delta(left.installed_bytes(one), right.installed_bytes(other)),
             });
             own.pop();

@@ -3,7 +3,7 @@ use super::scene::{Gathered, Hits, Scene};
 use super::{Evidence, Location, Rule};
 use nixdive_base::text::{counted, display_in_sentence};
 use nixdive_image::{Kind, NodeId};
-use nixdive_packages::{Inventory, PackageIndex, PackageKind};
+use nixdive_packages::{Inventory, PackageIndex};
 
 /// Packages that only a build needs, by name; a number may follow after a dash (`gcc-12`).
 const TOOLS: &[&str] = &[
@@ -80,7 +80,7 @@ fn packages(scene: &Scene<'_>, inventory: &Inventory, found: &mut Gathered) {
     let mut hits = Hits::new(Rule::BuildTools);
     for index in inventory.packages.indices() {
         let package = inventory.packages.get(index);
-        if package.kind == PackageKind::Python || !is_tool(&package.name) {
+        if !package.kind.is_of_distribution() || !is_tool(&package.name) {
             continue;
         }
         let (bytes, largest) = owned(scene, inventory, index, found);

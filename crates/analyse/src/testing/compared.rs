@@ -27,7 +27,8 @@ impl Known {
     pub fn new(open: impl FnOnce(&OpenOptions) -> Opened, verify: Verify) -> Self {
         let watch = StoreWatch::new();
         let wanted = Wanted {
-            is_wanted: |path| nixdive_packages::wanted(path).is_some(),
+            is_wanted: nixdive_packages::is_wanted,
+            identity: nixdive_packages::wanted_identity,
             most_bytes: nixdive_packages::MAX_DATABASE_BYTES,
         };
         let watched = Some(Arc::new(watch.clone()) as Arc<_>);

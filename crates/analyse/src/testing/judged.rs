@@ -50,7 +50,7 @@ impl Made {
         let store = study(&opened, &options).unwrap();
         let entries = self.layers.iter().zip(0u16..).flat_map(|(layer, number)| layer.iter().map(move |e| (number, e)));
         let captured: Vec<CapturedFile<'_>> = entries
-            .filter(|(_, entry)| nixdive_packages::wanted(&entry.path).is_some())
+            .filter(|(_, entry)| nixdive_packages::is_wanted(&entry.path))
             .map(|(number, entry)| CapturedFile {
                 layer: LayerIndex(number),
                 path: &entry.path,

@@ -3,7 +3,7 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use crate::{CapturedFile, Inventory, PackageIndex, find, wanted};
+use crate::{CapturedFile, Inventory, PackageIndex, find, is_wanted};
 use nixdive_image::{EntryBatch, EntryFields, FileTree, Kind, LayerIndex, TreeBuilder, compute_history};
 
 /// Returns the directory of the sample images: `NIXDIVE_CORPUS`, or next to the repository.
@@ -57,7 +57,7 @@ fn read_layer(content: &[u8], layer: LayerIndex, builder: &mut TreeBuilder, capt
         let mut batch = EntryBatch::default();
         batch.push(&path, &link, EntryFields { bytes: entry.size(), ..EntryFields::new(kind) });
         builder.add(&batch).unwrap();
-        if kind == Kind::File && wanted(&path).is_some() {
+        if kind == Kind::File && is_wanted(&path) {
             let mut content = Vec::new();
             entry.read_to_end(&mut content).unwrap();
             captured.push(Captured { layer, path, content });

@@ -2,7 +2,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::{NameAndVersion, output, skip};
-use crate::{DatabaseFile, PackageSet, parse, wanted};
+use crate::{DatabaseFile, PackageSet, is_wanted, parse};
 
 /// Reads every database that lies right below the given directories.
 fn read_directories<'a>(directories: impl Iterator<Item = &'a Path>) -> PackageSet {
@@ -10,7 +10,7 @@ fn read_directories<'a>(directories: impl Iterator<Item = &'a Path>) -> PackageS
     for directory in directories {
         for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
             let path = entry.path().to_string_lossy().into_owned();
-            if wanted(path.as_bytes()).is_some()
+            if is_wanted(path.as_bytes())
                 && let Ok(content) = std::fs::read(&path)
             {
                 contents.push((path, content));

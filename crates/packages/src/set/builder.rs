@@ -127,7 +127,7 @@ impl SetBuilder {
     pub fn finish(self) -> (PackageSet, bool) {
         let mut set = self.set;
         set.packages.sort_by(|left, right| key(left).cmp(&key(right)));
-        set.packages.dedup_by(|right, left| left.kind != PackageKind::Python && key(left) == key(right));
+        set.packages.dedup_by(|right, left| left.kind.ecosystem().has_one_of_each() && key(left) == key(right));
         (set, self.overflowed)
     }
 

@@ -59,7 +59,8 @@ fn with_databases(name: &str) -> Option<Opened> {
     use nixdive_source::open::{Keep, OpenOptions, Progress, open};
     let file = nixdive_image::testing::corpus_file(name)?;
     let wanted = Wanted {
-        is_wanted: |path| nixdive_packages::wanted(path).is_some(),
+        is_wanted: nixdive_packages::is_wanted,
+        identity: nixdive_packages::wanted_identity,
         most_bytes: nixdive_packages::MAX_DATABASE_BYTES,
     };
     let options = OpenOptions { keep: Keep::Content, wanted: Some(wanted), ..OpenOptions::default() };

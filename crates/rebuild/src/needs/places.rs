@@ -3,7 +3,6 @@ use super::linker::parent;
 use super::search::{Follow, Search};
 use super::{How, Reason};
 use nixdive_image::NodeId;
-use nixdive_packages::PackageKind;
 
 /// Maximum number of packages with files in a directory that still belongs to the program naming it.
 const MOST_PACKAGES: usize = 16;
@@ -197,7 +196,7 @@ impl Search<'_> {
     /// Returns the package of the operating system that owns a file.
     pub(super) fn system_owner(&self, node: NodeId) -> Option<nixdive_packages::PackageIndex> {
         let is_system =
-            |&owner: &nixdive_packages::PackageIndex| self.packages.packages.get(owner).kind != PackageKind::Python;
+            |&owner: &nixdive_packages::PackageIndex| self.packages.packages.get(owner).kind.is_of_distribution();
         self.packages.ownership.owners(node).find(is_system)
     }
 

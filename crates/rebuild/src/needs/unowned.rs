@@ -3,7 +3,6 @@ use super::search::{Follow, Search};
 use super::view::At;
 use super::{How, Reason};
 use nixdive_image::NodeId;
-use nixdive_packages::PackageKind;
 
 /// Trees that never belong to the application: caches, logs, and files written by package managers and their scripts.
 const NOT_THE_APPLICATION: &[&str] = &[
@@ -142,7 +141,7 @@ impl Search<'_> {
     /// Marks files that no package owns: added by the image build. Without a package database, that is every file.
     pub(super) fn unowned(&mut self) {
         let view = self.view;
-        let has_packages = self.packages.packages.packages().iter().any(|package| package.kind != PackageKind::Python);
+        let has_packages = self.packages.packages.packages().iter().any(|package| package.kind.is_of_distribution());
         let reason = Reason { from: None, how: How::Unowned };
         let mut stack: Vec<(NodeId, Vec<u8>)> = vec![(NodeId::ROOT, Vec::new())];
         while let Some((directory, path)) = stack.pop() {

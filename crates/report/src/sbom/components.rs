@@ -3,9 +3,8 @@ use nixdive_image::{Image, LayerIndex};
 use nixdive_nix::Sha256Hash;
 use nixdive_nix::graph::PathId;
 use nixdive_nix::study::StoreStudy;
-use nixdive_packages::{Inventory, PackageIndex};
+use nixdive_packages::{Distribution, Inventory, PackageIndex};
 
-use super::Distribution;
 use super::purl;
 
 /// A part of an image. Texts are safe to print.
@@ -74,7 +73,7 @@ fn of_package(image: &Image, inventory: &Inventory, index: PackageIndex, distrib
     Component {
         reference: format!("{kind}:{name}@{version}#{}", index.index()),
         kind,
-        purl: purl::of_package(package, distribution),
+        purl: package.url(distribution),
         licence: package.licence.as_deref().map(shown),
         source: package.source.as_ref().map(|source| {
             let version = source.version.as_ref().unwrap_or(&package.version);

@@ -2,7 +2,6 @@
 
 mod components;
 mod cyclonedx;
-mod distribution;
 mod moment;
 mod purl;
 mod spdx;
@@ -13,10 +12,9 @@ use std::io::{self, Write};
 use nixdive_image::Image;
 use nixdive_nix::Sha256Hash;
 use nixdive_nix::study::StoreStudy;
-use nixdive_packages::Inventory;
+use nixdive_packages::{Distribution, Inventory, PackageKind};
 
 pub use components::Component;
-pub use distribution::Distribution;
 
 /// The form of a bill of materials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,9 +93,11 @@ impl<'a> Sbom<'a> {
         [part(0..8), part(8..12), part(12..16), part(16..20), part(20..32)].join("-")
     }
 
-    /// Indices of the packages of the operating system: those of dpkg's, apk's and RPM's databases.
+    /// Indices of the packages that make up the distribution.
     fn system_packages(&self) -> Vec<usize> {
-        let is_of_system = |component: &Component| matches!(component.kind, "deb" | "apk" | "rpm");
+        let kinds = PackageKind::ALL.iter().filter(|kind| kind.is_of_distribution());
+        let kinds: Vec<&str> = kinds.map(|kind| kind.as_str()).collect();
+        let is_of_system = |component: &Component| kinds.contains(&component.kind);
         let indices = self.components.iter().enumerate().filter(|(_, component)| is_of_system(component));
         indices.map(|(index, _)| index).collect()
     }

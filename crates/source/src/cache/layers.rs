@@ -15,7 +15,7 @@ use nixdive_scan::{Captured, LayerScan};
 const WRITTEN_AT_ONCE: usize = 1 << 20;
 /// Beginning of an index file. Files of other versions are ignored: they may have searched a layer for other files and
 /// interpreted it differently.
-const MAGIC: &[u8] = concat!("nixdive layer 2 ", env!("CARGO_PKG_VERSION"), "\n").as_bytes();
+const MAGIC: &[u8] = concat!("nixdive layer 3 ", env!("CARGO_PKG_VERSION"), "\n").as_bytes();
 /// Bytes of the BLAKE3 checksum at the end.
 const CHECKSUM: usize = 32;
 /// Maximum bytes of the index of one layer.
@@ -49,10 +49,10 @@ pub struct LayerWriting {
 }
 
 impl Cache {
-    /// Returns the layer whose unpacked bytes have this digest. With `captured`, only if the files that are captured
-    /// from every layer are included.
+    /// Returns the layer whose unpacked bytes have this digest. With `captured`, only if the files that this identity
+    /// wants ([`nixdive_scan::Wanted::identity`]) are included.
     #[must_use]
-    pub fn layer(&self, diff_id: &Digest, captured: bool) -> Option<KnownLayer> {
+    pub fn layer(&self, diff_id: &Digest, captured: Option<&str>) -> Option<KnownLayer> {
         let path = self.path_of(ItemKind::Layer, diff_id);
         let Some(mut file) = self.open(&path) else {
             debug!(target: "cache", %diff_id, "layer: miss");
@@ -74,7 +74,7 @@ impl Cache {
                 info!(target: "cache", %diff_id, "layer: refused, damaged or of another version");
                 None
             }
-            Some((_, false)) if captured => {
+            Some((_, included)) if captured.is_some_and(|wanted| included.as_deref() != Some(wanted)) => {
                 debug!(target: "cache", %diff_id, "layer: refused, without the content that is wanted");
                 None
             }
@@ -153,9 +153,9 @@ impl LayerWriting {
         self.flush();
     }
 
-    /// Finishes the index with the other results of reading the layer. `captured` says that the files captured from
-    /// every layer are included. If writing fails, the layer is not cached.
-    pub fn commit(mut self, scan: &LayerScan, captured: bool) {
+    /// Finishes the index with the other results of reading the layer. `captured` is the identity of
+    /// the files that were captured, if any were. If writing fails, the layer is not cached.
+    pub fn commit(mut self, scan: &LayerScan, captured: Option<&str>) {
         let Some(diff_id) = scan.diff_id else { return };
         let encoder = &mut self.encoder;
         encoder.bytes.push(b't');
@@ -163,7 +163,8 @@ impl LayerWriting {
         [scan.unpacked_bytes, scan.file_bytes, scan.entries].into_iter().for_each(|number| encoder.number(number));
         encoder.number(scan.oddities.len() as u64);
         scan.oddities.iter().for_each(|oddity| encoder.text(oddity.as_bytes()));
-        encoder.bytes.push(u8::from(captured));
+        encoder.bytes.push(u8::from(captured.is_some()));
+        encoder.text(captured.unwrap_or_default().as_bytes());
         encoder.number(scan.captured.len() as u64);
         for file in &scan.captured {
             encoder.text(&file.path);
@@ -234,8 +235,8 @@ pub(crate) fn decode_body(body: &[u8]) -> bool {
     decode(&bytes).is_some()
 }
 
-/// Decodes a layer, and whether files were captured from it. Returns `None` if the index is damaged.
-fn decode(bytes: &[u8]) -> Option<(KnownLayer, bool)> {
+/// Decodes a layer, and the identity of the files that were captured from it. Returns `None` if the index is damaged.
+fn decode(bytes: &[u8]) -> Option<(KnownLayer, Option<String>)> {
     let (body, checksum) = bytes.split_at_checked(bytes.len().checked_sub(CHECKSUM)?)?;
     if blake3::hash(body).as_bytes() != checksum {
         return None;
@@ -271,11 +272,12 @@ fn decode(bytes: &[u8]) -> Option<(KnownLayer, bool)> {
         scan.oddities.push(String::from_utf8_lossy(decoder.text()?).into_owned());
     }
     let has_captured = decoder.byte()? == 1;
+    let identity = String::from_utf8_lossy(decoder.text()?).into_owned();
     for _ in 0..decoder.number()? {
         let (path, offset) = (decoder.text()?.to_vec(), decoder.number()?);
         scan.captured.push(Captured { path, offset, content: decoder.text()?.to_vec() });
     }
-    decoder.is_empty().then_some((known, has_captured))
+    decoder.is_empty().then_some((known, has_captured.then_some(identity)))
 }
 
 fn decode_fields(decoder: &mut Decoder<'_>, pool: &mut XattrPool) -> Option<EntryFields> {

@@ -139,8 +139,18 @@ fn write_layer(cache: &Cache, entries: &[Entry]) -> LayerScan {
     };
     let mut writing = cache.begin_layer().unwrap();
     writing.add(&batch);
-    writing.commit(&scan, true);
+    writing.commit(&scan, Some("databases 1"));
     scan
+}
+
+#[test]
+fn a_layer_counts_only_for_those_who_want_the_files_that_were_captured() {
+    let (_place, cache) = cache(DEFAULT_BYTES);
+    write_layer(&cache, &[]);
+    let diff_id = Digest::from_sha256(&[3; 32]);
+    assert!(cache.layer(&diff_id, Some("databases 2")).is_none(), "another list of package systems");
+    assert!(cache.layer(&diff_id, Some("databases 1")).is_some());
+    assert!(cache.layer(&diff_id, None).is_some(), "its entries are the same for everyone");
 }
 
 proptest! {
@@ -150,7 +160,7 @@ proptest! {
     fn a_layer_is_read_as_it_was_written(entries in prop::collection::vec(any_entry(), 0..20)) {
         let (_place, cache) = cache(DEFAULT_BYTES);
         let scan = write_layer(&cache, &entries);
-        let known = cache.layer(&Digest::from_sha256(&[3; 32]), true).unwrap();
+        let known = cache.layer(&Digest::from_sha256(&[3; 32]), Some("databases 1")).unwrap();
         let found: Vec<Entry> = known.batches.iter().flat_map(|batch| batch.entries().iter().map(|entry| {
             let (path, link) = batch.names(entry);
             (path.to_vec(), link.to_vec(), entry.fields.clone())
@@ -170,7 +180,7 @@ proptest! {
         let at = at.index(bytes.len());
         bytes[at] ^= 1 << bit;
         fs::write(&path, bytes).unwrap();
-        prop_assert!(cache.layer(&diff_id, true).is_none());
+        prop_assert!(cache.layer(&diff_id, Some("databases 1")).is_none());
         prop_assert!(!path.exists());
     }
 }

@@ -337,7 +337,7 @@ fn read_and_keep(
     let read = read_one(section, options, keep, progress, &mut both)?;
     let scan = &read.scan;
     if let (None, Some(diff_id), Some(blob)) = (&scan.failure, scan.diff_id, scan.blob_digest) {
-        writing.commit(scan, options.wanted.is_some());
+        writing.commit(scan, options.wanted.map(|wanted| (wanted.identity)()).as_deref());
         cache.keep_unpacked(&Digest::from_sha256(&blob), &Digest::from_sha256(&diff_id), scan.compression);
     }
     Ok(read)

@@ -17,7 +17,6 @@ use super::{Evidence, Location, Rule};
 use nixdive_base::text::{counted, display_in_sentence};
 use nixdive_image::OccurrenceId;
 use nixdive_nix::STORE_DIRECTORY;
-use nixdive_packages::PackageKind;
 
 /// Secrets in files, as the facts tell them, and in the configuration.
 pub(super) fn find(scene: &Scene<'_>, found: &mut Gathered) {
@@ -68,7 +67,7 @@ fn in_files(scene: &Scene<'_>, found: &mut Gathered) {
 fn is_published(scene: &Scene<'_>, id: OccurrenceId, path: &[u8]) -> bool {
     let Some(inventory) = scene.packages else { return false };
     let mut owners = inventory.ownership.owners(scene.tree.occurrence(id).node());
-    let is_distributed = owners.any(|owner| inventory.packages.get(owner).kind != PackageKind::Python);
+    let is_distributed = owners.any(|owner| inventory.packages.get(owner).kind.is_of_distribution());
     is_distributed && !path.starts_with(b"/etc/") && scene.tree.older(id).is_none()
 }
 

@@ -382,7 +382,7 @@ impl<'a> Survey<'a> {
             self.place(node, target);
             return;
         }
-        let is_distribution = self.owner(node).is_some_and(|(_, package)| package.kind != PackageKind::Python);
+        let is_distribution = self.owner(node).is_some_and(|(_, package)| package.kind.is_of_distribution());
         if is_distribution || self.visit_module(node, &path) || self.visit_library(node, &path) {
             return;
         }

@@ -14,7 +14,8 @@ fn opened(name: &str) -> Option<(Opened, Inventory)> {
     let file = corpus_file(name)?;
     let reference = Reference::parse(file.as_os_str()).unwrap();
     let wanted = Wanted {
-        is_wanted: |path| nixdive_packages::wanted(path).is_some(),
+        is_wanted: nixdive_packages::is_wanted,
+        identity: nixdive_packages::wanted_identity,
         most_bytes: nixdive_packages::MAX_DATABASE_BYTES,
     };
     let options = OpenOptions { keep: Keep::AnyContent, wanted: Some(wanted), ..OpenOptions::default() };

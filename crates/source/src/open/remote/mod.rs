@@ -228,7 +228,7 @@ impl Opening<'_> {
         if unpacked.as_ref().is_some_and(|(actual, _)| actual != diff_id) {
             return None;
         }
-        let mut known = cache.layer(diff_id, options.wanted.is_some())?;
+        let mut known = cache.layer(diff_id, options.wanted.map(|wanted| (wanted.identity)()).as_deref())?;
         known.scan.compression = match &unpacked {
             Some((_, compression)) => *compression,
             None => compression_of(layer.media_type.as_deref().unwrap_or_default())?,

@@ -31,7 +31,7 @@ struct Part<'v> {
     digits: &'v [u8],
 }
 
-pub(super) fn compare(left: &str, right: &str) -> Ordering {
+pub(crate) fn compare(left: &str, right: &str) -> Ordering {
     let (mut left, mut right) = (left.as_bytes(), right.as_bytes());
     let mut is_first = true;
     loop {

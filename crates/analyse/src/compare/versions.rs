@@ -2,11 +2,11 @@
 
 use std::cmp::Ordering;
 
-use super::{compare_numbers, run_length};
+use nixdive_packages::versions::{compare_numbers, run_length};
 
 /// Which of two versions is the newer, as `builtins.compareVersions` has it.
 #[must_use]
-pub fn compare_versions(left: &str, right: &str) -> Ordering {
+pub fn compare_nix_versions(left: &str, right: &str) -> Ordering {
     let (mut left, mut right) = (left.as_bytes(), right.as_bytes());
     while !left.is_empty() || !right.is_empty() {
         let (one, other) = (component(&mut left), component(&mut right));
@@ -74,8 +74,8 @@ mod tests {
     #[test]
     fn versions_are_in_nixs_order() {
         for (left, right, order) in PAIRS {
-            assert_eq!(compare_versions(left, right), order.cmp(&0), "{left} {right}");
-            assert_eq!(compare_versions(right, left), 0.cmp(&order), "{right} {left}");
+            assert_eq!(compare_nix_versions(left, right), order.cmp(&0), "{left} {right}");
+            assert_eq!(compare_nix_versions(right, left), 0.cmp(&order), "{right} {left}");
         }
     }
 
@@ -88,5 +88,14 @@ mod tests {
         let printed = lab.run("nix-instantiate", &["--eval", "--strict", "-E", &expression]);
         let expected: Vec<String> = PAIRS.iter().map(|(_, _, order)| order.to_string()).collect();
         assert_eq!(printed.trim(), format!("[ {} ]", expected.join(" ")));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_texts_are_ordered(left in "[0-9a-c.~^+:_! -]{0,8}", right in "[0-9a-c.~^+:_! -]{0,8}(pre)?[0-9]{0,2}") {
+            proptest::prop_assert_eq!(compare_nix_versions(&left, &left), Ordering::Equal);
+            let order = compare_nix_versions(&left, &right);
+            proptest::prop_assert_eq!(order, compare_nix_versions(&right, &left).reverse());
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use super::{compare_numbers, run_length};
 
-pub(super) fn compare(left: &str, right: &str) -> Ordering {
+pub(crate) fn compare(left: &str, right: &str) -> Ordering {
     let (left_epoch, left_upstream, left_revision) = split(left);
     let (right_epoch, right_upstream, right_revision) = split(right);
     compare_numbers(left_epoch.as_bytes(), right_epoch.as_bytes())

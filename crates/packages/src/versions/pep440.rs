@@ -23,7 +23,7 @@ struct Version<'v> {
 }
 
 /// Versions that PEP 440 does not allow come before those that it does, in byte order.
-pub(super) fn compare(left: &str, right: &str) -> Ordering {
+pub(crate) fn compare(left: &str, right: &str) -> Ordering {
     let (left, right) = (left.trim().to_ascii_lowercase(), right.trim().to_ascii_lowercase());
     match (parse(left.as_bytes()), parse(right.as_bytes())) {
         (Some(one), Some(other)) => compare_parsed(&one, &other),
