@@ -157,7 +157,8 @@ mod tests {
 
     #[test]
     fn databases_are_known_by_their_paths() {
-        let cases: [(&[u8], Option<(PackageKind, Part)>); 25] = [
+        type Case = (&'static [u8], Option<(PackageKind, Part)>);
+        let cases: [Case; 25] = [
             (b"/var/lib/dpkg/status", Some((PackageKind::Deb, Part::Database))),
             (b"var/lib/dpkg/status", Some((PackageKind::Deb, Part::Database))),
             (b"/var/lib/dpkg/status-old", None),
