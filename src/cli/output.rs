@@ -248,7 +248,7 @@ mod tests {
         assert!(error.to_string().contains("absent/x: "), "{error}");
         assert_eq!((content(&old).as_deref(), content(&new)), (Some("before"), None));
         let error = write_all(&[(&new, b"1".to_vec()), (&new, b"2".to_vec())]).unwrap_err();
-        assert!(error.to_string().contains("two things"), "{error}");
+        assert!(error.to_string().contains("two outputs name this file"), "{error}");
         write_all(&[(&old, b"1".to_vec()), (&new, b"2".to_vec())]).unwrap();
         assert_eq!((content(&old).as_deref(), content(&new).as_deref()), (Some("1"), Some("2")));
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2, "nothing is left beside them");

@@ -447,7 +447,7 @@ fn a_source_that_is_not_what_it_says_is_found_out() {
     std::fs::write(layout.join(&name), &bytes).unwrap();
     let server = faulty(&warehouse, |_, _| None);
     let error = customer.push_refused(&layout, &server.host);
-    assert!(error.contains("another digest"), "{error}");
+    assert!(error.contains("digest mismatch"), "{error}");
     std::fs::write(layout.join(&name), &bytes[..1000]).unwrap();
     let error = customer.push_refused(&layout, &server.host);
     assert!(error.contains("cannot be read") && error.contains("ends after 1000 of"), "{error}");

@@ -148,7 +148,7 @@ fn what_is_new_or_gone_differs_from_nothing() {
 fn versions_that_are_no_text_differ_by_rows_of_bytes() {
     let opened = image(VERSIONS);
     let unified = view(&opened, &request(&opened.image, b"/tool", Form::Unified, Place::Start));
-    assert_eq!(unified.kind, "layer 0 to layer 1, no text: 10 B and 10 B, 3 bytes differ");
+    assert_eq!(unified.kind, "layer 0 to layer 1, not text: 10 B and 10 B, 3 bytes differ");
     let texts_of = |view: &View| texts(view).iter().map(|text| text.trim_end().to_owned()).collect::<Vec<_>>();
     assert_eq!(
         texts_of(&unified),

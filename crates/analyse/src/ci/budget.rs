@@ -2,6 +2,7 @@ use super::metric::Metric;
 use super::outcome::Unit;
 use super::snapshot::Snapshot;
 use nixdive_base::glob::Glob;
+use nixdive_packages::PackageKind;
 
 /// The part of an image that a budget limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,12 +75,12 @@ impl Subject {
     /// # Errors
     /// If the pattern is malformed or the package type is unknown. The message is a sentence.
     pub fn package(text: &str) -> Result<Self, String> {
-        const KINDS: [&str; 5] = ["deb", "apk", "rpm", "python", "nix"];
+        let kinds: Vec<&str> = PackageKind::ALL.iter().map(|kind| kind.as_str()).chain(["nix"]).collect();
         let (kind, name) = match text.split_once(':') {
-            Some((kind, name)) if KINDS.contains(&kind) => (Some(kind.to_owned()), name),
+            Some((kind, name)) if kinds.contains(&kind) => (Some(kind.to_owned()), name),
             Some((kind, _)) if !kind.contains(['*', '?']) && kind.chars().all(char::is_alphabetic) => {
                 let kind = nixdive_base::text::display_in_sentence(kind);
-                return Err(format!("unknown package type `{kind}`; expected one of {}", KINDS.join(", ")));
+                return Err(format!("unknown package type `{kind}`; expected one of {}", kinds.join(", ")));
             }
             _ => (None, text),
         };

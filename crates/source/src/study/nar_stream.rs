@@ -1,15 +1,16 @@
 use hashbrown::HashMap;
 
+use super::notes::{Fingerprint, NotedNar};
 use nixdive_image::{EntryFields, Kind};
 use nixdive_nix::StorePath;
-use nixdive_nix::nar::{NarDigest, NarEntry, NarNode, NarWriter, Sha256Sink};
+use nixdive_nix::nar::{NarEntry, NarNode, NarWriter, Sha256Sink};
 
 /// Builds NARs of the store paths in a layer while its entries are read, for paths whose entries are consecutive and in
 /// NAR order. The finished tree decides if such a NAR is complete.
 #[derive(Debug, Default)]
 pub(super) struct NarStream {
     current: Option<Current>,
-    done: HashMap<StorePath, (NarDigest, u64)>,
+    done: HashMap<StorePath, NotedNar>,
 }
 
 #[derive(Debug)]
@@ -17,7 +18,7 @@ struct Current {
     path: StorePath,
     /// `None` after an entry that cannot be part of a NAR.
     writer: Option<NarWriter<Sha256Sink>>,
-    entries: u64,
+    entries: Fingerprint,
     /// Directory of the last entry, or the last entry itself, below the store path.
     directory: Vec<u8>,
 }
@@ -44,12 +45,18 @@ impl NarStream {
         if self.current.as_ref().is_none_or(|current| current.path.base_name().as_bytes() != base_name) {
             self.end_path();
             let Ok(path) = StorePath::parse_base_name(base_name) else { return false };
-            self.current =
-                Some(Current { path, writer: Some(NarWriter::hashing()), entries: 0, directory: Vec::new() });
+            self.current = Some(Current {
+                path,
+                writer: Some(NarWriter::hashing()),
+                entries: Fingerprint::default(),
+                directory: Vec::new(),
+            });
         }
         let Some(current) = &mut self.current else { return false };
-        current.entries += 1;
         let entry = nar_entry(below, link, fields).filter(|_| current.goes_on_with(below, fields.kind));
+        if let Some(entry) = &entry {
+            current.entries.add(entry, fields.offset);
+        }
         if entry.is_none_or(|entry| current.writer.as_mut().is_none_or(|writer| writer.entry(&entry).is_err())) {
             current.writer = None;
         }
@@ -69,13 +76,13 @@ impl NarStream {
     pub fn end_path(&mut self) {
         let Some(Current { path, writer, entries, .. }) = self.current.take() else { return };
         match writer.and_then(|writer| writer.digest().ok()) {
-            Some(digest) => self.done.insert(path, (digest, entries)),
+            Some(digest) => self.done.insert(path, NotedNar { digest, entries: entries.finish() }),
             None => self.done.remove(&path),
         };
     }
 
-    /// Returns the NARs with their numbers of entries.
-    pub fn finish(mut self) -> HashMap<StorePath, (NarDigest, u64)> {
+    /// Returns the NARs.
+    pub fn finish(mut self) -> HashMap<StorePath, NotedNar> {
         self.end_path();
         self.done
     }

@@ -1,6 +1,8 @@
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use hashbrown::HashMap;
 
-use nixdive_nix::nar::NarDigest;
+use nixdive_nix::nar::{NarDigest, NarEntry, NarNode};
 use nixdive_nix::references::Mention;
 use nixdive_nix::{StoreHash, StorePath};
 
@@ -14,13 +16,44 @@ pub(super) struct LayerNotes {
     /// Offset of the content of the last file seen. Later contents were not seen: store paths of this machine that are
     /// mounted over the layer.
     pub last: Option<u64>,
-    /// Offset from which files outside the store were scanned; before it, no store path had been seen.
-    pub outside_from: Option<u64>,
-    /// NARs of store paths whose entries were in order, and their numbers of entries. For a path that occurred twice,
+    /// Offset of the content of the first file scanned; before it, no store path had been seen.
+    pub first: Option<u64>,
+    /// NARs of store paths whose entries were in order. For a path that occurred twice,
     /// the last one.
-    pub nars: HashMap<StorePath, (NarDigest, u64)>,
+    pub nars: HashMap<StorePath, NotedNar>,
     /// True if mentions were dropped.
     pub is_truncated: bool,
+}
+
+/// A NAR built while the entries of a store path were read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NotedNar {
+    pub digest: NarDigest,
+    /// Fingerprint of its entries, to be compared with that of the finished tree: names that pass through a symbolic link
+    /// can change a store path from outside.
+    pub entries: u64,
+}
+
+/// Fingerprint of the entries of a store path: names, kinds, link targets, and where contents are.
+#[derive(Debug, Default)]
+pub(super) struct Fingerprint(DefaultHasher);
+
+impl Fingerprint {
+    /// Adds an entry; `offset` is that of its content in the layer.
+    pub fn add(&mut self, entry: &NarEntry<'_>, offset: u64) {
+        let name = if entry.depth == 0 { &[][..] } else { entry.name };
+        (entry.depth, name).hash(&mut self.0);
+        match entry.node {
+            NarNode::Directory => 0u8.hash(&mut self.0),
+            NarNode::Symlink { target } => (1u8, target).hash(&mut self.0),
+            NarNode::File { bytes: 0, executable } => (2u8, executable).hash(&mut self.0),
+            NarNode::File { bytes, executable } => (3u8, executable, bytes, offset).hash(&mut self.0),
+        }
+    }
+
+    pub fn finish(&self) -> u64 {
+        self.0.finish()
+    }
 }
 
 /// Findings in one file.
@@ -35,14 +68,10 @@ pub(super) struct FileNotes {
 }
 
 impl LayerNotes {
-    /// Returns `true` if a file in the store was scanned completely.
+    /// Returns `true` if a file was scanned completely.
     pub fn has_seen(&self, start: u64) -> bool {
-        self.last.is_some_and(|last| start <= last) && self.missed.binary_search(&start).is_err()
-    }
-
-    /// Returns `true` if a file outside the store was scanned completely.
-    pub fn has_seen_outside(&self, start: u64) -> bool {
-        self.outside_from.is_some_and(|from| start >= from) && self.has_seen(start)
+        let is_within = self.first.zip(self.last).is_some_and(|(first, last)| (first..=last).contains(&start));
+        is_within && self.missed.binary_search(&start).is_err()
     }
 
     /// Returns the findings in a file.

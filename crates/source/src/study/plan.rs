@@ -1,7 +1,7 @@
 use hashbrown::{HashMap, HashSet};
 
 use super::StoreWatch;
-use super::notes::LayerNotes;
+use super::notes::{Fingerprint, LayerNotes};
 use crate::open::Contents;
 use nixdive_base::text::display_bytes;
 use nixdive_image::{FileTree, Image, LayerIndex, OccurrenceId};
@@ -119,7 +119,7 @@ impl<'a> Planner<'a> {
             if let TreeEntryKind::File { content, bytes, .. } = entry.kind
                 && bytes > 0
                 && self.known.insert(content)
-                && !self.adopt(content, LayerNotes::has_seen)
+                && !self.adopt(content)
             {
                 scanned.insert(content);
             }
@@ -154,25 +154,38 @@ impl<'a> Planner<'a> {
     fn noted_digest(&self, id: PathId, entries: &PathEntries, nar_bytes: Option<u64>) -> Option<NarDigest> {
         let known = self.outline.store.get(id)?;
         let [share] = known.layers.as_slice() else { return None };
-        let &(digest, count) = self.notes_of(share.layer)?.nars.get(&known.path)?;
-        (count == entries.entries.len() as u64 && Some(digest.bytes) == nar_bytes).then_some(digest)
+        let noted = self.notes_of(share.layer)?.nars.get(&known.path)?;
+        let is_whole = Some(noted.digest.bytes) == nar_bytes && noted.entries == self.fingerprint(share.layer, entries);
+        is_whole.then_some(noted.digest)
+    }
+
+    /// Returns the fingerprint of a store path whose contents all are in one layer; contents of other layers make it
+    /// another one.
+    fn fingerprint(&self, layer: LayerIndex, entries: &PathEntries) -> u64 {
+        let mut fingerprint = Fingerprint::default();
+        for entry in &entries.entries {
+            let content = match entry.kind {
+                TreeEntryKind::File { content, .. } => Some(self.tree.occurrence(content)),
+                TreeEntryKind::Directory | TreeEntryKind::Symlink(_) => None,
+            };
+            let offset = content.filter(|content| content.layer == layer).map_or(u64::MAX, |content| content.offset);
+            fingerprint.add(&entry.nar_entry(self.tree), offset);
+        }
+        fingerprint.finish()
     }
 
     fn outside(&mut self) {
         for content in outside_contents(self.tree, &self.outline.store) {
-            if self.tree.occurrence(content).bytes > 0
-                && self.known.insert(content)
-                && !self.adopt(content, LayerNotes::has_seen_outside)
-            {
+            if self.tree.occurrence(content).bytes > 0 && self.known.insert(content) && !self.adopt(content) {
                 self.scans.push(content);
             }
         }
     }
 
     /// Takes over the notes about a content; returns `true` if it was scanned.
-    fn adopt(&mut self, id: OccurrenceId, has_seen: fn(&LayerNotes, u64) -> bool) -> bool {
+    fn adopt(&mut self, id: OccurrenceId) -> bool {
         let occurrence = self.tree.occurrence(id);
-        let Some(notes) = self.notes_of(occurrence.layer).filter(|notes| has_seen(notes, occurrence.offset)) else {
+        let Some(notes) = self.notes_of(occurrence.layer).filter(|notes| notes.has_seen(occurrence.offset)) else {
             return false;
         };
         let Some(file) = notes.file(occurrence.offset) else { return true };

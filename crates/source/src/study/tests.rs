@@ -137,7 +137,7 @@ fn an_image_without_a_store_is_not_studied() {
     let opened = open_section(Section::from_bytes(archive), "test.tar", &options, &Progress::new()).unwrap();
     let options = StudyOptions { watch: Some(&watch), ..StudyOptions::default() };
     assert!(study(&opened, &options).unwrap().is_none());
-    watch.with_notes(|notes| assert!(notes.iter().all(|notes| notes.outside_from.is_none())));
+    watch.with_notes(|notes| assert!(notes.iter().all(|notes| notes.first.is_none())));
 }
 
 #[test]
@@ -251,6 +251,32 @@ fn an_entry_in_another_directory_than_the_last_makes_no_nar_of_its_own() {
     let expected = lines(opened, study);
     for (way, opened, study) in &results {
         assert_eq!(lines(opened, study), expected, "{way}");
+    }
+}
+
+/// Names that pass through a symbolic link of their layer change a store path from outside, before or after its own
+/// entries.
+#[test]
+fn entries_that_reach_the_store_through_a_link_count() {
+    let link = || Written::symlink("etc", &format!("/{A}"));
+    let own = |content: &str| Written::file(&format!("{A}/a"), content.as_bytes());
+    let through = |content: &str| Written::file("etc/a", content.as_bytes());
+    let reference = format!("/{B}/bin");
+    let other = Written::file(&format!("{B}/b"), b"b");
+    let cases = [
+        // The link is followed before any store path was seen by name.
+        vec![link(), through(&reference), other.clone()],
+        // As long as the content that it replaces, so that the NAR has the same length.
+        vec![own(&"x".repeat(reference.len())), link(), through(&reference), other.clone()],
+        vec![link(), through(&reference), own(&"x".repeat(reference.len())), other],
+    ];
+    for entries in cases {
+        let results = in_every_way(&docker_archive(&[tar_of(&entries)]));
+        let (_, opened, study) = &results[1];
+        let expected = lines(opened, study);
+        for (way, opened, study) in &results {
+            assert_eq!(lines(opened, study), expected, "{way}");
+        }
     }
 }
 

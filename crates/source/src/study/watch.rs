@@ -125,7 +125,7 @@ impl LayerWatch for Layer {
         if fields.kind != Kind::File || fields.bytes == 0 {
             return false;
         }
-        self.notes.outside_from.get_or_insert(fields.offset);
+        self.notes.first.get_or_insert(fields.offset);
         self.notes.last = self.notes.last.max(Some(fields.offset));
         if fields.sparse.is_some() {
             self.notes.missed.push(fields.offset);
