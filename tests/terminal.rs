@@ -205,7 +205,9 @@ fn files_are_searched_and_looked_into() {
         let text = terminal.text();
         text.contains(" text, ") || text.contains(" bytes, ")
     });
-    terminal.types("x");
+    // Files are searched at once on all cores: the first hit may be in a program, which opens as bytes already.
+    let is_text = terminal.text().contains(" text, ");
+    terminal.types(if is_text { "x" } else { "g" });
     terminal.waits_for("00000000  ");
     terminal.types("q");
     terminal.leaves(0);
@@ -409,10 +411,10 @@ fn a_panic_gives_the_terminal_back_and_one_of_another_thread_is_a_notice() {
         Terminal::run(this.to_str().unwrap(), &arguments, (80, 24), &[(PANIC, "1"), ("RUST_BACKTRACE", "0")]);
     terminal.waits_for("second");
     terminal.types("\r");
-    terminal.waits_for("A part of nixdive failed");
+    terminal.waits_for("Internal error");
     assert!(terminal.screen().screen().alternate_screen());
     terminal.types("\x1b");
-    terminal.waits_until("the notice to go", |terminal| !terminal.text().contains("failed"));
+    terminal.waits_until("the notice to go", |terminal| !terminal.text().contains("Internal error"));
     terminal.types("\x1b");
     terminal.waits_for("second");
     terminal.types("j\r");

@@ -60,9 +60,9 @@ fn several_store_paths_become_one_image_that_finds_them_at_its_root() {
     let other = directory.path().join("other.tar");
     let other = other.to_str().unwrap();
     let image_among = run(&["rebuild", &tool, out, "-o", other]).refused();
-    assert!(image_among.contains("only of store paths"), "{image_among}");
+    assert!(image_among.contains("only one image can be rebuilt"), "{image_among}");
     let image_first = run(&["rebuild", out, &tool, "-o", other]).refused();
-    assert!(image_first.contains("only of store paths"), "{image_first}");
+    assert!(image_first.contains("only one image can be rebuilt"), "{image_first}");
     let drop = run(&["rebuild", &tool, "--drop", "docs", "-o", other]).refused();
     assert!(drop.contains("nixdive rebuild"), "{drop}");
     assert!(!Path::new(other).exists());

@@ -213,7 +213,7 @@ fn nothing_is_written_where_one_output_cannot_be() {
     assert_eq!(run(&arguments).code, Some(0));
     assert!(std::fs::read_to_string(place.path("old.html")).unwrap().starts_with("<!DOCTYPE html>"));
     let twice = [&arguments[..], &[outputs[0].as_str()]].concat();
-    assert!(run(&twice).refused().contains("old.html: two things"));
+    assert!(run(&twice).refused().contains("old.html: two outputs name this file"));
 }
 
 /// An archive in a directory of its own with one tag, or none, and a file of so many bytes.

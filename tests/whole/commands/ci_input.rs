@@ -40,11 +40,11 @@ fn a_stored_baseline_that_is_none_is_an_error_also_where_it_may_be_missing() {
     let table = [
         ("", "it is empty"),
         (" \n", "it is empty"),
-        ("{", "no baseline"),
-        ("{}", "which schema"),
+        ("{", "not a baseline"),
+        ("{}", "names no schema"),
         (r#"{"schema": "nixdive.baseline/0"}"#, "nixdive.baseline/0"),
-        (r#"{"schema": "nixdive.baseline/1"}"#, "missing or wrong"),
-        (r#"{"schema": "nixdive.baseline/1", "layers": 3}"#, "missing or wrong"),
+        (r#"{"schema": "nixdive.baseline/1"}"#, "incomplete or malformed"),
+        (r#"{"schema": "nixdive.baseline/1", "layers": 3}"#, "incomplete or malformed"),
     ];
     for (content, part) in table {
         std::fs::write(&file, content).unwrap();
@@ -68,10 +68,10 @@ fn a_budget_of_nothing_is_a_warning_and_with_strict_an_error() {
         let rules = format!("budgets: [{budget}]\n");
         let warned = judged(&place, &rules, &[]);
         assert_eq!(warned.code, Some(0), "{}", warned.text());
-        assert!(warned.stderr.contains("warning") && warned.stderr.contains("holds nothing"), "{}", warned.stderr);
+        assert!(warned.stderr.contains("warning") && warned.stderr.contains("matches nothing"), "{}", warned.stderr);
         let strict = judged(&place, &rules, &["--strict"]);
         assert_eq!(strict.code, Some(2), "{budget}: {}", strict.text());
-        assert!(strict.text().contains("holds nothing"), "{}", strict.text());
+        assert!(strict.text().contains("matches nothing"), "{}", strict.text());
         assert_eq!(judged(&place, &format!("strict: true\n{rules}"), &[]).code, Some(2), "{budget}");
     }
 }
@@ -168,7 +168,7 @@ fn paths_are_held_against_a_stored_baseline_by_the_patterns_that_it_was_made_wit
     // What matches nothing in either is said to hold nothing, whatever the baseline.
     let absent = before.text("absent.json");
     assert!(grow(&before, "/absent/**", before.image(), &["--update-baseline", &absent]).stderr.contains("nothing"));
-    assert!(grow(&after, "/absent/**", &absent, &[]).stderr.contains("holds nothing"));
+    assert!(grow(&after, "/absent/**", &absent, &[]).stderr.contains("matches nothing"));
     // A file that the baseline does not tell of may have been there: it is not called new.
     let whole = ["--baseline", &stored, "--max-growth", "0B"];
     let told = judged(&after, "", &whole);

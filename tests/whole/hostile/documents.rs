@@ -120,7 +120,7 @@ fn a_document_of_a_gigabyte_is_refused_without_being_read() {
     for (path, name) in places {
         let (run, peak) = run_measured(&["inspect", path.to_str().unwrap()]);
         let message = run.refused();
-        assert!(message.contains(&format!("«{name}» has 1073741824 bytes; more than")), "{message}");
+        assert!(message.contains(&format!("`{name}`: 1073741824 bytes, more than the maximum")), "{message}");
         assert!(peak < MEMORY, "{name}: {peak} bytes of memory");
     }
     // What unpacks to it.

@@ -168,7 +168,7 @@ fn a_script_that_fails_is_quoted() {
     assert!(run(&["inspect", &format!("stream:{}", text.display())]).refused().contains("neither a tar archive"));
     let unset = file(directory.path(), "unset", b"#!/bin/sh\n");
     assert!(run(&["inspect", &format!("stream:{}", unset.display())]).refused().contains("cannot be run"));
-    assert!(run(&["inspect", &format!("stream:{}", directory.path().display())]).refused().contains("no script"));
+    assert!(run(&["inspect", &format!("stream:{}", directory.path().display())]).refused().contains("not a script"));
 }
 
 #[test]

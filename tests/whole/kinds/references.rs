@@ -66,7 +66,7 @@ fn by_name_by_tag_and_by_position() {
         }
         for selector in ["cache", "@3"] {
             let message = refused(typed(selector)).to_string();
-            assert!(message.contains(&format!("no image «{selector}»")), "{message}");
+            assert!(message.contains(&format!("no image `{selector}`")), "{message}");
             assert!(message.contains("web:1.0"), "says what there is: {message}");
         }
     }

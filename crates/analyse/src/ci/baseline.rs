@@ -29,7 +29,7 @@ pub fn from_json(bytes: &[u8]) -> Result<Snapshot, String> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(format!("it is empty; {renew}"));
     }
-    let head: Head = serde_json::from_slice(bytes).map_err(|error| format!("no baseline: {error}; {renew}"))?;
+    let head: Head = serde_json::from_slice(bytes).map_err(|error| format!("not a baseline: {error}; {renew}"))?;
     match head.schema.as_deref() {
         Some(BASELINE_SCHEMA) => {}
         Some(other) => {
