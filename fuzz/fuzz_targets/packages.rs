@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use libfuzzer_sys::fuzz_target;
-use nixdive::packages::{DatabaseFile, parse, wanted};
+use nixdive::packages::{DatabaseFile, is_wanted, parse};
 
 const PATHS: [&str; 14] = [
     "var/lib/dpkg/status",
@@ -27,7 +27,7 @@ const PATHS: [&str; 14] = [
 fuzz_target!(|bytes: &[u8]| {
     let Some((first, content)) = bytes.split_first() else { return };
     let path = PATHS[usize::from(*first) % PATHS.len()];
-    assert!(wanted(path.as_bytes()).is_some());
+    assert!(is_wanted(path.as_bytes()));
     let file = |path: &'static str, content| DatabaseFile { path: Cow::Borrowed(path.as_bytes()), content };
     let files = [
         file("var/lib/dpkg/status", b"Package: a\nStatus: install ok installed\nVersion: 1\n".as_slice()),
