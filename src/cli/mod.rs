@@ -86,7 +86,7 @@ pub fn run() -> ExitCode {
 /// Runs the command that was given.
 fn perform(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command {
-        Some(Command::Inspect(inspect)) => inspect::run(&inspect),
+        Some(Command::Inspect(inspect)) => settings::check_named().and_then(|()| inspect::run(&inspect)),
         Some(Command::Ls(list)) => list::run(&list),
         Some(Command::Cat(cat)) => cat::run(&cat),
         Some(Command::Extract(extract)) => extract::run(&extract),

@@ -24,6 +24,18 @@ pub fn read() -> anyhow::Result<Settings> {
     Settings::parse(&text).map_err(|error| anyhow::anyhow!("{shown}:{}: {}", error.line, error.reason))
 }
 
+/// Checks the configuration file where `XDG_CONFIG_HOME` names its directory, also for commands that do not use it. The
+/// home directory is not touched.
+///
+/// # Errors
+/// As [`read`].
+pub fn check_named() -> anyhow::Result<()> {
+    if std::env::var_os("XDG_CONFIG_HOME").is_some_and(|directory| PathBuf::from(directory).is_absolute()) {
+        read()?;
+    }
+    Ok(())
+}
+
 /// `$XDG_CONFIG_HOME/nixdive/config.toml`, else below `~/.config` (XDG Base Directory Specification 0.8).
 fn path() -> Option<PathBuf> {
     let set = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
