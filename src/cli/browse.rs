@@ -6,9 +6,10 @@ use std::time::SystemTime;
 
 use crossbeam_channel::unbounded;
 
-use super::arguments::{BrowseArguments, ComparingArguments, OpenArguments};
+use super::arguments::{BrowseArguments, ComparingArguments};
 use super::local_images::LocalImages;
 use super::named::Wanted;
+use super::open_arguments::OpenArguments;
 use super::opener::Opener;
 use super::{build, ci, compare, inspect, log, open_parsed, output, samples, settings, share};
 use nixdive_analyse::analysis::assess;

@@ -2,8 +2,9 @@ use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use super::arguments::{BuildArguments, DockerfileArguments, Engine, NamedArguments, OpenArguments};
+use super::arguments::BuildArguments;
 use super::named::{self, Wanted};
+use super::open_arguments::{DockerfileArguments, Engine, NamedArguments, OpenArguments};
 use super::{browse, inspect};
 use nixdive_base::text::display_in_sentence;
 use nixdive_image::reference::Reference;

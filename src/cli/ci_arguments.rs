@@ -3,8 +3,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::arguments::OpenArguments;
 use super::integrity::IncompleteArguments;
+use super::open_arguments::OpenArguments;
 
 /// `nixdive ci`.
 #[derive(Debug, Args)]

@@ -1,7 +1,8 @@
 use std::process::ExitCode;
 
-use super::arguments::{self, CompareArguments, OpenArguments};
+use super::arguments::{self, CompareArguments};
 use super::named::Wanted;
+use super::open_arguments::OpenArguments;
 use super::{build, integrity, open_reference, output};
 use nixdive_analyse::compare::{CompareOptions, KnownContents, Outline, check_platforms};
 use nixdive_app::{Examined, Together};

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use hashbrown::HashMap;
 
-use super::arguments::OpenArguments;
 use super::attendant::{Known, Viewing};
+use super::open_arguments::OpenArguments;
 use super::open_reference;
 use super::opener::TICK;
 use nixdive_analyse::compare::{CompareOptions, KnownContents, Outline, SharingOutline, check_platforms};

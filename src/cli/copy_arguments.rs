@@ -2,8 +2,8 @@ use std::ffi::OsString;
 
 use clap::{Args, ValueEnum};
 
-use super::arguments::OpenArguments;
 use super::integrity::IncompleteArguments;
+use super::open_arguments::OpenArguments;
 use super::remote_arguments::LoginArguments;
 
 /// Formats of `copy`.

@@ -1,7 +1,8 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use super::arguments::{self, InspectArguments, OpenArguments};
+use super::arguments::{self, InspectArguments};
+use super::open_arguments::OpenArguments;
 use super::{examined, examined_reference, output};
 use nixdive_analyse::findings::redact;
 use nixdive_image::reference::Reference;

@@ -3,7 +3,7 @@
 
 use clap::Args;
 
-use super::arguments::OpenArguments;
+use super::open_arguments::OpenArguments;
 use super::output;
 use nixdive_base::text::display_in_sentence;
 use nixdive_image::{Image, Warning};

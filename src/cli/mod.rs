@@ -13,6 +13,7 @@ mod comparer;
 mod copy;
 mod copy_arguments;
 mod extract;
+mod help;
 mod index;
 mod index_arguments;
 mod inspect;
@@ -23,6 +24,7 @@ mod locate;
 mod log;
 mod manual;
 mod named;
+mod open_arguments;
 mod opener;
 mod output;
 mod pace;
@@ -48,8 +50,8 @@ use std::process::ExitCode;
 use clap::FromArgMatches;
 use crossbeam_channel::bounded;
 
-pub(crate) use arguments::OpenArguments;
 use arguments::{Arguments, Command};
+pub(crate) use open_arguments::OpenArguments;
 #[cfg(test)]
 pub(crate) use {arguments::ComparingArguments, opener::Opener};
 
@@ -65,7 +67,7 @@ const COULD_NOT: u8 = 2;
 pub fn run() -> ExitCode {
     let words = log::with_verbosity_behind(std::env::args_os());
     let is_short_help = words.iter().any(|word| word == "-h");
-    let command = if is_short_help { arguments::command_with_short_help() } else { arguments::command() };
+    let command = if is_short_help { help::command_with_short_help() } else { help::command() };
     let parsed = command.try_get_matches_from(words);
     let arguments = match parsed.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => arguments,

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use super::arguments::{Mapping, NamedArguments};
+use super::open_arguments::{Mapping, NamedArguments};
 use nixdive_base::text::display_in_sentence;
 use nixdive_image::reference::{DataReference, Reference, named_image};
 use nixdive_source::manifest::{self, EnvironmentFile, Manifest, NamedImage};

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use hashbrown::HashMap;
 
-use super::arguments::{ComparingArguments, OpenArguments};
+use super::arguments::ComparingArguments;
 use super::attendant::{Attendant, Known};
 use super::comparer::{Comparer, Held};
+use super::open_arguments::OpenArguments;
 use super::open_reference;
 use super::pace::{Pace, tell_of_fetches};
 use super::rebuilder::Origin;

@@ -3,8 +3,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::arguments::OpenArguments;
 use super::integrity::IncompleteArguments;
+use super::open_arguments::OpenArguments;
 
 /// Formats of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,8 +1,9 @@
 use std::process::ExitCode;
 
-use super::arguments::{self, OpenArguments, ShareArguments};
+use super::arguments::{self, ShareArguments};
 use super::compare::{gather, spelled, unread};
 use super::named::{self, Wanted};
+use super::open_arguments::OpenArguments;
 use super::output;
 use nixdive_analyse::compare::SharingOutline;
 use nixdive_app::Examined;

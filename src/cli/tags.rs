@@ -1,7 +1,8 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use super::arguments::{OpenArguments, TagsArguments};
+use super::arguments::TagsArguments;
+use super::open_arguments::OpenArguments;
 use super::output;
 use nixdive_base::cancel::Cancel;
 use nixdive_base::text::{display_bytes, display_name};

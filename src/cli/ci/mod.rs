@@ -9,8 +9,8 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::arguments::OpenArguments;
 use super::ci_arguments::{CiArguments, Format, RuleArguments};
+use super::open_arguments::OpenArguments;
 use super::output;
 use nixdive_analyse::ci::{
     Against, Configuration, Facts, FindingFact, ImageDifference, Outcome, Snapshot, Subject, Verdict, judge, to_json,

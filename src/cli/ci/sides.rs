@@ -2,7 +2,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::super::arguments::OpenArguments;
+use super::super::open_arguments::OpenArguments;
 use super::super::{examined_reference, open_parsed};
 use super::shown;
 use nixdive_analyse::analysis::assess;

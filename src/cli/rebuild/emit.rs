@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 use std::sync::Arc;
 
-use crate::cli::arguments::{ComparingArguments, OpenArguments};
+use crate::cli::arguments::ComparingArguments;
 use crate::cli::named::Wanted;
+use crate::cli::open_arguments::OpenArguments;
 use crate::cli::rebuild_arguments::{Builder, ChoiceArguments, Granularity, RebuildArguments};
 use crate::cli::{browse, output};
 use nixdive_app::Examined;

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use super::arguments::OpenArguments;
+use super::open_arguments::OpenArguments;
 use super::rebuild_arguments::{self, ChoiceArguments, PlanFormat, RebuildArguments, Strategy, WriteArguments};
 use super::{examined, open_for, output};
 use nixdive_base::cancel::Cancel;
