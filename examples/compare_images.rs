@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         display_bytes(new.image.unpacked_bytes())
     );
     for kind in [FileChangeKind::Added, FileChangeKind::Removed, FileChangeKind::Content] {
-        println!("{}: {} files", kind.as_str(), comparison.files.count(kind));
+        println!("{}: {} files", kind.as_str(), comparison.differences.files.count(kind));
     }
     Ok(())
 }

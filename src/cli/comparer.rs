@@ -250,7 +250,7 @@ impl Attendant {
             right: right.identify(&unknown.right, &self.cancel, &mut notes)?,
         };
         let comparison = outline.finish(left.compared.side(), right.compared.side(), &known, request.options);
-        let differences = comparison.into_differences();
+        let differences = comparison.differences;
         Ok(Some(Compared::new(request, left.compared.clone(), right.compared.clone(), differences, notes)))
     }
 

@@ -120,7 +120,7 @@ impl<'a> Outline<'a> {
         UnknownContents { left, right }
     }
 
-    /// The comparison. Sides are of the same images as before. Content that is not known counts as differing.
+    /// Compares the images. The sides must be those of the outline; contents that are not known count as different.
     #[must_use]
     pub fn finish(
         self,
@@ -143,9 +143,7 @@ impl<'a> Outline<'a> {
         let growth = Growth::new(&right, &store, &packages, &files, &owners.right);
         let wanted = options.equivalent || left.is_nix_built() != right.is_nix_built();
         let equivalents = wanted.then(|| Equivalents::new(&left, &right, &owners));
-        Comparison {
-            left,
-            right,
+        let differences = Differences {
             bytes,
             layers: self.layers,
             files,
@@ -155,57 +153,42 @@ impl<'a> Outline<'a> {
             categories,
             growth,
             equivalents,
-        }
+        };
+        Comparison { left, right, differences }
     }
 }
 
-/// All that differs between two images.
+/// Two images and their differences.
 #[derive(Debug)]
 pub struct Comparison<'a> {
-    /// The old one.
+    /// Left image, taken as the older one.
     pub left: Side<'a>,
-    /// The new one.
+    /// Right image, taken as the newer one.
     pub right: Side<'a>,
-    /// Sizes of the images.
-    pub bytes: ByteFigures,
-    /// Their layers.
-    pub layers: LayerAlignment,
-    /// Their final trees.
-    pub files: FileChanges,
-    /// Their Nix stores.
-    pub store: StoreChanges,
-    /// Their packages.
-    pub packages: PackageChanges,
-    /// Their configurations, field by field.
-    pub config: Vec<ConfigChange>,
-    /// File bytes by what they are for, on both sides.
-    pub categories: Vec<CategoryBytes>,
-    /// Why the right one is larger, the largest cause first.
-    pub growth: Growth,
-    /// The same software across package systems; `None` where nobody asked and both sides are built alike.
-    pub equivalents: Option<Equivalents>,
+    /// What differs between them.
+    pub differences: Differences,
 }
 
-/// All that differs between two images, apart from the images.
+/// Everything that differs between two images.
 #[derive(Debug)]
 pub struct Differences {
-    /// Sizes of the images.
+    /// Total bytes of both images, by metric.
     pub bytes: ByteFigures,
-    /// Their layers.
+    /// Layers of both images, aligned.
     pub layers: LayerAlignment,
-    /// Their final trees.
+    /// Changes of the stacked trees.
     pub files: FileChanges,
-    /// Their Nix stores.
+    /// Changes of the Nix stores.
     pub store: StoreChanges,
-    /// Their packages.
+    /// Changes of the packages.
     pub packages: PackageChanges,
-    /// Their configurations, field by field.
+    /// Changes of the configurations, field by field.
     pub config: Vec<ConfigChange>,
-    /// File bytes by what they are for, on both sides.
+    /// File bytes of both images by category.
     pub categories: Vec<CategoryBytes>,
-    /// Why the right one is larger, the largest cause first.
+    /// Causes of growth of the right image, the largest first.
     pub growth: Growth,
-    /// The same software across package systems, where it was looked for.
+    /// The same software across package systems; `None` if it was not requested and both images are built alike.
     pub equivalents: Option<Equivalents>,
 }
 
@@ -227,18 +210,11 @@ impl Comparison<'_> {
     #[must_use]
     pub fn headline_delta(&self) -> i64 {
         let [left, right] = self.nar_bytes();
-        if self.is_of_closures() { delta(left, right) } else { self.bytes.unpacked.delta() }
-    }
-
-    /// The differences alone, for whoever keeps the images.
-    #[must_use]
-    pub fn into_differences(self) -> Differences {
-        let Self { bytes, layers, files, store, packages, config, categories, growth, equivalents, .. } = self;
-        Differences { bytes, layers, files, store, packages, config, categories, growth, equivalents }
+        if self.is_of_closures() { delta(left, right) } else { self.differences.bytes.unpacked.delta() }
     }
 }
 
-/// `right - left`, at the bounds where it does not fit.
+/// Returns `right - left`, saturated.
 #[must_use]
 pub fn delta(left: u64, right: u64) -> i64 {
     match right.checked_sub(left) {

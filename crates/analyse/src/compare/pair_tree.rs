@@ -192,7 +192,7 @@ mod tests {
     fn lines(left: &Known, right: &Known) -> Vec<String> {
         let comparison = compare(left, right, CompareOptions::default());
         let (one, other) = (&left.opened.image, &right.opened.image);
-        let tree = PairTree::new(one, other, &comparison.files);
+        let tree = PairTree::new(one, other, &comparison.differences.files);
         let line = |id: PairId| {
             let node = tree.get(id)?;
             let path = match (node.left, node.right) {
@@ -228,7 +228,7 @@ mod tests {
         fn children_reach_every_path_once_and_every_change_has_its_place(one in any_entries(12), other in any_entries(12)) {
             let (left, right) = (Known::of_layers(&[one]), Known::of_layers(&[other]));
             let comparison = compare(&left, &right, CompareOptions::default());
-            let tree = PairTree::new(&left.opened.image, &right.opened.image, &comparison.files);
+            let tree = PairTree::new(&left.opened.image, &right.opened.image, &comparison.differences.files);
             let mut reached = vec![PairId::ROOT];
             let mut next = 0;
             while let Some(&id) = reached.get(next) {
@@ -240,7 +240,7 @@ mod tests {
             let mut placed: Vec<u32> = tree.ids().filter_map(|id| tree.get(id)?.change).collect();
             placed.sort_unstable();
             placed.dedup();
-            prop_assert_eq!(placed.len(), comparison.files.changes.len());
+            prop_assert_eq!(placed.len(), comparison.differences.files.changes.len());
         }
     }
 }

@@ -17,7 +17,7 @@ use nixdive_packages::PackageIndex;
 const DETAIL_ROWS: usize = 8;
 
 pub(super) fn store(comparison: &Comparison<'_>, quote: Quote) -> Vec<Section> {
-    let changes = &comparison.store;
+    let changes = &comparison.differences.store;
     let columns = [("NAR bytes", Right), ("difference", Right), ("store path", Left)];
     let pairs = |title: &'static str, list: &[StorePathPair]| {
         let mut grid = Grid::new(&columns);
@@ -55,7 +55,7 @@ pub(super) fn store(comparison: &Comparison<'_>, quote: Quote) -> Vec<Section> {
 }
 
 pub(super) fn packages(comparison: &Comparison<'_>, quote: Quote) -> Section {
-    let (left, right, changes) = (&comparison.left, &comparison.right, &comparison.packages);
+    let (left, right, changes) = (&comparison.left, &comparison.right, &comparison.differences.packages);
     let mut grid =
         Grid::new(&[("difference", Right), ("type", Left), ("package", Left), ("left", Left), ("right", Left)]);
     let mut rows: Vec<(u64, Vec<String>)> = Vec::new();
@@ -93,7 +93,7 @@ pub(super) fn packages(comparison: &Comparison<'_>, quote: Quote) -> Section {
 
 pub(super) fn layers(comparison: &Comparison<'_>, quote: Quote) -> Section {
     let mut grid = Grid::new(&[("", Left), ("left", Right), ("right", Right), ("unpacked", Right), ("command", Left)]);
-    let rows = &comparison.layers.rows;
+    let rows = &comparison.differences.layers.rows;
     let count = |change| rows.iter().filter(|row| row.change == change).count();
     let title = format!(
         "Layers: {} shared, {} added, {} removed, {} moved",
@@ -134,7 +134,7 @@ pub(super) fn path(tree: &FileTree, node: NodeId) -> String {
 
 pub(super) fn files(comparison: &Comparison<'_>, kind: FileChangeKind, quote: Quote) -> Section {
     let (left, right) = (&comparison.left.image.tree, &comparison.right.image.tree);
-    let changes = comparison.files.of(kind);
+    let changes = comparison.differences.files.of(kind);
     let title = match kind {
         FileChangeKind::Added => "Paths added",
         FileChangeKind::Removed => "Paths removed",
@@ -180,9 +180,9 @@ pub(super) fn config(comparison: &Comparison<'_>, quote: Quote) -> Section {
         Some(text) if text.is_empty() => "set".to_owned(),
         Some(text) => quote(&shortened(one_line(text), CAUSE_CHARACTERS)),
     };
-    for change in comparison.config.iter().take(MOST_ROWS) {
+    for change in comparison.differences.config.iter().take(MOST_ROWS) {
         let key = change.key.as_deref().map(|key| format!(" {}", quote(&one_line(key)))).unwrap_or_default();
         grid.row(vec![format!("{}{key}", change.field), value(&change.left), value(&change.right)]);
     }
-    Section::new("Configuration", grid, comparison.config.len())
+    Section::new("Configuration", grid, comparison.differences.config.len())
 }

@@ -44,7 +44,7 @@ pub(super) struct Document<'a> {
 /// The whole comparison.
 pub(super) fn document<'a>(comparison: &'a Comparison<'a>, notes: &[String]) -> Document<'a> {
     let (left, right) = (&comparison.left, &comparison.right);
-    let sums = comparison.files.sums;
+    let sums = comparison.differences.files.sums;
     Document {
         schema: COMPARE_SCHEMA,
         generator: concat!("nixdive ", env!("CARGO_PKG_VERSION")),
@@ -53,7 +53,7 @@ pub(super) fn document<'a>(comparison: &'a Comparison<'a>, notes: &[String]) -> 
         bytes: bytes(comparison),
         layers: match comparison.is_of_closures() {
             true => Vec::new(),
-            false => comparison.layers.rows.iter().map(|row| layer(left.image, right.image, row)).collect(),
+            false => comparison.differences.layers.rows.iter().map(|row| layer(left.image, right.image, row)).collect(),
         },
         files: Files(comparison),
         file_sums: json!({
@@ -67,13 +67,18 @@ pub(super) fn document<'a>(comparison: &'a Comparison<'a>, notes: &[String]) -> 
         store_paths: store_paths(comparison),
         packages: packages(comparison),
         config: comparison
+            .differences
             .config
             .iter()
             .map(|c| json!({ "field": c.field, "key": c.key, "left": c.left, "right": c.right }))
             .collect(),
-        categories: comparison.categories.iter().map(category).collect(),
-        growth: comparison.growth.items.iter().map(|item| growth(right, item)).collect(),
-        equivalents: comparison.equivalents.as_ref().map_or(Value::Null, |found| equivalents(left, right, found)),
+        categories: comparison.differences.categories.iter().map(category).collect(),
+        growth: comparison.differences.growth.items.iter().map(|item| growth(right, item)).collect(),
+        equivalents: comparison
+            .differences
+            .equivalents
+            .as_ref()
+            .map_or(Value::Null, |found| equivalents(left, right, found)),
         complete: left.image.is_complete() && right.image.is_complete(),
         warnings: [left.image, right.image].into_iter().flat_map(defects).collect(),
         notes: notes.to_vec(),
@@ -105,7 +110,8 @@ impl Serialize for FilesOf<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(comparison, kind) = self;
         let (left, right) = (comparison.left.image, comparison.right.image);
-        serializer.collect_seq(comparison.files.of(*kind).into_iter().map(|change| file(left, right, change)))
+        serializer
+            .collect_seq(comparison.differences.files.of(*kind).into_iter().map(|change| file(left, right, change)))
     }
 }
 
@@ -126,7 +132,7 @@ fn identity(image: &Image) -> Value {
 }
 
 fn bytes(comparison: &Comparison<'_>) -> Value {
-    let bytes = &comparison.bytes;
+    let bytes = &comparison.differences.bytes;
     let (unpacked, compressed) = (bytes.unpacked, bytes.compressed);
     json!({
         "unpacked": { "left": unpacked.left, "right": unpacked.right, "delta": unpacked.delta() },
@@ -241,7 +247,7 @@ fn order(order: std::cmp::Ordering) -> &'static str {
 }
 
 fn store_paths(comparison: &Comparison<'_>) -> Value {
-    let store = &comparison.store;
+    let store = &comparison.differences.store;
     let pairs = |list: &[StorePathPair]| list.iter().map(pair).collect::<Vec<_>>();
     let paths = |list: &[ComparedStorePath]| list.iter().map(store_path).collect::<Vec<_>>();
     json!({
@@ -266,7 +272,7 @@ fn package(side: &Side<'_>, index: PackageIndex) -> Value {
 }
 
 fn packages(comparison: &Comparison<'_>) -> Value {
-    let (left, right, packages) = (&comparison.left, &comparison.right, &comparison.packages);
+    let (left, right, packages) = (&comparison.left, &comparison.right, &comparison.differences.packages);
     let changed = packages.changed.iter().map(|pair| {
         let (before, after) = (left.packages.packages.get(pair.left), right.packages.packages.get(pair.right));
         json!({

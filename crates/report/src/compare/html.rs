@@ -47,7 +47,7 @@ pub(super) fn write(comparison: &Comparison<'_>, notes: &[String], out: &mut dyn
         categories(comparison, &mut page);
         growth("What is new, and why", comparison, &mut page);
     }
-    if let Some(found) = &comparison.equivalents {
+    if let Some(found) = &comparison.differences.equivalents {
         equivalents(comparison, found, &mut page);
     }
     let about = "Every area is as large as its file bytes: those of the right image, of the left one, or their \
@@ -67,7 +67,7 @@ pub(super) fn write(comparison: &Comparison<'_>, notes: &[String], out: &mut dyn
 
 /// Returns the changed paths with their kind of change.
 fn fates<'a>(comparison: &'a Comparison<'_>) -> impl Iterator<Item = (Place, Fate)> + 'a {
-    comparison.files.changes.iter().filter_map(|change| {
+    comparison.differences.files.changes.iter().filter_map(|change| {
         let left: Option<NodeId> = change.left.map(|path| path.node);
         let place = match (change.right, left) {
             (Some(path), _) => Place::Right(path.node),
@@ -90,7 +90,7 @@ fn fates<'a>(comparison: &'a Comparison<'_>) -> impl Iterator<Item = (Place, Fat
 fn headline(comparison: &Comparison<'_>, notes: &[String]) -> Markup {
     let mut content = Markup::default();
     content.element("p", &[("class", "verdict")], &lines::headline_without_causes(comparison, PLAIN)).line();
-    let bytes = &comparison.bytes;
+    let bytes = &comparison.differences.bytes;
     let about = if bytes.compressed_is_exact { "" } else { "~" };
     let known = |bytes: Option<u64>| bytes.map_or("unknown".into(), |bytes| format!("{about}{}", display_bytes(bytes)));
     let change = |left: u64, right: u64| {
@@ -98,7 +98,7 @@ fn headline(comparison: &Comparison<'_>, notes: &[String]) -> Markup {
     };
     let (unpacked, compressed) = (bytes.unpacked, bytes.compressed);
     let count = |side: &Side<'_>| side.image.layers.len();
-    let shared = comparison.layers.rows.iter().filter(|row| row.change == LayerChange::Shared).count();
+    let shared = comparison.differences.layers.rows.iter().filter(|row| row.change == LayerChange::Shared).count();
     if comparison.is_of_closures() {
         closure_figures(comparison, &mut content);
         warnings(notes.iter().map(String::as_str), &mut content);
@@ -161,7 +161,7 @@ fn closure_figures(comparison: &Comparison<'_>, out: &mut Markup) {
         Figure {
             name: "Store paths",
             value: format!("{} → {}", paths(&comparison.left), paths(&comparison.right)),
-            detail: format!("{} shared", comparison.store.shared.len()),
+            detail: format!("{} shared", comparison.differences.store.shared.len()),
             meaning: "The closures of what was opened.",
         },
     ];
@@ -169,7 +169,7 @@ fn closure_figures(comparison: &Comparison<'_>, out: &mut Markup) {
 }
 
 fn growth(heading: &str, comparison: &Comparison<'_>, page: &mut Page<'_>) {
-    let items = &comparison.growth.items;
+    let items = &comparison.differences.growth.items;
     let columns = [("bytes", Kind::Delta), ("what", Kind::Text), ("brought by", Kind::Text)];
     let caption = "New and larger items in the right image, with their causes";
     let mut table = Table::new("growth-table", caption, &columns).sorted(0, Order::Descending);
@@ -224,7 +224,8 @@ fn way(comparison: &Comparison<'_>, item: &GrowthItem, out: &mut Markup) {
 
 /// Bytes by what they are for, a pair of bars each.
 fn categories(comparison: &Comparison<'_>, page: &mut Page<'_>) {
-    let rows: Vec<_> = comparison.categories.iter().filter(|row| row.bytes.left > 0 || row.bytes.right > 0).collect();
+    let rows: Vec<_> =
+        comparison.differences.categories.iter().filter(|row| row.bytes.left > 0 || row.bytes.right > 0).collect();
     let most = rows.iter().map(|row| row.bytes.left.max(row.bytes.right)).max().unwrap_or(0);
     if most == 0 {
         return;
@@ -327,7 +328,7 @@ fn config(comparison: &Comparison<'_>) -> Table {
     let columns = [("field", Kind::Text), ("key", Kind::Code), ("left", Kind::Code), ("right", Kind::Code)];
     let mut table = Table::new("config", "Fields of the configuration that differ", &columns);
     let value = |text: &Option<String>| text.as_ref().map_or(Cell::Unknown, |text| Cell::text(&one_line(text)));
-    for change in &comparison.config {
+    for change in &comparison.differences.config {
         let key = Cell::text(&one_line(change.key.as_deref().unwrap_or_default()));
         table.row(vec![Cell::text(change.field), key, value(&change.left), value(&change.right)]);
     }

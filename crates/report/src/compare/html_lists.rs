@@ -20,7 +20,7 @@ pub(super) fn changed_store_paths(comparison: &Comparison<'_>) -> Table {
         ("left", Kind::Code),
         ("right", Kind::Code),
     ];
-    let changes = &comparison.store;
+    let changes = &comparison.differences.store;
     let mut rows: Vec<(i64, Vec<Cell>)> = Vec::new();
     let name = |path: Option<&ComparedStorePath>| path.map_or(Cell::Unknown, |path| Cell::text(path.path.name()));
     let mut push = |change: &str, left: Option<&ComparedStorePath>, right: Option<&ComparedStorePath>| {
@@ -59,7 +59,7 @@ pub(super) fn changed_packages(comparison: &Comparison<'_>) -> Table {
         ("left", Kind::Code),
         ("right", Kind::Code),
     ];
-    let (left, right, changes) = (&comparison.left, &comparison.right, &comparison.packages);
+    let (left, right, changes) = (&comparison.left, &comparison.right, &comparison.differences.packages);
     let mut rows: Vec<(i64, Vec<Cell>)> = Vec::new();
     let mut push = |delta: i64, change: &str, package: &nixdive_packages::Package, versions: [Option<&str>; 2]| {
         let mut cells = vec![Cell::Number(delta)];
@@ -105,7 +105,7 @@ pub(super) fn layers(comparison: &Comparison<'_>) -> Table {
         ("made by", Kind::Code),
     ];
     let mut table = Table::new("layers-table", "Layers of both sides, base first", &columns);
-    for row in &comparison.layers.rows {
+    for row in &comparison.differences.layers.rows {
         let layer = layer_of(comparison, row);
         let change = match row.change {
             LayerChange::Shared if row.recompressed => "shared, recompressed",
@@ -141,7 +141,7 @@ pub(super) fn changed_files(comparison: &Comparison<'_>, count: usize) -> Table 
     let table = Table::new("files", "Paths that differ; difference: of file bytes", &columns);
     let mut table = table.sorted(0, Order::Descending).of_paths(count);
     let mut largest: Vec<&FileChange> =
-        comparison.files.changes.iter().filter(|change| is_told(comparison, change)).collect();
+        comparison.differences.files.changes.iter().filter(|change| is_told(comparison, change)).collect();
     largest.sort_by_key(|change| Reverse(change.delta().unsigned_abs()));
     for change in largest.into_iter().take(STATIC_ROWS) {
         let bytes = |path: Option<ComparedPath>| Cell::known(path.map(|path| path.file_bytes));

@@ -27,14 +27,14 @@ fn closure_figures(comparison: &Comparison<'_>, mut grid: Grid) -> Grid {
     let difference = format!("{} ({})", signed(delta), signed_percent(left, right));
     grid.row(vec!["NAR".into(), display_bytes(left), display_bytes(right), difference]);
     let paths = |side: &Side<'_>| side.store.map_or(0, |study| study.ids().len()).to_string();
-    let shared = format!("{} shared", comparison.store.shared.len());
+    let shared = format!("{} shared", comparison.differences.store.shared.len());
     grid.row(vec!["store paths".into(), paths(&comparison.left), paths(&comparison.right), shared]);
     grid
 }
 
 /// The figures that matter most: name, left, right, difference.
 pub(super) fn figures(comparison: &Comparison<'_>) -> Grid {
-    let bytes = &comparison.bytes;
+    let bytes = &comparison.differences.bytes;
     let mut grid = Grid::new(&[("", Left), ("left", Right), ("right", Right), ("difference", Right)]);
     if comparison.is_of_closures() {
         return closure_figures(comparison, grid);
@@ -66,7 +66,7 @@ pub(super) fn figures(comparison: &Comparison<'_>) -> Grid {
     ]);
     let layers = |side: &Side<'_>| side.image.layers.len();
     let (left, right) = (layers(&comparison.left), layers(&comparison.right));
-    let shared = comparison.layers.rows.iter().filter(|row| row.change == LayerChange::Shared).count();
+    let shared = comparison.differences.layers.rows.iter().filter(|row| row.change == LayerChange::Shared).count();
     grid.row(vec!["layers".into(), left.to_string(), right.to_string(), format!("{shared} shared")]);
     grid
 }
@@ -76,10 +76,10 @@ pub(super) fn transfers(comparison: &Comparison<'_>) -> Vec<String> {
     if comparison.is_of_closures() {
         return vec![format!(
             "Shared by whole store paths: {} of NAR",
-            display_bytes(comparison.store.shared_nar_bytes())
+            display_bytes(comparison.differences.store.shared_nar_bytes())
         )];
     }
-    let bytes = &comparison.bytes;
+    let bytes = &comparison.differences.bytes;
     let about = if bytes.compressed_is_exact { "" } else { "~" };
     let known = |bytes: Option<u64>| bytes.map_or("unknown".into(), |bytes| format!("{about}{}", display_bytes(bytes)));
     vec![
@@ -112,7 +112,7 @@ fn headline_with(comparison: &Comparison<'_>, quote: Quote, cause: impl Fn(&Grow
         1.. => format!("The right {subject} adds {amount} {of}"),
         _ => format!("The right {subject} saves {amount} {of}: {}. New in it", savings(comparison)),
     };
-    let items = &comparison.growth.items;
+    let items = &comparison.differences.growth.items;
     let named = items
         .iter()
         .take(NAMED)
@@ -127,7 +127,7 @@ fn headline_with(comparison: &Comparison<'_>, quote: Quote, cause: impl Fn(&Grow
 
 /// The categories that shrank most.
 fn savings(comparison: &Comparison<'_>) -> String {
-    let mut rows: Vec<_> = comparison.categories.iter().filter(|row| row.bytes.delta() < 0).collect();
+    let mut rows: Vec<_> = comparison.differences.categories.iter().filter(|row| row.bytes.delta() < 0).collect();
     rows.sort_by_key(|row| row.bytes.delta());
     let told = rows.iter().take(NAMED).map(|row| format!("{} {}", signed(row.bytes.delta()), row.category.name()));
     let told: Vec<String> = told.collect();
@@ -137,7 +137,7 @@ fn savings(comparison: &Comparison<'_>) -> String {
 /// All sections that have something to say, what matters most first.
 pub(super) fn sections(comparison: &Comparison<'_>, quote: Quote) -> Vec<Section> {
     let mut sections = vec![growth(comparison, quote)];
-    if let Some(found) = &comparison.equivalents {
+    if let Some(found) = &comparison.differences.equivalents {
         sections.push(categories(comparison));
         sections.extend(equivalents(comparison, found, quote));
     }
@@ -148,7 +148,7 @@ pub(super) fn sections(comparison: &Comparison<'_>, quote: Quote) -> Vec<Section
     }
     sections.extend(FileChangeKind::ALL.map(|kind| details::files(comparison, kind, quote)));
     sections.push(details::config(comparison, quote));
-    if comparison.equivalents.is_none() {
+    if comparison.differences.equivalents.is_none() {
         sections.push(categories(comparison));
     }
     sections.retain(|section| !section.grid.is_empty());
@@ -157,7 +157,7 @@ pub(super) fn sections(comparison: &Comparison<'_>, quote: Quote) -> Vec<Section
 
 fn growth(comparison: &Comparison<'_>, quote: Quote) -> Section {
     let mut grid = Grid::new(&[("bytes", Right), ("what", Left), ("brought by", Left)]);
-    let items = &comparison.growth.items;
+    let items = &comparison.differences.growth.items;
     for item in items.iter().take(MOST_ROWS) {
         grid.row(vec![
             format!("+{}", display_bytes(item.bytes)),
@@ -242,7 +242,7 @@ pub(super) fn cause(side: &Side<'_>, cause: Cause, quote: Quote) -> String {
 
 fn categories(comparison: &Comparison<'_>) -> Section {
     let mut grid = Grid::new(&[("file bytes for", Left), ("left", Right), ("right", Right), ("difference", Right)]);
-    let told = comparison.categories.iter().filter(|row| row.bytes.left > 0 || row.bytes.right > 0);
+    let told = comparison.differences.categories.iter().filter(|row| row.bytes.left > 0 || row.bytes.right > 0);
     for row in told {
         grid.row(vec![
             row.category.name().into(),

@@ -73,7 +73,7 @@ fn image(known: Known, name: &str) -> ComparedImage {
 }
 
 fn compared_with(left: Known, right: Known, options: CompareOptions) -> Arc<Compared> {
-    let differences = compare(&left, &right, options).into_differences();
+    let differences = compare(&left, &right, options).differences;
     let request = CompareRequest { pair: (0, 1), options };
     let (left, right) = (image(left, "app:1"), image(right, "app:2"));
     Arc::new(Compared::new(request, left, right, differences, Vec::new()))
@@ -332,7 +332,7 @@ fn a_cell_of_the_matrix_opens_the_comparison_and_esc_returns() {
     let request = CompareRequest { pair: (0, 2), options: CompareOptions::default() };
     assert!(person.effects.contains(&Effect::Ask { opening: Opening::FIRST, request: Request::Compare(request) }));
     let (left, right) = (old(), new());
-    let differences = compare(&left, &right, CompareOptions::default()).into_differences();
+    let differences = compare(&left, &right, CompareOptions::default()).differences;
     let compared = Compared::new(request, image(left, "a"), image(right, "b"), differences, Vec::new());
     person.hears(Report::Compared(Arc::new(compared)));
     assert!(comparing(&person).pair.is_some());
@@ -420,7 +420,7 @@ fn many_paths_are_flattened_a_part_at_a_time() {
 #[test]
 fn images_of_one_name_are_told_apart_by_what_was_typed() {
     let (left, right) = (old(), new());
-    let differences = compare(&left, &right, CompareOptions::default()).into_differences();
+    let differences = compare(&left, &right, CompareOptions::default()).differences;
     let request = CompareRequest { pair: (0, 1), options: CompareOptions::default() };
     let compared = Compared::new(request, image(left, "same:1"), image(right, "same:1"), differences, Vec::new());
     let mut person = starting((120, 40));

@@ -68,7 +68,7 @@ fn a_second_name_of_a_file_weighs_nothing_and_taking_its_place_loses_nothing() {
 }
 
 fn changes(left: &Known, right: &Known) -> Vec<LayerChange> {
-    compare(left, right, CompareOptions::default()).layers.rows.iter().map(|row| row.change).collect()
+    compare(left, right, CompareOptions::default()).differences.layers.rows.iter().map(|row| row.change).collect()
 }
 
 #[test]
@@ -77,8 +77,8 @@ fn layers_that_only_change_places_cost_nothing_to_fetch() {
     let left = Known::of_layers(&[a.clone(), b.clone(), c.clone()]);
     let right = Known::of_layers(&[b, c, a]);
     let comparison = compare(&left, &right, CompareOptions::default());
-    assert_eq!(comparison.bytes.pull_delta, Some(0));
-    assert_eq!(comparison.bytes.shared_unpacked, left.opened.image.unpacked_bytes());
+    assert_eq!(comparison.differences.bytes.pull_delta, Some(0));
+    assert_eq!(comparison.differences.bytes.shared_unpacked, left.opened.image.unpacked_bytes());
     assert_eq!(told(&comparison), Vec::<String>::new());
     let rows = changes(&left, &right);
     assert_eq!(rows.iter().filter(|change| **change == Moved).count(), 2, "on each side once: {rows:?}");
@@ -92,8 +92,8 @@ fn a_layer_that_is_there_twice_is_fetched_once() {
     let right = Known::of_layers(&[a.clone(), b.clone(), a.clone(), b]);
     let comparison = compare(&left, &right, CompareOptions::default());
     let new = right.opened.image.layers[1].compressed_bytes.unwrap().bytes();
-    assert_eq!(comparison.bytes.pull_delta, Some(new));
-    assert_eq!(comparison.bytes.shared_unpacked, left.opened.image.layers[0].unpacked_bytes);
+    assert_eq!(comparison.differences.bytes.pull_delta, Some(new));
+    assert_eq!(comparison.differences.bytes.shared_unpacked, left.opened.image.layers[0].unpacked_bytes);
     let rows = changes(&left, &right);
     assert_eq!(rows.iter().filter(|change| **change == Shared).count(), 1);
     assert_eq!(rows.iter().filter(|change| matches!(change, Added | Moved)).count(), 3, "{rows:?}");
@@ -128,10 +128,11 @@ fn what_a_side_only_names_is_not_said_to_be_gone() {
         let in_store = |line: &String| line.contains("/nix/store/") && !line.contains("customisation");
         let lines: Vec<String> = told(&comparison).into_iter().filter(in_store).collect();
         assert_eq!(lines, Vec::<String>::new());
-        assert_eq!(comparison.store.shared.len(), 9);
-        assert!(comparison.store.shared_nar_bytes() > 30_000_000);
-        assert!(comparison.store.shared.iter().all(|pair| pair.delta() == 0));
-        let told: u64 = comparison.categories.iter().map(|row| row.bytes.left.abs_diff(row.bytes.right)).sum();
+        assert_eq!(comparison.differences.store.shared.len(), 9);
+        assert!(comparison.differences.store.shared_nar_bytes() > 30_000_000);
+        assert!(comparison.differences.store.shared.iter().all(|pair| pair.delta() == 0));
+        let told: u64 =
+            comparison.differences.categories.iter().map(|row| row.bytes.left.abs_diff(row.bytes.right)).sum();
         assert!(told < 1000, "{told} bytes of categories");
     }
 }

@@ -23,7 +23,7 @@ fn told(comparison: &Comparison<'_>) -> Vec<String> {
         let (left, right) = (shown(comparison.left.image, change.left), shown(comparison.right.image, change.right));
         format!("{} {left} {right} {:+}", change.kind.as_str(), change.delta())
     };
-    comparison.files.changes.iter().map(line).collect()
+    comparison.differences.files.changes.iter().map(line).collect()
 }
 
 fn file(path: &str, content: &str) -> Written {
@@ -105,13 +105,18 @@ fn bytes_to_fetch_and_to_send_are_those_of_layers_that_are_not_there() {
     let (base, one, two) = (vec![file("a", "base")], vec![file("b", "one")], vec![file("b", "two"), file("c", "3")]);
     let left = Known::of_layers(&[base.clone(), one]);
     let right = Known::of_layers(&[base.clone(), two.clone(), two]);
-    let bytes = compare(&left, &right, CompareOptions::default()).bytes;
+    let bytes = compare(&left, &right, CompareOptions::default()).differences.bytes;
     let layers = &right.opened.image.layers;
     assert_eq!(bytes.shared_unpacked, layers[0].unpacked_bytes);
     assert_eq!(bytes.pull_delta, Some(layers[1].unpacked_bytes));
     assert_eq!(bytes.push_delta, Some(layers[1].unpacked_bytes));
-    let rows: Vec<LayerChange> =
-        compare(&left, &right, CompareOptions::default()).layers.rows.iter().map(|row| row.change).collect();
+    let rows: Vec<LayerChange> = compare(&left, &right, CompareOptions::default())
+        .differences
+        .layers
+        .rows
+        .iter()
+        .map(|row| row.change)
+        .collect();
     assert_eq!(rows, [LayerChange::Shared, LayerChange::Removed, LayerChange::Added, LayerChange::Added]);
 }
 
@@ -139,7 +144,7 @@ fn every_added_store_path_is_traced_to_what_brought_it() {
         Written::symlink("bin/app", &format!("/{A2}")),
     ]]);
     let comparison = compare(&left, &right, CompareOptions::default());
-    let store = &comparison.store;
+    let store = &comparison.differences.store;
     let names = |list: &[ComparedStorePath]| list.iter().map(|path| path.path.name().to_owned()).collect::<Vec<_>>();
     assert_eq!(names(&store.added), ["perl-5.36", "deep-1"]);
     assert_eq!(names(&store.removed), ["gone"]);
@@ -149,7 +154,7 @@ fn every_added_store_path_is_traced_to_what_brought_it() {
     assert!(store.changed[0].version_order().is_gt(), "1.10 is newer than 1.9");
     let study = right.store.as_ref().unwrap();
     let name = |id| study.get_path(id).unwrap().name().to_owned();
-    let perl = comparison.growth.items.iter().find(|item| match item.what {
+    let perl = comparison.differences.growth.items.iter().find(|item| match item.what {
         Grown::StorePath(id) => name(id) == "perl-5.36",
         _ => false,
     });
@@ -172,14 +177,14 @@ fn packages_are_told_by_the_order_of_their_kind_and_the_layer_that_brought_them(
         vec![database(&[("musl", "1.1.10-r0"), ("new", "1_rc1"), ("same", "2")])],
     ]);
     let comparison = compare(&left, &right, CompareOptions::default());
-    let changes = &comparison.packages;
+    let changes = &comparison.differences.packages;
     let name = |side: &Side<'_>, index| side.packages.packages.get(index).name.to_string();
     assert_eq!(changes.changed.iter().map(|pair| name(&comparison.right, pair.right)).collect::<Vec<_>>(), ["musl"]);
     assert!(changes.changed[0].version_order.is_gt());
     assert_eq!(changes.added.iter().map(|&index| name(&comparison.right, index)).collect::<Vec<_>>(), ["new"]);
     assert_eq!(changes.removed.iter().map(|&index| name(&comparison.left, index)).collect::<Vec<_>>(), ["old"]);
     assert_eq!(changes.unchanged.len(), 1);
-    let new = comparison.growth.items.iter().find(|item| matches!(item.what, Grown::Package(_))).unwrap();
+    let new = comparison.differences.growth.items.iter().find(|item| matches!(item.what, Grown::Package(_))).unwrap();
     assert_eq!((new.bytes, new.cause), (100, Cause::Layer(Some(LayerIndex(1)))));
 }
 
@@ -209,7 +214,7 @@ fn a_dockerfile_image_and_its_nix_counterpart_are_matched_across_package_systems
     let Some(nix) = corpus_file("nix/web-nix.tar.gz") else { return };
     let (docker, nix) = (Known::of_file(&docker), Known::of_file(&nix));
     let comparison = compare(&docker, &nix, CompareOptions::default());
-    let found = comparison.equivalents.as_ref().unwrap();
+    let found = comparison.differences.equivalents.as_ref().unwrap();
     let names = |side: &Side<'_>, list: &[Software]| -> Vec<String> {
         list.iter().map(|software| side.software_name(software.id).to_owned()).collect()
     };
@@ -230,7 +235,7 @@ fn a_dockerfile_image_and_its_nix_counterpart_are_matched_across_package_systems
     assert!(names(&comparison.left, &found.left_only).contains(&"apt".to_owned()));
     for (side, bytes) in [(&comparison.left, 0), (&comparison.right, 1)] {
         let of = |row: &CategoryBytes| if bytes == 0 { row.bytes.left } else { row.bytes.right };
-        assert_eq!(comparison.categories.iter().map(of).sum::<u64>(), side.image.file_bytes());
+        assert_eq!(comparison.differences.categories.iter().map(of).sum::<u64>(), side.image.file_bytes());
     }
 }
 
@@ -240,8 +245,8 @@ fn alpine_3_11_has_newer_packages_than_3_10() {
     let Some(new) = corpus_file("alpine/alpine-311.tar.gz") else { return };
     let (old, new) = (Known::of_file(&old), Known::of_file(&new));
     let comparison = compare(&old, &new, CompareOptions::default());
-    assert!(comparison.packages.changed.len() >= 10);
-    assert!(comparison.packages.changed.iter().all(|pair| pair.version_order.is_gt()));
+    assert!(comparison.differences.packages.changed.len() >= 10);
+    assert!(comparison.differences.packages.changed.iter().all(|pair| pair.version_order.is_gt()));
 }
 
 fn any_layers() -> impl Strategy<Value = Vec<Vec<Written>>> {
@@ -256,10 +261,10 @@ proptest! {
         let (left, right) = (Known::of_layers(&layers), Known::of_layers(&layers));
         let comparison = compare(&left, &right, CompareOptions::default());
         prop_assert_eq!(told(&comparison), Vec::<String>::new());
-        prop_assert!(comparison.store.is_empty() && comparison.packages.is_empty() && comparison.config.is_empty());
-        prop_assert!(comparison.growth.items.is_empty());
-        prop_assert_eq!((comparison.bytes.unpacked.delta(), comparison.bytes.pull_delta), (0, Some(0)));
-        prop_assert!(comparison.layers.rows.iter().all(|row| row.change == LayerChange::Shared));
+        prop_assert!(comparison.differences.store.is_empty() && comparison.differences.packages.is_empty() && comparison.differences.config.is_empty());
+        prop_assert!(comparison.differences.growth.items.is_empty());
+        prop_assert_eq!((comparison.differences.bytes.unpacked.delta(), comparison.differences.bytes.pull_delta), (0, Some(0)));
+        prop_assert!(comparison.differences.layers.rows.iter().all(|row| row.change == LayerChange::Shared));
     }
 
     #[test]
@@ -267,21 +272,21 @@ proptest! {
         let (left, right) = (Known::of_layers(&one), Known::of_layers(&two));
         let there = compare(&left, &right, CompareOptions::default());
         let back = compare(&right, &left, CompareOptions::default());
-        let count = |comparison: &Comparison<'_>, kind| comparison.files.count(kind);
+        let count = |comparison: &Comparison<'_>, kind| comparison.differences.files.count(kind);
         use FileChangeKind::*;
         for (kind, mirrored) in [(Added, Removed), (Removed, Added), (Content, Content), (Metadata, Metadata),
             (Type, Type), (Renamed, Renamed)] {
             prop_assert_eq!(count(&there, kind), count(&back, mirrored));
         }
-        prop_assert_eq!(there.files.sums.absolute_bytes(), back.files.sums.absolute_bytes());
+        prop_assert_eq!(there.differences.files.sums.absolute_bytes(), back.differences.files.sums.absolute_bytes());
         let visible = |known: &Known| -> u64 {
             let tree = &known.opened.image.tree;
             let files = super::walk::visible_files(tree).map(|(_, id)| tree.occurrence(id));
             files.filter(|file| file.kind == nixdive_image::Kind::File).map(|file| file.bytes).sum()
         };
-        let deltas: i64 = there.files.changes.iter().map(FileChange::delta).sum();
+        let deltas: i64 = there.differences.files.changes.iter().map(FileChange::delta).sum();
         prop_assert_eq!(deltas, delta(visible(&left), visible(&right)));
-        prop_assert_eq!(there.bytes.unpacked.delta(), -back.bytes.unpacked.delta());
-        prop_assert_eq!(there.store.added.len(), back.store.removed.len());
+        prop_assert_eq!(there.differences.bytes.unpacked.delta(), -back.differences.bytes.unpacked.delta());
+        prop_assert_eq!(there.differences.store.added.len(), back.differences.store.removed.len());
     }
 }
