@@ -87,8 +87,13 @@ pub fn run() -> ExitCode {
 
 /// Runs the command that was given.
 fn perform(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let prints_itself =
+        arguments.browse.print_config || matches!(arguments.command, Some(Command::Completions { .. } | Command::Man));
+    if !prints_itself {
+        settings::check_named()?;
+    }
     match arguments.command {
-        Some(Command::Inspect(inspect)) => settings::check_named().and_then(|()| inspect::run(&inspect)),
+        Some(Command::Inspect(inspect)) => inspect::run(&inspect),
         Some(Command::Ls(list)) => list::run(&list),
         Some(Command::Cat(cat)) => cat::run(&cat),
         Some(Command::Extract(extract)) => extract::run(&extract),

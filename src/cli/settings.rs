@@ -24,11 +24,11 @@ pub fn read() -> anyhow::Result<Settings> {
     Settings::parse(&text).map_err(|error| anyhow::anyhow!("{shown}:{}: {}", error.line, error.reason))
 }
 
-/// Checks the configuration file where `XDG_CONFIG_HOME` names its directory, also for commands that do not use it. The
-/// home directory is not touched.
+/// Checks the configuration file in the directory that `XDG_CONFIG_HOME` names, so that commands that do not use it
+/// report a mistake in it. Without that variable nothing is read: only browsing touches the home directory.
 ///
 /// # Errors
-/// As [`read`].
+/// If the file cannot be read, or a setting is unknown or malformed; the error names the file and the line.
 pub fn check_named() -> anyhow::Result<()> {
     if std::env::var_os("XDG_CONFIG_HOME").is_some_and(|directory| PathBuf::from(directory).is_absolute()) {
         read()?;

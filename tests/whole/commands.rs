@@ -14,6 +14,7 @@ mod manifest;
 mod output;
 mod programs;
 mod sbom;
+mod settings;
 mod unpacking;
 mod writers;
 

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use super::database::Malformed;
 use super::ecosystem::{Ecosystem, Part, Source};
-use super::package_url::{OfDistribution, upstream};
+use super::package_url::lower_case_url;
 use super::set::{PackageFields, SetBuilder, SourcePackage};
 use super::{Distribution, Package, PackageKind, versions};
 
@@ -31,10 +31,7 @@ impl Ecosystem for Apk {
     }
 
     fn package_url(&self, package: &Package, distribution: &Distribution) -> String {
-        let (name, upstream) = (package.name.to_lowercase(), upstream(package));
-        let version = &package.version;
-        OfDistribution { kind: "apk", usual: "alpine", name: &name, version, epoch: None, upstream }
-            .url(package, distribution)
+        lower_case_url("apk", "alpine", package, distribution)
     }
 }
 

@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 
 use super::database::{Files, Malformed};
 use super::ecosystem::{Ecosystem, Part, Source};
-use super::package_url::{OfDistribution, upstream};
+use super::package_url::lower_case_url;
 use super::set::{PackageFields, SetBuilder, SourcePackage};
 use super::{Distribution, Package, PackageKind, chisel, versions};
 
@@ -54,10 +54,7 @@ impl Ecosystem for Dpkg {
     }
 
     fn package_url(&self, package: &Package, distribution: &Distribution) -> String {
-        let (name, upstream) = (package.name.to_lowercase(), upstream(package));
-        let version = &package.version;
-        OfDistribution { kind: "deb", usual: "debian", name: &name, version, epoch: None, upstream }
-            .url(package, distribution)
+        lower_case_url("deb", "debian", package, distribution)
     }
 }
 

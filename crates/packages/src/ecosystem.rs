@@ -1,5 +1,5 @@
-//! What the rest of the program asks of a package system. Each has a file of its own with its implementation of
-//! [`Ecosystem`]; the list at the end names them all. A new one needs that file, a line in the list, and tests.
+//! The interface of package systems. Each implements [`Ecosystem`] in a file of its own, and the list in this file names
+//! them all: adding one takes that file, a line in the list, and tests.
 
 use std::cmp::Ordering;
 
@@ -7,7 +7,7 @@ use super::database::{Files, Malformed};
 use super::set::SetBuilder;
 use super::{Distribution, Package};
 
-/// What a file of an image is to a package system.
+/// Role of a file in a package database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     /// Names packages: it is parsed.
@@ -33,11 +33,12 @@ pub(crate) trait Ecosystem: Sync {
     /// Name in reports and in options, such as `deb`.
     fn name(&self) -> &'static str;
 
-    /// What a file is to this package system, by its directory and its name, without slashes between them.
+    /// Returns the role of a file in this package system's database, by its directory and its name, neither with a slash
+    /// at its ends; `None` for other files.
     fn part(&self, directory: &[u8], name: &[u8]) -> Option<Part>;
 
-    /// Revision of [`Ecosystem::part`], raised whenever it wants other files: cached layers hold what an older revision
-    /// wanted.
+    /// Revision of [`Ecosystem::part`], to be raised when it accepts other files: cached layers hold only the files that
+    /// an older revision accepted.
     fn revision(&self) -> u32 {
         1
     }
@@ -125,8 +126,8 @@ impl Package {
     }
 }
 
-/// The package system that a regular file of an image belongs to, and what it is to it, by its absolute path; a leading
-/// slash may be left out.
+/// Returns the package system that a regular file belongs to, and its role, by its absolute path with or without the
+/// leading slash.
 pub(crate) fn part_of(path: &[u8]) -> Option<(PackageKind, Part)> {
     let path = path.strip_prefix(b"/").unwrap_or(path);
     let (directory, name) = match memchr::memrchr(b'/', path) {
@@ -136,15 +137,15 @@ pub(crate) fn part_of(path: &[u8]) -> Option<(PackageKind, Part)> {
     PackageKind::ALL.iter().find_map(|&kind| Some((kind, kind.ecosystem().part(directory, name)?)))
 }
 
-/// Returns `true` if a regular file of an image is part of a package database, by its absolute path; a leading slash may
-/// be left out.
+/// Returns `true` if a regular file is part of a package database, by its absolute path with or without the leading
+/// slash.
 #[must_use]
 pub fn is_wanted(path: &[u8]) -> bool {
     part_of(path).is_some()
 }
 
-/// Identity of what [`is_wanted`] wants: names and revisions of all package systems. Files that were captured under
-/// another one are captured again.
+/// Returns an identity of the files that [`is_wanted`] accepts: names and revisions of all package systems. Files that
+/// were captured under a different identity have to be captured again.
 #[must_use]
 pub fn wanted_identity() -> String {
     let revision = |kind: &PackageKind| format!("{} {}", kind.as_str(), kind.ecosystem().revision());

@@ -2,18 +2,17 @@
 
 use super::{Distribution, Package};
 
-/// The package URL of a package of a distribution: its type, the namespace where the distribution does not name itself,
-/// and the name and version that it is to have.
+/// Parts of the package URL of a package that makes up a distribution.
 pub(crate) struct OfDistribution<'a> {
-    /// `deb`, `apk`, `rpm`.
+    /// Type of the package URL: `deb`, `apk` or `rpm`.
     pub kind: &'static str,
-    /// Namespace if the distribution is not known.
+    /// Namespace if the distribution does not name itself.
     pub usual: &'static str,
-    /// Name as the specification wants it.
+    /// Name, written as its type requires.
     pub name: &'a str,
     /// Version without an epoch.
     pub version: &'a str,
-    /// Epoch of an RPM.
+    /// Epoch of an RPM package.
     pub epoch: Option<&'a str>,
     /// Source package, by which scanners find advisories: `openssl@3.0.11-1`.
     pub upstream: Option<String>,
@@ -37,8 +36,20 @@ impl OfDistribution<'_> {
     }
 }
 
-/// The source package if its name or version differs from the package's: `openssl` or `openssl@3.0.11-1`.
-pub(crate) fn upstream(package: &Package) -> Option<String> {
+/// Returns the package URL of a package whose type has lower-case names and whole versions (deb and apk).
+pub(crate) fn lower_case_url(
+    kind: &'static str,
+    usual: &'static str,
+    package: &Package,
+    distribution: &Distribution,
+) -> String {
+    let (name, upstream) = (package.name.to_lowercase(), upstream(package));
+    OfDistribution { kind, usual, name: &name, version: &package.version, epoch: None, upstream }
+        .url(package, distribution)
+}
+
+/// Returns the source package if its name or version differs from the package's: `openssl` or `openssl@3.0.11-1`.
+fn upstream(package: &Package) -> Option<String> {
     let source = package.source.as_ref()?;
     match source.version.as_deref().filter(|&version| version != &*package.version) {
         Some(version) => Some(format!("{}@{version}", source.name)),
