@@ -39,6 +39,7 @@ mod screenshots;
 mod settings;
 mod share;
 mod signals;
+mod suggestion;
 mod tags;
 mod transferring;
 mod viewed;

@@ -3,13 +3,17 @@ use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 
+use super::suggestion;
 use nixdive_base::beneath::{Directory, Temporary, remove_abandoned};
 use nixdive_base::text::TextEscaper;
 use nixdive_base::text::display_name;
 
-/// Says on standard error why something could not be done: once, without control characters.
+/// Prints on standard error why something failed, and a hint where one helps; without control characters.
 pub fn complain(error: &anyhow::Error) {
-    note(&error.to_string());
+    match suggestion::hint(error) {
+        Some(hint) => note(&format!("{error}\n{hint}")),
+        None => note(&error.to_string()),
+    }
 }
 
 /// Says something on standard error, without control characters.

@@ -188,6 +188,13 @@ fn what_cannot_be_done_ends_with_2_and_the_reason() {
         assert!(message.contains(reason), "{message}");
         assert_eq!(message.lines().count(), 1, "{message}");
     }
+    // A name that is close to a file or a command is suggested.
+    let mistyped = place.image().replace(".tar", ".tra");
+    assert_ne!(mistyped, place.image());
+    let message = run(&["inspect", &mistyped]).refused();
+    assert!(message.contains(&format!("hint: did you mean `{}`?", place.image())), "{message}");
+    let message = run(&["inspct", place.image(), "--offline"]).refused();
+    assert!(message.contains("hint: did you mean `nixdive inspect`?"), "{message}");
     for arguments in [&["cat", place.image()][..], &["extract", place.image()], &["inspect"], &["--nonsense"]] {
         let run = run(arguments);
         assert_eq!(run.code, Some(2), "{arguments:?}");

@@ -22,6 +22,9 @@ pub enum SourceError {
     /// Not a supported image format.
     #[error("{0}")]
     NotAnImage(String),
+    /// A name that neither a file nor an image of an engine or a registry has.
+    #[error("{0}")]
+    UnknownName(String),
     /// An OCI artifact, or an image without a readable layer.
     #[error("not a container image: {}", describe_artifact(.0))]
     Artifact(Box<Artifact>),

@@ -75,6 +75,19 @@ impl OpenError {
         }
     }
 
+    /// Returns the reference as typed, if nothing of that name exists: neither a file, nor an image in an engine or a
+    /// registry.
+    #[must_use]
+    pub fn missing(&self) -> Option<&str> {
+        match self {
+            Self::Source { reference, error: SourceError::UnknownName(_) } => Some(reference),
+            Self::Source { reference, error: SourceError::Io(error) } if error.kind() == io::ErrorKind::NotFound => {
+                Some(reference)
+            }
+            _ => None,
+        }
+    }
+
     /// Returns the script whose path was given; the user can run it with `stream:SCRIPT`.
     #[must_use]
     pub fn script(&self) -> Option<&str> {

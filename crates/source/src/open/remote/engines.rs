@@ -68,7 +68,7 @@ impl Opening<'_> {
         self.registry(&full).map_err(|error| match error {
             OpenError::Source { reference, error } => {
                 let reason = format!("no such file, and no engine here has it; as {}: {error}", full.in_full());
-                OpenError::Source { reference, error: SourceError::NotAnImage(reason) }
+                OpenError::Source { reference, error: SourceError::UnknownName(reason) }
             }
             other => other,
         })
